@@ -1,0 +1,1 @@
+"""Getting the user's data ready for the interpreter."""

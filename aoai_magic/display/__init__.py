@@ -1,0 +1,1 @@
+"""The views of a turn: live widgets, frozen bundles, the terminal."""

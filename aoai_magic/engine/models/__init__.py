@@ -1,0 +1,1 @@
+"""The models behind the engine; each is one module with one method, `stream`."""

@@ -1,0 +1,120 @@
+"""What a model is to the engine: one method that streams.
+
+Messages and tools are in the form of the Chat Completions API, the field's common
+tongue, so that a model behind any compatible server needs no translation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+PYTHON_TOOL = "python"
+"""Name of the function tool that runs code; its one argument is ``{"code": str}``."""
+
+FILE_SEARCH_TOOL = "file_search"
+"""Name of the function tool that searches vector stores; ``{"query": str}``."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call of a model.
+
+    Attributes
+    ----------
+    messages
+        Chat messages, oldest first: ``{"role", "content", "tool_calls"?, "tool_call_id"?}``.
+        A user message's ``content`` is a string or a list of parts; where the notebook
+        attached data, the first text part is the prompt as typed and later text parts
+        describe the data.
+    tools
+        Function tools, ``{"type": "function", "function": {"name", "description", "parameters"}}``.
+    tool_choice
+        ``"auto"``, ``"none"``, ``"required"`` or ``{"type": "function", "function": {"name": …}}``.
+    options
+        Further parameters of the Chat Completions API that were set (``temperature``,
+        ``top_p``, ``response_format``, ``max_completion_tokens``, ``parallel_tool_calls``).
+    """
+
+    messages: Sequence[Mapping[str, Any]]
+    tools: Sequence[Mapping[str, Any]] = ()
+    tool_choice: str | Mapping[str, Any] = "auto"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Reasoning:
+    """A piece of a reasoning model's summary of its thoughts."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A piece of a tool call.
+
+    ``id`` and ``name`` stand in the first piece of each ``index``; ``arguments`` is
+    JSON text to be appended to what came before.
+    """
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of one call; ``cached_tokens`` is part of ``prompt_tokens``."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Why the model stopped: ``stop``, ``tool_calls``, ``length`` or ``content_filter``."""
+
+    reason: str
+
+
+Chunk = Text | Reasoning | ToolCall | Usage | Finish
+
+
+class ModelError(Exception):
+    """A model failed; the text is one sentence for the user.
+
+    Attributes
+    ----------
+    code
+        The run's ``last_error.code``: ``server_error``, ``rate_limit_exceeded`` or
+        ``invalid_prompt``.
+    """
+
+    def __init__(self, message: str, code: str = "server_error") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Model(Protocol):
+    """A model; an entry point of the group ``aoai_magic.models.v1`` opens one.
+
+    The entry point is a callable that takes what follows the colon of the model
+    SPEC (``""`` if nothing does) and returns a model.
+    """
+
+    name: str
+    """How ``%assistant status`` names it, e.g. ``offline`` or ``azure:gpt-4o``."""
+
+    def stream(self, request: Request) -> AsyncIterator[Chunk]:
+        """Yield the answer in pieces, ending with `Finish`; raise `ModelError`."""
+        ...

@@ -1,0 +1,1 @@
+"""The HTTP dialects that the engine speaks."""

@@ -1,0 +1,1 @@
+"""The sandbox: isolated, stateful Python sessions. Knows nothing of models or HTTP."""

@@ -1,0 +1,177 @@
+"""What a sandbox is: sessions of stateful Python, and the events that a cell yields.
+
+The sandbox knows nothing of models or HTTP and can be used alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Literal, Protocol
+
+MOUNT = "/mnt/data"
+"""Where a session's code finds its files."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Text printed by the cell, as it is printed."""
+
+    name: Literal["stdout", "stderr"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Display:
+    """A rich display: MIME type to text, or to bytes for binary types.
+
+    ``id`` is set for displays that can be updated; ``update`` marks a replacement
+    of the earlier display with that id. ``result`` marks the cell's last value.
+    """
+
+    data: Mapping[str, str | bytes]
+    id: str | None = None
+    update: bool = False
+    result: bool = False
+
+
+@dataclass(frozen=True)
+class Error:
+    """The cell raised. ``traceback`` is plain text, trimmed to the user's frames."""
+
+    name: str
+    value: str
+    traceback: str
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit struck.
+
+    ``kind`` is ``memory``, ``cpu``, ``processes``, ``disk``, ``output`` or ``time``;
+    ``message`` is one sentence for the model and the user.
+    """
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The session died and its variables are lost; its files are kept."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """The cell is over; always the last event. ``seconds`` is the time it took."""
+
+    ok: bool
+    seconds: float
+
+
+Event = Stream | Display | Error | Limit | Ended | Done
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """A regular file in a session's folder; ``name`` is relative, with ``/``."""
+
+    name: str
+    bytes: int
+    modified_ns: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one session; bytes and seconds."""
+
+    memory: int = 2 << 30
+    disk: int = 1 << 30
+    file: int = 512 << 20
+    processes: int = 128
+    open_files: int = 1024
+    output: int = 1 << 20
+    cell_seconds: float = 300.0
+    life_seconds: float = 3600.0
+    idle_seconds: float = 1800.0
+    sessions: int = 50
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """How strong the wall is: ``namespaces``, ``landlock``, ``seatbelt`` or ``none``.
+
+    ``gaps`` says what the level does not cover, ``tried`` why stronger ones were not
+    to be had; one sentence each.
+    """
+
+    level: str
+    gaps: tuple[str, ...] = ()
+    tried: tuple[str, ...] = field(default=())
+
+
+class SandboxError(Exception):
+    """The sandbox cannot do what was asked; the text is one sentence for the user."""
+
+
+class Session(Protocol):
+    """A stateful interpreter with a folder of its own at `MOUNT`."""
+
+    key: str
+
+    @property
+    def alive(self) -> bool:
+        """Whether variables of earlier cells are still there."""
+        ...
+
+    def run(self, code: str, timeout: float | None = None) -> AsyncIterator[Event]:
+        """Run one cell and yield its events; closing the iterator interrupts the cell."""
+        ...
+
+    async def interrupt(self) -> None:
+        """Stop the running cell within a second; the session survives where it can."""
+        ...
+
+    async def put(self, name: str, source: Path) -> None:
+        """Make a host file appear as ``MOUNT/name``; the session cannot change the original."""
+        ...
+
+    async def files(self) -> list[FileInfo]:
+        """List the folder's regular files, bounded in depth and number."""
+        ...
+
+    def open(self, name: str) -> BinaryIO:
+        """Open one of `files` for reading, trusting nothing that the session left there."""
+        ...
+
+    async def close(self) -> None:
+        """End the interpreter; the files stay until `Sandbox.discard`."""
+        ...
+
+
+class Sandbox(Protocol):
+    """Opens sessions; an entry point of ``aoai_magic.sandboxes.v1`` opens a sandbox.
+
+    The entry point is a callable ``(argument, folder, limits)``: what follows the
+    colon of the sandbox SPEC (``""`` if nothing does), the folder under which session
+    folders are kept, and the `Limits`.
+    """
+
+    async def start(self) -> Isolation:
+        """Get ready (idempotent); raise `SandboxError` where no isolation can be had."""
+        ...
+
+    async def open(self, key: str) -> Session:
+        """Give the session of that key: the live one, or a fresh one with the files kept."""
+        ...
+
+    async def discard(self, key: str) -> None:
+        """Close that session if it is open and delete its files."""
+        ...
+
+    async def close(self) -> None:
+        """End every session and helper process; the files stay."""
+        ...
