@@ -1,0 +1,158 @@
+"""What can happen in a turn: the few events into which every backend turns its stream.
+
+``part`` names the part of the turn that an event belongs to; a backend chooses the
+names, each unique within the turn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Status = Literal["running", "completed", "incomplete", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens that a turn took; ``cached_tokens`` is part of ``input_tokens``."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output together."""
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True)
+class Started:
+    """The far side has taken the turn.
+
+    ``isolation`` is the level at which code will run, where the target knows it.
+    """
+
+    thread: str
+    target: str
+    model: str
+    isolation: str | None = None
+
+
+@dataclass(frozen=True)
+class TextDelta:
+    """More of an answer's text."""
+
+    part: str
+    text: str
+
+
+@dataclass(frozen=True)
+class TextDone:
+    """An answer's text is complete, and this is all of it."""
+
+    part: str
+    text: str
+
+
+@dataclass(frozen=True)
+class CodeDelta:
+    """More of the Python that the model writes."""
+
+    part: str
+    text: str
+
+
+@dataclass(frozen=True)
+class CodeRunning:
+    """The Python is complete and runs now."""
+
+    part: str
+
+
+@dataclass(frozen=True)
+class LogsDelta:
+    """More of what the Python of that part printed."""
+
+    part: str
+    text: str
+
+
+@dataclass(frozen=True)
+class CodeDone:
+    """The Python of that part is over; ``error`` is its exception in one line."""
+
+    part: str
+    error: str | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class ImageMade:
+    """A picture made by the code; ``name`` is unique within the turn."""
+
+    part: str
+    name: str
+    data: bytes = field(repr=False)
+    media_type: str = "image/png"
+
+
+@dataclass(frozen=True)
+class FileMade:
+    """A file made by the code."""
+
+    name: str
+    data: bytes = field(repr=False)
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One sentence that the user should read, e.g. that a session began afresh."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far something has come that takes a while (bytes sent, rows read)."""
+
+    what: str
+    done: int
+    total: int | None = None
+
+
+@dataclass(frozen=True)
+class UsageReported:
+    """Tokens so far; replaces what was reported before."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The turn is over; always the last event.
+
+    ``error`` is one sentence; ``seconds`` is the time that the whole turn took.
+    """
+
+    status: Status
+    error: str | None = None
+    seconds: float | None = None
+
+
+Event = (
+    Started
+    | TextDelta
+    | TextDone
+    | CodeDelta
+    | CodeRunning
+    | LogsDelta
+    | CodeDone
+    | ImageMade
+    | FileMade
+    | Notice
+    | Progress
+    | UsageReported
+    | Finished
+)

@@ -1,0 +1,234 @@
+"""A finished (or broken off) turn as the value that users hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from . import view as views
+from .errors import AssistantError
+from .events import Status, Usage
+from .view import View
+
+
+class Picture:
+    """A picture that a turn made; shows itself in a notebook.
+
+    Attributes
+    ----------
+    name
+        Unique within the turn.
+    data
+        The bytes, in the format ``media_type``.
+    """
+
+    def __init__(self, part: views.Image) -> None:
+        self.name = part.name
+        self.data = part.data
+        self.media_type = part.media_type
+
+    def save(self, path: str | Path) -> Path:
+        """Write the picture to ``path``; raise `FileExistsError` if something is there."""
+        return _write(Path(path), self.data)
+
+    def __repr__(self) -> str:
+        return f"<Picture {self.name}, {len(self.data):,} bytes>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {self.media_type: self.data, "text/plain": repr(self)}
+
+
+class ReturnedFile:
+    """A file that came back.
+
+    Attributes
+    ----------
+    name
+        Relative to the session's folder; may hold ``/``.
+    data
+        The bytes.
+    """
+
+    def __init__(self, file: views.File, library: str = "pandas") -> None:
+        self.name = file.name
+        self.data = file.data
+        self._library = library
+
+    def open(self) -> BytesIO:
+        """Open the file for reading bytes."""
+        return BytesIO(self.data)
+
+    @property
+    def text(self) -> str:
+        """The content as text; bytes that are no UTF-8 are replaced."""
+        return self.data.decode("utf-8", "replace")
+
+    @cached_property
+    def frame(self) -> Any:
+        """The content as a DataFrame (several sheets: a dict of them), None if it is no table."""
+        from .tables import read_table
+
+        return read_table(self.data, self.name, self._library)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the file to ``path``; raise `FileExistsError` if something is there."""
+        return _write(Path(path), self.data)
+
+    def __repr__(self) -> str:
+        return f"<File {self.name}, {len(self.data):,} bytes>"
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        print(repr(self))  # noqa: T201 - the notebook's own output
+        if self.frame is not None:
+            display(self.frame)  # type: ignore[no-untyped-call]
+
+
+class Files(Mapping[str, ReturnedFile]):
+    """The files of a turn by name; a position works too: ``turn.files[0]``."""
+
+    def __init__(self, files: tuple[ReturnedFile, ...]) -> None:
+        self._files = {file.name: file for file in files}
+
+    def __getitem__(self, key: str | int) -> ReturnedFile:
+        if isinstance(key, int):
+            return list(self._files.values())[key]
+        if key not in self._files:
+            known = ", ".join(self._files) or "none"
+            raise KeyError(f"no file {key!r} in this turn; there are: {known}")
+        return self._files[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __repr__(self) -> str:
+        return f"Files({list(self._files)})"
+
+
+class Turn:
+    """One question and what came of it.
+
+    Attributes
+    ----------
+    view
+        The immutable value from which everything here is read.
+    """
+
+    def __init__(self, view: View, *, library: str = "pandas") -> None:
+        self.view = view
+        self._library = library
+
+    @property
+    def text(self) -> str:
+        """The answer's prose, Markdown."""
+        return self.view.text
+
+    @property
+    def parts(self) -> tuple[views.Part, ...]:
+        """Everything in the order in which it came: text, code, logs, images, notices."""
+        return self.view.parts
+
+    @property
+    def code(self) -> str:
+        """The Python that ran without error, cells apart by a blank line."""
+        cells = (p for p in self.parts if isinstance(p, views.Code) and p.state == "done")
+        return "\n\n".join(cell.code.strip("\n") for cell in cells)
+
+    @property
+    def logs(self) -> str:
+        """What the code printed, failed attempts included."""
+        return "\n".join(p.text.rstrip("\n") for p in self.parts if isinstance(p, views.Logs))
+
+    @cached_property
+    def images(self) -> list[Picture]:
+        """The pictures that the code made."""
+        return [Picture(part) for part in self.parts if isinstance(part, views.Image)]
+
+    @cached_property
+    def files(self) -> Files:
+        """The files that the code made, by name."""
+        return Files(tuple(ReturnedFile(file, self._library) for file in self.view.files))
+
+    @cached_property
+    def frames(self) -> dict[str, Any]:
+        """The tables among `files` by name, as DataFrames of the library that was attached.
+
+        A workbook of several sheets is a dict of DataFrames.
+        """
+        frames = {name: file.frame for name, file in self.files.items()}
+        return {name: frame for name, frame in frames.items() if frame is not None}
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens that the turn took."""
+        return self.view.usage
+
+    @property
+    def status(self) -> Status:
+        """``completed``, ``incomplete``, ``failed`` or ``interrupted``."""
+        return self.view.status
+
+    @property
+    def error(self) -> str | None:
+        """Why the turn is not complete, one sentence."""
+        return self.view.error
+
+    @property
+    def thread(self) -> str:
+        """The thread's id on the far side."""
+        return self.view.thread
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> list[Path]:
+        """Write files and pictures into ``folder``; give their paths.
+
+        Raises
+        ------
+        AssistantError
+            If a file of that name is there already and ``overwrite`` is false;
+            nothing is written then.
+        """
+        from .tables import safe_name
+
+        target = Path(folder).expanduser()
+        paths: dict[Path, bytes] = {}
+        for item in (*self.files.values(), *self.images):
+            name = safe_name(item.name, {path.name for path in paths})
+            paths[target / name] = item.data
+        if not overwrite:
+            _refuse_existing(list(paths))
+        target.mkdir(parents=True, exist_ok=True)
+        for path, data in paths.items():
+            path.write_bytes(data)
+        return list(paths)
+
+    def __repr__(self) -> str:
+        made = f"{len(self.images)} images, {len(self.view.files)} files"
+        return f"<Turn {self.status}: {len(self.text):,} characters, {made}>"
+
+    def _ipython_display_(self) -> None:
+        from .display import show
+
+        show(self.view)
+
+
+def _write(path: Path, data: bytes) -> Path:
+    # "x": a user's file is never overwritten behind their back.
+    with path.expanduser().open("xb") as file:
+        file.write(data)
+    return path
+
+
+def _refuse_existing(paths: list[Path]) -> None:
+    existing = [str(path) for path in paths if path.exists()]
+    if existing:
+        raise AssistantError(
+            f"Nothing was written because {', '.join(existing)} exists already; "
+            "give --overwrite (overwrite=True) to replace it, or another folder."
+        )

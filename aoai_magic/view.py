@@ -1,0 +1,275 @@
+"""The one value that every view of a turn is drawn from, and the fold that makes it.
+
+`View` is immutable; ``fold(view, event)`` gives the next one and does nothing else,
+so a live widget, the saved notebook, a terminal, a recording and the Python result
+cannot disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import singledispatch
+from typing import Literal, TypeVar
+
+from . import events
+from .events import Status, Usage
+
+
+@dataclass(frozen=True)
+class Text:
+    """Prose of the model, Markdown."""
+
+    id: str
+    text: str = ""
+    done: bool = False
+
+
+@dataclass(frozen=True)
+class Code:
+    """Python that the model wrote.
+
+    Attributes
+    ----------
+    state
+        ``writing`` and ``running`` while open; then ``done`` or ``failed``.
+    attempt
+        1 for a first try; n + 1 where n tries right before it failed.
+    error
+        The exception in one line, where it failed.
+    seconds
+        How long it ran.
+    """
+
+    id: str
+    code: str = ""
+    state: Literal["writing", "running", "done", "failed"] = "writing"
+    attempt: int = 1
+    error: str | None = None
+    seconds: float | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more will come."""
+        return self.state in ("done", "failed")
+
+
+@dataclass(frozen=True)
+class Logs:
+    """What a `Code` part printed; ``code`` is that part's id."""
+
+    id: str
+    code: str
+    text: str = ""
+    done: bool = False
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture; ``data`` are its bytes as ``media_type``."""
+
+    id: str
+    name: str
+    data: bytes = field(repr=False)
+    media_type: str = "image/png"
+    done: bool = True
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One sentence for the user that is not the model's."""
+
+    id: str
+    text: str
+    done: bool = True
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that the code made; ``name`` is relative to the session's folder."""
+
+    name: str
+    data: bytes = field(repr=False)
+    id: str | None = None
+
+
+Part = Text | Code | Logs | Image | Notice
+
+
+@dataclass(frozen=True)
+class View:
+    """A turn as far as it has come.
+
+    Attributes
+    ----------
+    parts
+        In the order in which they began.
+    files
+        What the code left behind, the newest of each name.
+    progress
+        What is going on right now, while nothing is written.
+    seconds
+        How long the whole turn took, once it is over.
+    """
+
+    thread: str = ""
+    target: str = ""
+    model: str = ""
+    isolation: str | None = None
+    parts: tuple[Part, ...] = ()
+    files: tuple[File, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    progress: events.Progress | None = None
+    status: Status = "running"
+    error: str | None = None
+    seconds: float | None = None
+
+    @property
+    def text(self) -> str:
+        """All prose, paragraphs apart."""
+        texts = (part.text.strip() for part in self.parts if isinstance(part, Text))
+        return "\n\n".join(text for text in texts if text)
+
+
+P = TypeVar("P", bound=Part)
+
+
+def fold(view: View, event: events.Event) -> View:
+    """Give the view after ``event``."""
+    return _fold(event, view)
+
+
+@singledispatch
+def _fold(event: object, view: View) -> View:
+    raise TypeError(f"{type(event).__name__} is no event of a turn")
+
+
+@_fold.register
+def _(event: events.Started, view: View) -> View:
+    return replace(
+        view,
+        thread=event.thread,
+        target=event.target,
+        model=event.model,
+        isolation=event.isolation,
+        progress=None,
+    )
+
+
+@_fold.register
+def _(event: events.TextDelta, view: View) -> View:
+    part = _find(view, event.part, Text) or Text(event.part)
+    return _put(view, replace(part, text=part.text + event.text))
+
+
+@_fold.register
+def _(event: events.TextDone, view: View) -> View:
+    part = _find(view, event.part, Text) or Text(event.part)
+    return _put(view, replace(part, text=event.text, done=True))
+
+
+@_fold.register
+def _(event: events.CodeDelta, view: View) -> View:
+    part = _find(view, event.part, Code) or Code(event.part, attempt=_attempt(view))
+    return _put(view, replace(part, code=part.code + event.text))
+
+
+@_fold.register
+def _(event: events.CodeRunning, view: View) -> View:
+    part = _find(view, event.part, Code) or Code(event.part, attempt=_attempt(view))
+    return _put(view, replace(part, state="running"))
+
+
+@_fold.register
+def _(event: events.LogsDelta, view: View) -> View:
+    id_ = _logs_id(event.part)
+    part = _find(view, id_, Logs) or Logs(id_, code=event.part)
+    return _put(view, replace(part, text=part.text + event.text))
+
+
+@_fold.register
+def _(event: events.CodeDone, view: View) -> View:
+    logs = _find(view, _logs_id(event.part), Logs)
+    if logs:
+        view = _put(view, replace(logs, done=True))
+    part = _find(view, event.part, Code) or Code(event.part)
+    state: Literal["done", "failed"] = "failed" if event.error else "done"
+    return _put(view, replace(part, state=state, error=event.error, seconds=event.seconds))
+
+
+@_fold.register
+def _(event: events.ImageMade, view: View) -> View:
+    return _put(view, Image(event.part, event.name, event.data, event.media_type))
+
+
+@_fold.register
+def _(event: events.FileMade, view: View) -> View:
+    others = tuple(file for file in view.files if file.name != event.name)
+    return replace(view, files=(*others, File(event.name, event.data, event.id)))
+
+
+@_fold.register
+def _(event: events.Notice, view: View) -> View:
+    return _put(view, Notice(f"notice-{len(view.parts)}", event.text))
+
+
+@_fold.register
+def _(event: events.Progress, view: View) -> View:
+    return replace(view, progress=event)
+
+
+@_fold.register
+def _(event: events.UsageReported, view: View) -> View:
+    return replace(view, usage=event.usage)
+
+
+@_fold.register
+def _(event: events.Finished, view: View) -> View:
+    parts = tuple(_closed(part) for part in view.parts)
+    return replace(
+        view,
+        parts=parts,
+        status=event.status,
+        error=event.error,
+        seconds=event.seconds,
+        progress=None,
+    )
+
+
+def _find(view: View, id_: str, kind: type[P]) -> P | None:
+    # From the end: the part that an event is about is nearly always the last.
+    for part in reversed(view.parts):
+        if part.id == id_ and isinstance(part, kind):
+            return part
+    return None
+
+
+def _put(view: View, part: Part) -> View:
+    """Replace the part of that id, or append it."""
+    for place in range(len(view.parts) - 1, -1, -1):
+        if view.parts[place].id == part.id:
+            parts = (*view.parts[:place], part, *view.parts[place + 1 :])
+            return replace(view, parts=parts, progress=None)
+    return replace(view, parts=(*view.parts, part), progress=None)
+
+
+def _attempt(view: View) -> int:
+    """Count the tries that failed right before, and this one."""
+    for part in reversed(view.parts):
+        if isinstance(part, Code):
+            return part.attempt + 1 if part.state == "failed" else 1
+    return 1
+
+
+def _logs_id(code: str) -> str:
+    return f"{code}/logs"
+
+
+def _closed(part: Part) -> Part:
+    """Close a part that the turn's end left open."""
+    if part.done:
+        return part
+    if isinstance(part, Code):
+        return replace(part, state="failed", error=part.error or "interrupted")
+    if isinstance(part, Text | Logs):
+        return replace(part, done=True)
+    return part
