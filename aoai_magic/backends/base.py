@@ -1,0 +1,52 @@
+"""What a far side is to us: one method that yields the events of a turn."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from ..attach.item import Attachment
+    from ..events import Event
+
+
+@dataclass(frozen=True)
+class Question:
+    """What goes to the far side in one turn.
+
+    Attributes
+    ----------
+    prompt
+        As typed.
+    attachments
+        Packed and ready to be sent.
+    thread
+        The thread's id on the far side, ``None`` to begin one.
+    model
+        Model SPEC or name, empty for the far side's own.
+    instructions
+        What the model is told at the start, empty for nothing.
+    """
+
+    prompt: str
+    attachments: Sequence[Attachment] = ()
+    thread: str | None = None
+    model: str = ""
+    instructions: str = ""
+
+
+class Backend(Protocol):
+    """A far side that can do a turn."""
+
+    def turn(self, question: Question) -> AsyncIterator[Event]:
+        """Yield the turn's events, ending with `events.Finished`.
+
+        Closing the iterator (or cancelling the task) early cancels the run on the far side.
+
+        Raises
+        ------
+        ServiceError
+            If the far side refuses the request or cannot be reached before the turn began.
+        """
+        ...

@@ -1,0 +1,179 @@
+"""Starting the embedded engine as a process of its own, and ending it with the kernel."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import EngineError
+
+START_SECONDS = 60.0
+"""How long an engine may take until it says that it is ready."""
+
+KEYS = (
+    "AZURE_OPENAI_API_KEY",
+    "AZURE_OPENAI_ENDPOINT",
+    "OPENAI_API_KEY",
+    "OPENAI_API_VERSION",
+    "OPENAI_BASE_URL",
+)
+"""Variables that a model reads; an engine that was started with others is replaced."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A running engine.
+
+    Attributes
+    ----------
+    url
+        Its base, without a path.
+    token
+        The key that it wants; never shown.
+    log
+        Where it writes its log.
+    """
+
+    url: str
+    token: str = field(repr=False)
+    pid: int
+    log: Path
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process is there."""
+        return self.process.poll() is None
+
+    def stop(self) -> None:
+        """End it: its lifeline, which is its standard input, is closed."""
+        if self.process.stdin:
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@dataclass
+class Launcher:
+    """Keeps one engine, started at the first use and replaced when it no longer fits."""
+
+    engine: Engine | None = None
+    _fits: object = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def ensure(self, home: Path, sandbox: str, environ: Mapping[str, str] | None = None) -> Engine:
+        """Give a running engine over that data directory and sandbox SPEC.
+
+        Raises
+        ------
+        EngineError
+            If it cannot be started; says why and where its log is.
+        """
+        env = dict(os.environ if environ is None else environ)
+        fits = (str(home), sandbox, *(env.get(key) for key in KEYS))
+        with self._lock:
+            if self.engine and self.engine.alive and fits == self._fits:
+                return self.engine
+            self._stop()
+            self.engine, self._fits = start(home, sandbox, env), fits
+            return self.engine
+
+    def stop(self) -> None:
+        """End the engine if there is one."""
+        with self._lock:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self.engine:
+            self.engine.stop()
+        self.engine = None
+
+
+LAUNCHER = Launcher()
+"""The kernel's own; a kernel has one engine."""
+
+atexit.register(LAUNCHER.stop)
+
+
+def start(home: Path, sandbox: str, environ: Mapping[str, str]) -> Engine:
+    """Start an engine and wait until it is ready; raise `EngineError`."""
+    token = secrets.token_urlsafe(32)
+    log = _log_path(home)
+    process = _spawn(home, sandbox, {**environ, "AOAI_MAGIC_TOKEN": token}, log)
+    ready = _first_line(process)
+    if ready is None:
+        process.kill()
+        process.wait()
+        raise EngineError(
+            f"The local engine could not be started ({_last_words(log)}); its log is {log}."
+        )
+    return Engine(ready["url"], token, int(ready["pid"]), log, process)
+
+
+def _log_path(home: Path) -> Path:
+    folder = home / "logs"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise EngineError(
+            f"The local engine could not be started because its data directory {home} cannot be "
+            f"written ({error.strerror}); set AOAI_MAGIC_HOME to a folder of yours."
+        ) from error
+    _sweep(folder)
+    return folder / f"engine-{os.getpid()}-{time.time_ns()}.log"
+
+
+def _sweep(folder: Path, keep: int = 20) -> None:
+    """Delete all but the newest logs."""
+    for old in sorted(folder.glob("engine-*.log"), key=lambda p: p.stat().st_mtime)[:-keep]:
+        old.unlink(missing_ok=True)
+
+
+def _spawn(
+    home: Path, sandbox: str, environ: Mapping[str, str], log: Path
+) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "aoai_magic", "serve", "--port", "0"]
+    command += ["--data-dir", str(home), "--sandbox", sandbox]
+    with log.open("wb") as stderr:
+        return subprocess.Popen(  # noqa: S603 - our own module, no shell
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env={**environ, "AOAI_MAGIC_LIFELINE": "stdin", "AOAI_MAGIC_REQUEST_MODELS": "1"},
+            # A session of its own: the kernel's Ctrl-C is not meant for the engine.
+            start_new_session=True,
+        )
+
+
+def _first_line(process: subprocess.Popen[bytes]) -> dict[str, str] | None:
+    """Wait for the line that says where the engine is; None if it dies or is late."""
+    assert process.stdout
+    timer = threading.Timer(START_SECONDS, process.kill)
+    timer.start()
+    try:
+        ready: dict[str, str] = json.loads(process.stdout.readline())
+    except ValueError:
+        return None
+    finally:
+        timer.cancel()
+    return ready
+
+
+def _last_words(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"

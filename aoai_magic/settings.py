@@ -1,0 +1,188 @@
+"""One resolved, frozen settings object that knows where each of its values came from.
+
+Strongest first: magic option, ``%config AssistantMagics.name``, environment variable
+``AOAI_MAGIC_NAME``, traitlets configuration file, default.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from .errors import SettingsError
+
+DISPLAYS = ("auto", "live", "frozen", "terminal", "quiet")
+OPTION, CONFIG, ENVIRONMENT, FILE, DEFAULT = (
+    "magic option",
+    "%config",
+    "environment",
+    "configuration file",
+    "default",
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is in force for a turn.
+
+    Attributes
+    ----------
+    target
+        ``local``, ``azure``, ``openai`` or an engine's URL; empty: see `resolve_target`.
+    model
+        Model SPEC for ``local``, deployment or model name elsewhere; empty: the default.
+    sandbox
+        Sandbox SPEC of the local engine.
+    instructions
+        What the model is told at the start of every turn.
+    timeout
+        Seconds that a turn may take; 0 is no limit.
+    display
+        How turns are shown, one of `DISPLAYS`.
+    home
+        The data directory: engine's store, logs, ledger of uploads; empty: platformdirs.
+    sources
+        Name of each setting to the source that won.
+    """
+
+    target: str = ""
+    model: str = ""
+    sandbox: str = "local"
+    instructions: str = ""
+    timeout: float = 600.0
+    display: str = "auto"
+    home: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def folder(self) -> Path:
+        """The data directory."""
+        if self.home:
+            return Path(self.home).expanduser()
+        from platformdirs import user_data_dir
+
+        return Path(user_data_dir("aoai_magic", appauthor=False))
+
+
+NAMES = tuple(f.name for f in fields(Settings) if f.name != "sources")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where turns go, and why.
+
+    Attributes
+    ----------
+    name
+        ``local``, ``azure``, ``openai`` or an engine's URL.
+    model
+        Model SPEC or name; empty where the far side has its own default.
+    why
+        The setting or variable that decided, for ``%assistant status``.
+    """
+
+    name: str
+    model: str
+    why: str
+
+
+def resolve(
+    options: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+    file: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Give the settings in force; ``None`` values count as not given.
+
+    Raises
+    ------
+    SettingsError
+        If a value cannot be used.
+    """
+    layers = (
+        (OPTION, options or {}),
+        (CONFIG, config or {}),
+        (ENVIRONMENT, _from_environment(os.environ if environ is None else environ)),
+        (FILE, file or {}),
+    )
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for name in NAMES:
+        source, value = _strongest(name, layers)
+        sources[name] = source
+        if source != DEFAULT:
+            values[name] = _checked(name, value, source)
+    return Settings(**values, sources=sources)
+
+
+def resolve_target(settings: Settings, environ: Mapping[str, str] | None = None) -> Target:
+    """Say where a turn goes, by the rule of the default target.
+
+    ``azure`` when AZURE_OPENAI_ENDPOINT is set; ``openai`` when OPENAI_API_KEY is set
+    and OPENAI_BASE_URL is not; else ``local``, with the server at OPENAI_BASE_URL as
+    its model when that is set and the offline model otherwise.
+    """
+    env = os.environ if environ is None else environ
+    name, why = settings.target, settings.sources.get("target", DEFAULT)
+    if not name:
+        name, why = _default_target(env)
+    model = settings.model
+    if name == "local" and not model:
+        model = "openai:" if env.get("OPENAI_BASE_URL") else "offline"
+    return Target(name, model, why)
+
+
+def _default_target(env: Mapping[str, str]) -> tuple[str, str]:
+    if env.get("AZURE_OPENAI_ENDPOINT"):
+        return "azure", "AZURE_OPENAI_ENDPOINT is set"
+    if env.get("OPENAI_API_KEY") and not env.get("OPENAI_BASE_URL"):
+        return "openai", "OPENAI_API_KEY is set"
+    if env.get("OPENAI_BASE_URL"):
+        return "local", "OPENAI_BASE_URL is set: its server is the model"
+    return "local", "no service is configured"
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    given = {name: environ.get(f"AOAI_MAGIC_{name.upper()}", "") for name in NAMES}
+    return {name: value for name, value in given.items() if value}
+
+
+def _strongest(name: str, layers: tuple[tuple[str, Mapping[str, Any]], ...]) -> tuple[str, Any]:
+    for source, values in layers:
+        if values.get(name) is not None:
+            return source, values[name]
+    return DEFAULT, None
+
+
+def _checked(name: str, value: Any, source: str) -> Any:
+    if name == "timeout":
+        return _seconds(value, source)
+    if name == "display" and value not in DISPLAYS:
+        raise SettingsError(
+            f"display is {value!r} ({source}), but must be one of {', '.join(DISPLAYS)}."
+        )
+    if name == "target":
+        _check_target(str(value), source)
+    return str(value)
+
+
+def _seconds(value: Any, source: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise SettingsError(
+            f"timeout is {value!r} ({source}), but must be a number of seconds, 0 for no limit."
+        )
+    return seconds
+
+
+def _check_target(value: str, source: str) -> None:
+    if value and value not in ("local", "azure", "openai") and "://" not in value:
+        raise SettingsError(
+            f"target is {value!r} ({source}), but must be local, azure, openai or an engine's URL."
+        )
