@@ -1,0 +1,135 @@
+"""The one seam at which the SDK's errors become sentences for the user."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ..base import ModelError
+
+if TYPE_CHECKING:
+    from .endpoint import Endpoint
+
+_TOO_LONG = re.compile(
+    r"context[ _](length|window|size)|maximum context|too many tokens|prompt is too long"
+    r"|exceeds? the (available )?context",
+    re.IGNORECASE,
+)
+_NO_TOOLS = re.compile(
+    r"does(n't| not) support (the )?(tools?|functions?)\b"
+    r"|(tools?|functions?)( use| calling| calls)? (is|are) not supported"
+    r"|no endpoints found that support tool"
+    r"|tool choice requires|tools param requires|enable-auto-tool-choice"
+    r"|(unrecognized|unknown|unsupported|extra)[^.]{0,60}\b(tools|functions)\b",
+    re.IGNORECASE,
+)
+_LONGEST_QUOTE = 300
+_TRANSPORT_PACKAGES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "anyio", "ssl"})
+
+
+def is_fault(error: Exception) -> bool:
+    """Whether the error comes from the server or the way to it, and not from our own code."""
+    from openai import OpenAIError
+
+    # While a stream is read the SDK lets errors of the HTTP library and of the JSON
+    # parser through; the HTTP library is httpx or httpx2, so it is told by its name.
+    package = type(error).__module__.partition(".")[0]
+    return isinstance(error, OpenAIError | OSError | ValueError) or package in _TRANSPORT_PACKAGES
+
+
+def refuses_tools(error: Exception) -> bool:
+    """Whether the server says that it, or the model, can call no tools at all."""
+    return _status(error) in {400, 404, 422, 500, 501} and bool(_NO_TOOLS.search(_message(error)))
+
+
+def refused_parameter(error: Exception, names: set[str]) -> str | None:
+    """Name the parameter that the server does not know or support, if it is one of `names`."""
+    if _status(error) not in {400, 422}:
+        return None
+    named = getattr(error, "param", None)
+    if named in names:
+        return str(named)
+    if _TOO_LONG.search(_message(error)):
+        return None
+    return next((n for n in sorted(names) if re.search(rf"\b{n}\b", _message(error))), None)
+
+
+def describe(error: Exception, endpoint: Endpoint, *, begun: bool) -> ModelError:
+    """Say in one sentence what happened and what to do; `begun` if an answer had begun."""
+    import openai
+
+    place = f"{endpoint.kind} {endpoint.model!r} at {endpoint.url}"
+    if isinstance(error, openai.APITimeoutError):
+        return ModelError(f"The {place} did not answer in time; try again.")
+    if isinstance(error, openai.APIConnectionError) and not begun:
+        return ModelError(
+            f"There is no connection to {endpoint.url} ({_cause(error)}); check that the server "
+            f"runs there, or set {endpoint.url_variable}."
+        )
+    # Newer SDKs wrap what breaks a stream as a connection error, older ones let it through.
+    if not isinstance(error, openai.APIError) or isinstance(error, openai.APIConnectionError):
+        return ModelError(f"The answer of the {place} broke off ({_cause(error)}); try again.")
+    return _refusal(error, endpoint, place)
+
+
+def _refusal(error: Exception, endpoint: Endpoint, place: str) -> ModelError:
+    status = _status(error)
+    quote = _quote(error, endpoint.secrets)
+    if status == 401:
+        return ModelError(f"{endpoint.url} refused the key; set {endpoint.key_variable}.")
+    if status == 403:
+        return ModelError(f"The key may not use the {place}: {quote}")
+    if status == 404:
+        return ModelError(f"There is no {place} (404); check its name and {endpoint.url_variable}.")
+    if status == 429:
+        return ModelError(
+            f"The {place} takes no more calls for now{_pause(error)}: {quote}",
+            "rate_limit_exceeded",
+        )
+    if _code(error) == "context_length_exceeded" or _TOO_LONG.search(_message(error)):
+        return ModelError(
+            f"The conversation is too long for the {place}; start a new thread or attach less.",
+            "invalid_prompt",
+        )
+    if _code(error) == "content_filter":
+        return ModelError(
+            f"The content filter of the {place} refused the prompt; reword it.", "invalid_prompt"
+        )
+    number = f" (status {status})" if status else ""
+    return ModelError(f"The {place} failed{number}: {quote}")
+
+
+def _status(error: Exception) -> int | None:
+    return getattr(error, "status_code", None)
+
+
+def _code(error: Exception) -> Any:
+    return getattr(error, "code", None)
+
+
+def _message(error: Exception) -> str:
+    return str(getattr(error, "message", error))
+
+
+def _quote(error: Exception, secrets: tuple[str, ...]) -> str:
+    """Give the server's own words, bounded, on one line, without the key."""
+    text = " ".join(_message(error).split())
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…"
+
+
+def _cause(error: BaseException) -> str:
+    """Name the innermost reason that says anything: the outer ones only say "failed"."""
+    reason = type(error).__name__
+    inner: BaseException | None = error
+    while inner is not None:
+        reason = str(inner) or reason
+        inner = inner.__cause__ or inner.__context__
+    return " ".join(reason.split())[:_LONGEST_QUOTE]
+
+
+def _pause(error: Exception) -> str:
+    response = getattr(error, "response", None)
+    seconds = response.headers.get("retry-after") if response is not None else None
+    return f" (try again in {seconds} s)" if seconds and seconds.isdigit() else ""

@@ -1,0 +1,111 @@
+"""Code in fences: how a model that can call no tools runs Python all the same.
+
+The model is told to write one ```` ```python ```` block; the block becomes a call of the
+python tool and its output goes back as a user message.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ..base import PYTHON_TOOL, Text, ToolCall
+from .calls import fresh_id
+
+INSTRUCTIONS = (
+    "You can run Python. To do so, write one fenced code block that begins with ```python "
+    "and then stop: the code is run and its output is given to you. Files are in /mnt/data, "
+    "variables live on between blocks, printed text and charts are shown. Never guess an "
+    "output. When you have what you need, answer in words without a ```python block."
+)
+_OPEN = re.compile(r"\s{0,3}```+[ \t]*(python3?|py|tool_code)[ \t]*\r?\n?", re.IGNORECASE)
+_UNDECIDED = re.compile(r"\s{0,3}(`{0,2}|```+[ \t]*\w{0,9}[ \t]*\r?)")
+"""An unfinished line that may still become a fence."""
+_CLOSE = re.compile(r"\s{0,3}```+[ \t]*\r?\n?")
+
+
+def with_fences(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rewrite a history with tool calls into one of plain texts with alternating roles."""
+    plain: list[dict[str, Any]] = [{"role": "system", "content": INSTRUCTIONS}]
+    for message in messages:
+        role, content = _plain(message)
+        # Chat templates of small models refuse two messages of one role in a row.
+        last = plain[-1]
+        if last["role"] == role and isinstance(last["content"], str) and isinstance(content, str):
+            last["content"] += "\n\n" + content
+        else:
+            plain.append({"role": role, "content": content})
+    return plain
+
+
+def _plain(message: Mapping[str, Any]) -> tuple[str, Any]:
+    role, content = message["role"], message.get("content") or ""
+    if role == "tool":
+        return "user", f"Output of the code:\n```\n{content}\n```"
+    if role == "assistant" and isinstance(content, str):
+        blocks = [f"```python\n{_code(call)}\n```" for call in message.get("tool_calls") or ()]
+        return role, "\n\n".join(filter(None, [content, *blocks]))
+    return ("system" if role == "developer" else role), content
+
+
+def _code(call: Mapping[str, Any]) -> str:
+    arguments = call["function"]["arguments"]
+    try:
+        return str(json.loads(arguments)["code"])
+    except (ValueError, KeyError, TypeError):
+        return str(arguments)
+
+
+class FenceReader:
+    """Turns streamed text into text and at most one call: the first python block.
+
+    What follows the block is dropped, for it is the model's guess at the output.
+    """
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._at_line_start = True
+        self._inside = False
+        self.done = False
+
+    @property
+    def called(self) -> bool:
+        """Whether a block has begun."""
+        return self._inside or self.done
+
+    def feed(self, text: str) -> Iterator[Text | ToolCall]:
+        """Yield what can be told from the text so far."""
+        lines = (self._held + text).splitlines(keepends=True)
+        self._held = ""
+        at_line_start = self._at_line_start or len(lines) > 1
+        if lines and at_line_start and _UNDECIDED.fullmatch(lines[-1]):
+            self._held = lines.pop()
+        for line in lines:
+            yield from self._line(line)
+
+    def end(self) -> Iterator[Text | ToolCall]:
+        """Yield what was held back; close a block that the model left open."""
+        if self._held:
+            yield from self._line(self._held)
+        if self._inside:
+            yield self._close()
+
+    def _line(self, line: str) -> Iterator[Text | ToolCall]:
+        fresh, self._at_line_start = self._at_line_start, line.endswith("\n")
+        if self.done:
+            return
+        if self._inside and fresh and _CLOSE.fullmatch(line):
+            yield self._close()
+        elif self._inside:
+            yield ToolCall(0, arguments=json.dumps(line, ensure_ascii=False)[1:-1])
+        elif fresh and _OPEN.fullmatch(line):
+            self._inside = True
+            yield ToolCall(0, id=fresh_id(), name=PYTHON_TOOL, arguments='{"code": "')
+        else:
+            yield Text(line)
+
+    def _close(self) -> ToolCall:
+        self._inside, self.done = False, True
+        return ToolCall(0, arguments='"}')
