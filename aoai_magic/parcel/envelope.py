@@ -1,0 +1,181 @@
+"""The file itself: a table, a header and what is pickled beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HEADER = b"aoai_magic"
+"""Key of the schema's metadata under which the header stands."""
+
+PICKLE = b"aoai_magic.pickle"
+"""Key of the pickle where the table has no rows to hold it."""
+
+PICKLE_FIELD = "__pickled__"
+"""Name of the column that holds the pickle otherwise."""
+
+VERSION = 1
+
+_SMALL_BATCH = 1 << 16
+"""Rows below which batches are joined before they are written."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a parcel holds, known without reading the data.
+
+    Attributes
+    ----------
+    name
+        Name of the variable.
+    kind
+        Type of the value, such as ``pandas.DataFrame``.
+    rows, columns
+        Its size; a one-dimensional value has one column.
+    """
+
+    name: str
+    kind: str
+    rows: int
+    columns: int
+
+
+def write(path: Path, table: Any, header: Mapping[str, Any]) -> None:
+    """Write a table and its header to a new file at `path`.
+
+    The file appears whole or not at all. LZ4 costs less than the bytes that it saves
+    on their way through a socket.
+    """
+    import pyarrow as pa
+
+    text = json.dumps({"version": VERSION, **header}, allow_nan=False).encode()
+    schema = table.schema.with_metadata({**(table.schema.metadata or {}), HEADER: text})
+    half = path.with_name(f".{path.name}.{os.getpid()}.part")
+    options = pa.ipc.IpcWriteOptions(compression="lz4", unify_dictionaries=True)
+    try:
+        with (
+            pa.OSFile(str(half), "wb") as sink,
+            pa.ipc.new_file(sink, schema, options=options) as w,
+        ):
+            for batch in _batches(table):
+                w.write_batch(batch)
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def _batches(table: Any) -> list[Any]:
+    """Give the table's batches; one without rows for an empty table.
+
+    Dictionaries stand in batches, so that with no batch categories would be lost.
+    """
+    import pyarrow as pa
+
+    if table.num_rows or not table.num_columns:
+        batches = list(table.to_batches())
+        few = len(batches) <= 1 + table.num_rows // _SMALL_BATCH
+        return batches if few else list(table.combine_chunks().to_batches())
+    arrays = [
+        column.chunk(0) if column.num_chunks else pa.nulls(0, column.type)
+        for column in table.columns
+    ]
+    return [pa.RecordBatch.from_arrays(arrays, schema=table.schema)]
+
+
+def read(path: Path) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    """Read table, header and what was pickled beside; unpickles.
+
+    Raises
+    ------
+    ValueError
+        The file is no parcel.
+    """
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
+        header = _header(reader.schema)
+        if header is None:
+            raise ValueError(f"{path.name} is not a parcel of aoai_magic.")
+        table = reader.read_all()
+    return *_open_pickle(table), header
+
+
+def peek(path: Path) -> Manifest | None:
+    """Read what a parcel holds, from its schema alone.
+
+    Returns
+    -------
+    Manifest | None
+        None for any file that is no parcel, whatever it is.
+    """
+    import pyarrow as pa
+
+    try:
+        if not path.is_file():
+            return None
+        with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
+            header = _header(reader.schema)
+    except (OSError, ValueError, RecursionError, pa.ArrowException):
+        return None
+    return _manifest(header)
+
+
+def _header(schema: Any) -> dict[str, Any] | None:
+    text = (schema.metadata or {}).get(HEADER)
+    header = json.loads(text) if text else None
+    return header if isinstance(header, dict) and header.get("version") == VERSION else None
+
+
+def _manifest(header: dict[str, Any] | None) -> Manifest | None:
+    match header:
+        case {"name": str(name), "kind": str(kind), "rows": int(rows), "columns": int(columns)}:
+            return Manifest(name, kind, rows, columns)
+    return None
+
+
+def enclose(table: Any, beside: Mapping[str, Any]) -> Any:
+    """Return `table` with `beside` pickled into it.
+
+    The pickle is cut into as many slices as there are rows, so that a column can hold
+    it whatever its size, and no row of the others is touched.
+    """
+    if not beside:
+        return table
+    data = pickle.dumps(dict(beside), protocol=5)
+    if not table.num_rows or not table.num_columns:
+        return table.replace_schema_metadata({**(table.schema.metadata or {}), PICKLE: data})
+    return table.append_column(PICKLE_FIELD, _slices(data, table.num_rows))
+
+
+def _slices(data: bytes, rows: int) -> Any:
+    import numpy as np
+    import pyarrow as pa
+
+    ends = np.linspace(0, len(data), rows + 1).astype(np.int64)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.large_binary(), rows, buffers)
+
+
+def _open_pickle(table: Any) -> tuple[Any, dict[str, Any]]:
+    metadata = dict(table.schema.metadata or {})
+    data = metadata.pop(PICKLE, None)
+    metadata.pop(HEADER, None)
+    table = table.replace_schema_metadata(metadata or None)
+    if PICKLE_FIELD in table.column_names:
+        data = b"".join(map(_joined, table[PICKLE_FIELD].chunks))
+        table = table.drop_columns([PICKLE_FIELD])
+    return table, pickle.loads(data) if data else {}  # noqa: S301 - see the package's docstring
+
+
+def _joined(chunk: Any) -> Any:
+    import numpy as np
+
+    # A batch's buffers are padded, so the offsets say where the bytes are.
+    _, offsets, data = chunk.buffers()
+    ends = np.frombuffer(offsets, np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
+    return memoryview(data)[ends[0] : ends[-1]]

@@ -1,0 +1,155 @@
+"""Which values can be packed, and by whom.
+
+A value's library is looked up in ``sys.modules``: a value of a library that was never
+imported cannot exist, so nothing is imported to find out what a value is.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aoai_magic.parcel import arrow_values, envelope, numpy_values, pandas_values
+
+Dump = Callable[[Any], tuple[Any, dict[str, Any], Any]]
+Load = Callable[[Any, dict[str, Any], Any], Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A type of value: its module and name, and how it is taken apart and put together.
+
+    ``shape`` gives rows and columns without looking at the data.
+    """
+
+    module: str
+    name: str
+    shape: Callable[[Any], tuple[int, int]]
+    dump: Dump
+    load: Load
+
+    @property
+    def full_name(self) -> str:
+        """Module and name, as in the header."""
+        return f"{self.module}.{self.name}"
+
+    def matches(self, value: object) -> bool:
+        """Whether `value` is of this type; imports nothing."""
+        kind = getattr(sys.modules.get(self.module), self.name, None)
+        return isinstance(kind, type) and isinstance(value, kind)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A value taken apart: what `pack` writes and what a fingerprint is made of."""
+
+    kind: str
+    rows: int
+    columns: int
+    table: Any
+    header: dict[str, Any]
+    beside: Any
+
+
+def _flat(value: Any) -> tuple[int, int]:
+    return len(value), 1
+
+
+def _frame(value: Any) -> tuple[int, int]:
+    return value.shape[0], value.shape[1]
+
+
+def _table(value: Any) -> tuple[int, int]:
+    return value.num_rows, value.num_columns
+
+
+def _array(value: Any) -> tuple[int, int]:
+    rows = len(value) if value.ndim else 1
+    return rows, value.size // rows if rows else 0
+
+
+_PANDAS = pandas_values
+_ARROW = arrow_values
+
+KINDS = (
+    Kind("pandas", "DataFrame", _frame, _PANDAS.dump_frame, _PANDAS.load_frame),
+    Kind("pandas", "Series", _flat, _PANDAS.dump_series, _PANDAS.load_series),
+    Kind("pandas", "Index", _flat, _PANDAS.dump_index, _PANDAS.load_index),
+    Kind("polars", "DataFrame", _frame, _ARROW.dump_polars, _ARROW.load_polars),
+    Kind("polars", "Series", _flat, _ARROW.dump_polars_series, _ARROW.load_polars_series),
+    Kind("pyarrow", "Table", _table, _ARROW.dump_table, _ARROW.load_table),
+    Kind("pyarrow", "RecordBatch", _table, _ARROW.dump_batch, _ARROW.load_batch),
+    Kind("numpy", "ndarray", _array, numpy_values.dump, numpy_values.load),
+)
+
+_BY_NAME = {kind.full_name: kind for kind in KINDS}
+
+
+def find(value: object) -> Kind | None:
+    """Return the kind that packs `value`, or None."""
+    return next((kind for kind in KINDS if kind.matches(value)), None)
+
+
+def supported(value: object) -> bool:
+    """Whether `pack` takes `value`; fast, imports nothing, looks at no data."""
+    return find(value) is not None
+
+
+def contents(value: object) -> Contents:
+    """Take `value` apart.
+
+    Raises
+    ------
+    TypeError
+        No kind packs it.
+    """
+    kind = find(value)
+    if kind is None:
+        raise TypeError(f"A {type(value).__name__} cannot be packed.")
+    table, header, beside = kind.dump(value)
+    return Contents(kind.full_name, *kind.shape(value), table, header, beside)
+
+
+def pack(value: object, name: str, folder: Path) -> Path:
+    """Write `value` to ``folder/<name>.arrow``.
+
+    Parameters
+    ----------
+    value
+        A value that `supported` accepts, or the `Contents` of one.
+    name
+        Name of the variable, a Python identifier.
+    folder
+        An existing folder.
+
+    Returns
+    -------
+    Path
+        The file, which was replaced whole if it was there.
+
+    Raises
+    ------
+    TypeError
+        The value is of no kind that can be packed.
+    """
+    parts = value if isinstance(value, Contents) else contents(value)
+    table = envelope.enclose(parts.table, parts.beside)
+    head = {"name": name, "kind": parts.kind, "rows": parts.rows, "columns": parts.columns}
+    path = folder / f"{name}.arrow"
+    envelope.write(path, table, {**head, "value": parts.header})
+    return path
+
+
+def unpack(path: Path) -> object:
+    """Give the value of a parcel again, equal in dtypes, labels, index and nulls.
+
+    Raises
+    ------
+    ValueError
+        The file is no parcel, or one of a newer version.
+    """
+    table, beside, header = envelope.read(path)
+    return _BY_NAME[header["kind"]].load(table, header["value"], beside)

@@ -1,0 +1,189 @@
+"""DataFrame, Series and Index as a table and a header, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aoai_magic.parcel import labels
+from aoai_magic.parcel.arrays import Beside, Spec, bare, decode, encode, index_of
+
+
+class Columns:
+    """Arrow columns as they are gathered, each under a name of its own."""
+
+    def __init__(self) -> None:
+        self.beside: Beside = {}
+        self.names: dict[str, int] = {}
+        self.arrays: list[Any] = []
+
+    def add(self, label: object, values: Any) -> Spec:
+        """Encode `values` and return a spec that also says which column holds them."""
+        array, spec = encode(values, self.beside)
+        if array is None:
+            return spec
+        self.arrays.append(array)
+        return {**spec, "field": self._name(str(label))}
+
+    def _name(self, wish: str) -> int:
+        """Give the column its place; a second one of a name becomes ``name_2``."""
+        # A lone surrogate has no UTF-8 form, which is what Arrow's names are.
+        name = base = wish.encode("utf-8", "replace").decode()
+        count = 1
+        while name in self.names:
+            count += 1
+            name = f"{base}_{count}"
+        self.names[name] = len(self.names)
+        return self.names[name]
+
+    def table(self) -> Any:
+        """Return the table."""
+        import pyarrow as pa
+
+        return pa.table(self.arrays, names=list(self.names))
+
+
+class Reader:
+    """Gives the arrays of specs again."""
+
+    def __init__(self, table: Any, beside: Beside) -> None:
+        self.table = table
+        self.beside = beside
+
+    def values(self, spec: Spec) -> Any:
+        """Decode the column that the spec names."""
+        array = self.table.column(spec["field"]) if "field" in spec else None
+        return decode(array, spec, self.beside)
+
+
+def dump_frame(frame: Any) -> tuple[Any, Spec, Beside]:
+    """Take a DataFrame apart: table, header, and what is pickled beside."""
+    columns = Columns()
+    fields = [columns.add(label, bare(series)) for label, series in frame.items()]
+    header = {
+        "fields": fields,
+        "labels": _dump_labels(frame.columns),
+        "index": _dump_index(frame.index, columns),
+        **_dump_extras(frame),
+    }
+    return columns.table(), header, columns.beside
+
+
+def load_frame(table: Any, header: Spec, beside: Beside) -> Any:
+    """Build the DataFrame again."""
+    import pandas as pd
+
+    reader = Reader(table, beside)
+    arrays = [reader.values(spec) for spec in header["fields"]]
+    # A dict of arrays is copied, and so becomes writable: Arrow's memory is not.
+    frame = pd.DataFrame(dict(enumerate(arrays)), index=_load_index(header["index"], reader))
+    frame.columns = _load_labels(header["labels"])
+    return _load_extras(frame, header)
+
+
+def dump_series(series: Any) -> tuple[Any, Spec, Beside]:
+    """Take a Series apart."""
+    columns = Columns()
+    header = {
+        "values": columns.add("values" if series.name is None else series.name, bare(series)),
+        "label": labels.dump(series.name),
+        "index": _dump_index(series.index, columns),
+        **_dump_extras(series),
+    }
+    return columns.table(), header, columns.beside
+
+
+def load_series(table: Any, header: Spec, beside: Beside) -> Any:
+    """Build the Series again."""
+    import pandas as pd
+
+    reader = Reader(table, beside)
+    values = reader.values(header["values"])
+    index = _load_index(header["index"], reader)
+    series = pd.Series(values, index=index, name=labels.load(header["label"]), copy=True)
+    return _load_extras(series, header)
+
+
+def dump_index(index: Any) -> tuple[Any, Spec, Beside]:
+    """Take an Index apart."""
+    columns = Columns()
+    header = {"index": _dump_index(index, columns)}
+    return columns.table(), header, columns.beside
+
+
+def load_index(table: Any, header: Spec, beside: Beside) -> Any:
+    """Build the Index again."""
+    return _load_index(header["index"], Reader(table, beside))
+
+
+def _dump_index(index: Any, columns: Columns) -> Spec:
+    import pandas as pd
+
+    spec: Spec
+    if isinstance(index, pd.RangeIndex):
+        spec = {"range": [index.start, index.stop, index.step]}
+    elif isinstance(index, pd.MultiIndex):
+        levels = (index.get_level_values(i) for i in range(index.nlevels))
+        spec = {"levels": [_dump_level(level, columns) for level in levels]}
+    else:
+        spec = {"level": _dump_level(index, columns)}
+    return {**spec, "names": [labels.dump(name) for name in index.names]}
+
+
+def _dump_level(index: Any, columns: Columns) -> Spec:
+    spec = columns.add("index" if index.name is None else index.name, bare(index))
+    freq = getattr(index, "freq", None)
+    if freq is not None and index.dtype.kind in "mM":
+        spec["freq"] = labels.dump(freq)
+    return spec
+
+
+def _load_index(spec: Spec, reader: Reader) -> Any:
+    import pandas as pd
+
+    names = [labels.load(name) for name in spec["names"]]
+    if "range" in spec:
+        return pd.RangeIndex(range(*spec["range"]), name=names[0])
+    if "levels" in spec:
+        arrays = [reader.values(level) for level in spec["levels"]]
+        return pd.MultiIndex.from_arrays(arrays, names=names)
+    index = index_of(reader.values(spec["level"])).rename(names[0])
+    if "freq" in spec["level"]:
+        index.freq = labels.load(spec["level"]["freq"])
+    return index
+
+
+def _dump_labels(axis: Any) -> Spec:
+    import pandas as pd
+
+    spec: Spec
+    if isinstance(axis, pd.RangeIndex):
+        spec = {"range": [axis.start, axis.stop, axis.step]}
+    elif axis.nlevels == 1 and axis.dtype == object and all(type(x) is str for x in axis):
+        spec = {"texts": list(axis)}
+    else:
+        spec = {"axis": labels.dump(axis)}
+    return {**spec, "names": [labels.dump(name) for name in axis.names]}
+
+
+def _load_labels(spec: Spec) -> Any:
+    import pandas as pd
+
+    names = [labels.load(name) for name in spec["names"]]
+    if "range" in spec:
+        return pd.RangeIndex(range(*spec["range"]), name=names[0])
+    if "texts" in spec:
+        return pd.Index(spec["texts"], dtype=object, name=names[0])
+    return labels.load(spec["axis"])
+
+
+def _dump_extras(value: Any) -> Spec:
+    return {
+        "attrs": labels.dump(value.attrs) if value.attrs else None,
+        "duplicates": value.flags.allows_duplicate_labels,
+    }
+
+
+def _load_extras(value: Any, header: Spec) -> Any:
+    value.attrs.update(labels.load(header["attrs"]) or {})
+    value.flags.allows_duplicate_labels = header["duplicates"]
+    return value
