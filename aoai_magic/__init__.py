@@ -1,3 +1,78 @@
-"""Ask a model about the data in your notebook; a sandbox runs the Python that it writes."""
+"""Ask a model about the data in your notebook; a sandbox runs the Python that it writes.
+
+``%load_ext aoai_magic`` gives the magic ``%%assistant``; `ask` and `aask` do the same
+from Python. Nothing heavy is imported until the first question.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from .turn import Turn
 
 __version__ = "0.1.0"
+
+__all__ = ["Turn", "aask", "ask", "errors", "load_ipython_extension", "unload_ipython_extension"]
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register ``%%assistant``, ``%%aoai`` and their line forms."""
+    from .magics import register
+
+    register(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take the magics away again."""
+    from .magics import unregister
+
+    unregister(shell)
+
+
+def ask(prompt: str, *items: Any, **options: Any) -> Turn | None:
+    """Ask, show the answer as it comes, and give the turn (None for a dry run).
+
+    Parameters
+    ----------
+    prompt
+        The question; ``@name`` in it attaches a variable or a file.
+    *items
+        Names of variables, ``@path`` or ``@glob`` of files, or the objects themselves.
+    **options
+        The options of ``%%assistant`` as keywords: ``out``, ``thread``, ``new``, ``model``,
+        ``on``, ``instructions``, ``rows``, ``schema_only``, ``save``, ``overwrite``,
+        ``dry_run``, ``timeout`` (seconds), ``no_raise``, ``quiet``, and ``raw``, which is
+        true here: braces in
+        the prompt stay as they are.
+
+    Raises
+    ------
+    errors.AssistantError
+        If the turn could not be begun, or (`errors.TurnError`) failed.
+    """
+    from .calls import ask
+
+    return ask(prompt, items, options)
+
+
+async def aask(prompt: str, *items: Any, **options: Any) -> Turn | None:
+    """Do as `ask`, asynchronously."""
+    from .calls import aask
+
+    return await aask(prompt, items, options)
+
+
+def __getattr__(name: str) -> Any:
+    # Imported at first use, so that loading the extension stays cheap.
+    if name == "Turn":
+        from .turn import Turn
+
+        return Turn
+    if name == "errors":
+        import importlib
+
+        return importlib.import_module(".errors", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from .. import events
-from ..errors import ServiceError
 from ..events import Event, Usage
 from .connect import Endpoint, client, own_words
 
@@ -117,11 +116,10 @@ class Assistants:
         self, api: openai.AsyncOpenAI, thread: str, assistant: str, message: dict[str, Any]
     ) -> AsyncIterator[Event]:
         reader = _Reader(api)
-        stream = await api.beta.threads.runs.create(
-            thread,
-            assistant_id=assistant,
-            additional_messages=[message],
-            stream=True,  # type: ignore[list-item]
+        # Typed for Any: the SDK's overloads differ between its major versions.
+        runs: Any = api.beta.threads.runs
+        stream = await runs.create(
+            thread, assistant_id=assistant, additional_messages=[message], stream=True
         )
         try:
             async with stream:
@@ -146,23 +144,33 @@ class _Reader:
     _running: set[str] = field(default_factory=set)
 
     async def read(self, received: Any) -> AsyncIterator[Event]:
-        kind, data = received.event, received.data
-        if kind == "thread.run.created":
+        """Yield what one event of the wire means for the turn."""
+        kind, data = str(received.event), received.data
+        if kind.startswith("thread.run.step."):
+            async for event in self._step(kind, data):
+                yield event
+        elif kind.startswith("thread.message."):
+            async for event in self._message(kind, data):
+                yield event
+        elif kind.startswith("thread.run."):
             self.run = data.id
-        elif kind == "thread.run.step.delta":
+            for event in self._run_moved(data):
+                yield event
+
+    async def _step(self, kind: str, data: Any) -> AsyncIterator[Event]:
+        if kind == "thread.run.step.delta":
             async for event in self._step_delta(data):
                 yield event
-        elif kind in ("thread.run.step.completed", "thread.run.step.failed"):
+        elif kind.endswith((".completed", ".failed", ".cancelled", ".expired")):
             for event in _step_over(data):
                 yield event
-        elif kind == "thread.message.delta":
+
+    async def _message(self, kind: str, data: Any) -> AsyncIterator[Event]:
+        if kind == "thread.message.delta":
             async for event in self._message_delta(data):
                 yield event
-        elif kind in ("thread.message.completed", "thread.message.incomplete"):
+        elif kind.endswith((".completed", ".incomplete")):
             async for event in self._message_over(data):
-                yield event
-        elif kind.startswith("thread.run.") and data.object == "thread.run":
-            for event in self._run_moved(data):
                 yield event
 
     async def _step_delta(self, data: Any) -> AsyncIterator[Event]:

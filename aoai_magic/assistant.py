@@ -1,0 +1,239 @@
+"""The assistant of one kernel: its threads, its last turn, and how a turn is done."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+
+from . import settings as settings_
+from . import threads as threads_
+from .blocking import run_blocking
+from .conversation import Stop, follow, interrupts
+from .errors import AssistantError, TurnError, TurnInterrupted, UsageError
+from .events import Usage
+from .options import Options
+from .prompt import interpolate
+from .settings import Settings, Target
+from .turn import Turn
+
+if TYPE_CHECKING:
+    from .attach.item import Attachment
+    from .backends.base import Backend
+    from .view import View
+
+Namespace = MutableMapping[str, Any]
+Layers = Callable[[], tuple[Mapping[str, Any], Mapping[str, Any]]]
+
+
+def _no_layers() -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    return {}, {}
+
+
+@dataclass
+class Assistant:
+    """What a kernel keeps between turns.
+
+    Attributes
+    ----------
+    namespace
+        The notebook's variables.
+    layers
+        Gives the settings of ``%config`` and of the configuration file.
+    turns
+        All turns of this kernel, oldest first.
+    """
+
+    namespace: Namespace
+    layers: Layers = _no_layers
+    turns: list[Turn] = field(default_factory=list)
+    _threads: threads_.Threads | None = None
+    _stop: Stop | None = None
+
+    @property
+    def last(self) -> Turn | None:
+        """The turn before, if there is one."""
+        return self.turns[-1] if self.turns else None
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all turns of this kernel."""
+        used = [turn.usage for turn in self.turns]
+        return Usage(
+            sum(u.input_tokens for u in used),
+            sum(u.output_tokens for u in used),
+            sum(u.cached_tokens for u in used),
+        )
+
+    def settings(self, options: Options | None = None) -> Settings:
+        """Give the settings in force."""
+        config, file = self.layers()
+        return settings_.resolve(options.settings if options else {}, config, file)
+
+    def threads(self, settings: Settings) -> threads_.Threads:
+        """Give the threads of this notebook."""
+        if self._threads is None or self._threads.folder != settings.folder:
+            self._threads = threads_.Threads(settings.folder, threads_.place(self.namespace))
+        return self._threads
+
+    async def ask(
+        self, prompt: str, options: Options, data: Mapping[str, Any] | None = None
+    ) -> Turn | None:
+        """Do one turn and show it; None for a dry run.
+
+        ``data`` holds objects to attach that are no variables of the notebook.
+
+        Raises
+        ------
+        AssistantError
+            If the turn could not be begun.
+        TurnError
+            If it failed, unless ``no_raise``; it holds the turn as far as it came.
+        """
+        job = self._job(prompt, options, data or {})
+        with tempfile.TemporaryDirectory(prefix="aoai-magic-") as folder:
+            if options.dry_run:
+                print(job.plan(Path(folder)))  # noqa: T201 - what the user asked to read
+                return None
+            view = await job.done(Path(folder))
+        return self._kept(view, job)
+
+    def ask_now(
+        self, prompt: str, options: Options, data: Mapping[str, Any] | None = None
+    ) -> Turn | None:
+        """Do as `ask`, from code that is not asynchronous, also inside a running loop."""
+        return run_blocking(self.ask(prompt, options, data), self.stop)
+
+    def stop(self) -> None:
+        """Ask the turn that is going on, if one is, to stop."""
+        if self._stop:
+            self._stop()
+
+    def backend(self, settings: Settings, target: Target) -> Backend:
+        """Give the backend of a target; for ``local`` the engine is started if need be."""
+        from .backends import open_backend
+
+        return open_backend(settings, target)
+
+    def _job(self, prompt: str, options: Options, data: Mapping[str, Any]) -> _Job:
+        text = prompt if options.raw else interpolate(prompt, self.namespace)
+        if not text.strip():
+            raise UsageError(
+                "The cell holds no question; write one below the %%assistant line, "
+                "e.g. 'Which region grew fastest?' (%%assistant? shows all options)."
+            )
+        settings = self.settings(options)
+        target = settings_.resolve_target(settings)
+        return _Job(self, text.strip("\n"), options, data, settings, target)
+
+    def _kept(self, view: View, job: _Job) -> Turn:
+        turn = Turn(view, library=_library(job.options.items, job.namespace))
+        self.turns.append(turn)
+        self.namespace["_assistant"] = turn
+        if view.thread:
+            self.threads(job.settings).put(job.thread_name, job.target.name, view.thread)
+        if job.options.save:
+            turn.save(job.options.save, overwrite=job.options.overwrite)
+        if turn.status == "completed" and job.options.out:
+            self.namespace[job.options.out] = _bound(turn, job.options.out)
+        elif turn.status != "completed" and not job.options.no_raise:
+            kind = TurnInterrupted if turn.status == "interrupted" else TurnError
+            raise kind(turn.error or f"The turn ended as {turn.status}.", turn)
+        return turn
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One turn to be done, with all that was decided about it."""
+
+    assistant: Assistant
+    prompt: str
+    options: Options
+    data: Mapping[str, Any]
+    settings: Settings
+    target: Target
+
+    @property
+    def namespace(self) -> Mapping[str, Any]:
+        return {**self.assistant.namespace, **self.data}
+
+    @property
+    def thread_name(self) -> str:
+        return self.options.thread or threads_.UNNAMED
+
+    @property
+    def thread(self) -> str | None:
+        if self.options.new:
+            return None
+        return self.assistant.threads(self.settings).get(self.thread_name, self.target.name)
+
+    def attachments(self, folder: Path) -> list[Attachment]:
+        from .attach.resolve import resolve
+
+        return resolve(
+            self.options.items,
+            self.prompt,
+            self.namespace,
+            Path.cwd(),
+            rows=self.options.rows,
+            schema_only=self.options.schema_only,
+            folder=folder,
+        )
+
+    async def done(self, folder: Path) -> View:
+        """Attach, send, follow and show; give the view at the end."""
+        from .backends.base import Question
+        from .display import open_screen
+
+        backend, attachments = await self._ready(folder)
+        question = Question(
+            self.prompt,
+            attachments,
+            self.thread,
+            self.target.model,
+            self.settings.instructions,
+        )
+        stop = self.assistant._stop = Stop()
+        screen = open_screen(self.settings.display, on_stop=stop)
+        with interrupts(stop):
+            view = await follow(backend.turn(question), screen.show, stop, self.settings.timeout)
+        screen.close(view)
+        return view
+
+    async def _ready(self, folder: Path) -> tuple[Backend, list[Attachment]]:
+        """Pack the data while the engine starts: neither waits for the other."""
+        starting = asyncio.create_task(
+            anyio.to_thread.run_sync(self.assistant.backend, self.settings, self.target)
+        )
+        # Where packing fails nobody asks for the engine's own error, and that is no news.
+        starting.add_done_callback(lambda task: task.cancelled() or task.exception())
+        attachments = await anyio.to_thread.run_sync(self.attachments, folder)
+        return await starting, attachments
+
+    def plan(self, folder: Path) -> str:
+        """Say what would be sent; nothing is."""
+        from .plan import plan
+
+        return plan(self.prompt, self.attachments(folder), self.target, self.settings)
+
+
+def _library(items: tuple[str, ...], namespace: Mapping[str, Any]) -> str:
+    """Say in which library tables come back: the one of what was attached."""
+    kinds = {type(namespace.get(item)).__module__.split(".")[0] for item in items}
+    return "polars" if "polars" in kinds and "pandas" not in kinds else "pandas"
+
+
+def _bound(turn: Turn, name: str) -> Any:
+    """Give what ``-o`` binds: the one table, or several by name."""
+    frames = turn.frames
+    if not frames:
+        raise AssistantError(
+            f"{name} is not set because no table came back; ask for one in so many words, "
+            "e.g. 'save the result as a CSV file'."
+        )
+    return next(iter(frames.values())) if len(frames) == 1 else frames

@@ -1,0 +1,114 @@
+"""The command line: ``aoai-magic serve | demo | doctor``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import __version__
+from .errors import AssistantError, SettingsError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; give the exit code."""
+    given = _parser().parse_args(arguments)
+    try:
+        return int(given.run(given))
+    except AssistantError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+
+
+def serve(given: argparse.Namespace) -> int:
+    """Serve the engine until it is told to end."""
+    from .engine.config import EngineConfig
+    from .engine.server import serve as serve_engine
+
+    config = EngineConfig(
+        host=given.host,
+        port=given.port,
+        data_dir=_home(given.data_dir),
+        model=given.model,
+        sandbox=given.sandbox,
+        database=given.database,
+        token=_token(given.token_file),
+        lenient=given.lenient or _switch("AOAI_MAGIC_LENIENT"),
+        request_models=_switch("AOAI_MAGIC_REQUEST_MODELS"),
+    )
+    return serve_engine(config)
+
+
+def demo(given: argparse.Namespace) -> int:
+    """Run the quickstart headless and say where the executed notebook is."""
+    from .demo import run_demo
+
+    return run_demo(Path(given.output))
+
+
+def doctor(given: argparse.Namespace) -> int:
+    """Say what is configured and what is missing; 1 if the main job cannot run."""
+    from .doctor import examine
+    from .settings import resolve
+
+    findings = examine(resolve())
+    print("\n".join(str(finding) for finding in findings))  # noqa: T201
+    return 1 if any(finding.state == "bad" for finding in findings) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="aoai-magic", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_serve(commands)
+    run = commands.add_parser("demo", help="run the quickstart notebook headless")
+    run.add_argument("--output", default="output", metavar="DIR", help="where results are written")
+    run.set_defaults(run=demo)
+    check = commands.add_parser("doctor", help="say what is configured and what is missing")
+    check.set_defaults(run=doctor)
+    return parser
+
+
+def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = commands.add_parser(
+        "serve",
+        help="serve the engine",
+        description="Serve an Assistants-compatible API with a sandboxed code interpreter. "
+        "Prints one line of JSON when ready. Clients present the token in AOAI_MAGIC_TOKEN "
+        "or in the token file; without either a fresh one is written to DIR/token.",
+    )
+    run.add_argument("--host", default="127.0.0.1")
+    run.add_argument("--port", type=int, default=8787, help="0 takes a free one")
+    run.add_argument("--data-dir", metavar="DIR", help="default: AOAI_MAGIC_HOME or the user's")
+    run.add_argument("--model", metavar="SPEC", default="offline")
+    run.add_argument("--sandbox", metavar="SPEC", default="local")
+    run.add_argument("--database", metavar="URL", help="default: SQLite in the data directory")
+    run.add_argument("--token-file", metavar="FILE")
+    run.add_argument(
+        "--lenient", action="store_true", help="accept known mistakes of the old documentation"
+    )
+    run.set_defaults(run=serve)
+
+
+def _home(given: str | None) -> Path:
+    from .settings import resolve
+
+    return Path(given).expanduser() if given else resolve().folder
+
+
+def _token(file: str | None) -> str | None:
+    if file is None:
+        return os.environ.get("AOAI_MAGIC_TOKEN") or None
+    try:
+        token = Path(file).read_text("utf-8").strip()
+    except OSError as error:
+        raise SettingsError(f"The token file {file} cannot be read ({error.strerror}).") from error
+    if not token:
+        raise SettingsError(f"The token file {file} is empty; write the token into it.")
+    return token
+
+
+def _switch(name: str) -> bool:
+    return os.environ.get(name, "").lower() not in ("", "0", "false", "no")

@@ -1,0 +1,189 @@
+"""The line magic's commands: ``%assistant status`` and its like."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from . import settings as settings_
+from .blocking import run_blocking
+from .errors import AssistantError, UsageError
+from .plan import destination
+from .turn import Turn
+
+if TYPE_CHECKING:
+    from .assistant import Assistant
+
+Command = Callable[["Assistant", Sequence[str]], "str | None"]
+
+
+def run_command(state: Assistant, line: str) -> None:
+    """Run the command of a line and print what it says; raise `UsageError` for no command."""
+    words = shlex.split(line) or ["help"]
+    command = COMMANDS.get(words[0])
+    if command is None:
+        near = difflib.get_close_matches(words[0], COMMANDS, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}."
+        raise UsageError(
+            f"%assistant has no command {words[0]!r}; {hint} "
+            "To ask something, begin the cell with %%assistant."
+        )
+    said = command(state, words[1:])
+    if said:
+        print(said)  # noqa: T201 - the notebook's own output
+
+
+def status(state: Assistant, words: Sequence[str]) -> str:
+    """Say where turns go and why, with which model, and how code is isolated."""
+    settings = state.settings()
+    target = settings_.resolve_target(settings)
+    lines = [f"target     {target.name} ({target.why})"]
+    lines += [f"model      {target.model or 'the default'}{_offline_note(target.model)}"]
+    lines += [f"goes to    {destination(target, settings)}"]
+    lines += _engine_lines(state, settings, target)
+    used = state.usage
+    lines += [f"this kernel {len(state.turns)} turns, {used.total_tokens:,} tokens"]
+    return "\n".join(lines)
+
+
+def _offline_note(model: str) -> str:
+    if model != "offline":
+        return ""
+    return (
+        " (rules, not a language model: set OPENAI_API_KEY, AZURE_OPENAI_ENDPOINT or "
+        "OPENAI_BASE_URL for a real one)"
+    )
+
+
+def _engine_lines(
+    state: Assistant, settings: settings_.Settings, target: settings_.Target
+) -> list[str]:
+    if target.name in ("azure", "openai"):
+        return ["isolation  the service's container"]
+    if target.name == "local" and not _launched():
+        return ["engine     not started yet; the first turn starts it"]
+    backend = state.backend(settings, target)
+    told = run_blocking(backend.status(), lambda: None)
+    sandbox = told.get("sandbox") or {}
+    lines = [f"engine     version {told.get('version', 'unknown')}"]
+    if sandbox.get("error"):
+        return [*lines, f"isolation  none: {sandbox['error']}"]
+    lines += [f"isolation  {sandbox.get('level', 'unknown')}"]
+    lines += [f"           not covered: {gap}" for gap in sandbox.get("gaps") or ()]
+    return [*lines, f"sessions   {len(told.get('sessions') or ())} open"]
+
+
+def _launched() -> bool:
+    from .backends.launch import LAUNCHER
+
+    return LAUNCHER.engine is not None and LAUNCHER.engine.alive
+
+
+def threads(state: Assistant, words: Sequence[str]) -> str:
+    """List the threads of this notebook, the last one first."""
+    known = state.threads(state.settings()).all()
+    if not known:
+        return "No threads yet; the first %%assistant cell begins one."
+    rows = [
+        f"{thread.name or '(this kernel)':<20} {thread.target:<10} "
+        f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(thread.used))}  {thread.id}"
+        for thread in known
+    ]
+    return "\n".join([f"{'thread':<20} {'target':<10} {'last used':<16}  id", *rows])
+
+
+def config(state: Assistant, words: Sequence[str]) -> str:
+    """List the settings, their values and where each came from."""
+    settings = state.settings()
+    rows = [
+        f"{name:<13} {getattr(settings, name)!s:<30} {settings.sources[name]}"
+        for name in settings_.NAMES
+    ]
+    how = "Change one with %config AssistantMagics.NAME = VALUE or AOAI_MAGIC_NAME."
+    return "\n".join([f"{'setting':<13} {'value':<30} from", *rows, "", how])
+
+
+def show(state: Assistant, words: Sequence[str]) -> None:
+    """Show the last turn again, e.g. after the page was reloaded in the middle of it."""
+    _last(state)._ipython_display_()
+
+
+def usage(state: Assistant, words: Sequence[str]) -> str:
+    """Add up the tokens of this kernel's turns."""
+    used = state.usage
+    return (
+        f"{len(state.turns)} turns, {used.total_tokens:,} tokens "
+        f"({used.input_tokens:,} in, {used.cached_tokens:,} of them cached; "
+        f"{used.output_tokens:,} out)"
+    )
+
+
+def save(state: Assistant, words: Sequence[str]) -> str:
+    """Write the last turn's files and pictures into a folder; --overwrite replaces."""
+    folders = [word for word in words if word != "--overwrite"]
+    if len(folders) != 1:
+        raise UsageError("%assistant save wants one folder, e.g. %assistant save results")
+    paths = _last(state).save(folders[0], overwrite="--overwrite" in words)
+    return "\n".join(str(path) for path in paths) or "The last turn made no files or pictures."
+
+
+def files(state: Assistant, words: Sequence[str]) -> str:
+    """List what is on the far side of what this data directory sent."""
+    from .attach.ledger import Ledger
+
+    entries = Ledger(state.settings().folder).entries()
+    if not entries:
+        return "Nothing of yours is on the far side."
+    rows = [f"{e.name:<30} {e.bytes:>14,} bytes  {e.target:<10} {e.file_id}" for e in entries]
+    return "\n".join(rows)
+
+
+def cleanup(state: Assistant, words: Sequence[str]) -> str:
+    """Delete what was uploaded to the present target."""
+    from .backends.assistants import Assistants
+
+    settings = state.settings()
+    backend = state.backend(settings, settings_.resolve_target(settings))
+    assert isinstance(backend, Assistants)
+    count = run_blocking(backend.cleanup(), lambda: None)
+    return f"Deleted {count} uploaded files."
+
+
+def doctor(state: Assistant, words: Sequence[str]) -> str:
+    """Check everything that a turn needs, and say what to do about each gap."""
+    from .doctor import examine
+
+    return "\n".join(str(finding) for finding in examine(state.settings()))
+
+
+def help_(state: Assistant, words: Sequence[str]) -> str:
+    """List the commands."""
+    rows = [f"%assistant {name:<9} {_first_line(command)}" for name, command in COMMANDS.items()]
+    return "\n".join([*rows, "", "%%assistant? shows the options of a question."])
+
+
+def _first_line(command: Command) -> str:
+    return (command.__doc__ or "").splitlines()[0]
+
+
+def _last(state: Assistant) -> Turn:
+    if state.last is None:
+        raise AssistantError("There is no turn yet in this kernel; ask something first.")
+    return state.last
+
+
+COMMANDS: dict[str, Command] = {
+    "status": status,
+    "show": show,
+    "threads": threads,
+    "files": files,
+    "config": config,
+    "usage": usage,
+    "save": save,
+    "cleanup": cleanup,
+    "doctor": doctor,
+    "help": help_,
+}

@@ -1,0 +1,108 @@
+"""What is configured, which isolation is in force, and what to do about each gap."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from . import __version__
+from .errors import AssistantError
+from .settings import Settings, Target, resolve_target
+
+LIBRARIES = {
+    "pandas": "answers about tables",
+    "matplotlib": "charts",
+    "openpyxl": "Excel files",
+    "sympy": "equations",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes
+    ----------
+    state
+        ``ok``, ``gap`` (something is missing, the main job runs) or ``bad`` (it cannot).
+    text
+        What was found, and for a gap what to do about it.
+    """
+
+    state: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.state:<4} {self.text}"
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything that a turn needs."""
+    target = resolve_target(settings)
+    findings = [*_versions(), *_target(target), *_libraries()]
+    if target.name == "local":
+        findings += _engine(settings)
+    return findings
+
+
+def _versions() -> Iterator[Finding]:
+    openai = importlib.metadata.version("openai")
+    yield Finding(
+        "ok", f"aoai_magic {__version__}, openai {openai}, Python {platform.python_version()}"
+    )
+
+
+def _target(target: Target) -> Iterator[Finding]:
+    yield Finding("ok", f"turns go to {target.name} ({target.why}), model {target.model or '-'}")
+    if target.model == "offline":
+        yield Finding(
+            "ok",
+            "the offline model answers by rules and needs no key; set OPENAI_API_KEY, "
+            "AZURE_OPENAI_ENDPOINT or OPENAI_BASE_URL for a language model",
+        )
+    wanted = {"azure": "AZURE_OPENAI_API_KEY", "openai": "OPENAI_API_KEY"}
+    key = wanted.get(target.model.split(":")[0] if target.name == "local" else target.name)
+    if key and not os.environ.get(key):
+        yield Finding("gap", f"{key} is not set; set it before the notebook's kernel starts")
+
+
+def _libraries() -> Iterator[Finding]:
+    for name, purpose in LIBRARIES.items():
+        if importlib.util.find_spec(name) is None:
+            yield Finding("gap", f"no {name}, so no {purpose}; pip install 'aoai-magic[data]'")
+        else:
+            yield Finding("ok", f"{name} {importlib.metadata.version(name)} for {purpose}")
+
+
+def _engine(settings: Settings) -> Iterator[Finding]:
+    from .backends import open_backend
+    from .blocking import run_blocking
+
+    try:
+        backend = open_backend(settings, Target("local", "", "doctor"))
+        told = run_blocking(backend.status(), lambda: None)
+    except AssistantError as error:
+        yield Finding("bad", str(error))
+        return
+    yield Finding("ok", f"the local engine starts, its files are in {settings.folder}")
+    yield from _isolation(told.get("sandbox") or {})
+
+
+def _isolation(sandbox: dict[str, Any]) -> Iterator[Finding]:
+    if sandbox.get("error"):
+        yield Finding("bad", str(sandbox["error"]))
+        return
+    level = sandbox.get("level")
+    if level == "none":
+        yield Finding("gap", "code runs with no isolation at all (local:unisolated is set)")
+    else:
+        yield Finding("ok", f"code runs isolated by {level}")
+    for tried in sandbox.get("tried") or ():
+        yield Finding("gap", f"a stronger isolation was not to be had: {tried}")
+    for gap in sandbox.get("gaps") or ():
+        yield Finding("gap", f"not covered by it: {gap}")

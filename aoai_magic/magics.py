@@ -1,0 +1,142 @@
+"""``%%assistant`` and ``%assistant``: options, help, settings; the work is elsewhere."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError as IPythonUsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.utils.process import arg_split
+from traitlets import Float, Unicode
+
+from .assistant import Assistant
+from .errors import UsageError
+from .options import Options
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets import Bunch
+
+NAMES = ("assistant", "aoai")
+"""Two names for one magic: another package registers ``%%assistant`` too."""
+
+_CELL = re.compile(rf"%%(?:{'|'.join(NAMES)})(?=\s|$)")
+
+
+@magics_class
+class AssistantMagics(Magics):
+    """The magics and their settings (``%config AssistantMagics``)."""
+
+    target = Unicode(help="local, azure, openai or an engine's URL; empty: chosen").tag(config=True)
+    model = Unicode(help="model SPEC, deployment or model name").tag(config=True)
+    sandbox = Unicode("local", help="sandbox SPEC of the local engine").tag(config=True)
+    instructions = Unicode(help="what the model is told at each start").tag(config=True)
+    timeout = Float(600.0, help="seconds that a turn may take, 0: no limit").tag(config=True)
+    display = Unicode("auto", help="auto, live, frozen, terminal or quiet").tag(config=True)
+    home = Unicode(help="data directory").tag(config=True)
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell=shell, parent=shell)
+        self._file = {name: getattr(self, name) for name in self.config.get("AssistantMagics", {})}
+        self._config: dict[str, Any] = {}
+        self.observe(self._configured, names=list(self.traits(config=True)))
+        self.state = Assistant(shell.user_ns, self._layers)
+
+    def _configured(self, change: Bunch) -> None:
+        self._config[change.name] = change.new
+
+    def _layers(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self._config, self._file
+
+    @magic_arguments("%%assistant")
+    @argument("items", nargs="*", metavar="ITEM", help="variable, or @path or @glob of files")
+    @argument("-o", "--out", metavar="NAME", help="bind the tables that come back to NAME")
+    @argument("-t", "--thread", metavar="NAME", help="go on in the thread of that name")
+    @argument("--new", action="store_true", help="begin the thread afresh")
+    @argument("-m", "--model", metavar="SPEC", help="offline, azure:DEPLOYMENT, openai:MODEL, …")
+    @argument("--on", metavar="TARGET", help="local, azure, openai or an engine's URL")
+    @argument("--instructions", metavar="TEXT", help="what the model is told first")
+    @argument("--rows", type=int, metavar="N", help="attach a sample of N rows")
+    @argument("--schema-only", action="store_true", help="describe data without any value")
+    @argument("--save", metavar="DIR", help="write what comes back into DIR")
+    @argument("--overwrite", action="store_true", help="let --save replace files")
+    @argument("--dry-run", action="store_true", help="show what would be sent, and send nothing")
+    @argument("--timeout", type=float, metavar="SECONDS", help="stop the turn after that time")
+    @argument("--no-raise", action="store_true", help="do not fail the cell when the turn fails")
+    @argument("--quiet", action="store_true", help="show only files and the footer")
+    @argument("--raw", action="store_true", help="leave {{…}} in the prompt as it is")
+    @line_cell_magic
+    def assistant(self, line: str, cell: str | None = None) -> None:
+        """Ask the assistant; it writes Python and runs it on the data that you name.
+
+        The cell below the line is the question. In it, @name attaches a variable or a
+        file, and {{expression}} is replaced by its value. Afterwards `_assistant` is the
+        turn (.text .code .images .files .frames .usage), and the next cell goes on in the
+        same thread. As a line, %assistant COMMAND tells and does other things:
+        %assistant help lists them.
+        """
+        if cell is None:
+            from .commands import run_command
+
+            run_command(self.state, line)
+            return
+        self.state.ask_now(cell, self.options(line))
+
+    async def assistant_async(self, line: str, cell: str) -> None:
+        """Do as `assistant`, in an asynchronous cell, which can hear its Stop button."""
+        await self.state.ask(cell, self.options(line))
+
+    def options(self, line: str) -> Options:
+        """Give the options of a magic line; raise `UsageError`."""
+        try:
+            # Intermixed: items may stand before, between and after options.
+            parser: Any = AssistantMagics.assistant.parser  # type: ignore[attr-defined]
+            given = vars(parser.parse_intermixed_args(arg_split(line)))
+        except (IPythonUsageError, ValueError, TypeError) as error:
+            raise UsageError(f"{error}; %%assistant? shows all options.") from error
+        return Options(**{**given, "items": tuple(given["items"])})
+
+
+def as_async_cell(lines: list[str]) -> list[str]:
+    """Rewrite a cell that begins with ``%%assistant`` so that it is awaited.
+
+    A cell that blocks the kernel's event loop cannot hear its Stop button.
+    """
+    if not lines or not _CELL.match(lines[0]):
+        return lines
+    line = _CELL.sub("", lines[0], count=1).strip()
+    call = f"assistant_async({line!r}, {''.join(lines[1:])!r})"
+    return [f"await get_ipython().magics_manager.registry['AssistantMagics'].{call}\n"]
+
+
+def register(shell: InteractiveShell) -> AssistantMagics:
+    """Add the magics, the asynchronous cell and the completer to a shell; idempotent."""
+    from .completion import complete
+
+    magics = shell.magics_manager.registry.get("AssistantMagics")
+    if isinstance(magics, AssistantMagics):
+        return magics
+    magics = AssistantMagics(shell)
+    shell.register_magics(magics)
+    for name in NAMES:
+        for kind in ("line", "cell"):
+            shell.magics_manager.magics[kind][name] = magics.assistant
+    # Last, after those that take away prompts and indents.
+    shell.input_transformers_cleanup.append(as_async_cell)
+    if hasattr(shell.Completer, "custom_matchers"):
+        shell.Completer.custom_matchers.append(complete(magics.state))
+    return magics
+
+
+def unregister(shell: InteractiveShell) -> None:
+    """Take back what `register` did."""
+    magics = shell.magics_manager.registry.pop("AssistantMagics", None)
+    for name in NAMES:
+        for kind in ("line", "cell"):
+            shell.magics_manager.magics[kind].pop(name, None)
+    if magics and as_async_cell in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.remove(as_async_cell)
+    matchers = shell.Completer.custom_matchers
+    matchers[:] = [m for m in matchers if not getattr(m, "of_assistant", False)]

@@ -1,0 +1,90 @@
+"""The options of a turn, the same for ``%%assistant`` and for `aoai_magic.ask`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from .errors import UsageError
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may say about one turn.
+
+    Attributes
+    ----------
+    items
+        Names of variables, or ``@path`` and ``@glob`` for files.
+    out
+        Variable to which the tables that came back are bound.
+    thread
+        Name of the thread; named ones go on after a restart of the kernel.
+    new
+        Whether the thread begins afresh.
+    model, on, instructions, timeout
+        As the settings ``model``, ``target``, ``instructions`` and ``timeout`` (seconds).
+    rows
+        Attach a sample of so many rows.
+    schema_only
+        Describe attached data without any value.
+    save, overwrite
+        Folder to write what came back to, and whether files there may be replaced.
+    dry_run
+        Show what would be sent, and send nothing.
+    no_raise
+        Do not fail the cell when the turn fails.
+    quiet
+        Show nothing but files and the footer.
+    raw
+        Leave ``{{…}}`` in the prompt as it is.
+    """
+
+    items: tuple[str, ...] = ()
+    out: str | None = None
+    thread: str | None = None
+    new: bool = False
+    model: str | None = None
+    on: str | None = None
+    instructions: str | None = None
+    rows: int | None = None
+    schema_only: bool = False
+    save: str | None = None
+    overwrite: bool = False
+    dry_run: bool = False
+    timeout: float | None = None
+    no_raise: bool = False
+    quiet: bool = False
+    raw: bool = False
+
+    def __post_init__(self) -> None:
+        if self.out is not None and not self.out.isidentifier():
+            raise UsageError(f"-o wants the name of a variable, and {self.out!r} is none.")
+        if self.rows is not None and self.rows < 1:
+            raise UsageError(f"--rows wants a number of at least 1, not {self.rows}.")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The options that override settings; None where not given."""
+        return {
+            "target": self.on,
+            "model": self.model,
+            "instructions": self.instructions,
+            "timeout": self.timeout,
+            "display": "quiet" if self.quiet else None,
+        }
+
+
+NAMES = tuple(f.name for f in fields(Options))
+
+
+def from_keywords(items: tuple[str, ...], keywords: Mapping[str, Any]) -> Options:
+    """Give the options of a call; raise `UsageError` with near matches for unknown ones."""
+    for name in keywords:
+        if name not in NAMES or name == "items":
+            near = difflib.get_close_matches(name, NAMES, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(NAMES[1:])}."
+            raise UsageError(f"There is no option {name!r}{hint}")
+    return Options(items=items, **keywords)

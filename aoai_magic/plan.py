@@ -1,0 +1,42 @@
+"""What a turn would send: how much, of what, and where to (``--dry-run``)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .attach.item import Attachment
+    from .settings import Settings, Target
+
+
+def plan(prompt: str, attachments: Sequence[Attachment], target: Target, settings: Settings) -> str:
+    """Say in plain text everything that would leave the notebook, to the byte."""
+    lines = [f"Nothing was sent. This would go to {destination(target, settings)}:", ""]
+    lines += [f"  prompt  {len(prompt.encode()):,} bytes", *_indented(prompt)]
+    for item in attachments:
+        lines += ["", f"  {item.filename}  {item.bytes:,} bytes ({item.kind} {item.name})"]
+        if item.card:
+            lines += ["  and its description, which the model reads:", *_indented(item.card)]
+    total = sum(item.bytes for item in attachments)
+    return "\n".join([*lines, "", f"  in all {len(attachments)} files, {total:,} bytes of data"])
+
+
+def destination(target: Target, settings: Settings) -> str:
+    """Say in words where a target is."""
+    if target.name == "local":
+        where = f"the local engine on this machine, model {target.model}"
+        server = os.environ.get("OPENAI_BASE_URL")
+        if target.model.startswith("openai:"):
+            return f"{where} at {server or 'the OpenAI service'} (code and files stay here)"
+        return f"{where} (files stay in {settings.folder})"
+    if target.name == "azure":
+        return f"Azure OpenAI at {os.environ.get('AZURE_OPENAI_ENDPOINT', 'an unset endpoint')}"
+    if target.name == "openai":
+        return "the OpenAI service"
+    return f"the engine at {target.name}"
+
+
+def _indented(text: str) -> list[str]:
+    return [f"    {line}" for line in text.splitlines()]

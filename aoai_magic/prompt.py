@@ -1,0 +1,61 @@
+"""The prompt's one interpolation: ``{{expression}}`` becomes the value's text."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .errors import UsageError
+
+_OPEN = re.compile(r"\{\{")
+
+
+def interpolate(prompt: str, namespace: Mapping[str, Any]) -> str:
+    """Replace each ``{{expression}}``; everything else stays as typed.
+
+    Raises
+    ------
+    UsageError
+        If an expression is no Python, or fails.
+    """
+    out, place = [], 0
+    while opening := _OPEN.search(prompt, place):
+        closing, code = _expression(prompt, opening.end())
+        out += [prompt[place : opening.start()], _text(code, namespace)]
+        place = closing
+    return "".join([*out, prompt[place:]])
+
+
+def _expression(prompt: str, start: int) -> tuple[int, str]:
+    """Give the shortest valid expression that ``}}`` closes, and where it ends."""
+    end = prompt.find("}}", start)
+    while end >= 0:
+        code = prompt[start:end].strip()
+        if _parses(code):
+            return end + 2, code
+        # A dict's own braces may stand before the closing pair: {{ {"a": 1}["a"] }}
+        end = prompt.find("}}", end + 1)
+    raise UsageError(
+        f"What follows {prompt[start - 2 : start + 30]!r} is no Python expression; "
+        "give --raw to send braces as they are."
+    )
+
+
+def _parses(code: str) -> bool:
+    try:
+        ast.parse(code, mode="eval")
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _text(code: str, namespace: Mapping[str, Any]) -> str:
+    try:
+        return str(eval(code, dict(namespace)))  # noqa: S307 - the user's own expression
+    except Exception as error:
+        raise UsageError(
+            f"{{{{{code}}}}} in the prompt failed ({type(error).__name__}: {error}); "
+            "mend it, or give --raw to send braces as they are."
+        ) from error
