@@ -1,0 +1,86 @@
+"""``aoai-magic demo``: the quickstart, executed headless."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from .errors import AssistantError
+
+HERE = Path(__file__).parent
+NOTEBOOK = "quickstart.ipynb"
+
+
+def run_demo(output: Path) -> int:
+    """Execute the quickstart into ``output`` and say where the results are.
+
+    Raises
+    ------
+    AssistantError
+        If a cell fails, no chart was made, or what runs notebooks is not installed.
+    """
+    folder = output.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(_examples() / "data", folder / "data", dirs_exist_ok=True)
+    notebook = _executed(_examples() / NOTEBOOK, folder)
+    charts = _charts(notebook)
+    if not charts:
+        raise AssistantError("The quickstart ran but made no chart; see aoai-magic doctor.")
+    paths = _written(notebook, folder)
+    print(_report(charts, paths))  # noqa: T201
+    return 0
+
+
+def _examples() -> Path:
+    """Find the example notebooks: beside the package in a checkout, inside it in a wheel."""
+    inside = HERE / "notebooks"
+    return inside if inside.is_dir() else HERE.parent / "notebooks"
+
+
+def _executed(path: Path, folder: Path) -> Any:
+    try:
+        import nbclient
+        import nbformat
+    except ImportError as error:
+        raise AssistantError(
+            f"The demo needs {error.name}; install it with pip install 'aoai-magic[demo]'."
+        ) from error
+    notebook = nbformat.read(path, as_version=4)
+    client = nbclient.NotebookClient(
+        notebook, timeout=300, resources={"metadata": {"path": folder}}
+    )
+    try:
+        client.execute()
+    except nbclient.exceptions.CellExecutionError as error:
+        raise AssistantError(f"A cell of the quickstart failed: {error}") from error
+    return notebook
+
+
+def _charts(notebook: Any) -> int:
+    return sum(
+        "image/png" in output.get("data", {})
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+    )
+
+
+def _written(notebook: Any, folder: Path) -> list[Path]:
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    paths = [folder / NOTEBOOK, folder / "quickstart.html"]
+    paths[0].write_text(nbformat.writes(notebook), "utf-8")
+    paths[1].write_text(page, "utf-8")
+    return paths
+
+
+def _report(charts: int, paths: list[Path]) -> str:
+    return (
+        f"The quickstart ran on the offline model and made {charts} charts.\n"
+        f"  executed notebook  {paths[0]}\n"
+        f"  as a page          {paths[1]}\n"
+        "Open it in JupyterLab with:\n"
+        f"  jupyter lab {paths[0]}"
+    )
