@@ -1,0 +1,46 @@
+"""Characters that lie or break: controls, bidirectional overrides, lone surrogates."""
+
+from __future__ import annotations
+
+import re
+
+_REPLACEMENT = 0xFFFD
+_KEPT = {ord("\t"), ord("\n")}
+# C0, DEL and C1 drive terminals; lone surrogates cannot be sent at all.
+_BROKEN = {*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000)} - _KEPT
+# These make text read otherwise than it runs ("Trojan source", CVE-2021-42574).
+_OVERRIDES = {0x202A, 0x202B, 0x202D, 0x202E}
+_ISOLATES = {0x202C, 0x2066, 0x2067, 0x2068, 0x2069}
+_LINES = {0x2028: "\n", 0x2029: "\n", 0x85: "\n"}
+
+_PROSE = dict.fromkeys(_BROKEN, _REPLACEMENT) | dict.fromkeys(_OVERRIDES, None) | _LINES
+_EXACT = dict.fromkeys(_BROKEN, _REPLACEMENT) | {
+    code: f"\\u{code:04x}" for code in _OVERRIDES | _ISOLATES | {0x2028, 0x2029}
+}
+_COLOUR = re.compile(r"(\x1b\[[0-9;]{0,32}m)")
+
+
+def prose(text: str) -> str:
+    """Drop what reorders or breaks text; marks that right-to-left text needs stay."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_PROSE)
+
+
+def exact(text: str) -> str:
+    r"""Make every deceptive character visible (``\u202e``): for code and names."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_EXACT)
+
+
+def line(text: str) -> str:
+    """Give `exact` text as one line without outer blanks."""
+    return " ".join(exact(text).split())
+
+
+def printed(text: str) -> str:
+    """Clean what a program printed: of all terminal sequences only colours stay."""
+    pieces = _COLOUR.split(text)
+    return "".join(p if i % 2 else exact(p) for i, p in enumerate(pieces))
+
+
+def cut(text: str, limit: int) -> str:
+    """Shorten ``text`` to ``limit`` characters, marked by an ellipsis."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,160 @@
+"""What stays in the notebook: one output per part, readable without kernel or network."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Callable
+
+from .. import view as views
+from ..locale import gettext as _
+from ..locale import ngettext
+from ..view import View
+from . import clean, source, words
+from .logs import fold_logs
+from .outputs import Bundle, Output, Stream, publish
+from .record import MEDIA_TYPE, record
+
+LISTED_FILES = 50
+# Drawn by every front end without running anything; SVG can hold script and links.
+PICTURES = ("image/png", "image/jpeg", "image/gif")
+
+
+def bundles(view: View) -> list[Output]:
+    """Give the saved form of a turn: its parts in order, its files, the footer."""
+    outputs = [part_output(part) for part in view.parts]
+    return [output for output in (*outputs, *end(view)) if output is not None]
+
+
+def end(view: View) -> list[Output]:
+    """Give what stands below the parts."""
+    files = files_output(view)
+    return [files, footer(view)] if files else [footer(view)]
+
+
+def part_output(part: views.Part) -> Output | None:
+    """Give the saved form of one part; None where it has nothing to show."""
+    if isinstance(part, views.Text):
+        return _text(part)
+    if isinstance(part, views.Code):
+        return _code(part)
+    if isinstance(part, views.Logs):
+        return Stream(fold_logs(part.text)) if part.text else None
+    if isinstance(part, views.Image):
+        return _image(part)
+    return _notice(part)
+
+
+def _text(part: views.Text) -> Bundle | None:
+    if not part.text.strip():
+        return None
+    return Bundle(
+        {
+            "text/markdown": source.safe_markdown(part.text),
+            "text/plain": clean.prose(part.text).strip(),
+        }
+    )
+
+
+def _code(part: views.Code) -> Bundle:
+    summary = words.code_summary(part)
+    block = source.fence(part.code, "python")
+    # Blank lines around the fence: without them it would be part of the HTML.
+    folded = f"<details>\n<summary>{_html(summary)}</summary>\n\n{block}\n\n</details>"
+    plain = f"[{summary}]\n{clean.exact(part.code).rstrip()}"
+    return Bundle({"text/markdown": folded, "text/plain": plain})
+
+
+def _html(text: str) -> str:
+    # JupyterLab looks for formulas in HTML too, so "$" must not stand there as itself.
+    return html.escape(text).replace("$", "&#36;").replace("\\", "&#92;")
+
+
+def _image(part: views.Image) -> Bundle:
+    alternative = words.picture(part)
+    if part.media_type in PICTURES:
+        data = base64.b64encode(part.data).decode("ascii")
+        return Bundle({part.media_type: data, "text/plain": alternative})
+    kind = clean.line(part.media_type)
+    said = _("{picture} ({kind}, not drawn here)").format(picture=alternative, kind=kind)
+    return Bundle({"text/markdown": source.escape(said), "text/plain": said})
+
+
+def _notice(part: views.Notice) -> Bundle:
+    text = clean.line(part.text)
+    label = _("Note:")
+    return Bundle(
+        {"text/markdown": f"> **{label}** {source.escape(text)}", "text/plain": f"{label} {text}"}
+    )
+
+
+def files_output(view: View) -> Bundle | None:
+    """Give the list of files that came back; None where none did."""
+    if not view.files:
+        return None
+    shown = view.files[:LISTED_FILES]
+    marked = [_file(file, source.code_span) for file in shown]
+    plain = [_file(file, str) for file in shown]
+    if more := len(view.files) - len(shown):
+        text = ngettext("and {count:,} more file", "and {count:,} more files", more)
+        marked.append(f"- {text.format(count=more)}")
+        plain.append(f"- {text.format(count=more)}")
+    return Bundle({"text/markdown": "\n".join(marked), "text/plain": "\n".join(plain)})
+
+
+def _file(file: views.File, as_code: Callable[[str], str]) -> str:
+    name = clean.line(file.name)
+    facts = f"{words.file_kind(file.name)}, {words.size(len(file.data))}"
+    way = as_code(words.file_way(file.name))
+    return f"- {words.file_icon(file.name)} {as_code(name)} ({facts}): {way}"
+
+
+def footer(view: View) -> Bundle:
+    """Give the quiet line at the end; the whole turn as data rides along."""
+    status, facts = words.status(view), " · ".join(words.facts(view))
+    lines = [f"**{source.escape(status)}**"] if status else []
+    lines += [f"<sub>{source.escape(facts)}</sub>"] if facts else []
+    plain = "\n".join(text for text in (status, facts) if text)
+    return Bundle(
+        {
+            "text/markdown": "\n\n".join(lines) or " ",
+            "text/plain": plain,
+            MEDIA_TYPE: record(view),
+        }
+    )
+
+
+class FrozenScreen:
+    """Shows every part once, when it has ended: where no widget can live."""
+
+    def __init__(self, *, wanted: tuple[type, ...] = views.Part.__args__) -> None:
+        self._wanted = wanted
+        self._shown = 0
+        self._closed = False
+
+    def show(self, view: View) -> None:
+        """Show what has ended since the last call, in the parts' order."""
+        while self._shown < len(view.parts) and view.parts[self._shown].done:
+            self._publish_next(view)
+
+    def close(self, view: View) -> None:
+        """Show everything that is left, and the end."""
+        if self._closed:
+            return
+        self._closed = True
+        while self._shown < len(view.parts):
+            self._publish_next(view)
+        for output in end(view):
+            publish(output)
+
+    def _publish_next(self, view: View) -> None:
+        part = view.parts[self._shown]
+        self._shown += 1
+        output = part_output(part) if isinstance(part, self._wanted) else None
+        if output is not None:
+            publish(output)
+
+
+def quiet_screen() -> FrozenScreen:
+    """Give a screen that shows nothing but notices, files and the last line."""
+    return FrozenScreen(wanted=(views.Notice,))

@@ -1,0 +1,220 @@
+"""Markdown that a model wrote, parsed once into tokens that can do no harm.
+
+Both writers, `markup` (HTML for the live view) and `source` (Markdown for the saved
+notebook), write these tokens alone. After `parse` there are no raw HTML, no images and
+no link that goes elsewhere than http, https or mailto or hides where it goes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from urllib.parse import unquote, urlsplit
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+from mdit_py_plugins.amsmath import amsmath_plugin
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.footnote import footnote_plugin
+
+from ..locale import gettext as _
+from . import clean
+
+URL_CHARS = 200
+# What stands for a picture from elsewhere or a refused link never exceeds a line.
+_SANDBOX = re.compile(r"sandbox:/+(?:mnt/data/)?")
+_BARE_URL = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!&'()*+,;=%]*[A-Za-z0-9/#=&_\-]")
+# TeX that leaves the formula: links, styles (a remote background is a request),
+# definitions that outlive it, packages. MathJax and KaTeX forbid some, not all of them.
+_FORBIDDEN_TEX = re.compile(
+    r"\\(?=(?:href|url|style|class|cssId|data|require|include\w*|html\w*|unicode|bbox"
+    r"|[egx]?def|let|futurelet|csname|catcode|(?:re)?new\w+|provide\w+|Declare\w+|input"
+    r"|mathtip|texttip|toggle|mmlToken|error|special)(?![a-z]))",
+    re.IGNORECASE,
+)
+_TEX_TOKEN = re.compile(r"\\[{}$]|[{}]")
+
+
+def parse(text: str) -> list[Token]:
+    """Parse ``text`` into harmless tokens."""
+    return _parser().parse(clean.prose(text))
+
+
+@lru_cache(maxsize=1)
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False,
+               allow_blank_lines=False, double_inline=True)  # fmt: skip
+    parser.use(amsmath_plugin).use(footnote_plugin, inline=False)
+    parser.inline.ruler.before("escape", "bracket_math", _bracket_math)
+    parser.core.ruler.push("harmless", _harmless)
+    return parser
+
+
+def _bracket_math(state: StateInline, silent: bool) -> bool:
+    r"""Read ``\(x\)`` and ``\[x\]``, the way in which most models write formulas."""
+    opening = state.src[state.pos : state.pos + 2]
+    if opening not in (r"\(", r"\["):
+        return False
+    end = state.src.find(r"\)" if opening == r"\(" else r"\]", state.pos + 2)
+    if end < 0:
+        return False
+    if not silent:
+        kind = "math_inline" if opening == r"\(" else "math_inline_double"
+        state.push(kind, "math", 0).content = state.src[state.pos + 2 : end]
+    state.pos = end + 2
+    return True
+
+
+def _harmless(state: StateCore) -> None:
+    for token in state.tokens:
+        if token.type in ("math_block", "amsmath"):
+            token.content = safe_tex(token.content)
+        elif token.type == "inline":
+            token.children = list(_safe_inline(token.children or []))
+
+
+def _safe_inline(tokens: Sequence[Token]) -> Iterator[Token]:
+    place = 0
+    while place < len(tokens):
+        token = tokens[place]
+        if token.type == "link_open":
+            end = _link_end(tokens, place)
+            yield from _safe_link(token, tokens[place + 1 : end])
+            place = end
+        elif token.type == "image":
+            yield from _picture(token)
+        elif token.type == "text":
+            yield from _bare_links(token.content)
+        else:
+            if token.type.startswith("math"):
+                token.content = safe_tex(token.content)
+            yield token
+        place += 1
+
+
+def _link_end(tokens: Sequence[Token], start: int) -> int:
+    # Links do not nest in CommonMark, so the first end is this link's own.
+    return next(i for i in range(start, len(tokens)) if tokens[i].type == "link_close")
+
+
+def _safe_link(opening: Token, inner: Sequence[Token]) -> Iterator[Token]:
+    url = str(opening.attrGet("href") or "")
+    # Not through _safe_inline: a URL within a link's text must not become a link in it.
+    content = [
+        t for token in inner for t in (_picture(token) if token.type == "image" else [token])
+    ]
+    label = "".join(token.content for token in content).strip()
+    if _SANDBOX.match(url):
+        yield from _file_reference(label, url)
+    elif (place := _destination(url)) is None:
+        yield from content
+        yield from _aside(url)
+    else:
+        yield from _link(url, content)
+        if not _says(label, url, place):
+            yield _text(f" ({place})")
+
+
+def _link(url: str, content: Sequence[Token]) -> Iterator[Token]:
+    yield Token("link_open", "a", 1, attrs={"href": url})
+    yield from content
+    yield Token("link_close", "a", -1)
+
+
+def _destination(url: str) -> str | None:
+    """Give the host or address that a link leads to; None where it may not lead."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return None
+    if parts.scheme == "mailto" and not parts.netloc:
+        return parts.path or None
+    # "https://bank.example@evil.example/" goes to the latter and looks like the former.
+    plain = parts.scheme in ("http", "https") and "@" not in parts.netloc
+    return parts.netloc if plain and host else None
+
+
+def _says(label: str, url: str, place: str) -> bool:
+    bare = url.removeprefix("mailto:").rstrip("/")
+    return label.rstrip("/") in (url.rstrip("/"), bare, bare.split("://")[-1], place)
+
+
+def _bare_links(text: str) -> Iterator[Token]:
+    """Make links of addresses in running text: every front end would, each its own way."""
+    place = 0
+    for match in _BARE_URL.finditer(text):
+        if _destination(match.group()) is None:
+            continue
+        if match.start() > place:
+            yield _text(text[place : match.start()])
+        yield from _link(match.group(), [_text(match.group())])
+        place = match.end()
+    if place < len(text):
+        yield _text(text[place:])
+
+
+def _picture(image: Token) -> Iterator[Token]:
+    """Put a picture's words in its place: fetching it would tell its host what is read."""
+    url = str(image.attrGet("src") or "")
+    alt = "".join(child.content for child in image.children or []) or _("picture")
+    if _SANDBOX.match(url):
+        yield from _file_reference(alt, url)
+        return
+    yield _text(alt)
+    yield from _aside(url)
+
+
+def _file_reference(label: str, url: str) -> Iterator[Token]:
+    name = unquote(_SANDBOX.sub("", url))
+    if label and label != name:
+        yield _text(f"{label}: ")
+    yield _code(name)
+
+
+def _aside(url: str) -> Iterator[Token]:
+    yield _text(" (")
+    yield _code(clean.cut(url, URL_CHARS))
+    yield _text(")")
+
+
+def _text(content: str) -> Token:
+    return Token("text", "", 0, content=content)
+
+
+def _code(content: str) -> Token:
+    return Token("code_inline", "code", 0, content=clean.line(content), markup="`")
+
+
+def safe_tex(tex: str) -> str:
+    r"""Give a formula that stays inert where it is *not* read as one.
+
+    Front ends differ in what they take for a formula, so nothing in it may mean
+    anything in Markdown or HTML: no tag, link, picture or code. Spaces within brackets
+    mean nothing in TeX.
+    """
+    tex = " ".join(tex.split()) if "\n" not in tex.strip() else _lines(tex)
+    tex = tex.replace("<", r"\lt ").replace(">", r"\gt ").replace("`", "'").replace("~", r"\ ")
+    tex = re.sub(r"(?<!\\)\$", r"\\$", tex).replace("@@", "@ @")
+    for pair in ("](", "][", "]:", "![", "[^", "//"):
+        tex = tex.replace(pair, f"{pair[0]} {pair[1]}")
+    tex = _FORBIDDEN_TEX.sub(r"\\text ", tex)
+    return tex if balanced(tex) else tex.replace("{", r"\{").replace("}", r"\}")
+
+
+def _lines(tex: str) -> str:
+    return "\n".join(line.strip() for line in tex.strip().splitlines() if line.strip())
+
+
+def balanced(tex: str) -> bool:
+    """Tell whether braces pair up, counted as JupyterLab does before it parses Markdown."""
+    depth = 0
+    for match in _TEX_TOKEN.finditer(tex):
+        depth += {"{": 1, "}": -1}.get(match.group(), 0)
+        if depth < 0:
+            return False
+    return depth == 0

@@ -1,0 +1,137 @@
+"""HTML for the live view, written from harmless tokens alone."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import MutableMapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+
+from . import clean
+from .markdown import parse
+from .source import LANGUAGES
+
+Env = MutableMapping[str, Any]
+
+
+def safe_html(text: str) -> str:
+    """Give Markdown as HTML that holds no script, picture, style or hidden link."""
+    tokens = parse(text)
+    written: str = _writer().render(tokens, _OPTIONS, {})
+    return f'<div class="aoai-prose" dir="auto">{written}</div>'
+
+
+def code_html(code: str, language: str = "python") -> str:
+    """Give program text, highlighted, as ``<pre>``."""
+    return f'<pre class="aoai-code" dir="ltr"><code>{_highlight(code, language)}</code></pre>'
+
+
+def text_html(text: str) -> str:
+    """Give plain text as HTML, in one line."""
+    return html.escape(clean.line(text))
+
+
+def _highlight(code: str, language: str) -> str:
+    name = language.strip().lower()
+    lexer = _lexer(name if name in LANGUAGES else "text")
+    return str(highlight(clean.exact(code).rstrip("\n") + "\n", lexer, _FORMAT))
+
+
+@lru_cache(maxsize=64)
+def _lexer(name: str) -> Any:
+    # stripnl=False: leading blank lines of a chunk belong to it.
+    return get_lexer_by_name(
+        {"jsx": "javascript", "tsx": "typescript"}.get(name, name), stripnl=False
+    )
+
+
+class _Writer(RendererHTML):
+    """The parser's own HTML, with code, links, formulas and notes written our way."""
+
+    def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+        """Write code, highlighted."""
+        return code_html(tokens[idx].content, tokens[idx].info.split(" ")[0])
+
+    def code_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+        """Write indented code."""
+        return code_html(tokens[idx].content, "")
+
+    def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+        """Write a link that tells its target nothing of the page it is on."""
+        url = html.escape(str(tokens[idx].attrGet("href")))
+        return f'<a href="{url}" title="{url}" target="_blank" rel="noopener noreferrer nofollow">'
+
+    def code_inline(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+        """Write code within a line."""
+        return f'<code dir="ltr">{html.escape(clean.exact(tokens[idx].content))}</code>'
+
+    def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+        """Refuse: no picture ever comes this far."""
+        raise AssertionError("parse() leaves no picture")
+
+    def math_inline(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+        """Write a formula's source; the front end draws it once the part is frozen."""
+        return f'<code class="aoai-math" dir="ltr">{html.escape(tokens[idx].content)}</code>'
+
+    math_inline_double = math_inline
+
+    def math_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+        """Write a displayed formula's source."""
+        return f"<p>{self.math_inline(tokens, idx, options, env)}</p>"
+
+    amsmath = math_block
+
+    def footnote_ref(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
+    ) -> str:
+        """Write a note's number."""
+        return f"<sup>{int(tokens[idx].meta['id']) + 1}</sup>"
+
+    def footnote_anchor(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
+    ) -> str:
+        """Write nothing: there are no jumps within an output."""
+        return ""
+
+    def footnote_block_open(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
+    ) -> str:
+        """Begin the notes."""
+        return "<hr><ol>"
+
+    def footnote_block_close(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
+    ) -> str:
+        """End the notes."""
+        return "</ol>"
+
+    def footnote_open(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
+    ) -> str:
+        """Begin a note."""
+        return "<li>"
+
+    def footnote_close(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
+    ) -> str:
+        """End a note."""
+        return "</li>"
+
+
+@lru_cache(maxsize=1)
+def _writer() -> _Writer:
+    return _Writer()
+
+
+_FORMAT = HtmlFormatter(nowrap=True, classprefix="aoai-")
+_OPTIONS: Any = {
+    "maxNesting": 100, "html": False, "linkify": False, "typographer": False, "quotes": "",
+    "xhtmlOut": False, "breaks": False, "langPrefix": "", "highlight": None, "store_labels": False,
+}  # fmt: skip

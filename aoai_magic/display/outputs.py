@@ -1,0 +1,47 @@
+"""What a cell's output is made of, as values, and how they are sent to the front end."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One output: the same thing in several MIME types; there is always ``text/plain``.
+
+    It has no metadata, ever: where an update changes an output's metadata, VS Code puts
+    *all* outputs of the cell back to what they were some moments ago.
+    """
+
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Text on the cell's standard output."""
+
+    text: str
+
+
+Output = Bundle | Stream
+
+
+def publish(output: Output) -> None:
+    """Send ``output`` to whatever shows the running code's output."""
+    if isinstance(output, Stream):
+        sys.stdout.write(output.text)
+        sys.stdout.flush()
+    elif in_ipython():
+        from IPython.display import display
+
+        display(output.data, raw=True, display_id=True)
+    else:
+        sys.stdout.write(output.data["text/plain"] + "\n")
+
+
+def in_ipython() -> bool:
+    """Tell whether code runs in an IPython shell."""
+    core = sys.modules.get("IPython")
+    return core is not None and core.get_ipython() is not None

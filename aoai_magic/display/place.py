@@ -1,0 +1,32 @@
+"""Which kind of screen suits the place where the code runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+def kind_here() -> str:
+    """Give ``live``, ``frozen`` or ``terminal``.
+
+    A headless client (nbclient, and with it nbconvert, nbmake and papermill) says in
+    every request that nobody is there to answer input (``allow_stdin`` false,
+    https://jupyter-client.readthedocs.io/en/stable/messaging.html#execute); JupyterLab,
+    Notebook and VS Code say that somebody is. For the former no widget may be opened:
+    nbclient would save its state as ``metadata.widgets``.
+    """
+    kernel = _kernel()
+    if kernel is None:
+        return "terminal"
+    return "live" if _somebody_there(kernel) else "frozen"
+
+
+def _kernel() -> Any:
+    core = sys.modules.get("IPython")
+    shell = core.get_ipython() if core is not None else None
+    return getattr(shell, "kernel", None)
+
+
+def _somebody_there(kernel: Any) -> bool:
+    request = kernel.get_parent("shell") or {}
+    return bool(request.get("content", {}).get("allow_stdin", False))

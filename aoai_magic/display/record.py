@@ -1,0 +1,86 @@
+"""A turn as JSON, saved beside its last line: what others read, search or replay.
+
+The form is described by ``turn.schema.json``; ``version`` changes when a reader of the
+old form would misunderstand the new one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+from .. import view as views
+from ..view import View
+from .logs import fold_logs
+
+MEDIA_TYPE = "application/vnd.aoai-magic.turn+json"
+VERSION = 1
+INLINE_FILE_BYTES = 16_384
+LOG_CHARS = 65_536
+
+
+def record(view: View) -> dict[str, Any]:
+    """Give the whole turn less pictures (they stand above) and the bytes of large files."""
+    return {
+        "version": VERSION,
+        "thread": _text(view.thread),
+        "target": _text(view.target),
+        "model": _text(view.model),
+        "isolation": _text(view.isolation),
+        "status": view.status,
+        "error": _text(view.error),
+        "seconds": view.seconds,
+        "usage": {
+            "input_tokens": view.usage.input_tokens,
+            "output_tokens": view.usage.output_tokens,
+            "cached_tokens": view.usage.cached_tokens,
+        },
+        "parts": [_part(part) for part in view.parts],
+        "files": [_file(file) for file in view.files],
+    }
+
+
+def _part(part: views.Part) -> dict[str, Any]:
+    if isinstance(part, views.Text | views.Notice):
+        kind = "text" if isinstance(part, views.Text) else "notice"
+        return {"type": kind, "id": _text(part.id), "text": _text(part.text)}
+    if isinstance(part, views.Code):
+        return _code(part)
+    if isinstance(part, views.Logs):
+        text = part.text if len(part.text) <= LOG_CHARS else fold_logs(part.text)
+        return {"type": "logs", "id": _text(part.id), "code": _text(part.code), "text": _text(text)}
+    return {
+        "type": "image",
+        "id": _text(part.id),
+        "name": _text(part.name),
+        "media_type": _text(part.media_type),
+        **_digest(part.data),
+    }
+
+
+def _code(part: views.Code) -> dict[str, Any]:
+    return {
+        "type": "code",
+        "id": _text(part.id),
+        "code": _text(part.code),
+        "state": part.state,
+        "attempt": part.attempt,
+        "error": _text(part.error),
+        "seconds": part.seconds,
+    }
+
+
+def _file(file: views.File) -> dict[str, Any]:
+    small = len(file.data) <= INLINE_FILE_BYTES
+    data = base64.b64encode(file.data).decode("ascii") if small else None
+    return {"name": _text(file.name), "id": _text(file.id), **_digest(file.data), "data": data}
+
+
+def _digest(data: bytes) -> dict[str, Any]:
+    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _text(text: str | None) -> str | None:
+    # Lone surrogates (odd file names) cannot be sent or saved.
+    return None if text is None else text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,263 @@
+"""Harmless tokens written as Markdown that every front end reads alike.
+
+JupyterLab (marked), VS Code (markdown-it), GitHub (cmark-gfm), nbconvert (mistune) and
+Jupyter's own search for formulas before the parser disagree on the odd cases, and a
+place where one sees code and another sees a tag is a hole. So the model's own source is
+not patched: what was understood of it is written anew with few, plain constructs, and
+every character that means something in Markdown is escaped everywhere else.
+
+Fenced code always begins in the first column where it holds a dollar sign: only there
+does JupyterLab's search for formulas know that it is code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from markdown_it.tree import SyntaxTreeNode
+
+from . import clean
+from .markdown import parse
+
+# Front ends highlight these. Any other name is dropped: some *draw* what a fence holds
+# (mermaid, geojson, topojson, stl, math), and a drawing may fetch things.
+LANGUAGES = frozenset(
+    """
+    bash c cpp csharp css csv diff dockerfile go graphql haskell html ini java javascript js
+    json jsx julia kotlin latex lua makefile markdown matlab md perl php powershell py python
+    python3 r ruby rust scala sh shell sql swift text toml ts tsx typescript xml yaml yml
+    """.split()  # noqa: SIM905 - a page of quoted names reads worse
+)
+_ESCAPED = re.compile(r"[\\`*_\[\]$~|<>&]")
+_LINE_START = re.compile(r"^(?:[-+=#:]|(\d{1,9})([.)]))")
+# U+2060 (word joiner) keeps a backslash from beginning a formula in what is *rendered*:
+# MathJax searches the finished page for \( and \begin.
+_BACKSLASH = "\\\\\u2060"
+# MathJax also finds "$" in the finished page, however it was escaped.
+_DOLLAR = "\\$"
+_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "\\": _BACKSLASH, "$": _DOLLAR}
+_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_TICKS = re.compile(r"`+")
+_URL_UNSAFE = re.compile(r"[^A-Za-z0-9\-._/:?#@!&+,;=%']")
+
+
+def safe_markdown(text: str) -> str:
+    """Give Markdown that reads like ``text`` and does nothing anywhere."""
+    return _blocks(SyntaxTreeNode(parse(text)).children)
+
+
+def escape(text: str) -> str:
+    """Escape plain text for a line of Markdown."""
+    text = " ".join(text.split("\n"))
+    return _ESCAPED.sub(lambda m: _ENTITIES.get(m.group(), "\\" + m.group()), text)
+
+
+def code_span(text: str) -> str:
+    """Give ``text`` as code within a line."""
+    text = " ".join(text.split("\n")) or " "
+    ticks = "`" * (1 + max((len(run) for run in _TICKS.findall(text)), default=0))
+    # A space at both ends is taken off again by every parser.
+    pad = " " if text[0] in "` " or text[-1] in "` " else ""
+    return f"{ticks}{pad}{text}{pad}{ticks}"
+
+
+def fence(code: str, language: str = "") -> str:
+    """Give ``code`` as a block that nothing in it can end."""
+    longest = max((len(run) for run in _TICKS.findall(code)), default=0)
+    marks = "`" * max(3, longest + 1)
+    name = language.strip().lower()
+    name = name if name in LANGUAGES else ""
+    return f"{marks}{name}\n{clean.exact(code).rstrip()}\n{marks}"
+
+
+def _blocks(nodes: Iterable[SyntaxTreeNode], tight: bool = False) -> str:
+    written = (_block(node) for node in nodes)
+    return ("\n" if tight else "\n\n").join(text for text in written if text)
+
+
+def _block(node: SyntaxTreeNode) -> str:
+    writer = _BLOCKS.get(node.type)
+    return writer(node) if writer else _blocks(node.children)
+
+
+def _paragraph(node: SyntaxTreeNode) -> str:
+    lines = _inline(node.children).split("\n")
+    return "\n".join(_guard(line.strip()) for line in lines)
+
+
+def _guard(line: str) -> str:
+    """Keep a line of text from beginning a list, heading, rule or table."""
+    match = _LINE_START.match(line)
+    if not match:
+        return line
+    if match.group(1):
+        return f"{match.group(1)}\\{line[len(match.group(1)) :]}"
+    return f"\\{line}"
+
+
+def _heading(node: SyntaxTreeNode) -> str:
+    text = " ".join(_inline(node.children).split("\n"))
+    return f"{'#' * int(node.tag[1])} {text}"
+
+
+def _fence(node: SyntaxTreeNode) -> str:
+    return fence(node.content, node.info.split(" ")[0] if node.type == "fence" else "")
+
+
+def _math_block(node: SyntaxTreeNode) -> str:
+    return f"$$\n{node.content}\n$$"
+
+
+def _quote(node: SyntaxTreeNode) -> str:
+    return _hoist(node, lambda text: "\n".join(f"> {line}".rstrip() for line in text.split("\n")))
+
+
+def _list(node: SyntaxTreeNode) -> str:
+    # Two lists with the same mark in a row would become one; ours are told apart by the
+    # paragraph or rule that stands between them in any text that makes sense.
+    start = int(node.attrs.get("start", 1)) if node.type == "ordered_list" else None
+    items = []
+    tight = _is_tight(node)
+    for number, item in enumerate(node.children):
+        mark = "- " if start is None else f"{start + number}. "
+        items.append(_item(item, mark, tight))
+    return ("\n" if tight else "\n\n").join(items)
+
+
+def _is_tight(node: SyntaxTreeNode) -> bool:
+    paragraphs = [p for item in node.children for p in item.children if p.type == "paragraph"]
+    return all(paragraph.hidden for paragraph in paragraphs)
+
+
+def _item(item: SyntaxTreeNode, mark: str, tight: bool) -> str:
+    indent = " " * len(mark)
+
+    def within(text: str, first: bool) -> str:
+        lines = [f"{indent}{line}".rstrip() for line in text.split("\n")]
+        return mark + lines[0].removeprefix(indent) if first else "\n".join(lines)
+
+    return _hoist_item(item, within, tight) or mark.rstrip()
+
+
+def _hoist_item(item: SyntaxTreeNode, within: Callable[[str, bool], str], tight: bool) -> str:
+    pieces = []
+    for place, child in enumerate(item.children):
+        text = _block(child)
+        pieces.append(text if _stands_alone(child) else within(_task(text), place == 0))
+    apart = "\n\n" if not tight or any(map(_stands_alone, item.children)) else "\n"
+    return apart.join(pieces)
+
+
+def _hoist(node: SyntaxTreeNode, within: Callable[[str], str]) -> str:
+    """Write a block's children ``within`` it, but fences with dollar signs at the margin."""
+    pieces: list[str] = []
+    inner: list[SyntaxTreeNode] = []
+    for child in node.children:
+        if _stands_alone(child):
+            pieces += [within(_blocks(inner))] if inner else []
+            pieces.append(_block(child))
+            inner = []
+        else:
+            inner.append(child)
+    pieces += [within(_blocks(inner))] if inner else []
+    return "\n\n".join(pieces)
+
+
+def _stands_alone(node: SyntaxTreeNode) -> bool:
+    return any(
+        n.type in ("fence", "code_block") and "$" in n.content
+        for n in node.walk()
+        if n.is_nested is False
+    )
+
+
+def _task(text: str) -> str:
+    # VS Code shows "[ ]" as it stands; these signs read the same everywhere.
+    for written, sign in ((r"\[ \] ", "☐ "), (r"\[x\] ", "☑ "), (r"\[X\] ", "☑ ")):
+        if text.startswith(written):
+            return sign + text.removeprefix(written)
+    return text
+
+
+def _table(node: SyntaxTreeNode) -> str:
+    rows = [row for part in node.children for row in part.children]
+    lines = [_row(row) for row in rows]
+    rule = [_alignment(cell) for cell in rows[0].children]
+    return "\n".join([lines[0], f"| {' | '.join(rule)} |", *lines[1:]])
+
+
+def _row(row: SyntaxTreeNode) -> str:
+    cells = [" ".join(_inline(cell.children, in_table=True).split("\n")) for cell in row.children]
+    return f"| {' | '.join(cells)} |"
+
+
+def _alignment(cell: SyntaxTreeNode) -> str:
+    style = str(cell.attrs.get("style", ""))
+    return {"center": ":---:", "right": "---:", "left": ":---"}.get(style.split(":")[-1], "---")
+
+
+def _footnotes(node: SyntaxTreeNode) -> str:
+    notes = []
+    for number, note in enumerate(node.children, 1):
+        notes.append(f"{_mark(number)} {_blocks(note.children)}".strip())
+    return "\n\n".join(["---", *notes])
+
+
+def _mark(number: int) -> str:
+    return str(number).translate(_SUPERSCRIPT)
+
+
+def _inline(nodes: Iterable[SyntaxTreeNode], in_table: bool = False) -> str:
+    return "".join(_span(node, in_table) for node in nodes)
+
+
+def _span(node: SyntaxTreeNode, in_table: bool) -> str:
+    if node.type == "text":
+        return escape(node.content)
+    if node.type == "code_inline":
+        span = code_span(clean.exact(node.content))
+        return span.replace("|", "\\|") if in_table else span
+    if node.type in ("math_inline", "math_inline_double"):
+        return _formula(node, in_table)
+    if node.type == "footnote_ref":
+        return _mark(int(node.meta["id"]) + 1)
+    if node.type in _BREAKS:
+        return " " if in_table else _BREAKS[node.type]
+    inner = _inline(node.children, in_table)
+    if node.type == "link":
+        return f"[{inner}]({_url(str(node.attrs['href']))})"
+    mark = _MARKS.get(node.type, "")
+    return f"{mark}{inner}{mark}" if inner.strip() else inner
+
+
+def _formula(node: SyntaxTreeNode, in_table: bool) -> str:
+    tex = " ".join(node.content.split())
+    if not tex:
+        return ""
+    mark = "$" if node.type == "math_inline" else "$$"
+    # A bar would end the cell.
+    return f"{mark}{tex.replace('|', chr(92) + 'vert ') if in_table else tex}{mark}"
+
+
+def _url(url: str) -> str:
+    return _URL_UNSAFE.sub(lambda m: "".join(f"%{b:02X}" for b in m.group().encode()), url)
+
+
+_BREAKS = {"softbreak": "\n", "hardbreak": "\\\n"}
+_MARKS = {"strong": "**", "em": "*", "s": "~~"}
+_BLOCKS: dict[str, Callable[[SyntaxTreeNode], str]] = {
+    "inline": lambda node: _inline(node.children),
+    "paragraph": _paragraph,
+    "heading": _heading,
+    "fence": _fence,
+    "code_block": _fence,
+    "math_block": _math_block,
+    "amsmath": _math_block,
+    "hr": lambda node: "---",
+    "blockquote": _quote,
+    "bullet_list": _list,
+    "ordered_list": _list,
+    "table": _table,
+    "footnote_block": _footnotes,
+}

@@ -1,0 +1,173 @@
+"""A turn in a terminal: text as it comes; with `rich`, finished blocks formatted."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Protocol
+
+from .. import view as views
+from ..view import View
+from . import clean, frozen, words
+from .blocks import ProseSplitter
+from .logs import LogFold
+from .outputs import Bundle
+from .screen import Pace, Screen
+from .source import safe_markdown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Paper(Protocol):
+    """What a terminal screen writes on: only ever onwards."""
+
+    def prose(self, text: str, *, last: bool) -> None:
+        """Add text of an answer; ``last`` ends it."""
+
+    def code(self, part: views.Code) -> None:
+        """Add a piece of code that is over."""
+
+    def plain(self, text: str) -> None:
+        """Add text that may begin and end within a line."""
+
+    def state(self, text: str) -> None:
+        """Say what is going on, in a line that the next call replaces."""
+
+
+class TerminalScreen:
+    """Writes every part after the one before it, as far as it has come."""
+
+    def __init__(self, paper: Paper) -> None:
+        self._paper = paper
+        self._pace = Pace()
+        self._place = 0
+        self._written = 0
+        self._logs = LogFold()
+        self._closed = False
+
+    def show(self, view: View) -> None:
+        """Write what is new."""
+        if self._closed or not self._pace.due():
+            return
+        self._write(view, everything=False)
+        self._paper.state(words.state(view))
+
+    def close(self, view: View) -> None:
+        """Write the rest and the end."""
+        if self._closed:
+            return
+        self._closed = True
+        self._write(view, everything=True)
+        self._paper.state("")
+        for output in frozen.end(view):
+            assert isinstance(output, Bundle)
+            self._paper.plain(output.data["text/plain"] + "\n")
+
+    def _write(self, view: View, *, everything: bool) -> None:
+        while self._place < len(view.parts):
+            part = view.parts[self._place]
+            over = part.done or everything
+            self._write_part(part, over)
+            if not over:
+                return
+            self._place += 1
+            self._written = 0
+            self._logs = LogFold()
+
+    def _write_part(self, part: views.Part, over: bool) -> None:
+        if isinstance(part, views.Text):
+            self._paper.prose(part.text[self._written :], last=over)
+            self._written = len(part.text)
+        elif isinstance(part, views.Logs):
+            self._write_logs(part, over)
+        elif isinstance(part, views.Code):
+            if over:
+                self._paper.code(part)
+        elif isinstance(output := frozen.part_output(part), Bundle):
+            self._paper.plain(output.data["text/plain"] + "\n")
+
+    def _write_logs(self, part: views.Logs, over: bool) -> None:
+        text = self._logs.feed(part.text[self._written :])
+        self._written = len(part.text)
+        self._paper.plain(text + (self._logs.close() if over else ""))
+
+
+class PlainPaper:
+    """Standard output, when it is no terminal or `rich` is not installed."""
+
+    def prose(self, text: str, *, last: bool) -> None:
+        """Add text of an answer as it stands."""
+        self.plain(clean.prose(text) + ("\n\n" if last else ""))
+
+    def code(self, part: views.Code) -> None:
+        """Add a piece of code, its summary first."""
+        output = frozen.part_output(part)
+        assert isinstance(output, Bundle)
+        self.plain(output.data["text/plain"] + "\n\n")
+
+    def plain(self, text: str) -> None:
+        """Add text."""
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    def state(self, text: str) -> None:
+        """Say nothing: in a file a line cannot be replaced."""
+
+
+class RichPaper:
+    """A terminal, through `rich`: Markdown block by block, code highlighted."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status = console.status("")
+        self._splitter = ProseSplitter()
+
+    def prose(self, text: str, *, last: bool) -> None:
+        """Add finished blocks of an answer; an open one waits."""
+        blocks = self._splitter.feed(text)
+        if last:
+            blocks.append(self._splitter.tail)
+            self._splitter = ProseSplitter()
+        for block in blocks:
+            self._markdown(block)
+
+    def _markdown(self, block: str) -> None:
+        from rich.markdown import Markdown
+
+        if block.strip():
+            # hyperlinks=False: a terminal link can say one thing and open another.
+            self._console.print(Markdown(safe_markdown(block), hyperlinks=False))
+            self._console.print()
+
+    def code(self, part: views.Code) -> None:
+        """Add a piece of code, its summary first."""
+        from rich.syntax import Syntax
+        from rich.text import Text
+
+        self._console.print(Text(words.code_summary(part), style="bold"))
+        self._console.print(Syntax(clean.exact(part.code).rstrip(), "python", word_wrap=True))
+
+    def plain(self, text: str) -> None:
+        """Add text without formatting."""
+        if text:
+            self._console.out(text, end="", highlight=False)
+
+    def state(self, text: str) -> None:
+        """Show a spinner beside what is going on."""
+        if not text:
+            self._status.stop()
+            return
+        from rich.text import Text
+
+        self._status.update(Text(text))
+        self._status.start()
+
+
+def open_terminal() -> Screen:
+    """Open a screen on standard output: with `rich` where both are there."""
+    if sys.stdout.isatty() and find_spec("rich") is not None:
+        from rich.console import Console
+
+        return TerminalScreen(RichPaper(Console()))
+    return TerminalScreen(PlainPaper())

@@ -1,0 +1,180 @@
+"""The sentences of the display: plain text, one line each, in the reader's language."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import PurePosixPath
+
+from .. import view as views
+from ..locale import gettext as _
+from ..locale import ngettext
+from . import clean
+
+TITLE_CHARS = 100
+ERROR_CHARS = 200
+
+_TABLES = {".csv", ".tsv", ".xlsx", ".xls", ".parquet", ".feather", ".arrow", ".ods"}
+_ARCHIVES = {".zip", ".gz", ".tar", ".7z", ".bz2", ".xz"}
+
+
+def size(count: int) -> str:
+    """Give ``count`` bytes as people say it: ``812 bytes``, ``12 kB``, ``3.4 MB``."""
+    if count < 1000:
+        return ngettext("{count} byte", "{count} bytes", count).format(count=count)
+    number = float(count)
+    for unit in ("kB", "MB", "GB"):
+        number /= 1000
+        if number < 999.5 or unit == "GB":
+            break
+    return f"{number:.1f} {unit}" if number < 9.95 else f"{number:.0f} {unit}"
+
+
+def duration(seconds: float) -> str:
+    """Give a time as people say it: ``0.4 s``, ``12 s``, ``2 min 5 s``."""
+    if seconds < 9.95:
+        return _("{seconds} s").format(seconds=f"{seconds:.1f}")
+    whole = round(seconds)
+    if whole < 60:
+        return _("{seconds} s").format(seconds=whole)
+    return _("{minutes} min {seconds} s").format(minutes=whole // 60, seconds=whole % 60)
+
+
+def code_summary(part: views.Code) -> str:
+    """Say what a piece of code is and what became of it."""
+    facts = [_title(part.code)]
+    if _comment(part.code):
+        facts.append(_lines(part.code))
+    facts.append(_outcome(part))
+    if part.seconds is not None:
+        facts.append(duration(part.seconds))
+    return " · ".join(fact for fact in facts if fact)
+
+
+def code_title(part: views.Code) -> str:
+    """Say what a piece of code is, while it is written or runs."""
+    title = _title(part.code) if part.code.strip() else _("Python")
+    return title if part.attempt == 1 else f"{title} · {_attempt(part)}"
+
+
+def _title(code: str) -> str:
+    """Give the first comment if the code begins with one, else how long it is."""
+    return _comment(code) or _lines(code)
+
+
+def _comment(code: str) -> str:
+    first = next((line.strip() for line in code.splitlines() if line.strip()), "")
+    if not first.startswith("#") or first.startswith(("#!", "# %%", "#%%")):
+        return ""
+    return clean.cut(clean.line(first.lstrip("# ")), TITLE_CHARS)
+
+
+def _lines(code: str) -> str:
+    count = len([line for line in code.splitlines() if line.strip()])
+    return ngettext("{count} line of Python", "{count} lines of Python", count).format(count=count)
+
+
+def _attempt(part: views.Code) -> str:
+    return _("attempt {number}").format(number=part.attempt)
+
+
+def _outcome(part: views.Code) -> str:
+    if part.state == "done":
+        return "✓ " + (_("done") if part.attempt == 1 else _attempt(part))
+    if not part.error or part.error == "interrupted":
+        return "■ " + _("interrupted")
+    error = clean.cut(clean.line(part.error), ERROR_CHARS)
+    return "✗ " + _("attempt {number} failed: {error}").format(number=part.attempt, error=error)
+
+
+def picture(part: views.Image) -> str:
+    """Say which picture stands here; this is its text alternative."""
+    name = clean.cut(clean.line(part.name), TITLE_CHARS)
+    return _("Picture {name}, {size}").format(name=name, size=size(len(part.data)))
+
+
+def file_icon(name: str) -> str:
+    """Give the sign for the kind of file."""
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix in _TABLES:
+        return "📊"
+    if suffix in _ARCHIVES:
+        return "📦"
+    kind = mimetypes.guess_type(f"x{suffix}")[0] or ""
+    return "🖼" if kind.startswith("image/") else "📄"
+
+
+def file_kind(name: str) -> str:
+    """Say the kind of file in a word: ``CSV``, ``PNG``."""
+    suffix = PurePosixPath(name).suffix[1:]
+    known = suffix.isascii() and suffix.isalnum() and len(suffix) <= 8
+    return suffix.upper() if known else _("file")
+
+
+def file_way(name: str) -> str:
+    """Say how to get the file's content in Python."""
+    return f"_assistant.files[{ascii(name) if name != clean.exact(name) else repr(name)}]"
+
+
+def status(view: views.View) -> str:
+    """Say how a turn ended where that is not as it should be; else nothing."""
+    if view.status == "completed":
+        return ""
+    texts = {
+        "incomplete": _("Not complete: the answer was cut off"),
+        "failed": _("Failed: what came before the error stands above"),
+        "interrupted": _("Interrupted: what came before stands above"),
+        "running": _("Broken off: what came before stands above"),
+    }
+    return texts[view.status]
+
+
+def facts(view: views.View) -> list[str]:
+    """Give what the quiet line at the end says: who, where, how long, how much, how safe."""
+    said = [
+        clean.cut(clean.line(view.model), TITLE_CHARS),
+        clean.cut(clean.line(view.target), TITLE_CHARS),
+        duration(view.seconds) if view.seconds is not None else "",
+        tokens(view) if view.usage.total_tokens else "",
+        _("isolation: {level}").format(level=clean.line(view.isolation)) if view.isolation else "",
+    ]
+    return [fact for fact in said if fact]
+
+
+def tokens(view: views.View) -> str:
+    """Say how many tokens the turn took so far."""
+    count = view.usage.total_tokens
+    return ngettext("{count:,} token", "{count:,} tokens", count).format(count=count)
+
+
+def state(view: views.View) -> str:
+    """Say what is going on right now."""
+    if view.progress is not None:
+        return _progress(view)
+    last = view.parts[-1] if view.parts else None
+    code = next((p for p in reversed(view.parts) if isinstance(p, views.Code)), None)
+    if code is not None and code.state == "running":
+        return _("Running the code")
+    if isinstance(last, views.Code) and last.state == "writing":
+        return _("Writing code")
+    if isinstance(last, views.Text) and not last.done:
+        return _("Answering")
+    if not view.model:
+        return _("Starting")
+    return _("Waiting for {model}").format(model=clean.cut(clean.line(view.model), TITLE_CHARS))
+
+
+def _progress(view: views.View) -> str:
+    progress = view.progress
+    assert progress is not None
+    what = clean.cut(clean.line(progress.what), TITLE_CHARS)
+    if not progress.total:
+        return what if not progress.done else f"{what}: {progress.done:,}"
+    return f"{what}: {min(1.0, progress.done / progress.total):.0%}"
+
+
+def unfinished() -> str:
+    """Say why there is nothing, where a turn was saved in the middle."""
+    return _(
+        "This part of the turn was not finished when the notebook was saved; "
+        "`%assistant show` shows the last turn again."
+    )
