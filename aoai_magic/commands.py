@@ -143,11 +143,8 @@ def files(state: Assistant, words: Sequence[str]) -> str:
 
 def cleanup(state: Assistant, words: Sequence[str]) -> str:
     """Delete what was uploaded to the present target."""
-    from .backends.assistants import Assistants
-
     settings = state.settings()
     backend = state.backend(settings, settings_.resolve_target(settings))
-    assert isinstance(backend, Assistants)
     count = run_blocking(backend.cleanup(), lambda: None)
     return f"Deleted {count} uploaded files."
 

@@ -68,10 +68,9 @@ def _commands(fragment: str) -> list[SimpleCompletion]:
 
 
 def _options(fragment: str) -> list[SimpleCompletion]:
-    from .magics import AssistantMagics
+    from .magics import parser
 
-    parser: Any = AssistantMagics.assistant.parser  # type: ignore[attr-defined]
-    names = [option for action in parser._actions for option in action.option_strings]
+    names = [option for action in parser()._actions for option in action.option_strings]
     return [SimpleCompletion(name, type="option") for name in names if name.startswith(fragment)]
 
 

@@ -106,7 +106,7 @@ class _Following:
         while not self.queue.empty():
             self._take(self.queue.get_nowait())
         if self.view.status == "running":
-            self._take(self.reason or Finished("incomplete", "The stream ended early."))
+            self._take(self.reason or _INTERRUPTED)
         self._show(self.view)
 
     def _take(self, event: Event | None) -> None:
@@ -134,6 +134,8 @@ async def _pump(stream: AsyncIterator[Event], queue: asyncio.Queue[Event]) -> No
     try:
         async for event in stream:
             queue.put_nowait(event)
+        # Where the stream had its own end, this one is not looked at.
+        queue.put_nowait(Finished("incomplete", "The stream ended before the answer did."))
     except AssistantError as error:
         queue.put_nowait(Finished("failed", str(error)))
     except Exception as error:

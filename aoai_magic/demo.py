@@ -10,6 +10,8 @@ from .errors import AssistantError
 
 HERE = Path(__file__).parent
 NOTEBOOK = "quickstart.ipynb"
+OFFLINE = {"AOAI_MAGIC_TARGET": "local", "AOAI_MAGIC_MODEL": "offline"}
+"""The demo asks no service, whatever is configured."""
 
 
 def run_demo(output: Path) -> int:

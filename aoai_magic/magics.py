@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
-from IPython.utils.process import arg_split
+from IPython.utils._process_common import arg_split
 from traitlets import Float, Unicode
 
 from .assistant import Assistant
@@ -92,11 +93,16 @@ class AssistantMagics(Magics):
         """Give the options of a magic line; raise `UsageError`."""
         try:
             # Intermixed: items may stand before, between and after options.
-            parser: Any = AssistantMagics.assistant.parser  # type: ignore[attr-defined]
-            given = vars(parser.parse_intermixed_args(arg_split(line)))
+            given = vars(parser().parse_intermixed_args(arg_split(line)))
         except (IPythonUsageError, ValueError, TypeError) as error:
             raise UsageError(f"{error}; %%assistant? shows all options.") from error
         return Options(**{**given, "items": tuple(given["items"])})
+
+
+def parser() -> argparse.ArgumentParser:
+    """Give the parser of the magic line."""
+    made: argparse.ArgumentParser = AssistantMagics.assistant.parser
+    return made
 
 
 def as_async_cell(lines: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.to_thread
 
 from .. import events
 from ..events import Event, Usage
@@ -84,10 +85,17 @@ class Assistants:
             except openai.NotFoundError:
                 return
 
+    async def cleanup(self) -> int:
+        """Delete everything that was sent to this place; give the number of files."""
+        entries = self.ledger.entries(self.store)
+        for entry in entries:
+            await self.delete(entry.file_id)
+            self.ledger.forget(self.store, entry.file_id)
+        return len(entries)
+
     async def _isolation(self, api: openai.AsyncOpenAI) -> str | None:
         sandbox = (await self.status()).get("sandbox") or {}
-        level = sandbox.get("level")
-        return str(level) if level else None
+        return sandbox.get("level")
 
     async def _uploaded(self, api: openai.AsyncOpenAI, item: Attachment) -> str:
         """Give the item's file id; send it only if the far side has it no more."""
@@ -95,7 +103,8 @@ class Assistants:
         if known and await _exists(api, known):
             return known
         sent = await api.files.create(
-            file=(item.filename, await anyio.Path(item.path).read_bytes()), purpose="assistants"
+            file=(item.filename, await anyio.to_thread.run_sync(_content, item)),
+            purpose="assistants",
         )
         self.ledger.record(self.store, item.sha256, sent.id, item.name, item.bytes, None)
         return sent.id
@@ -129,8 +138,6 @@ class Assistants:
         except (GeneratorExit, asyncio.CancelledError):
             await _cancelled(api, thread, reader.run)
             raise
-        if not reader.finished:
-            yield events.Finished("incomplete", "The stream ended before the answer did.")
 
 
 @dataclass
@@ -139,7 +146,6 @@ class _Reader:
 
     api: openai.AsyncOpenAI
     run: str = ""
-    finished: bool = False
     _seen: set[str] = field(default_factory=set)
     _running: set[str] = field(default_factory=set)
 
@@ -232,7 +238,6 @@ class _Reader:
     def _run_moved(self, run: Any) -> Sequence[Event]:
         if run.status in ACTIVE:
             return ()
-        self.finished = True
         status, error = _ending(run)
         finished = events.Finished(status, error)
         if run.usage is None:
@@ -286,6 +291,11 @@ def _message(question: Question, files: Sequence[str]) -> dict[str, Any]:
         "content": parts if cards else question.prompt,
         "attachments": [{"file_id": file, "tools": tools} for file in files],
     }
+
+
+def _content(item: Attachment) -> bytes:
+    """Give the bytes to send; a variable is packed by this, which may take a while."""
+    return item.path.read_bytes()
 
 
 async def _exists(api: openai.AsyncOpenAI, file_id: str) -> bool:

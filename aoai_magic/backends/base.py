@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from ..attach.item import Attachment
@@ -49,4 +49,12 @@ class Backend(Protocol):
         ServiceError
             If the far side refuses the request or cannot be reached before the turn began.
         """
+        ...
+
+    async def status(self) -> dict[str, Any]:
+        """Give what the far side says of itself (model, isolation, sessions), if anything."""
+        ...
+
+    async def cleanup(self) -> int:
+        """Delete what was sent; give the number of files."""
         ...

@@ -1,0 +1,56 @@
+"""What every test stands on: an empty home, no keys, and no way out to the network."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+
+import pytest
+
+SECRETS = (
+    "AZURE_OPENAI_API_KEY",
+    "AZURE_OPENAI_ENDPOINT",
+    "OPENAI_API_KEY",
+    "OPENAI_API_VERSION",
+    "OPENAI_BASE_URL",
+)
+NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def no_services(monkeypatch, tmp_path_factory):
+    """Take away keys, settings and the user's data directory; child processes inherit this.
+
+    The proxy variables make a child's call to a real service fail at once.
+    """
+    for name in list(os.environ):
+        if name in SECRETS or name.startswith("AOAI_MAGIC_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AOAI_MAGIC_HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, NOWHERE)
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """Make a connection to anything but this machine an error of the test."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_here(address[0]):
+            raise AssertionError(f"a test tried to reach {address[0]}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+def _is_here(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
