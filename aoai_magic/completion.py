@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
@@ -20,14 +20,14 @@ _FILE_LIMIT = 100
 def complete(state: Assistant) -> Callable[[CompletionContext], Any]:
     """Give the matcher for ``IPCompleter.custom_matchers``."""
 
-    @context_matcher()
     def assistant_matcher(context: CompletionContext) -> dict[str, Any]:
         found = list(_completions(context, state))
         fragment = _fragment(context)
         return {"completions": found, "matched_fragment": fragment, "suppress": bool(found)}
 
-    assistant_matcher.of_assistant = True
-    return assistant_matcher
+    matcher: Any = context_matcher()(assistant_matcher)
+    matcher.of_assistant = True
+    return cast("Callable[[CompletionContext], Any]", matcher)
 
 
 def _completions(context: CompletionContext, state: Assistant) -> Iterable[SimpleCompletion]:
