@@ -1,0 +1,228 @@
+"""One cell on its way: what the interpreter says becomes events, within the limits.
+
+A task of its own reads the interpreter, whether or not anybody takes the events, so that
+a cell can always be stopped. What it keeps is bounded by the limits on output.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import codecs
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from . import frames
+from .frames import Frame
+from .interpreter import Interpreter
+from .session import MOUNT, Display, Done, Ended, Error, Event, Limit, Limits, Stream
+
+GRACE = 0.8
+"""Seconds between the interrupt of a cell and the end of its interpreter."""
+
+_DISPLAYS = 32  # displays may take this many times what text may
+_MOST_DISPLAYS = 200
+_LONGEST_NAME = 200
+
+_LOST = "Its variables are lost, its files are kept; the next cell starts a fresh interpreter."
+
+# How a session's own code sees a limit strike.
+_MEMORY_ERRORS = ("MemoryError", "_ArrayMemoryError", "ArrowMemoryError")
+_SIGNS = (
+    ("[Errno 28]", "disk", "The session's space for files is full."),
+    ("[Errno 27]", "disk", "A file grew beyond what one file may hold in this session."),
+    ("can't start new thread", "processes", "The session may not start more threads."),
+    ("[Errno 11]", "processes", "The session may not start more processes."),
+)
+
+
+class Cell:
+    """Runs one cell; `events` ends with `Done`."""
+
+    def __init__(self, interpreter: Interpreter, limits: Limits, timeout: float) -> None:
+        self._interpreter = interpreter
+        self._limits = limits
+        self._timeout = timeout
+        self._queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._started = time.monotonic()
+        self._stop_by: float | None = None
+        self._text_left = limits.output
+        self._display_left = limits.output * _DISPLAYS
+        self._displays_left = _MOST_DISPLAYS
+        self._dropped = 0
+        self._struck: set[str] = set()
+        self._decoders = {
+            name: codecs.getincrementaldecoder("utf-8")("replace") for name in ("stdout", "stderr")
+        }
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, code: str) -> None:
+        """Begin."""
+        self._task = asyncio.get_running_loop().create_task(self._run(code))
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Yield the events as they come."""
+        while True:
+            event = await self._queue.get()
+            yield event
+            if isinstance(event, Done):
+                return
+
+    async def wait(self) -> None:
+        """Wait until the cell is over, without taking its events."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    def interrupt(self) -> None:
+        """Interrupt the cell; where that does not help, its interpreter is ended."""
+        if self._stop_by is None:
+            self._stop_by = time.monotonic() + GRACE
+            self._interpreter.interrupt()
+            asyncio.get_running_loop().call_later(GRACE, self._end_if_running)
+
+    def _end_if_running(self) -> None:
+        if self._task is not None and not self._task.done():
+            self._interpreter.kill("The code could not be interrupted, so its process was ended.")
+
+    def strike(self, kind: str, message: str) -> None:
+        """Report that a limit struck, once of each kind."""
+        if kind not in self._struck:
+            self._struck.add(kind)
+            self._queue.put_nowait(Limit(kind, message))
+
+    def _expire(self) -> None:
+        text = f"The cell was stopped after {self._timeout:g} seconds, the time it may take."
+        self.strike("time", text)
+        self.interrupt()
+
+    async def _run(self, code: str) -> None:
+        timer = asyncio.get_running_loop().call_later(self._timeout, self._expire)
+        ok = False
+        try:
+            await self._interpreter.send({"type": "run", "code": code})
+            ok = await self._read()
+        except frames.FrameError as error:
+            self._interpreter.kill(f"The session was closed, for it sent no sense: {error}.")
+        finally:
+            timer.cancel()
+        self._take_raw()
+        self._note_dropped()
+        if not self._interpreter.alive or self._interpreter.reason:
+            await self._interpreter.wait()
+            self._queue.put_nowait(Ended(self._epitaph()))
+            ok = False
+        self._queue.put_nowait(Done(ok, time.monotonic() - self._started))
+
+    def _epitaph(self) -> str:
+        reason = self._interpreter.reason or "The session's process ended."
+        return f"{reason} {_LOST}"
+
+    async def _read(self) -> bool:
+        """Read until the cell is done (tell whether it succeeded) or nothing can follow."""
+        while True:
+            alive = self._interpreter.alive
+            received, raw = await self._interpreter.read(None)
+            for name, data in raw.items():
+                self._print(name, self._decoders[name].decode(data), len(data))
+            for frame in received:
+                if frame["type"] == "done":
+                    self._dropped += _count(frame.get("dropped"))
+                    return frame.get("ok") is True
+                self._take(frame)
+            if not alive and not received and not raw:
+                return False
+
+    def _take_raw(self) -> None:
+        while raw := self._interpreter.read_raw():
+            for name, data in raw.items():
+                self._print(name, self._decoders[name].decode(data), len(data))
+
+    def _take(self, frame: Frame) -> None:
+        """Turn a frame into events; what makes no sense is left out."""
+        if frame["type"] == "stream":
+            text = _text(frame.get("text"))
+            name = "stderr" if frame.get("name") == "stderr" else "stdout"
+            self._print(name, text, len(text.encode("utf-8", "replace")))
+        elif frame["type"] == "display":
+            self._display(frame)
+        elif frame["type"] == "error":
+            self._error(frame)
+
+    def _print(self, name: str, text: str, size: int) -> None:
+        granted = min(size, self._text_left)
+        self._text_left -= granted
+        self._dropped += size - granted
+        if granted < size:
+            text = text.encode("utf-8", "replace")[:granted].decode("utf-8", "ignore")
+        if text:
+            channel = "stderr" if name == "stderr" else "stdout"
+            self._queue.put_nowait(Stream(channel, self._shown(text)))  # type: ignore[arg-type]
+
+    def _display(self, frame: Frame) -> None:
+        data = self._bundle(frame.get("data"))
+        size = sum(map(len, data.values()))
+        if not data:
+            return
+        if size > self._display_left or not self._displays_left:
+            self._dropped += size
+            return
+        self._display_left -= size
+        self._displays_left -= 1
+        identity = frame.get("id")
+        identity = identity[:_LONGEST_NAME] if isinstance(identity, str) else None
+        update, result = frame.get("update") is True, frame.get("result") is True
+        self._queue.put_nowait(Display(data, identity, update, result))
+
+    def _bundle(self, bundle: object) -> dict[str, str | bytes]:
+        data: dict[str, str | bytes] = {}
+        for mime, value in (bundle if isinstance(bundle, dict) else {}).items():
+            content = _content(value)
+            if content is not None and len(mime) <= _LONGEST_NAME:
+                data[mime] = self._shown(content) if isinstance(content, str) else content
+        return data
+
+    def _error(self, frame: Frame) -> None:
+        name, value = _text(frame.get("name"))[:_LONGEST_NAME], _text(frame.get("value"))
+        shown = self._shown(value[: self._limits.output])
+        traceback = self._shown(_text(frame.get("traceback"))[-self._limits.output :])
+        self._queue.put_nowait(Error(name, shown, traceback))
+        if name in _MEMORY_ERRORS:
+            size = f"{self._limits.memory / (1 << 20):,.0f} MB"
+            self.strike("memory", f"The session may hold up to {size} of memory.")
+        for sign, kind, message in _SIGNS:
+            if sign in value:
+                self.strike(kind, message)
+
+    def _shown(self, text: str) -> str:
+        """Name the folder as the code does, where it has no such mount."""
+        if self._interpreter.plan.isolated:
+            return text
+        return text.replace(self._interpreter.plan.data, MOUNT)
+
+    def _note_dropped(self) -> None:
+        if self._dropped:
+            text = f"The output was cut: {self._dropped:,} bytes beyond the first"
+            self.strike("output", f"{text} {self._limits.output:,} were left out.")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _count(value: Any) -> int:
+    usable = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62
+    return value if usable else 0
+
+
+def _content(value: object) -> str | bytes | None:
+    if not isinstance(value, dict):
+        return None
+    if isinstance(text := value.get("text"), str):
+        return text
+    if isinstance(encoded := value.get("base64"), str):
+        try:
+            return base64.b64decode(encoded, validate=True)
+        except ValueError:
+            return None
+    return None

@@ -1,0 +1,145 @@
+"""The walls around one interpreter, put up from the inside before any of its code runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+from pathlib import Path
+
+from . import landlock, root, seccomp, syscalls
+from .plan import Plan
+from .session import MOUNT
+
+_INNER = 1000
+_NAMESPACES = (
+    syscalls.CLONE_NEWNS
+    | syscalls.CLONE_NEWNET
+    | syscalls.CLONE_NEWPID
+    | syscalls.CLONE_NEWIPC
+    | syscalls.CLONE_NEWUTS
+    | syscalls.CLONE_NEWCGROUP
+)
+_LIBRARY_ADDRESSES = 4 << 30  # address space that numpy, Arrow and their threads reserve
+_READABLE = (
+    "/lib",
+    "/lib64",
+    "/bin",
+    "/etc/ld.so.cache",
+    "/etc/fonts",
+    "/etc/localtime",
+    "/etc/alternatives",
+    "/dev/urandom",
+    "/dev/random",
+    "/dev/zero",
+)
+
+
+def unshare(plan: Plan) -> None:
+    """Move to namespaces of our own, and lay out the new root there.
+
+    As root the session gets an account of its own (`enter` becomes it); otherwise a user
+    namespace, in which the caller's account alone exists.
+    """
+    if plan.uid is not None:
+        os.chown(plan.data, plan.uid, plan.uid)
+        syscalls.unshare(_NAMESPACES)
+        root.build(plan, plan.uid, plan.uid)
+        return
+    uid, gid = os.geteuid(), os.getegid()
+    syscalls.unshare(_NAMESPACES | syscalls.CLONE_NEWUSER)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{_INNER} {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"{_INNER} {gid} 1")
+    root.build(plan, _INNER, _INNER)
+
+
+def enter(plan: Plan) -> None:
+    """Complete the move as process 1 of the new namespaces, and become nobody."""
+    root.enter(plan)
+    syscalls.set_hostname(b"sandbox")
+    syscalls.drop_bounding_set()
+    if plan.uid is not None:
+        os.setgroups([])
+        os.setresgid(plan.uid, plan.uid, plan.uid)
+        os.setresuid(plan.uid, plan.uid, plan.uid)
+    # A change of credentials hides /proc/self from its own process.
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
+
+
+def set_environment(plan: Plan) -> None:
+    """Replace the environment by one that says nothing of the host."""
+    os.umask(0o022 if plan.isolated else 0o077)
+    os.environ.clear()
+    os.environ.update(
+        PATH="/usr/local/bin:/usr/bin:/bin",
+        HOME=root.HOME if plan.isolated else plan.data,
+        TMPDIR="/tmp" if plan.isolated else plan.data,  # noqa: S108
+        USER="sandbox",
+        LANG="C.UTF-8",
+        MPLBACKEND="agg",
+        PLOTLY_RENDERER="plotly_mimetype",
+        PYTHONDONTWRITEBYTECODE="1",
+        OMP_NUM_THREADS="2",
+        OPENBLAS_NUM_THREADS="2",
+    )
+
+
+def _own_threads() -> int:
+    """Count the account's threads: outside a user namespace the kernel limits their sum."""
+    total, uid = 0, os.getuid()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if process.stat().st_uid == uid:
+                total += sum(1 for _ in (process / "task").iterdir())
+    return total
+
+
+def _limit(kind: int, value: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (value, value))
+
+
+def set_limits(plan: Plan) -> None:
+    """Set the resource limits of the session's processes."""
+    processes = plan.processes if plan.isolated else plan.processes + _own_threads()
+    # A piped core_pattern starts a host program even at 0; at 1 the kernel refuses.
+    _limit(resource.RLIMIT_CORE, 1)
+    _limit(resource.RLIMIT_NOFILE, plan.open_files)
+    _limit(resource.RLIMIT_FSIZE, plan.file)
+    _limit(resource.RLIMIT_MEMLOCK, 1 << 20)
+    _limit(resource.RLIMIT_MSGQUEUE, 0)
+    _limit(resource.RLIMIT_NPROC, processes)
+    _limit(resource.RLIMIT_DATA, plan.memory)
+    _limit(resource.RLIMIT_AS, plan.memory + _LIBRARY_ADDRESSES)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def drop_privileges(plan: Plan) -> None:
+    """Give up every capability, and the ways to get one again."""
+    if plan.level != "none":
+        syscalls.drop_capabilities()
+    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+
+
+def restrict(plan: Plan) -> None:
+    """Put up Landlock and the filter of system calls; there is no way back."""
+    if plan.isolated:
+        if syscalls.landlock_version():
+            # /proc is written for the likes of /proc/self/clear_refs and coredump_filter.
+            writable = [MOUNT, "/tmp", "/dev/shm", "/dev/null", root.HOME, "/proc"]  # noqa: S108
+            landlock.restrict(["/"], writable)
+        seccomp.restrict(contained=True)
+    elif plan.level == "landlock":
+        landlock.restrict([*root.software(), *_READABLE], [plan.data, "/dev/null"])
+        scoped = syscalls.landlock_version() >= landlock.SCOPES_SIGNALS
+        seccomp.restrict(contained=False, own_signals=None if scoped else os.getpid())
+
+
+def ignore_signals() -> None:
+    """Leave interrupts to the worker."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

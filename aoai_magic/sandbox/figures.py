@@ -1,0 +1,70 @@
+"""Matplotlib figures of a session: shown by `show`, or else at the end of the cell.
+
+The capture hangs on pyplot itself and not on a backend, so that it holds when the code
+selects a backend of its own.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from IPython.core.formatters import DisplayFormatter
+
+DPI = 110
+
+Show = Callable[[dict[str, bytes | str]], None]
+
+
+def _render(figure: Any) -> bytes:
+    target = io.BytesIO()
+    figure.savefig(target, format="png", bbox_inches="tight")
+    return target.getvalue()
+
+
+class Figures:
+    """Captures the figures that a cell leaves open; ``show`` gets each as a bundle."""
+
+    def __init__(self, formatter: DisplayFormatter, show: Show) -> None:
+        self._show = show
+        self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._attached = False
+        # By name: the class need not be imported for this.
+        png = formatter.formatters["image/png"]
+        png.for_type_by_name("matplotlib.figure", "Figure", self._draw)
+
+    def _draw(self, figure: Any) -> bytes:
+        self._seen.add(figure)
+        return _render(figure)
+
+    def attach(self) -> None:
+        """Take over ``pyplot.show`` once pyplot has been imported; cheap to repeat."""
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        if pyplot is None or self._attached:
+            return
+        self._attached = True
+        pyplot.rcParams.update({"figure.dpi": DPI, "figure.max_open_warning": 0})
+        figure_type = sys.modules["matplotlib.figure"].Figure
+        pyplot.show = lambda *args, **kwargs: self.flush()  # type: ignore[attr-defined]
+        figure_type.show = lambda figure, *args, **kwargs: self._show_one(figure)  # type: ignore[attr-defined]
+
+    def _show_one(self, figure: Any) -> None:
+        self._seen.add(figure)
+        self._show({"image/png": _render(figure), "text/plain": repr(figure)})
+
+    def flush(self) -> None:
+        """Show every open figure that has not been shown, in order, and close them all."""
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        if pyplot is None:
+            return
+        self.attach()
+        try:
+            for number in pyplot.get_fignums():
+                figure = pyplot.figure(number)
+                if figure not in self._seen and figure.get_children()[1:]:
+                    self._show_one(figure)
+        finally:
+            pyplot.close("all")

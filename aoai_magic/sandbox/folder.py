@@ -1,0 +1,252 @@
+"""A session's folder as the host sees it: everything in it may have been made to hurt.
+
+Nothing is followed, opened or measured but through descriptors beneath the folder: no
+links, no other mounts, no device or FIFO that would block, no file with a second name
+elsewhere, no depth or number without bound.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import itertools
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from . import syscalls
+from .session import FileInfo, SandboxError
+
+DEEPEST = 8
+"""How many directories deep files are listed."""
+
+MOST = 5000
+"""How many entries are looked at in one listing."""
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FICLONE = 0x40049409
+_BLOCK = 512
+_CHUNK = 1 << 30
+
+
+def _plain(name: str) -> bool:
+    """Tell whether a relative name is one that can be shown and opened again."""
+    parts = name.split("/")
+    return all(part not in ("", ".", "..") for part in parts) and name.isprintable()
+
+
+def _encodable(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # not UTF-8 on disk
+        return False
+    return True
+
+
+def _open_walking(folder: int, name: str) -> int:
+    """Open like `syscalls.open_beneath` where the kernel has no ``openat2``."""
+    *parents, last = name.split("/")
+    current = os.dup(folder)
+    try:
+        for part in parents:
+            inner = os.open(part, _DIRECTORY, dir_fd=current)
+            os.close(current)
+            current = inner
+        return os.open(last, _READ, dir_fd=current)
+    finally:
+        os.close(current)
+
+
+def _open_beneath(folder: int, name: str) -> int:
+    try:
+        return syscalls.open_beneath(folder, name, _READ)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EPERM):
+            raise
+        return _open_walking(folder, name)
+
+
+class Folder:
+    """The files of one session, at ``path``; ``largest`` bounds what is read, in bytes."""
+
+    def __init__(self, path: Path, largest: int) -> None:
+        self.path = path
+        self._largest = largest
+
+    def _root(self) -> int:
+        return os.open(self.path, _DIRECTORY)
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a regular file for reading.
+
+        Raises
+        ------
+        SandboxError
+            When there is no such file, or it is no plain file of bounded size.
+        """
+        if not _plain(name):
+            raise SandboxError(f"{name!r} is no name of a file in the session; see its files.")
+        root = self._root()
+        try:
+            descriptor = _open_beneath(root, name)
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            raise SandboxError(f"{name!r} cannot be read from the session: {reason}.") from None
+        finally:
+            os.close(root)
+        status = os.fstat(descriptor)
+        if not self._acceptable(status):
+            os.close(descriptor)
+            raise SandboxError(f"{name!r} is no plain file of up to {self._largest:,} bytes.")
+        return os.fdopen(descriptor, "rb")
+
+    def _acceptable(self, status: os.stat_result) -> bool:
+        regular = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+        return regular and status.st_size <= self._largest
+
+    def files(self) -> list[FileInfo]:
+        """List the readable files, in the order of their names."""
+        found = [
+            FileInfo(name, status.st_size, status.st_mtime_ns)
+            for name, status in self._walk()
+            if self._acceptable(status) and _plain(name) and _encodable(name)
+        ]
+        return sorted(found, key=lambda file: file.name)
+
+    def used(self) -> int:
+        """Return the bytes that the folder takes on disk, as far as it is looked at."""
+        return sum(status.st_blocks * _BLOCK for _, status in self._walk())
+
+    def _walk(self) -> Iterator[tuple[str, os.stat_result]]:
+        left = itertools.count()
+        waiting = [(self._root(), "", 0)]
+        try:
+            while waiting:
+                descriptor, prefix, depth = waiting.pop()
+                try:
+                    for name, status in _entries(descriptor):
+                        if next(left) >= MOST:
+                            return
+                        yield prefix + name, status
+                        if stat.S_ISDIR(status.st_mode) and depth < DEEPEST:
+                            with contextlib.suppress(OSError):
+                                inner = os.open(name, _DIRECTORY, dir_fd=descriptor)
+                                waiting.append((inner, f"{prefix}{name}/", depth + 1))
+                finally:
+                    os.close(descriptor)
+        finally:
+            for descriptor, _, _ in waiting:
+                os.close(descriptor)
+
+    def put(self, name: str, source: Path, owner: int | None) -> None:
+        """Copy a host file in, over whatever stands at that name.
+
+        The copy shares its blocks with the original where the file system can do that,
+        and is otherwise made by the kernel. It is not a hard link: the session could
+        write through that. It is complete before the session sees it.
+
+        Raises
+        ------
+        SandboxError
+            When the name is not a plain one, or there is no room.
+        """
+        if not _plain(name) or "/" in name:
+            raise SandboxError(f"A file cannot be put into the session as {name!r}.")
+        staged = self.path.parent / f"incoming-{os.getpid()}-{id(name)}"
+        try:
+            _copy(source, staged)
+            if owner is not None:
+                os.chown(staged, owner, owner)
+            self._replace(staged, name)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise SandboxError(f"{name!r} could not be put into the session: {reason}.") from None
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                staged.unlink()
+
+    def _replace(self, staged: Path, name: str) -> None:
+        root = self._root()
+        try:
+            try:
+                os.rename(staged, name, dst_dir_fd=root)  # replaces a link, never follows it
+            except IsADirectoryError:
+                os.rename(name, f"{name}.{os.urandom(4).hex()}", src_dir_fd=root, dst_dir_fd=root)
+                os.rename(staged, name, dst_dir_fd=root)
+        finally:
+            os.close(root)
+
+
+def _entries(descriptor: int) -> Iterator[tuple[str, os.stat_result]]:
+    with os.scandir(descriptor) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):  # gone since
+                yield entry.name, entry.stat(follow_symlinks=False)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as reading, target.open("xb") as writing:
+        try:
+            fcntl.ioctl(writing.fileno(), _FICLONE, reading.fileno())
+        except OSError:
+            _copy_in_kernel(reading, writing)
+
+
+def _copy_in_kernel(reading: BinaryIO, writing: BinaryIO) -> None:
+    try:
+        while os.copy_file_range(reading.fileno(), writing.fileno(), _CHUNK):
+            pass
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+        shutil.copyfileobj(reading, writing, 1 << 20)
+
+
+def remove(path: Path) -> None:
+    """Delete a session's tree, however deep and whatever its modes; its session is dead.
+
+    Directories are moved up to the top before they are emptied, so that neither names
+    nor the stack grow with the depth.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        top = os.open(path, _DIRECTORY)
+        try:
+            _empty(top)
+        finally:
+            os.close(top)
+        path.rmdir()
+
+
+def _empty(top: int) -> None:
+    names = (f"moved-{os.urandom(8).hex()}" for _ in itertools.count())
+    waiting = _clear(top, top, names, keep=True)
+    while waiting:
+        name = waiting.pop()
+        os.chmod(name, 0o700, dir_fd=top)
+        inner = os.open(name, _DIRECTORY, dir_fd=top)
+        try:
+            waiting += _clear(inner, top, names, keep=False)
+        finally:
+            os.close(inner)
+        os.rmdir(name, dir_fd=top)
+
+
+def _clear(descriptor: int, top: int, names: Iterator[str], keep: bool) -> list[str]:
+    """Delete the files of a directory; return its directories' names, moved to the top."""
+    directories = []
+    for name, status in list(_entries(descriptor)):
+        if not stat.S_ISDIR(status.st_mode):
+            os.unlink(name, dir_fd=descriptor)
+        elif keep:
+            directories.append(name)
+        else:
+            moved = next(names)
+            os.chmod(name, 0o700, dir_fd=descriptor)
+            os.rename(name, moved, src_dir_fd=descriptor, dst_dir_fd=top)
+            directories.append(moved)
+    return directories

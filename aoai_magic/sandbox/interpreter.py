@@ -1,0 +1,171 @@
+"""One living interpreter, as the host holds it: its channel, its pipes, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import frames
+from .frames import Frame
+from .init import INTERRUPT
+from .nursery import Handles, Nursery
+from .plan import Plan
+from .session import SandboxError
+
+_READY_SECONDS = 20.0
+_CHUNK = 1 << 18
+
+
+class Interpreter:
+    """A session's process tree; everything that it says is hostile."""
+
+    def __init__(self, nursery: Nursery, handles: Handles, plan: Plan) -> None:
+        self.plan = plan
+        self._nursery = nursery
+        self._handles = handles
+        self._decoder = frames.Decoder()
+        self._closed = False
+        self._gone = asyncio.Event()
+        self._woken = asyncio.Event()
+        self.reason = ""
+        asyncio.get_running_loop().add_reader(handles.process, self._on_exit)
+
+    @classmethod
+    async def start(cls, nursery: Nursery, plan: Plan) -> Interpreter:
+        """Start an interpreter and wait until it says, from behind its walls, that it is ready.
+
+        Raises
+        ------
+        SandboxError
+            When it could not be confined as planned; with the reason.
+        """
+        self = cls(nursery, await nursery.spawn(plan), plan)
+        try:
+            frames_, _ = await self.read(_READY_SECONDS)
+            if not frames_ or frames_[0]["type"] != "ready":
+                raise SandboxError(f"No session could be started: {self._last_words()}.")
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            if words := os.read(self._handles.err, 4096):
+                return words.decode("utf-8", "replace").strip()
+        return "its process ended at once"
+
+    def _on_exit(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._handles.process)
+        self._gone.set()
+        self._woken.set()
+
+    @property
+    def alive(self) -> bool:
+        """Whether its first process still runs."""
+        return not self._gone.is_set()
+
+    @property
+    def pid(self) -> int:
+        """Process id of its first process, as the host sees it; 0 when it is gone."""
+        for line in Path(f"/proc/self/fdinfo/{self._handles.process}").read_text().splitlines():
+            if line.startswith("Pid:"):
+                return max(int(line.split()[1]), 0)
+        return 0
+
+    async def send(self, frame: Frame) -> None:
+        """Send a request."""
+        data = frames.encode(frame)
+        with contextlib.suppress(OSError):  # it is gone; reading will tell
+            await asyncio.get_running_loop().sock_sendall(self._handles.channel, data)
+
+    async def read(self, timeout: float | None) -> tuple[list[Frame], dict[str, bytes]]:
+        """Wait for something to be said; return frames, and the raw output of children.
+
+        Both are empty when nothing came in time or the interpreter is gone.
+
+        Raises
+        ------
+        frames.FrameError
+            When it does not speak the protocol.
+        """
+        channel = self._handles.channel.fileno()
+        sources = [channel, self._handles.out, self._handles.err]
+        ready = await self._readable(sources, timeout)
+        received = self._decoder.feed(self._receive()) if channel in ready else []
+        return received, self.read_raw()
+
+    async def _readable(self, sources: Sequence[int], timeout: float | None) -> set[int]:
+        loop = asyncio.get_running_loop()
+        ready: set[int] = set()
+        self._woken.clear()
+        if not self.alive:
+            return set(sources)
+
+        def wake(fd: int) -> None:
+            ready.add(fd)
+            self._woken.set()
+
+        for fd in sources:
+            loop.add_reader(fd, wake, fd)
+        try:
+            await asyncio.wait_for(self._woken.wait(), timeout)
+        except asyncio.TimeoutError:
+            pass
+        finally:
+            for fd in sources:
+                loop.remove_reader(fd)
+        return ready
+
+    def _receive(self) -> bytes:
+        try:
+            data = self._handles.channel.recv(_CHUNK)
+        except BlockingIOError:
+            return b""
+        except OSError:
+            data = b""
+        if not data:
+            self.kill()  # hung up: whatever is left of it has no purpose
+        return data
+
+    def read_raw(self) -> dict[str, bytes]:
+        """Return what child processes wrote to standard output and error by now."""
+        raw = {}
+        for name, fd in (("stdout", self._handles.out), ("stderr", self._handles.err)):
+            with contextlib.suppress(OSError):
+                if data := os.read(fd, _CHUNK):
+                    raw[name] = data
+        return raw
+
+    def interrupt(self) -> None:
+        """Send SIGINT to every process of the session."""
+        with contextlib.suppress(OSError):
+            os.write(self._handles.lifeline, INTERRUPT)
+
+    def kill(self, reason: str = "") -> None:
+        """End every process of the session at once; the first reason given is kept."""
+        self.reason = self.reason or reason
+        if not self._closed:
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(self._handles.process, signal.SIGKILL)
+
+    async def wait(self) -> None:
+        """Wait until its first process is gone."""
+        await self._gone.wait()
+
+    async def close(self) -> None:
+        """End it, and give back every descriptor."""
+        if self._closed:
+            return
+        self.kill()
+        self._closed = True
+        await self._gone.wait()
+        self._nursery.living -= 1
+        self._handles.channel.close()
+        for fd in (self._handles.lifeline, self._handles.out, self._handles.err):
+            os.close(fd)
+        os.close(self._handles.process)

@@ -1,0 +1,84 @@
+"""Which isolation this machine allows: found by trying each, strongest first."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .session import Isolation, SandboxError
+
+_KERNEL_GAP = "All sessions share this machine's kernel: a flaw in it is a way out."
+_PATH_GAP = "A session can see the path of its own folder on this machine."
+_NO_PROC = "There is no /proc in a session, since this container masks its own."
+_STAT_GAP = "A session can ask whether a path exists on this machine, and for its size."
+_SHARED_GAP = "Sessions have no process namespace and no /proc; their memory is only watched."
+_EMULATED_GAP = "/mnt/data exists only in the text of the code, not for programs it starts."
+_NONE_GAP = "Code runs with all the rights of this account: nothing is kept from it."
+
+_REMEDY_LINUX = (
+    "allow unprivileged user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0 "
+    "or kernel.unprivileged_userns_clone=1), or run on a kernel with Landlock (Linux 5.13)"
+)
+_REMEDY_ELSEWHERE = "run in Linux, WSL 2 or a container, or use a remote engine"
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One way to isolate."""
+
+    level: str
+    proc: bool
+    gaps: tuple[str, ...]
+
+
+RUNGS = (
+    Rung("namespaces", True, (_KERNEL_GAP, _PATH_GAP)),
+    Rung("namespaces", False, (_KERNEL_GAP, _PATH_GAP, _NO_PROC)),
+    Rung("landlock", False, (_KERNEL_GAP, _STAT_GAP, _SHARED_GAP, _EMULATED_GAP)),
+)
+UNISOLATED = Rung("none", False, (_NONE_GAP,))
+
+_FIRST_ACCOUNT = 100_000
+_ACCOUNTS = 1 << 30
+
+
+def account_for(key: str) -> int | None:
+    """Return the account of a session's own that root gives it, the same for a key always.
+
+    None where this process is not root, or is root of a user namespace too small to have
+    accounts to spare; sessions get user namespaces of their own then.
+    """
+    if os.geteuid() != 0:
+        return None
+    inside, _, count = map(int, Path("/proc/self/uid_map").read_text().split()[:3])
+    spare = min(inside + count - _FIRST_ACCOUNT, _ACCOUNTS)
+    if inside > 0 or spare < 1000:
+        return None
+    digest = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
+    return _FIRST_ACCOUNT + digest % spare
+
+
+async def climb_down(probe: Callable[[Rung], Awaitable[None]]) -> tuple[Rung, Isolation]:
+    """Return the first rung on which the probe holds.
+
+    Raises
+    ------
+    SandboxError
+        When none does: what was tried, why each failed, and what to do.
+    """
+    tried: list[str] = []
+    for rung in RUNGS if sys.platform == "linux" else ():
+        try:
+            await probe(rung)
+        except SandboxError as error:
+            without = "" if rung.proc or rung.level != "namespaces" else " without /proc"
+            tried.append(f"{rung.level}{without}: {error}")
+        else:
+            return rung, Isolation(rung.level, rung.gaps, tuple(tried))
+    remedy = _REMEDY_LINUX if sys.platform == "linux" else _REMEDY_ELSEWHERE
+    reasons = " ".join(tried) or f"There is none for {sys.platform}."
+    raise SandboxError(f"Code cannot be isolated on this machine. {reasons} Remedy: {remedy}.")

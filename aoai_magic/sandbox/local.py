@@ -1,0 +1,363 @@
+"""The sandbox on this machine: sessions from a zygote, kept by key over their folders."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from . import ladder, probe
+from .cell import Cell
+from .folder import Folder, remove
+from .interpreter import Interpreter
+from .ladder import Rung
+from .nursery import PRELOAD, Nursery
+from .plan import Plan
+from .session import Ended, Event, FileInfo, Isolation, Limits, SandboxError, Stream
+
+_SESSIONS_OF_A_ZYGOTE = 500
+_SECONDS_OF_A_ZYGOTE = 6 * 3600.0
+_PUT_AWAY = "its variables are lost, its files are kept."
+
+
+class LocalSession:
+    """A session; its interpreter may end and begin again over the same folder."""
+
+    def __init__(self, sandbox: LocalSandbox, key: str, path: Path) -> None:
+        self.key = key
+        self._sandbox = sandbox
+        self._limits = sandbox.limits
+        self._uid = ladder.account_for(key)
+        self._path = path
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.data = path / "data"
+        self.data.mkdir(mode=0o700, exist_ok=True)
+        self.folder = Folder(self.data, self._limits.disk)
+        self._lock = asyncio.Lock()
+        self._interpreter: Interpreter | None = None
+        self._cell: Cell | None = None
+        self._born = self.used = time.monotonic()
+        self._has_state = False
+        self._lost = ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether variables of earlier cells are still there."""
+        return self._interpreter is not None and self._interpreter.alive
+
+    @property
+    def running(self) -> bool:
+        """Whether a cell is under way."""
+        return self._cell is not None
+
+    @property
+    def interpreter(self) -> Interpreter | None:
+        """The living interpreter, for those who watch it."""
+        return self._interpreter if self.alive else None
+
+    @property
+    def cell(self) -> Cell | None:
+        """The cell that is under way."""
+        return self._cell
+
+    def expired(self, now: float) -> str:
+        """Say why the interpreter should be put away now; empty if it should not."""
+        if not self.alive or self.running:
+            return ""
+        if now - self.used > self._limits.idle_seconds:
+            return f"The session was not used for {self._limits.idle_seconds:g} seconds"
+        if now - self._born > self._limits.life_seconds:
+            return f"The session was {self._limits.life_seconds:g} seconds old"
+        return ""
+
+    async def ensure(self) -> Interpreter:
+        """Return the living interpreter, or start one."""
+        if self._interpreter is not None and not self._interpreter.alive:
+            await self._end("The session's process ended")
+        if self._interpreter is None:
+            self._interpreter = await self._sandbox.start_interpreter(str(self.data), self._uid)
+            self._born = time.monotonic()
+        self.used = time.monotonic()
+        return self._interpreter
+
+    async def run(self, code: str, timeout: float | None = None) -> AsyncIterator[Event]:
+        """Run one cell; see `Session.run`."""
+        async with self._lock:
+            interpreter = await self.ensure()
+            if self._lost:
+                yield Ended(f"{self._lost}; {_PUT_AWAY}")
+            self._lost, self._has_state = "", True
+            cell = Cell(interpreter, self._limits, timeout or self._limits.cell_seconds)
+            self._cell = cell
+            cell.start(code)
+            try:
+                async for event in cell.events():
+                    if isinstance(event, Ended):
+                        self._has_state = False
+                    yield event
+            finally:
+                await asyncio.shield(asyncio.ensure_future(self._finish(cell)))
+
+    async def _finish(self, cell: Cell) -> None:
+        """Stop the cell if it still runs, as when nobody takes its events any more."""
+        cell.interrupt()
+        await cell.wait()
+        self._cell = None
+        self.used = time.monotonic()
+
+    async def interrupt(self) -> None:
+        """Stop the running cell within a second."""
+        if self._cell is not None:
+            self._cell.interrupt()
+            await self._cell.wait()
+
+    async def put(self, name: str, source: Path) -> None:
+        """Copy a host file in as ``MOUNT/name``; see `Folder.put`."""
+        await asyncio.to_thread(self.folder.put, name, source, self._uid)
+
+    async def files(self) -> list[FileInfo]:
+        """List the folder's regular files."""
+        return await asyncio.to_thread(self.folder.files)
+
+    def open(self, name: str) -> BinaryIO:
+        """Open one of `files` for reading."""
+        return self.folder.open(name)
+
+    async def close(self) -> None:
+        """End the interpreter; the files stay."""
+        await self.put_away("The session was closed")
+
+    async def put_away(self, reason: str) -> None:
+        """End the interpreter and remember why, for the next cell."""
+        await self.interrupt()
+        async with self._lock:
+            await self._end(reason)
+
+    async def _end(self, reason: str) -> None:
+        if self._interpreter is None:
+            return
+        await self._interpreter.close()
+        self._interpreter = None
+        if self._has_state:
+            self._lost, self._has_state = reason, False
+
+    async def discard(self) -> None:
+        """End the interpreter and delete the files."""
+        await self.close()
+        await asyncio.to_thread(remove, self._path)
+
+
+class LocalSandbox:
+    """Sessions on this machine, behind the strongest isolation that holds.
+
+    Parameters
+    ----------
+    folder : Path
+        Where session folders are kept; made if need be, readable by this account alone.
+    limits : Limits
+    rung : Rung, optional
+        The isolation to take without trying others.
+    preload : sequence of str
+        Modules that sessions find imported, if they are installed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        limits: Limits,
+        rung: Rung | None = None,
+        preload: Sequence[str] = PRELOAD,
+    ) -> None:
+        self.limits = limits
+        self._folder = folder.resolve()
+        self._wanted = rung
+        self._preload = preload
+        self._rung: Rung | None = None
+        self._isolation: Isolation | None = None
+        self._nursery: Nursery | None = None
+        self._old: list[Nursery] = []
+        self._sessions: dict[str, LocalSession] = {}
+        self._starting = asyncio.Lock()
+        self._opening = asyncio.Lock()
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> Isolation:
+        """Start the zygote and find the isolation; see `Sandbox.start`."""
+        async with self._starting:
+            if self._isolation is None:
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._nursery = await self._start_nursery()
+                self._rung, self._isolation = await self._choose()
+                self._keeper = asyncio.get_running_loop().create_task(self._keep())
+            return self._isolation
+
+    async def _start_nursery(self) -> Nursery:
+        nursery = Nursery(self._preload, self._folder / "zygote")
+        await nursery.start()
+        return nursery
+
+    async def _choose(self) -> tuple[Rung, Isolation]:
+        wanted = self._wanted
+        if wanted is None:
+            return await ladder.climb_down(self._probe)
+        if wanted.level != "none":
+            await self._probe(wanted)
+        return wanted, Isolation(wanted.level, wanted.gaps)
+
+    async def _probe(self, rung: Rung) -> None:
+        """Try to get out of a session on this rung; `SandboxError` if that works."""
+        self._rung = rung
+        key = "probe-" + secrets.token_hex(8)
+        session = LocalSession(self, key, self._path(key))
+        try:
+            await _check(session)
+        finally:
+            self._rung = None
+            await session.discard()
+
+    async def start_interpreter(self, data: str, uid: int | None) -> Interpreter:
+        """Start an interpreter over a session's folder."""
+        assert self._rung is not None
+        nursery = await self._fresh_nursery()
+        uid = uid if self._rung.level == "namespaces" else None
+        plan = Plan.within(self.limits, self._rung.level, data, uid, self._rung.proc)
+        return await Interpreter.start(nursery, plan)
+
+    async def _fresh_nursery(self) -> Nursery:
+        """Return the zygote; a new one now and then, and when it has died."""
+        nursery = self._nursery
+        assert nursery is not None
+        aged = time.monotonic() - nursery.started > _SECONDS_OF_A_ZYGOTE
+        if not nursery.alive or aged or nursery.born >= _SESSIONS_OF_A_ZYGOTE:
+            async with self._starting:
+                if self._nursery is nursery:
+                    self._nursery = await self._start_nursery()
+                    self._old.append(nursery)
+                nursery = self._nursery
+        return nursery
+
+    def _path(self, key: str) -> Path:
+        return self._folder / hashlib.sha256(key.encode()).hexdigest()[:32]
+
+    async def open(self, key: str) -> LocalSession:
+        """Give the session of that key; see `Sandbox.open`.
+
+        Raises
+        ------
+        SandboxError
+            When `Limits.sessions` are all running cells, or none can be started.
+        """
+        await self.start()
+        async with self._opening:
+            session = self._sessions.get(key)
+            if session is None:
+                session = self._sessions[key] = LocalSession(self, key, self._path(key))
+            if not session.alive:
+                await self._make_room()
+                await session.ensure()
+            session.used = time.monotonic()
+        return session
+
+    async def _make_room(self) -> None:
+        living = [session for session in self._sessions.values() if session.alive]
+        if len(living) < self.limits.sessions:
+            return
+        idle = sorted((s for s in living if not s.running), key=lambda session: session.used)
+        if not idle:
+            text = f"All {self.limits.sessions} sessions of the sandbox are running code"
+            raise SandboxError(f"{text}; wait for one to end, or allow more.")
+        await idle[0].put_away("The session made room for another")
+
+    async def _keep(self) -> None:
+        """Put away what has lived or idled too long."""
+        shortest = min(self.limits.idle_seconds, self.limits.life_seconds)
+        while True:
+            await asyncio.sleep(min(max(shortest / 4, 0.05), 15.0))
+            for session in list(self._sessions.values()):
+                if reason := session.expired(time.monotonic()):
+                    await session.put_away(reason)
+            for nursery in [old for old in self._old if not old.living]:
+                self._old.remove(nursery)
+                await nursery.close()
+
+    async def discard(self, key: str) -> None:
+        """Close that session if it is open and delete its files."""
+        session = self._sessions.pop(key, None)
+        if session is not None:
+            await session.discard()
+        else:
+            await asyncio.to_thread(remove, self._path(key))
+
+    async def close(self) -> None:
+        """End every session and the zygote; the files stay."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+        for session in list(self._sessions.values()):
+            await session.close()
+        for nursery in filter(None, [self._nursery, *self._old]):
+            await nursery.close()
+        self._nursery, self._isolation, self._old = None, None, []
+
+
+async def _check(session: LocalSession) -> None:
+    canary = secrets.token_hex(16)
+    secret = session.data.parent / "secret"
+    secret.write_text(canary)
+    name = f"aoai-magic-{canary}"
+    with contextlib.ExitStack() as stack:
+        tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        unix = stack.enter_context(socket.socket(socket.AF_UNIX))
+        unix.bind("\0" + name)
+        unix.listen()
+        targets = {
+            "secret": str(secret),
+            "port": tcp.getsockname()[1],
+            "abstract": name,
+            "pid": os.getpid(),
+            "canary": canary,
+        }
+        code = f"TARGETS = {targets!r}\n{Path(probe.__file__).read_text()}"
+        code = code.replace("from __future__ import annotations\n", "")
+        events = [event async for event in session.run(code, timeout=10.0)]
+    said = "".join(event.text for event in events if isinstance(event, Stream))
+    try:
+        through = json.loads(said)
+    except ValueError:
+        raise SandboxError(f"The probe did not run: {events[:-1]!r}.") from None
+    if through:
+        raise SandboxError(f"It does not hold: {' '.join(map(str, through.values()))}")
+
+
+def open_sandbox(
+    argument: str, folder: Path, limits: Limits, preload: Sequence[str] = PRELOAD
+) -> LocalSandbox:
+    """Open the sandbox of this machine.
+
+    Parameters
+    ----------
+    argument : {"", "unisolated"}
+        ``""`` for the strongest isolation that holds; ``"unisolated"`` for none at all.
+    folder : Path
+        Where session folders are kept.
+    limits : Limits
+    preload : sequence of str
+        Modules that sessions find imported, if they are installed.
+
+    Raises
+    ------
+    SandboxError
+        For another argument.
+    """
+    if argument not in ("", "unisolated"):
+        text = f"The local sandbox knows no {argument!r}"
+        raise SandboxError(f"{text}; leave it out, or say local:unisolated for no isolation.")
+    rung = ladder.UNISOLATED if argument else None
+    return LocalSandbox(folder, limits, rung, preload)

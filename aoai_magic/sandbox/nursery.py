@@ -1,0 +1,177 @@
+"""The host's end of a zygote: starts it, and asks it for interpreters."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import site
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .plan import Plan
+from .session import SandboxError
+
+PRELOAD = ("IPython", "numpy", "pandas", "matplotlib", "matplotlib.pyplot", "pyarrow")
+"""What sessions find imported; of these, what is installed."""
+
+_BOOT = "import sys; sys.path += sys.argv[2:]; from aoai_magic.sandbox import zygote; zygote.main(sys.argv[1])"
+_START_SECONDS = 60.0
+_ANSWER_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Handles:
+    """The host's descriptors of one interpreter."""
+
+    process: int
+    channel: socket.socket
+    lifeline: int
+    out: int
+    err: int
+
+
+class Nursery:
+    """One zygote process, and the interpreters born from it."""
+
+    def __init__(self, preload: Sequence[str], scratch: Path) -> None:
+        self._preload = list(preload)
+        self._scratch = scratch
+        self._lock = asyncio.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.started = time.monotonic()
+        self.born = 0
+        self.living = 0
+
+    async def start(self) -> None:
+        """Start the zygote and wait until its imports are done.
+
+        Raises
+        ------
+        SandboxError
+            When it ends or does not get ready; with what it said last.
+        """
+        await asyncio.to_thread(self._start)
+
+    def _start(self) -> None:
+        self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        settings = {"control": theirs.fileno(), "host": os.getpid(), "preload": self._preload}
+        log = self._scratch / "zygote.log"
+        with theirs, log.open("wb") as stream:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-B", "-c", _BOOT, json.dumps(settings), *_paths()],
+                pass_fds=[theirs.fileno()],
+                env=_environment(self._scratch),
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+            )
+        self._control.settimeout(_START_SECONDS)
+        try:
+            ready = self._control.recv(1 << 16)
+        except TimeoutError:
+            ready = b""
+        if not ready:
+            self._kill()
+            said = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["nothing"]
+            raise SandboxError(f"The sandbox's helper process did not start; it said: {said[0]}.")
+        self._control.settimeout(_ANSWER_SECONDS)
+
+    async def spawn(self, plan: Plan) -> Handles:
+        """Start an interpreter.
+
+        Raises
+        ------
+        SandboxError
+            When the zygote is gone or cannot do it; with the reason.
+        """
+        async with self._lock:
+            handles = await asyncio.to_thread(self._spawn, plan)
+        self.born += 1
+        self.living += 1
+        return handles
+
+    def _spawn(self, plan: Plan) -> Handles:
+        ours, theirs = socket.socketpair()
+        lifeline_end, lifeline = os.pipe()
+        out, out_end = os.pipe()
+        err, err_end = os.pipe()
+        given = [theirs.fileno(), lifeline_end, out_end, err_end]
+        try:
+            process = self._ask(plan, given)
+        except BaseException:
+            ours.close()
+            for fd in (lifeline, out, err):
+                os.close(fd)
+            raise
+        finally:
+            theirs.close()
+            for fd in given[1:]:
+                os.close(fd)
+        ours.setblocking(False)
+        for fd in (out, err):
+            os.set_blocking(fd, False)
+        return Handles(process, ours, lifeline, out, err)
+
+    def _ask(self, plan: Plan, given: list[int]) -> int:
+        try:
+            socket.send_fds(self._control, [plan.encode()], given)
+            message, descriptors, _, _ = socket.recv_fds(self._control, 1 << 16, 1)
+        except OSError as error:
+            raise SandboxError(f"The sandbox's helper process does not answer: {error}.") from None
+        reply = json.loads(message) if message else {"error": "it has ended"}
+        if not descriptors:
+            raise SandboxError(f"No session could be started: {reply.get('error')}.")
+        return descriptors[0]
+
+    @property
+    def alive(self) -> bool:
+        """Whether the zygote can be asked for more."""
+        return self._process is not None and self._process.poll() is None
+
+    def _kill(self) -> None:
+        self._control.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    async def close(self) -> None:
+        """End the zygote; sessions that live on are ended by their own lifelines."""
+        if self._process is None:
+            return
+        self._control.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(self._process.wait, 2.0)
+            return
+        self._kill()
+
+
+def _paths() -> list[str]:
+    """Where the zygote finds this package and the account's own, which ``-I`` leaves out."""
+    paths = [str(Path(__file__).parents[2])]
+    user = site.getusersitepackages()
+    if user in sys.path:
+        paths.append(user)
+    return paths
+
+
+def _environment(scratch: Path) -> dict[str, str]:
+    """Return all that the zygote learns of the host's environment: nothing but a place."""
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(scratch),
+        "LANG": "C.UTF-8",
+        "IPYTHONDIR": str(scratch / "ipython"),
+        "MPLCONFIGDIR": str(scratch / "matplotlib"),
+        "MPLBACKEND": "agg",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OPENBLAS_NUM_THREADS": "1",  # a thread would not survive the fork
+    }

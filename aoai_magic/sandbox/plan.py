@@ -1,0 +1,62 @@
+"""What one interpreter is to be: the request that goes from the host to the zygote."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from .session import MOUNT, Limits
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that the zygote needs to know to confine one interpreter.
+
+    ``level`` is one of `Isolation.level`; ``data`` the host path of the session's
+    folder; ``uid`` the account to become where the host is root, else None; ``proc``
+    whether the session gets a ``/proc`` of its own. The bounds are those of `Limits`.
+    """
+
+    level: str
+    data: str
+    uid: int | None
+    proc: bool
+    memory: int
+    file: int
+    processes: int
+    open_files: int
+    output: int
+
+    @classmethod
+    def within(cls, limits: Limits, level: str, data: str, uid: int | None, proc: bool) -> Plan:
+        """Make the plan of one interpreter from the sandbox's limits."""
+        return cls(
+            level=level,
+            data=data,
+            uid=uid,
+            proc=proc,
+            memory=limits.memory,
+            file=limits.file,
+            processes=limits.processes,
+            open_files=limits.open_files,
+            output=limits.output,
+        )
+
+    @property
+    def isolated(self) -> bool:
+        """Whether the interpreter has a file system of its own."""
+        return self.level == "namespaces"
+
+    @property
+    def workdir(self) -> str:
+        """The session's folder, as its code sees it."""
+        return MOUNT if self.isolated else self.data
+
+    def encode(self) -> bytes:
+        """Serialise for the zygote's control socket."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def decode(cls, message: bytes) -> Plan:
+        """Read what `encode` wrote."""
+        return cls(**json.loads(message))

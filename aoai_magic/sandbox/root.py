@@ -1,0 +1,200 @@
+"""The file system of a session: a fresh root that holds software, devices and its folder."""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from .plan import Plan
+from .session import MOUNT
+from .syscalls import (
+    MOUNT_ATTR_NODEV,
+    MOUNT_ATTR_NOSUID,
+    MOUNT_ATTR_RDONLY,
+    MS_BIND,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_RDONLY,
+    MS_REC,
+    MS_REMOUNT,
+    MS_SLAVE,
+    bind_read_only,
+    mount,
+    mount_setattr,
+    pivot_root,
+    unmount,
+)
+
+HOME = "/home/sandbox"
+
+_OLD, _NEW = "/o", "/n"
+_SYSTEM_LINKS = ("bin", "sbin", "lib", "lib64", "lib32", "libx32")
+_ETC = (
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "alternatives",
+    "fonts",
+    "localtime",
+    "mime.types",
+)
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_HIDDEN_IN_PROC = (
+    "kcore",
+    "keys",
+    "timer_list",
+    "sched_debug",
+    "latency_stats",
+    "sysrq-trigger",
+    "kmsg",
+    "kallsyms",
+    "config.gz",
+    "interrupts",
+    "iomem",
+    "slabinfo",
+    "vmallocinfo",
+)
+_LARGEST_SCRATCH = 256 << 20
+
+
+def software() -> list[str]:
+    """Return the directories that a session's Python and its packages live in."""
+    wanted = ["/usr", sys.base_prefix, sys.prefix, str(Path(__file__).parent.parent)]
+    user = site.getusersitepackages()
+    if user in sys.path:
+        wanted.append(user)
+    return _outermost(wanted)
+
+
+def _outermost(paths: Iterable[str]) -> list[str]:
+    found: list[str] = []
+    for path in map(os.path.realpath, paths):
+        covered = any(path == outer or path.startswith(outer + "/") for outer in found)
+        if path != "/" and not covered:
+            found.append(path)
+    return found
+
+
+def _write(path: str, text: str) -> None:
+    Path(path).write_text(text)
+
+
+def _bind_file(source: str, target: str) -> None:
+    _write(target, "")
+    mount(source, target, None, MS_BIND)
+
+
+def _mount_scratch(plan: Plan, uid: int, gid: int) -> None:
+    scratch = min(_LARGEST_SCRATCH, plan.memory // 4)
+    own = f",uid={uid},gid={gid}"
+    for path, size, options in (
+        ("/dev/shm", scratch // 4, "mode=1777"),  # noqa: S108
+        ("/tmp", scratch, "mode=1777"),  # noqa: S108
+        (HOME, scratch // 16, "mode=0700" + own),
+    ):
+        os.makedirs(_NEW + path)
+        options += f",size={size},nr_inodes=20000"
+        mount("tmpfs", _NEW + path, "tmpfs", MS_NOSUID | MS_NODEV, options)
+
+
+def _show_software() -> None:
+    for path in software():
+        os.makedirs(_NEW + path, exist_ok=True)
+        bind_read_only(_OLD + path, _NEW + path)
+    for name in _SYSTEM_LINKS:
+        source, target = f"{_OLD}/{name}", f"{_NEW}/{name}"
+        if os.path.islink(source):
+            os.symlink(os.readlink(source), target)
+        elif os.path.isdir(source):
+            os.mkdir(target)
+            bind_read_only(source, target)
+
+
+def _write_etc(uid: int, gid: int) -> None:
+    etc = _NEW + "/etc"
+    os.mkdir(etc)
+    _write(f"{etc}/passwd", f"sandbox:x:{uid}:{gid}::{HOME}:/bin/sh\n")
+    _write(f"{etc}/group", f"sandbox:x:{gid}:\n")
+    _write(f"{etc}/hosts", "127.0.0.1 localhost\n")
+    _write(f"{etc}/hostname", "sandbox\n")
+    for name in _ETC:
+        source = f"{_OLD}/etc/{name}"
+        if os.path.isdir(source):
+            os.mkdir(f"{etc}/{name}")
+            bind_read_only(source, f"{etc}/{name}")
+        elif os.path.isfile(source):
+            _write(f"{etc}/{name}", "")
+            bind_read_only(source, f"{etc}/{name}")
+
+
+def _make_devices() -> None:
+    dev = _NEW + "/dev"
+    for name in _DEVICES:
+        _bind_file(f"{_OLD}/dev/{name}", f"{dev}/{name}")
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        os.symlink(f"/proc/self/fd/{number}", f"{dev}/{name}")
+    os.symlink("/proc/self/fd", f"{dev}/fd")
+
+
+def _show_folder(data: str) -> None:
+    os.makedirs(_NEW + MOUNT)
+    mount(_OLD + data, _NEW + MOUNT, None, MS_BIND)
+    flags = MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV
+    mount(None, _NEW + MOUNT, None, flags)
+
+
+def build(plan: Plan, uid: int, gid: int) -> None:
+    """Lay out the new root beside the old one; in a fresh mount namespace.
+
+    The process is left on a small tmpfs that holds the old root at ``/o`` and the new
+    one at ``/n``; `enter` completes the move from inside the new process namespace.
+    """
+    mount(None, "/", None, MS_REC | MS_SLAVE)
+    base = "/tmp"  # noqa: S108  (a mount point in a namespace of our own)
+    mount("tmpfs", base, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m,nr_inodes=1000")
+    os.mkdir(base + _OLD)
+    os.mkdir(base + _NEW)
+    pivot_root(base, base + _OLD)
+    os.chdir("/")
+    # Scratch comes first: the interpreter may live below /tmp or /home.
+    _mount_scratch(plan, uid, gid)
+    _show_software()
+    _write_etc(uid, gid)
+    _make_devices()
+    _show_folder(plan.data)
+    os.mkdir(_NEW + "/proc")
+
+
+def _mount_proc() -> None:
+    proc = _NEW + "/proc"
+    mount("proc", proc, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    for name in _HIDDEN_IN_PROC:
+        if os.path.exists(f"{proc}/{name}"):
+            mount(f"{_OLD}/dev/null", f"{proc}/{name}", None, MS_BIND)
+    settings = f"{proc}/sys"
+    if os.path.isdir(settings):
+        mount(settings, settings, None, MS_BIND | MS_REC)
+        attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV
+        mount_setattr(settings, attributes)
+
+
+def enter(plan: Plan) -> None:
+    """Make the new root the only one; as process 1 of the new process namespace.
+
+    Raises
+    ------
+    OSError
+        ``EPERM`` for ``/proc`` where a container masks its own: plan without it then.
+    """
+    if plan.proc:
+        _mount_proc()
+    mount(_NEW, _NEW, None, MS_BIND | MS_REC)
+    os.chdir(_NEW)
+    pivot_root(".", ".")
+    unmount(".")
+    os.chdir("/")
+    mount(None, "/", None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)

@@ -1,0 +1,114 @@
+"""Standard output and error of a session, sent to the host as they are written."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from .channel import Channel
+
+_PROMPT = 0.03  # seconds that text waits at most for more of it
+_FULL = 1 << 14
+
+
+class Budget:
+    """How many bytes a cell may still print; counts what was dropped beyond that."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.reset()
+
+    def reset(self) -> None:
+        """Start a new cell."""
+        self._left = self._limit
+        self.dropped = 0
+
+    def grant(self, size: int) -> int:
+        """Return how many of ``size`` bytes may pass."""
+        granted = min(size, self._left)
+        self._left -= granted
+        self.dropped += size - granted
+        return granted
+
+
+class _Flusher:
+    """A thread that flushes a stream a moment after text was left in it."""
+
+    def __init__(self, flush: Callable[[], None]) -> None:
+        self._flush = flush
+        self._due = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def wake(self) -> None:
+        """Flush soon."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="flush", daemon=True)
+            self._thread.start()
+        self._due.set()
+
+    def _run(self) -> None:
+        while self._due.wait():
+            self._due.clear()
+            time.sleep(_PROMPT)
+            self._flush()
+
+
+class _Raw(io.RawIOBase):
+    """The bytes under a text stream; gathers what is written in one burst."""
+
+    def __init__(self, channel: Channel, name: str, descriptor: int, budget: Budget) -> None:
+        self._channel = channel
+        self._name = name
+        self._descriptor = descriptor
+        self._budget = budget
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._pending = bytearray()
+        self._lock = threading.RLock()
+        self._flushed = 0.0
+        self._flusher = _Flusher(self.send)
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        size = len(data)
+        if not self._channel.owned:
+            return os.write(self._descriptor, data)  # a forked child has the pipe alone
+        with self._lock:
+            self._pending += memoryview(data)[: self._budget.grant(size)]
+        line_over = self._pending.endswith(b"\n")
+        waited = time.monotonic() - self._flushed > _PROMPT
+        if len(self._pending) > _FULL or (line_over and waited):
+            self.send()
+        elif self._pending:
+            self._flusher.wake()
+        return size
+
+    def send(self) -> None:
+        """Send what is pending, but for an incomplete character."""
+        with self._lock:
+            self._flushed = time.monotonic()
+            text = self._decoder.decode(bytes(self._pending))
+            self._pending.clear()
+            if text:
+                self._channel.send({"type": "stream", "name": self._name, "text": text})
+
+    def flush(self) -> None:
+        if not self.closed and self._channel.owned:
+            self.send()
+
+
+def open_stream(channel: Channel, name: str, descriptor: int, budget: Budget) -> io.TextIOWrapper:
+    """Make a text stream that sends to the host under ``name``.
+
+    ``descriptor`` is where forked and spawned children write.
+    """
+    raw = _Raw(channel, name, descriptor, budget)
+    return io.TextIOWrapper(raw, "utf-8", "backslashreplace", newline="", write_through=True)

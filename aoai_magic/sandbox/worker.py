@@ -1,0 +1,130 @@
+"""Runs the cells of one session, in the process that the zygote forked for it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import sys
+import time
+
+from . import fonts
+from .channel import Channel
+from .figures import Figures
+from .frames import Frame
+from .plan import Plan
+from .rewrite import FolderPaths
+from .shell import Shell, make_shell
+from .streams import Budget, open_stream
+
+_COLUMNS, _WIDTH = 20, 120
+
+_WARM_UP = """
+import io
+from matplotlib import pyplot
+pyplot.figure()
+pyplot.plot([1, 2], label="x")
+pyplot.legend()
+pyplot.title("x")
+pyplot.savefig(io.BytesIO(), format="png", bbox_inches="tight")
+pyplot.close("all")
+"""
+
+
+class _Prepared:
+    """What is made once in the zygote and inherited by every session."""
+
+    shell: Shell
+    figures: Figures
+
+
+def prepare() -> None:
+    """Make the shell and what it shows with; in the zygote, after its imports."""
+    _Prepared.shell = shell = make_shell()
+    _Prepared.figures = Figures(shell.display_formatter, shell.show)
+    if "pandas" in sys.modules:
+        pandas = sys.modules["pandas"]
+        pandas.set_option("display.max_columns", _COLUMNS, "display.width", _WIDTH)
+    if "matplotlib" in sys.modules:
+        fonts.install()
+        # Draws with numpy and FreeType alone: no thread is started, and the first figure
+        # of each session finds modules and fonts loaded.
+        shell.run_cell(_WARM_UP, silent=True, store_history=False)
+        _Prepared.figures.attach()
+    shell.run_cell("1 + 1", silent=True, store_history=False)
+    shell.reset(new_session=False)
+    shell.compile.cells = 0
+
+
+def _reseed() -> None:
+    """Give each session random numbers of its own; `random` sees to itself."""
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(int.from_bytes(os.urandom(4), "little"))
+
+
+class Worker:
+    """Answers the host's requests with the frames of the cell, one cell after another."""
+
+    def __init__(self, channel: Channel, plan: Plan) -> None:
+        self._channel = channel
+        self._budget = Budget(plan.output)
+        self._shell = _Prepared.shell
+        self._figures = _Prepared.figures
+        self._shell.send = channel.send
+        self._shell.folder = plan.workdir
+        if not plan.isolated:
+            self._shell.ast_transformers.append(FolderPaths(plan.data))
+
+    def connect_streams(self) -> None:
+        """Send what is printed from here on to the host."""
+        sys.stdin = open(os.devnull)  # noqa: SIM115  (lives as long as the process)
+        sys.stdout = open_stream(self._channel, "stdout", 1, self._budget)
+        sys.stderr = open_stream(self._channel, "stderr", 2, self._budget)
+
+    def run(self, request: Frame) -> None:
+        """Run one cell and say that it is done."""
+        started = time.perf_counter()
+        self._budget.reset()
+        ok = False
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.signal(signal.SIGINT, self._channel.on_interrupt)
+            ok = self._run_cell(str(request["code"]))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        seconds = time.perf_counter() - started
+        self._flush()
+        dropped = self._budget.dropped
+        self._channel.send({"type": "done", "ok": ok, "seconds": seconds, "dropped": dropped})
+
+    def _run_cell(self, code: str) -> bool:
+        self._figures.attach()
+        result = self._shell.run_cell(code, store_history=False)
+        return self._draw_figures() and bool(result.success)
+
+    def _draw_figures(self) -> bool:
+        try:
+            self._figures.flush()
+        except Exception:
+            self._shell.showtraceback()
+            return False
+        return True
+
+    def _flush(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):  # the cell may have put anything there
+                stream.flush()
+
+
+def serve(connection: socket.socket, plan: Plan) -> None:
+    """Serve the host until it hangs up."""
+    channel = Channel(connection)
+    worker = Worker(channel, plan)
+    os.chdir(plan.workdir)
+    sys.path.insert(0, "")
+    worker.connect_streams()
+    _reseed()
+    channel.send({"type": "ready"})
+    while (request := channel.receive()) is not None:
+        worker.run(request)
