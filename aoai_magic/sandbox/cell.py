@@ -46,7 +46,8 @@ class Cell:
         self._timeout = timeout
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._started = time.monotonic()
-        self._stop_by: float | None = None
+        self._interrupted = False
+        self._over = False
         self._text_left = limits.output
         self._display_left = limits.output * _DISPLAYS
         self._displays_left = _MOST_DISPLAYS
@@ -76,13 +77,18 @@ class Cell:
 
     def interrupt(self) -> None:
         """Interrupt the cell; where that does not help, its interpreter is ended."""
-        if self._stop_by is None:
-            self._stop_by = time.monotonic() + GRACE
+        if self.running and not self._interrupted:
+            self._interrupted = True
             self._interpreter.interrupt()
             asyncio.get_running_loop().call_later(GRACE, self._end_if_running)
 
+    @property
+    def running(self) -> bool:
+        """Whether the code may still run."""
+        return self._task is not None and not self._over
+
     def _end_if_running(self) -> None:
-        if self._task is not None and not self._task.done():
+        if self.running:
             self._interpreter.kill("The code could not be interrupted, so its process was ended.")
 
     def strike(self, kind: str, message: str) -> None:
@@ -101,10 +107,11 @@ class Cell:
         ok = False
         try:
             await self._interpreter.send({"type": "run", "code": code})
-            ok = await self._read()
+            ok = await self._read() and not self._interrupted
         except frames.FrameError as error:
             self._interpreter.kill(f"The session was closed, for it sent no sense: {error}.")
         finally:
+            self._over = True
             timer.cancel()
         self._take_raw()
         self._note_dropped()

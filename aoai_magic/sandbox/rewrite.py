@@ -19,7 +19,7 @@ class FolderPaths(ast.NodeTransformer):
     def __init__(self, folder: str) -> None:
         self._folder = folder
 
-    def visit_Constant(self, node: ast.Constant) -> ast.Constant:  # noqa: N802
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
         value = node.value
         if isinstance(value, str) and MOUNT in value:
             text = _MOUNT.sub(lambda _: self._folder, value)
