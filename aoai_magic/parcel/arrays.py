@@ -260,7 +260,11 @@ def _encode_zoned(values: Any, _: Beside) -> tuple[Any, Spec]:
     import pyarrow as pa
 
     naive = values.astype("int64").view(f"M8[{values.unit}]")
-    array = pa.array(naive).cast(pa.timestamp(values.unit, "UTC"))
+    try:
+        kind = pa.timestamp(values.unit, values.tz)
+    except (ValueError, pa.ArrowException):  # a zone of the user's own making
+        kind = pa.timestamp(values.unit, "UTC")
+    array = pa.array(naive).cast(pa.timestamp(values.unit, "UTC")).cast(kind)
     return array, {"zone": labels.dump(values.tz), "unit": values.unit}
 
 

@@ -38,7 +38,7 @@ def dump_polars(frame: Any) -> tuple[Any, Spec, Beside]:
     for name, series in beside.items():
         if series.dtype == pl.Object:  # polars cannot pickle these itself
             beside[name] = series.to_list()
-    table = frame.drop(list(beside)).to_arrow(compat_level=pl.CompatLevel.newest())
+    table = frame.drop(list(beside)).to_arrow(compat_level=pl.CompatLevel.oldest())
     return table, {"order": frame.columns, "height": frame.height}, beside
 
 
@@ -49,7 +49,7 @@ def _has_arrow_type(series: Any) -> bool:
     if series.dtype == pl.Object:  # would be sent as pointers
         return False
     try:
-        series.clear().to_arrow(compat_level=pl.CompatLevel.newest())
+        series.clear().to_arrow(compat_level=pl.CompatLevel.oldest())
     except (pl.exceptions.PolarsError, pa.ArrowException):  # such as Int128
         return False
     return True

@@ -44,14 +44,25 @@ class Kind:
 
 @dataclass(frozen=True)
 class Contents:
-    """A value taken apart: what `pack` writes and what a fingerprint is made of."""
+    """A value taken apart: what `pack` writes and what a fingerprint is made of.
+
+    Attributes
+    ----------
+    kind
+        Type of the value, such as ``pandas.DataFrame``.
+    rows, columns
+        Its size.
+    table
+        A ``pyarrow.Table`` that shares memory with the value where it can.
+    header
+        What else is needed to build the value again, JSON.
+    """
 
     kind: str
     rows: int
     columns: int
     table: Any
     header: dict[str, Any]
-    beside: Any
 
 
 def _flat(value: Any) -> tuple[int, int]:
@@ -93,6 +104,12 @@ def find(value: object) -> Kind | None:
     return next((kind for kind in KINDS if kind.matches(value)), None)
 
 
+def shape(value: object) -> tuple[int, int] | None:
+    """Rows and columns of a value that can be packed, without looking at its data."""
+    kind = find(value)
+    return kind.shape(value) if kind else None
+
+
 def supported(value: object) -> bool:
     """Whether `pack` takes `value`; fast, imports nothing, looks at no data."""
     return find(value) is not None
@@ -110,7 +127,7 @@ def contents(value: object) -> Contents:
     if kind is None:
         raise TypeError(f"A {type(value).__name__} cannot be packed.")
     table, header, beside = kind.dump(value)
-    return Contents(kind.full_name, *kind.shape(value), table, header, beside)
+    return Contents(kind.full_name, *kind.shape(value), envelope.enclose(table, beside), header)
 
 
 def pack(value: object, name: str, folder: Path) -> Path:
@@ -136,10 +153,9 @@ def pack(value: object, name: str, folder: Path) -> Path:
         The value is of no kind that can be packed.
     """
     parts = value if isinstance(value, Contents) else contents(value)
-    table = envelope.enclose(parts.table, parts.beside)
     head = {"name": name, "kind": parts.kind, "rows": parts.rows, "columns": parts.columns}
     path = folder / f"{name}.arrow"
-    envelope.write(path, table, {**head, "value": parts.header})
+    envelope.write(path, parts.table, {**head, "value": parts.header})
     return path
 
 

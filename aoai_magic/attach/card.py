@@ -1,0 +1,232 @@
+"""Schema cards: what the model is told of an attached frame.
+
+A card is plain text of at most `LIMIT` characters, however wide the frame is::
+
+    `sales`: pandas.DataFrame, 2,823 rows × 2 columns, loaded as the variable `sales` (file …).
+    Index: 0 to 2,822.
+    Columns:
+    - region: category (EMEA, NA, APAC); 12 null
+    - revenue: float64 (482.13 to 14082.8)
+    First rows:
+    region | revenue
+    EMEA | 2871.0
+
+Labels and values come from data: they are cut and freed of control characters, so that
+none can pass for a line of the card.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from aoai_magic.attach.facts import Column, Facts
+
+LIMIT = 6_000
+"""Characters of a card, about 2,000 tokens."""
+
+_COLUMNS_LIMIT = 4_000
+_REST_LIMIT = 900
+_CELL = 40
+_EXAMPLES = 6
+_SCAN = 1_000
+"""Rows in which examples of text are looked for."""
+
+
+def card(title: str, facts: Facts, index: str, *, schema_only: bool = False) -> str:
+    """Write the card.
+
+    Parameters
+    ----------
+    title
+        First line: name, kind and size.
+    facts
+        The frame's columns, index and rows.
+    index
+        What is said of an index that has no column of its own.
+    schema_only
+        Leave out everything that is read from values: ranges, examples, categories
+        and rows. Names, types and the numbers of nulls stay.
+    """
+    lines = [title]
+    if facts.index or index:
+        lines.append(f"Index: {_index(facts.index, schema_only) or index}.")
+    if facts.columns:
+        lines += ["Columns:", *_columns(facts.columns, schema_only)]
+    if not schema_only:
+        lines += _rows(facts, LIMIT - sum(len(line) + 1 for line in lines))
+    return _cut("\n".join(lines), LIMIT)
+
+
+def clean(text: str, limit: int = _CELL) -> str:
+    """Cut a text from data to `limit` characters of one printable line."""
+    head = text[: limit + 1]
+    return _cut("".join(c if c.isprintable() else " " for c in head), limit)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _index(levels: Sequence[Column], schema_only: bool) -> str:
+    return "; ".join(_column(level, schema_only) for level in levels)
+
+
+def _columns(columns: Sequence[Column], schema_only: bool) -> list[str]:
+    """One line for each column while there is room, then the others by dtype."""
+    lines: list[str] = []
+    used = 0
+    for place, column in enumerate(columns):
+        line = f"- {_column(column, schema_only)}"
+        used += len(line) + 1
+        if used > _COLUMNS_LIMIT:
+            return lines + _rest(columns[place:])
+        lines.append(line)
+    return lines
+
+
+def _rest(columns: Sequence[Column]) -> list[str]:
+    names = defaultdict(list)
+    for column in columns:
+        names[column.dtype].append(column.label)
+    share = _REST_LIMIT // min(len(names), 6)
+    lines = [
+        f"- {len(labels):,} more of {clean(dtype)}: {_listed(labels, share)}"
+        for dtype, labels in list(names.items())[:6]
+    ]
+    if len(names) > 6:
+        lines.append(f"- and columns of {len(names) - 6} more dtypes")
+    return lines
+
+
+def _listed(labels: Sequence[str], room: int) -> str:
+    """Join labels until there is no room."""
+    text = ""
+    for place, label in enumerate(labels):
+        more = clean(label)
+        if len(text) + len(more) > room:
+            return f"{text}, … ({len(labels) - place:,} more)".lstrip(", ")
+        text = f"{text}, {more}" if text else more
+    return text
+
+
+def _column(column: Column, schema_only: bool) -> str:
+    text = f"{clean(column.label, 60)}: {clean(column.dtype, 60)}"
+    if column.data is None:
+        return text
+    if not schema_only and (values := _values(column.data)):
+        text += f" ({values})"
+    nulls = _nulls(column.data)
+    return f"{text}; {nulls:,} null" if nulls else text
+
+
+def _nulls(data: Any) -> int:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    nulls = int(data.null_count)
+    if pa.types.is_floating(data.type) and not pa.types.is_float16(data.type):
+        # pandas' missing number is NaN, which is no null in Arrow.
+        nulls += pc.sum(pc.is_nan(data)).as_py() or 0
+    return nulls
+
+
+def _values(data: Any) -> str:
+    """Say in a few words which values there are."""
+    import pyarrow as pa
+
+    kinds: list[tuple[Callable[[Any], bool], Callable[[Any], str]]] = [
+        (pa.types.is_dictionary, _categories),
+        (pa.types.is_boolean, _truths),
+        (_is_text, _examples),
+        (_is_ordered, _range),
+    ]
+    try:
+        say = next((say for matches, say in kinds if matches(data.type)), None)
+        return say(data) if say and len(data) else ""
+    except (pa.ArrowException, ValueError, OverflowError):  # a date beyond Python's years
+        return ""
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind)) or (
+        str(kind) == "string_view"
+    )
+
+
+def _is_ordered(kind: Any) -> bool:
+    import pyarrow as pa
+
+    ranges = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_temporal)
+    return any(matches(kind) for matches in ranges) and not pa.types.is_float16(kind)
+
+
+def _categories(data: Any) -> str:
+    if not data.num_chunks:
+        return ""
+    values = data.chunk(0).dictionary
+    shown = _texts(values.slice(0, _EXAMPLES).to_pylist())
+    return f"{shown}, … {len(values):,} in all" if len(values) > _EXAMPLES else shown
+
+
+def _truths(data: Any) -> str:
+    import pyarrow.compute as pc
+
+    return f"{pc.sum(data).as_py() or 0:,} true"
+
+
+def _examples(data: Any) -> str:
+    seen = dict.fromkeys(value for value in data.slice(0, _SCAN).to_pylist() if value is not None)
+    shown = _texts(list(seen)[:_EXAMPLES])
+    return f"{shown}, …" if len(seen) > _EXAMPLES else shown
+
+
+def _range(data: Any) -> str:
+    import pyarrow.compute as pc
+
+    ends = pc.min_max(data)
+    low, high = (_short(ends[key].as_py()) for key in ("min", "max"))
+    return low if low == high else f"{low} to {high}"
+
+
+def _short(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else clean(str(value))
+
+
+def _texts(values: Iterable[object]) -> str:
+    return ", ".join(clean(str(value)) for value in values)
+
+
+def _rows(facts: Facts, room: int) -> list[str]:
+    """Give the first rows, as many columns of them as there is room for."""
+    rows = facts.head()
+    if not rows:
+        return []
+    table = [[clean(column.label) for column in facts.columns], *rows]
+    table = [[clean(cell) for cell in row] for row in table if row]
+    width = _fitting(table, room - 120)
+    if not width:
+        return []
+    more = f" (of the first {width} columns)" if width < len(table[-1]) else ""
+    return [f"First rows{more}:", *(" | ".join(row[:width]) for row in table)]
+
+
+def _fitting(table: Sequence[Sequence[str]], room: int) -> int:
+    """Count the columns that fit into `room` characters."""
+    for place in range(min(map(len, table))):
+        room -= sum(len(row[place]) + 3 for row in table)
+        if room < 0:
+            return place
+    return min(map(len, table))
+
+
+def sample_words(taken: int, whole: int) -> str:
+    """Say that rows were left out, and how the others were chosen."""
+    return (
+        f"a random sample of {taken:,} of {whole:,} rows, kept in their order"
+        if taken < whole
+        else ""
+    )

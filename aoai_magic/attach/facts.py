@@ -1,0 +1,147 @@
+"""What can be said of a frame: its columns, index and first rows, whatever its library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from aoai_magic.parcel import Contents
+
+HEAD = 5
+"""Rows that are shown."""
+
+WIDE = 200
+"""Columns of which rows are read at most; no card has room for more."""
+
+_RANGED = frozenset({"numpy", "object", "masked", "arrow", "zoned", "string", "category"})
+"""Codecs whose Arrow values are the values themselves; periods are ordinals there."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column or a level of an index.
+
+    ``data`` is a ``pyarrow.ChunkedArray`` of its values, or None where Arrow has no
+    type for them.
+    """
+
+    label: str
+    dtype: str
+    data: Any = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A frame described: its columns, the levels of its index, and its first rows."""
+
+    columns: list[Column]
+    index: list[Column]
+    head: Callable[[], list[list[str]]]
+
+
+def facts(value: Any, contents: Contents) -> Facts:
+    """Describe `value`, which was taken apart into `contents`."""
+    library, _, kind = contents.kind.partition(".")
+    if library == "pandas":
+        return _PANDAS[kind](value, contents)
+    if library == "numpy":
+        return Facts([_column("values", value.dtype, contents, "values")], [], _no_rows)
+    if library == "polars":
+        return _polars(value, contents)
+    if library == "pyarrow":
+        return _arrow(contents)
+    return Facts([], [], _no_rows)
+
+
+def _pandas_frame(frame: Any, contents: Contents) -> Facts:
+    specs = contents.header["fields"]
+    columns = [
+        Column(str(label), _pandas_dtype(dtype), _data(contents, spec))
+        for label, dtype, spec in zip(frame.columns, frame.dtypes, specs, strict=True)
+    ]
+    return Facts(columns, _levels(frame.index, contents), lambda: _pandas_rows(frame))
+
+
+def _pandas_dtype(dtype: Any) -> str:
+    # A sparse dtype's text tells the fill value.
+    return f"Sparse[{dtype.subtype}]" if hasattr(dtype, "fill_value") else str(dtype)
+
+
+def _pandas_rows(frame: Any) -> list[list[str]]:
+    top = frame.iloc[:HEAD, :WIDE]
+    return [[str(top.iat[r, c]) for c in range(top.shape[1])] for r in range(len(top))]
+
+
+def _pandas_series(series: Any, contents: Contents) -> Facts:
+    label = "values" if series.name is None else str(series.name)
+    column = _column(label, _pandas_dtype(series.dtype), contents, "values")
+    head = [[str(value)] for value in series.iloc[:HEAD]]
+    return Facts([column], _levels(series.index, contents), lambda: head)
+
+
+def _pandas_index(index: Any, contents: Contents) -> Facts:
+    return Facts([], _levels(index, contents), lambda: [[str(value)] for value in index[:HEAD]])
+
+
+_PANDAS = {"DataFrame": _pandas_frame, "Series": _pandas_series, "Index": _pandas_index}
+
+
+def _levels(index: Any, contents: Contents) -> list[Column]:
+    spec = contents.header["index"]
+    if "range" in spec:
+        return []
+    if "levels" not in spec:
+        return [Column(_text(index.name), str(index.dtype), _data(contents, spec["level"]))]
+    return [
+        Column(_text(name), str(level.dtype), _data(contents, part))
+        for name, level, part in zip(index.names, index.levels, spec["levels"], strict=True)
+    ]
+
+
+def _text(name: object) -> str:
+    return "unnamed" if name is None else str(name)
+
+
+def _column(label: str, dtype: object, contents: Contents, key: str) -> Column:
+    return Column(label, str(dtype), _data(contents, contents.header.get(key, {})))
+
+
+def _data(contents: Contents, spec: dict[str, Any]) -> Any:
+    plain = "field" in spec and spec.get("codec") in _RANGED
+    return contents.table.column(spec["field"]) if plain else None
+
+
+def _arrow(contents: Contents) -> Facts:
+    columns = [Column(label, str(data.type), data) for label, data in _named(contents.table)]
+    return Facts(columns, [], lambda: _arrow_rows(contents.table))
+
+
+def _named(table: Any) -> Iterator[tuple[str, Any]]:
+    return zip(table.column_names, table.columns, strict=True)
+
+
+def _arrow_rows(table: Any) -> list[list[str]]:
+    columns = [column.slice(0, HEAD).to_pylist() for column in table.columns[:WIDE]]
+    return [[str(value) for value in row] for row in zip(*columns, strict=True)]
+
+
+def _polars(value: Any, contents: Contents) -> Facts:
+    frame = value.to_frame() if contents.kind == "polars.Series" else value
+    data = dict(_named(contents.table))
+    columns = [
+        Column(label, _polars_dtype(dtype), data.get(label))
+        for label, dtype in frame.schema.items()
+    ]
+    top = frame.head(HEAD)[:, :WIDE]
+    return Facts(columns, [], lambda: [[str(v) for v in row] for row in top.rows()])
+
+
+def _polars_dtype(dtype: Any) -> str:
+    # An Enum's text lists its categories, which are values.
+    text = str(dtype)
+    return str(dtype.base_type().__name__) if "Enum" in text else text
+
+
+def _no_rows() -> list[list[str]]:
+    return []

@@ -1,0 +1,347 @@
+"""Files, folders, texts, JSON, pictures: everything that is no frame."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import os
+import re
+import stat
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aoai_magic.attach import fingerprint, preview
+from aoai_magic.attach.item import Attachment, Parcel
+from aoai_magic.errors import AttachError
+
+FOLDER_FILES = 10_000
+"""Files that an attached folder may hold."""
+
+TABLES = frozenset({".csv", ".tsv", ".parquet", ".xlsx", ".json", ".jsonl", ".feather", ".arrow"})
+"""Suffixes of files that are tables, from which ``--rows`` cannot take a sample."""
+
+_URL = re.compile(r"\s*(?:https?|ftp|s3|gs|abfss?|wasbs?)://\S+\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A type of object and the file that is made of it.
+
+    ``describe`` gives a few words on it, ``suffix`` the file's, ``dump`` its bytes.
+    """
+
+    matches: Callable[[Any], bool]
+    describe: Callable[[Any], str]
+    suffix: Callable[[Any], str]
+    dump: Callable[[Any], bytes]
+
+
+def describe(value: object) -> str | None:
+    """Say in a few words what the value is, or None if no file is made of it; fast."""
+    if isinstance(value, Path):
+        return f"path, {value.name or value}"
+    form = _form(value)
+    return form.describe(value) if form else None
+
+
+def estimate(value: object) -> int:
+    """Bytes of a text or of bytes; 0 where only writing would tell."""
+    return len(value) if isinstance(value, (str, bytes, bytearray)) else 0
+
+
+def suffix(value: object) -> str:
+    """Give the suffix of the file that is made of a value that `describe` knows."""
+    form = _form(value)
+    return form.suffix(value) if form else ""
+
+
+def attach_object(
+    name: str, value: object, filename: str, *, schema_only: bool, folder: Path
+) -> Attachment:
+    """Make a file of a value that `describe` knows and that is no path.
+
+    Raises
+    ------
+    AttachError
+        The value holds what its kind of file cannot hold.
+    """
+    form = _form(value)
+    assert form is not None
+    data = form.dump(value)
+    words = form.describe(value)
+    return Attachment(
+        name=name,
+        kind=words.partition(",")[0],
+        filename=filename,
+        sha256=fingerprint.of_bytes(data, filename),
+        card=preview.of_bytes(f"`{name}`: {words}", filename, data, schema_only),
+        origin="variable",
+        parcel=Parcel(lambda: _written(folder / filename, data), len(data)),
+    )
+
+
+def attach_file(path: Path, filename: str, *, rows: int | None, schema_only: bool) -> Attachment:
+    """Attach a file as it is, under the name `filename`.
+
+    Raises
+    ------
+    AttachError
+        It cannot be read, is no regular file, or `rows` asks for a sample of it.
+    """
+    if rows is not None and path.suffix.lower() in TABLES:
+        raise AttachError(
+            f"--rows takes a sample of frames, and {path.name} is a file that would go whole; "
+            "read it into a DataFrame and attach that, or leave --rows out."
+        )
+    try:
+        size = _regular(path).st_size
+        digest = fingerprint.of_files([("", path)], filename)
+        card = preview.of_file(path, filename, size, schema_only)
+    except OSError as error:
+        raise AttachError(_unreadable(path, error)) from error
+    kind = path.suffix.lower().lstrip(".") or "file"
+    return Attachment(path.name, kind, filename, digest, card, "file", Parcel(lambda: path, size))
+
+
+def attach_folder(path: Path, filename: str, *, schema_only: bool, folder: Path) -> Attachment:
+    """Attach a folder as one ZIP archive; hidden files, caches and links stay out.
+
+    Raises
+    ------
+    AttachError
+        It is empty, holds more than `FOLDER_FILES` files, or one cannot be read.
+    """
+    try:
+        files = list(_inside(path))
+        size = sum(file.stat().st_size for _, file in files)
+        digest = fingerprint.of_files(files, filename)
+    except OSError as error:
+        raise AttachError(_unreadable(path, error)) from error
+    names = [name for name, _ in files]
+    return Attachment(
+        name=path.name,
+        kind="folder",
+        filename=filename,
+        sha256=digest,
+        card=preview.of_folder(path.name, filename, names, size, schema_only),
+        origin="file",
+        parcel=Parcel(lambda: _zipped(folder / filename, files), size),
+    )
+
+
+def is_url(value: object) -> bool:
+    """Whether a text is nothing but the address of something elsewhere."""
+    return isinstance(value, str) and _URL.fullmatch(value) is not None
+
+
+def _form(value: object) -> Form | None:
+    return next((form for form in FORMS if form.matches(value)), None)
+
+
+def _regular(path: Path) -> os.stat_result:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(f"{path.name} is no regular file")  # a FIFO would be waited for
+    with path.open("rb"):
+        return status
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return f"{path} cannot be read ({reason}); check the path and its permissions."
+
+
+def _inside(folder: Path) -> Iterator[tuple[str, Path]]:
+    count = 0
+    for parent, folders, names in os.walk(folder, onerror=_raise):
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__pycache__")
+        for name in sorted(names):
+            path = Path(parent, name)
+            if name.startswith(".") or not stat.S_ISREG(path.lstat().st_mode):
+                continue
+            count += 1
+            if count > FOLDER_FILES:
+                raise AttachError(
+                    f"{folder} holds more than {FOLDER_FILES:,} files; "
+                    "attach a folder within it, or files by a pattern such as @*.csv."
+                )
+            yield path.relative_to(folder).as_posix(), path
+    if not count:
+        raise AttachError(f"{folder} holds no files that could be attached; name another folder.")
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _zipped(target: Path, files: list[tuple[str, Path]]) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
+        for name, path in files:
+            archive.write(path, name)
+    return target
+
+
+def _written(target: Path, data: bytes) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(data)
+    return target
+
+
+# What files are made of
+
+
+def _of(module: str, name: str) -> Callable[[Any], bool]:
+    """Whether a value is of that class, which is looked for but never imported."""
+
+    def matches(value: Any) -> bool:
+        kind = getattr(sys.modules.get(module), name, None)
+        return isinstance(kind, type) and isinstance(value, kind)
+
+    return matches
+
+
+def _json(value: Any) -> bytes:
+    try:
+        text = json.dumps(value, default=_plain, ensure_ascii=False, indent=1)
+        return text.encode("utf-8", "backslashreplace")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise AttachError(
+            f"A {type(value).__name__} travels as JSON, and this one holds what JSON cannot "
+            f"({error}); attach its parts, or make a DataFrame of it."
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    """Give what stands in JSON for dates, sets, paths and NumPy's numbers and arrays."""
+    if isinstance(value, (dt.date, dt.time)):
+        return value.isoformat()
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=repr)
+    if isinstance(value, Path):
+        return str(value)
+    if type(value).__module__.partition(".")[0] == "numpy" and hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"a {type(value).__name__}")
+
+
+def _figure_png(figure: Any) -> bytes:
+    out = io.BytesIO()
+    figure.savefig(out, format="png", bbox_inches="tight")
+    return out.getvalue()
+
+
+def _image_png(image: Any) -> bytes:
+    out = io.BytesIO()
+    # PNG knows these modes; the others (CMYK, YCbCr, LAB, HSV, F) lose least as RGB.
+    plain = image.mode in {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}
+    (image if plain else image.convert("RGB")).save(out, "PNG")
+    return out.getvalue()
+
+
+_SIGNATURES = {
+    b"\x89PNG\r\n": ".png",
+    b"\xff\xd8\xff": ".jpg",
+    b"GIF8": ".gif",
+    b"%PDF-": ".pdf",
+    b"PK\x03\x04": ".zip",
+    b"PAR1": ".parquet",
+    b"ARROW1": ".arrow",
+}
+
+
+def _bytes_suffix(data: Any) -> str:
+    head = bytes(data[:8])
+    return next((s for magic, s in _SIGNATURES.items() if head.startswith(magic)), ".bin")
+
+
+def _is_file_object(value: Any) -> bool:
+    return isinstance(value, io.IOBase) and not value.closed and value.readable()
+
+
+def _file_suffix(file: Any) -> str:
+    name = getattr(file, "name", None)
+    suffix = Path(name).suffix if isinstance(name, str) else ""
+    return suffix or (".txt" if isinstance(file, io.TextIOBase) else ".bin")
+
+
+def _file_bytes(file: Any) -> bytes:
+    """Read a file object from where it stands, and put it back there."""
+    place = file.tell() if file.seekable() else None
+    data = file.read() or b""
+    if place is not None:
+        file.seek(place)
+    return data.encode() if isinstance(data, str) else bytes(data)
+
+
+def _fixed(suffix: str) -> Callable[[Any], str]:
+    return lambda _: suffix
+
+
+FORMS = (
+    Form(
+        lambda v: isinstance(v, str) and not is_url(v),
+        lambda v: f"text, {len(v):,} characters",
+        _fixed(".txt"),
+        lambda v: v.encode("utf-8", "backslashreplace"),
+    ),
+    Form(
+        lambda v: isinstance(v, (bytes, bytearray)),
+        lambda v: f"bytes, {len(v):,} bytes",
+        _bytes_suffix,
+        bytes,
+    ),
+    Form(
+        lambda v: isinstance(v, dict),
+        lambda v: f"dict, {len(v):,} keys",
+        _fixed(".json"),
+        _json,
+    ),
+    Form(
+        lambda v: isinstance(v, (list, tuple)),
+        lambda v: f"{type(v).__name__}, {len(v):,} items",
+        _fixed(".json"),
+        _json,
+    ),
+    Form(
+        _of("matplotlib.figure", "Figure"),
+        lambda _: "matplotlib figure",
+        _fixed(".png"),
+        _figure_png,
+    ),
+    Form(
+        _of("matplotlib.axes", "Axes"),
+        lambda _: "matplotlib axes",
+        _fixed(".png"),
+        lambda v: _figure_png(v.figure),
+    ),
+    Form(
+        _of("PIL.Image", "Image"),
+        lambda v: f"picture, {v.width:,} × {v.height:,} pixels",
+        _fixed(".png"),
+        _image_png,
+    ),
+    Form(
+        _of("plotly.basedatatypes", "BaseFigure"),
+        lambda _: "plotly figure",
+        _fixed(".json"),
+        lambda v: v.to_json().encode(),
+    ),
+    Form(
+        _of("altair", "TopLevelMixin"),
+        lambda _: "altair chart",
+        _fixed(".json"),
+        lambda v: v.to_json().encode(),
+    ),
+    Form(
+        _is_file_object,
+        lambda v: f"file object, {type(v).__name__}",
+        _file_suffix,
+        _file_bytes,
+    ),
+)

@@ -1,0 +1,175 @@
+"""Frames, series and arrays: taken as they are, from whatever library they are of.
+
+Nothing is imported to find out what a value is; see `aoai_magic.parcel.kinds`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from aoai_magic import parcel
+from aoai_magic.attach import card as card_
+from aoai_magic.attach import fingerprint
+from aoai_magic.attach.facts import facts
+from aoai_magic.attach.item import MOUNT, Attachment, Parcel
+from aoai_magic.errors import AttachError
+
+
+def describe(value: object) -> str | None:
+    """Say in a few words what the value is, or None if it is no frame; fast."""
+    name = type(value).__name__
+    size = parcel.shape(value)
+    if size is None:
+        return name if _is_lazy(value) or _is_stream(value) else None
+    dimensions = getattr(value, "shape", size)
+    if not dimensions:
+        return f"{name}, no dimensions"
+    if len(dimensions) == 1:
+        return f"{name}, {dimensions[0]:,} values"
+    return f"{name}, {' × '.join(f'{n:,}' for n in dimensions)}"
+
+
+def estimate(value: object) -> int:
+    """Bytes in memory, without a look at each object."""
+    for name in ("nbytes", "estimated_size"):
+        size = getattr(value, name, None)
+        size = size() if callable(size) else size
+        if isinstance(size, int):
+            return size
+    usage = getattr(value, "memory_usage", None)
+    used = usage(deep=False) if usage else 0
+    return int(used.sum() if hasattr(used, "sum") else used)
+
+
+def attach(
+    name: str,
+    value: object,
+    filename: str,
+    *,
+    rows: int | None,
+    schema_only: bool,
+    folder: Path,
+) -> Attachment:
+    """Make an attachment of a value that `describe` knows.
+
+    Parameters
+    ----------
+    name
+        Name of the variable.
+    filename
+        What the file is to be called in the interpreter's folder.
+    rows
+        Take a random sample of so many rows, in their order; the same each time.
+    schema_only
+        Keep values out of the card.
+    folder
+        Where it is packed, if it ever is.
+
+    Raises
+    ------
+    AttachError
+        The value holds something that cannot be written.
+    """
+    whole = _eager(value)
+    taken, note = _sampled(whole, rows)
+    contents = _contents(name, taken)
+    return Attachment(
+        name=name,
+        kind=contents.kind,
+        filename=filename,
+        sha256=fingerprint.of_contents(contents, name, filename),
+        card=_card(name, filename, taken, contents, note, schema_only),
+        origin="variable",
+        parcel=Parcel(lambda: _packed(contents, name, folder), int(contents.table.nbytes)),
+    )
+
+
+def _packed(contents: parcel.Contents, name: str, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return parcel.pack(contents, name, folder)
+    except OSError as error:
+        raise AttachError(
+            f"{name} cannot be written to {folder} ({error.strerror or error}); "
+            "make room there, or attach less with --rows."
+        ) from error
+
+
+def _contents(name: str, value: object) -> parcel.Contents:
+    try:
+        return parcel.contents(value)
+    except Exception as error:  # whatever the pickling of a user's object may raise
+        raise AttachError(
+            f"{name} cannot be attached because some of its values cannot be written "
+            f"({card_.clean(str(error), 200)}); drop or convert that column."
+        ) from error
+
+
+def _eager(value: Any) -> Any:
+    """Turn what has no rows yet into what has."""
+    if parcel.supported(value):
+        return value
+    if _is_lazy(value):
+        return value.collect()
+    import pyarrow as pa
+
+    return pa.table(value)
+
+
+def _is_lazy(value: object) -> bool:
+    polars = sys.modules.get("polars")
+    return polars is not None and isinstance(value, polars.LazyFrame)
+
+
+def _is_stream(value: object) -> bool:
+    """Whether it hands its rows out by Arrow's own protocol, as DuckDB and ibis do."""
+    return callable(getattr(type(value), "__arrow_c_stream__", None))
+
+
+def _sampled(value: Any, rows: int | None) -> tuple[Any, str]:
+    size = parcel.shape(value)
+    if rows is None or size is None or rows >= size[0]:
+        return value, ""
+    import numpy as np
+
+    chosen = np.sort(np.random.default_rng(0).choice(size[0], rows, replace=False))
+    return _taken(value, chosen), card_.sample_words(rows, size[0])
+
+
+def _taken(value: Any, chosen: Any) -> Any:
+    if hasattr(value, "iloc"):
+        return value.iloc[chosen]
+    take = getattr(value, "take", None)
+    return take(chosen) if take and hasattr(value, "num_rows") else value[chosen]
+
+
+def _card(
+    name: str,
+    filename: str,
+    value: Any,
+    contents: parcel.Contents,
+    note: str,
+    schema_only: bool,
+) -> str:
+    size = f"{_count(contents.rows, 'row')} × {_count(contents.columns, 'column')}"
+    if contents.kind == "numpy.ndarray":
+        size = f"shape {tuple(value.shape)}, dtype {value.dtype}"
+    title = (
+        f"`{name}`: {contents.kind}, {size}{f', {note}' if note else ''}, loaded as the "
+        f"variable `{name}` (file {MOUNT}/{filename})."
+    )
+    index = _range_words(contents.header.get("index", {}))
+    return card_.card(title, facts(value, contents), index, schema_only=schema_only)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _range_words(index: dict[str, Any]) -> str:
+    if "range" not in index:
+        return ""
+    start, stop, step = index["range"]
+    return f"{start:,} to {stop - step:,}" if stop != start else "no rows"

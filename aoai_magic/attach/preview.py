@@ -1,0 +1,65 @@
+"""Cards of files: name, size and, where they are text, their first lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from aoai_magic.attach.card import clean
+from aoai_magic.attach.item import MOUNT
+
+LIMIT = 2_000
+"""Characters of a preview."""
+
+_LINES = 6
+_LINE = 300
+_NAMES = 30
+_HEAD_BYTES = 8_192
+
+
+def of_file(path: Path, filename: str, size: int, schema_only: bool) -> str:
+    """Write the card of a file on disk.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    return _card(f"`{path.name}`: a file of {size:,} bytes", filename, head, schema_only)
+
+
+def of_bytes(title: str, filename: str, data: bytes, schema_only: bool) -> str:
+    """Write the card of a file made from a variable."""
+    return _card(title, filename, data[:_HEAD_BYTES], schema_only)
+
+
+def of_folder(name: str, filename: str, names: Sequence[str], size: int, schema_only: bool) -> str:
+    """Write the card of a folder."""
+    title = f"`{name}`: a folder of {len(names):,} files, {size:,} bytes"
+    line = f"{title}, zipped as {MOUNT}/{filename}."
+    if schema_only:
+        return line
+    shown = ", ".join(clean(inner, 80) for inner in names[:_NAMES])
+    more = f", … ({len(names) - _NAMES:,} more)" if len(names) > _NAMES else ""
+    return f"{line}\nFiles: {shown}{more}"[:LIMIT]
+
+
+def _card(title: str, filename: str, head: bytes, schema_only: bool) -> str:
+    line = f"{title}, as {MOUNT}/{clean(filename, 255)}."
+    if schema_only or not (lines := _text_lines(head)):
+        return line
+    return "\n".join([line, "It begins:", *(clean(text, _LINE) for text in lines)])[:LIMIT]
+
+
+def _text_lines(head: bytes) -> list[str]:
+    """Give the first lines of what is text; nothing of what is not."""
+    if b"\0" in head:
+        return []
+    try:
+        # The cut may have gone through a character, hence the last three bytes.
+        text = head[:-3].decode("utf-8") if len(head) == _HEAD_BYTES else head.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return []
+    return text.lstrip("\ufeff").splitlines()[:_LINES]

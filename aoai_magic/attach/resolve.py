@@ -1,0 +1,324 @@
+"""From what the user typed to what is attached."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aoai_magic import parcel
+from aoai_magic.attach import files, frames
+from aoai_magic.attach.item import Attachment
+from aoai_magic.errors import AttachError
+from aoai_magic.tables import safe_name
+
+MOST = 1_000
+"""Files that a pattern may name."""
+
+# A word after an @ that does not itself follow a word, as it would in an address.
+_MENTION = re.compile(r"(?<![\w@./])@([\w~./-][\w~./-]*)")
+_MAGIC = re.compile(r"[*?\[]")
+_NAME = re.compile(r"[^\W\d]\w*")
+_ASCII = re.compile(r"[!-~]+")
+_NOT_MEANT = frozenset({"In", "Out"})
+_WAYS = ("to_pandas", "toPandas", "compute", "to_arrow", "to_df")
+
+
+@dataclass(frozen=True)
+class Description:
+    """An item as a dry run shows it; nothing was packed or hashed for it.
+
+    Attributes
+    ----------
+    name, kind
+        Variable or file, and what it is in a few words.
+    rows, columns
+        Size of a frame, None for others.
+    bytes
+        Of a file on disk, else an estimate from memory.
+    """
+
+    name: str
+    kind: str
+    rows: int | None
+    columns: int | None
+    bytes: int
+
+
+@dataclass(frozen=True)
+class _Variable:
+    name: str
+    value: object
+
+
+_Source = _Variable | Path
+
+
+def resolve(
+    items: Sequence[str],
+    prompt: str,
+    namespace: Mapping[str, object],
+    cwd: Path,
+    *,
+    rows: int | None = None,
+    schema_only: bool = False,
+    folder: Path,
+) -> list[Attachment]:
+    """Find what is to be attached and get it ready.
+
+    Parameters
+    ----------
+    items
+        Names of variables, or ``@path`` and ``@glob``.
+    prompt
+        Text in which ``@name`` attaches too, if it names a variable that can be
+        attached or a file that exists; any other ``@`` means nothing.
+    namespace
+        The notebook's variables.
+    cwd
+        Folder from which paths are taken.
+    rows
+        Attach of each frame a random sample of so many rows, the same each time.
+    schema_only
+        Write cards without any value.
+    folder
+        Where variables are packed when their `Attachment.path` is read.
+
+    Raises
+    ------
+    AttachError
+        Something named in `items` is not there, or anything cannot be attached.
+    """
+    taken: set[str] = set()
+    attachments = []
+    for number, source in enumerate(_sources(items, prompt, namespace, cwd)):
+        # A folder each, since a variable and a file may have the same file name.
+        place = folder / str(number)
+        attachments.append(_attachment(source, rows, schema_only, place, taken))
+    return attachments
+
+
+def describe(
+    items: Sequence[str], prompt: str, namespace: Mapping[str, object], cwd: Path
+) -> list[Description]:
+    """Say what `resolve` would attach, without reading any data.
+
+    Raises
+    ------
+    AttachError
+        As `resolve`, for what is not there.
+    """
+    return [_described(source) for source in _sources(items, prompt, namespace, cwd)]
+
+
+def attachable(value: object) -> str | None:
+    """Say in a few words what a value is, such as ``DataFrame, 1,234 × 8``.
+
+    Returns
+    -------
+    str | None
+        None if the value cannot be attached. Nothing is imported, nothing copied.
+    """
+    if isinstance(value, type):
+        return None
+    try:
+        return frames.describe(value) or files.describe(value)
+    except Exception:  # a foreign object's property may raise anything at all
+        return None
+
+
+def _sources(
+    items: Sequence[str], prompt: str, namespace: Mapping[str, object], cwd: Path
+) -> list[_Source]:
+    """Everything named, once, in the order in which it was named."""
+    named = [source for item in items for source in _item(item, namespace, cwd)]
+    return _unique([*named, *_mentions(prompt, namespace, cwd)])
+
+
+def _unique(sources: Iterable[_Source]) -> list[_Source]:
+    seen: dict[str | Path, _Source] = {}
+    for source in sources:
+        key = source.name if isinstance(source, _Variable) else source
+        seen.setdefault(key, source)
+    return list(seen.values())
+
+
+def _item(item: str, namespace: Mapping[str, object], cwd: Path) -> Iterator[_Source]:
+    if item.startswith("@"):
+        yield from _paths(item[1:], cwd)
+    elif item not in namespace:
+        raise AttachError(_unknown(item, namespace, cwd))
+    else:
+        yield _variable(item, namespace[item])
+
+
+def _variable(name: str, value: object) -> _Source:
+    if attachable(value) is None:
+        raise AttachError(_refusal(name, value))
+    return value if isinstance(value, Path) else _Variable(name, value)
+
+
+def _paths(text: str, cwd: Path) -> list[Path]:
+    path = _path(text, cwd)
+    if path.exists():
+        return [path]
+    if re.match(r"\w+://", text):
+        raise AttachError(
+            f"{text} is a URL, and the interpreter has no network to open it; "
+            "read it here first, e.g. with pd.read_csv, and attach what it gives."
+        )
+    if not _MAGIC.search(text):
+        raise AttachError(f"There is no file {text}{_near_files(path)}.")
+    # Only what was typed is a pattern; the folder's own name may hold brackets.
+    start = Path(path.anchor) if Path(text).expanduser().is_absolute() else cwd
+    found = sorted(p for p in start.glob(str(path.relative_to(start))) if p.is_file())
+    if not found:
+        raise AttachError(f"No file matches {text}; check the pattern, it starts at {cwd}.")
+    if len(found) > MOST:
+        raise AttachError(f"{text} matches {len(found):,} files; name at most {MOST:,}.")
+    return found
+
+
+def _path(text: str, cwd: Path) -> Path:
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # ~nobody
+        path = Path(text)
+    return cwd / path
+
+
+def _mentions(prompt: str, namespace: Mapping[str, object], cwd: Path) -> Iterator[_Source]:
+    for match in _MENTION.finditer(prompt):
+        source = _mention(match[1], namespace, cwd)
+        if source is not None:
+            yield source
+
+
+def _mention(word: str, namespace: Mapping[str, object], cwd: Path) -> _Source | None:
+    """Take the longest part of the word that names something.
+
+    A sentence's full stop may follow a name, and in Japanese or Chinese so may the
+    next word, without a space.
+    """
+    for text in _readings(word):
+        if _is_meant(text) and text in namespace and attachable(namespace[text]) is not None:
+            return _variable(text, namespace[text])
+        path = _path(text, cwd)
+        try:
+            if path.is_file():
+                return path
+        except (OSError, ValueError):  # a name too long, or not to be looked at
+            continue
+    return None
+
+
+def _readings(word: str) -> list[str]:
+    ascii_part = _ASCII.match(word)
+    parts = [word, ascii_part[0] if ascii_part else word]
+    return list(dict.fromkeys(t for part in parts for t in (part, part.rstrip("./-")) if t))
+
+
+def _is_meant(name: str) -> bool:
+    """Leave IPython's own variables alone."""
+    return bool(_NAME.fullmatch(name)) and not name.startswith("_") and name not in _NOT_MEANT
+
+
+def _attachment(
+    source: _Source, rows: int | None, schema_only: bool, folder: Path, taken: set[str]
+) -> Attachment:
+    if isinstance(source, _Variable):
+        return _of_variable(source, rows, schema_only, folder, taken)
+    if source.is_dir():
+        name = _claim(f"{source.resolve().name or 'folder'}.zip", taken)
+        return files.attach_folder(source, name, schema_only=schema_only, folder=folder)
+    name = _claim(source.name, taken)
+    return files.attach_file(source, name, rows=rows, schema_only=schema_only)
+
+
+def _of_variable(
+    source: _Variable, rows: int | None, schema_only: bool, folder: Path, taken: set[str]
+) -> Attachment:
+    name, value = source.name, source.value
+    if frames.describe(value) is None:
+        filename = _claim(f"{name}{files.suffix(value)}", taken)
+        return files.attach_object(name, value, filename, schema_only=schema_only, folder=folder)
+    filename = _claim(f"{name}.arrow", taken)
+    return frames.attach(name, value, filename, rows=rows, schema_only=schema_only, folder=folder)
+
+
+def _claim(name: str, taken: set[str]) -> str:
+    safe = safe_name(name, taken)
+    taken.add(safe)
+    return safe
+
+
+def _described(source: _Source) -> Description:
+    if isinstance(source, _Variable):
+        size = parcel.shape(source.value)
+        measure = frames.estimate if frames.describe(source.value) else files.estimate
+        rows, columns = size or (None, None)
+        kind = attachable(source.value) or ""
+        return Description(source.name, kind, rows, columns, measure(source.value))
+    if source.is_dir():
+        inside = (path for path in source.rglob("*") if path.is_file())
+        return Description(source.name, "folder", None, None, sum(map(_size, inside)))
+    return Description(source.name, "file", None, None, _size(source))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise AttachError(f"{path} cannot be read ({error.strerror or error}).") from error
+
+
+# What is said when it cannot be
+
+
+def _unknown(name: str, namespace: Mapping[str, object], cwd: Path) -> str:
+    if _path(name, cwd).exists():
+        return f"There is no variable {name}; to attach the file of that name, write @{name}."
+    known = [k for k, v in namespace.items() if _is_meant(k) and attachable(v) is not None]
+    near = difflib.get_close_matches(name, known, n=3)
+    if near:
+        return f"There is no variable {name}; did you mean {_or(near)}?"
+    hint = f"there are {', '.join(sorted(known)[:5])}" if known else "none here can be attached"
+    return f"There is no variable {name}; {hint}, and files are attached with @path."
+
+
+def _near_files(path: Path) -> str:
+    try:
+        there = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return f", and no folder {path.parent} either; check the path"
+    near = difflib.get_close_matches(path.name, there, n=3)
+    return (
+        f"; did you mean {_or([f'@{name}' for name in near])}?"
+        if near
+        else (f" in {path.parent}; check the path")
+    )
+
+
+def _or(names: Sequence[str]) -> str:
+    return " or ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+
+
+def _refusal(name: str, value: object) -> str:
+    if files.is_url(value):
+        return (
+            f"{name} is a URL, and the interpreter has no network to open it; read it here "
+            f"first, e.g. with pd.read_csv({name}), and attach what it gives."
+        )
+    way = next((way for way in _WAYS if callable(getattr(value, way, None))), None)
+    if way and not isinstance(value, type):
+        return (
+            f"{name} is a {type(value).__name__}, which cannot be attached as it is; "
+            f"attach what {name}.{way}() gives, of a part if it is large."
+        )
+    return (
+        f"{name} is a {type(value).__name__}, which cannot be attached; DataFrames, Series, "
+        "arrays, Arrow tables, text, bytes, lists, dicts, figures, pictures, paths and open "
+        "files can."
+    )
