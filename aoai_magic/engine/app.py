@@ -1,0 +1,246 @@
+"""The engine as an ASGI application: its routes as data, and the life of its parts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, cast
+
+import anyio
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from aoai_magic.engine.auth import Authentication, ensure_token, error_response
+from aoai_magic.engine.blobs import Blobs, private_folder
+from aoai_magic.engine.config import EngineConfig
+from aoai_magic.engine.errors import (
+    ApiError,
+    invalid_url,
+    method_not_allowed,
+    resource_not_found,
+    server_error,
+)
+from aoai_magic.engine.files import Files
+from aoai_magic.engine.ids import new_id
+from aoai_magic.engine.instances import Instance
+from aoai_magic.engine.loop import Services
+from aoai_magic.engine.models.base import Model
+from aoai_magic.engine.objects import Body
+from aoai_magic.engine.registry import is_model_spec, open_model, open_sandbox
+from aoai_magic.engine.runs import Runs
+from aoai_magic.engine.sessions import Sessions
+from aoai_magic.engine.store import Store
+from aoai_magic.engine.wire import assistants, files, models, runs, status, threads
+from aoai_magic.engine.wire.call import Engine, Handler, endpoint
+
+_LOG = logging.getLogger(__name__)
+
+_THREAD = "/threads/{thread_id}"
+_MESSAGE = f"{_THREAD}/messages/{{message_id}}"
+_RUN = f"{_THREAD}/runs/{{run_id}}"
+_ASSISTANT = "/assistants/{assistant_id}"
+
+ROUTES: list[tuple[str, str, Handler]] = [
+    ("GET", "/engine", status.engine),
+    ("GET", "/models", models.list_),
+    ("GET", "/models/{model:path}", models.retrieve),
+    ("GET", "/files", files.list_),
+    ("POST", "/files", files.create),
+    ("GET", "/files/{file_id}", files.retrieve),
+    ("DELETE", "/files/{file_id}", files.remove),
+    ("GET", "/files/{file_id}/content", files.content),
+    ("GET", "/assistants", assistants.list_),
+    ("POST", "/assistants", assistants.create),
+    ("GET", _ASSISTANT, assistants.retrieve),
+    ("POST", _ASSISTANT, assistants.modify),
+    ("DELETE", _ASSISTANT, assistants.remove),
+    ("GET", f"{_ASSISTANT}/files", assistants.list_files),
+    ("POST", f"{_ASSISTANT}/files", assistants.add_file),
+    ("GET", f"{_ASSISTANT}/files/{{file_id}}", assistants.retrieve_file),
+    ("DELETE", f"{_ASSISTANT}/files/{{file_id}}", assistants.remove_file),
+    ("POST", "/threads", threads.create),
+    ("POST", "/threads/runs", runs.create_with_thread),
+    ("GET", _THREAD, threads.retrieve),
+    ("POST", _THREAD, threads.modify),
+    ("DELETE", _THREAD, threads.remove),
+    ("GET", f"{_THREAD}/messages", threads.list_messages),
+    ("POST", f"{_THREAD}/messages", threads.create_message),
+    ("GET", _MESSAGE, threads.retrieve_message),
+    ("POST", _MESSAGE, threads.modify_message),
+    ("DELETE", _MESSAGE, threads.remove_message),
+    ("GET", f"{_MESSAGE}/files", threads.list_files),
+    ("GET", f"{_MESSAGE}/files/{{file_id}}", threads.retrieve_file),
+    ("GET", f"{_THREAD}/runs", runs.list_),
+    ("POST", f"{_THREAD}/runs", runs.create),
+    ("GET", _RUN, runs.retrieve),
+    ("POST", _RUN, runs.modify),
+    ("POST", f"{_RUN}/cancel", runs.cancel),
+    ("POST", f"{_RUN}/submit_tool_outputs", runs.submit),
+    ("GET", f"{_RUN}/steps", runs.list_steps),
+    ("GET", f"{_RUN}/steps/{{step_id}}", runs.retrieve_step),
+]
+
+PREFIXES = ("/openai/v1", "/openai", "/v1")
+"""Where the routes are; Azure's newer form before the one it would be taken for."""
+
+
+def create_app(config: EngineConfig) -> Starlette:
+    """Make the application.
+
+    Parameters
+    ----------
+    config
+        Its ``data_dir`` is made if it is missing; without a ``token`` a fresh one is
+        written there.
+
+    Raises
+    ------
+    SpecError
+        When the configured model is none that is installed.
+    ModelError
+        When the configured model cannot be opened.
+    """
+    private_folder(config.data_dir)
+    token = ensure_token(config.token, config.data_dir)
+    model = open_model(config.model)
+    return Starlette(
+        routes=_routes(),
+        middleware=[
+            Middleware(Identification),
+            Middleware(Authentication, token=token, host=config.host),
+        ],
+        exception_handlers=_HANDLERS,
+        lifespan=partial(_lifespan, config, model),
+    )
+
+
+def _routes() -> list[BaseRoute]:
+    methods: dict[str, dict[str, Handler]] = {}
+    for method, path, handler in ROUTES:
+        methods.setdefault(path, {})[method] = handler
+    served: list[BaseRoute] = [Route("/healthz", status.health)]
+    for prefix in PREFIXES:
+        routes = [
+            Route(path, endpoint(_by_method(handlers)), methods=list(handlers))
+            for path, handlers in methods.items()
+        ]
+        served.append(Mount(prefix, routes=routes))
+    return served
+
+
+def _by_method(handlers: dict[str, Handler]) -> Handler:
+    """Serve all methods of a path, so that Starlette knows which it takes."""
+
+    async def handle(call: Any) -> Response:
+        method = call.request.method
+        return await handlers["GET" if method == "HEAD" else method](call)
+
+    return handle
+
+
+@asynccontextmanager
+async def _lifespan(config: EngineConfig, model: Model, app: Starlette) -> AsyncIterator[None]:
+    """Open the parts of the engine, and close them in the reverse order."""
+    store = Store(config.database_url)
+    await store.open()
+    instance = Instance(config.data_dir / "instances")
+    stored = Files(store, Blobs(config.data_dir / "files"))
+    folder = config.data_dir / "sessions"
+    private_folder(folder)
+    opener = partial(open_sandbox, config.sandbox, folder, config.limits)
+    sessions = Sessions(opener, store, stored, config.limits)
+    resolve = _model_opener(config, model)
+    services = Services(store, stored, sessions, config.bounds, resolve)
+    try:
+        async with anyio.create_task_group() as tasks:
+            running = Runs(services, instance, tasks)
+            app.state.engine = Engine(config, store, stored, sessions, running, lambda: model.name)
+            await running.recover()
+            tasks.start_soon(running.watch)
+            yield
+            await running.stop()
+            tasks.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await sessions.close()
+            instance.close()
+            await store.close()
+
+
+def _model_opener(config: EngineConfig, model: Model) -> Callable[[Body], Awaitable[Model]]:
+    """Give the model of a run: the configured one, unless the run may and does name another."""
+    opened: dict[str, Model] = {}
+
+    async def resolve(run: Body) -> Model:
+        name = run["model"]
+        if not config.request_models or not is_model_spec(name):
+            return model
+        if name not in opened:
+            opened[name] = open_model(name)
+        return opened[name]
+
+    return resolve
+
+
+class Identification:
+    """ASGI middleware that gives each request an id, and answers faults under it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        id_ = new_id("req_")
+        started = False
+
+        async def identified(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*message["headers"], *_headers(id_, scope["path"])]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, identified)
+        except Exception:
+            _LOG.exception("Request %s failed", id_)
+            if not started:
+                await error_response(server_error(id_))(scope, receive, identified)
+
+
+def _headers(id_: str, path: str) -> list[tuple[bytes, bytes]]:
+    headers = [(b"x-request-id", id_.encode()), (b"openai-version", b"2020-10-01")]
+    if path.startswith("/openai"):
+        headers += [(b"apim-request-id", id_.encode()), (b"x-ms-region", b"local")]
+    return headers
+
+
+async def _on_api_error(_request: Request, error: Exception) -> Response:
+    return error_response(cast("ApiError", error))
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    raised = cast("HTTPException", error)
+    method, path = request.method, request.url.path
+    if raised.status_code == 404:
+        answer = resource_not_found() if path.startswith("/openai") else invalid_url(method, path)
+    elif raised.status_code == 405:
+        answer = method_not_allowed(method, path)
+    else:
+        answer = ApiError(str(raised.detail), status=raised.status_code)
+    response = error_response(answer)
+    response.headers.update(raised.headers or {})
+    return response
+
+
+_HANDLERS: Any = {ApiError: _on_api_error, HTTPException: _on_http_error}

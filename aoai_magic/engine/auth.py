@@ -1,0 +1,124 @@
+"""Authentication: a token on every request, and a check of whom the request addresses.
+
+Other users of the machine can reach a loopback port, hence the token. A page in the
+user's browser can be made to reach it under a name of its own (DNS rebinding), hence
+the check of the Host header.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import os
+import secrets
+from pathlib import Path
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from aoai_magic.engine.errors import ApiError, GatewayError
+
+_OPEN_PATHS = ("/healthz",)
+_AZURE_DENIED = (
+    "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide "
+    "a valid key for an active subscription and use a correct regional API endpoint for your "
+    "resource."
+)
+_NO_KEY = (
+    "You didn't provide an API key. You need to provide your API key in an Authorization header "
+    "using Bearer auth (i.e. Authorization: Bearer YOUR_KEY) or in an api-key header."
+)
+
+
+class Authentication:
+    """ASGI middleware that turns away who may not come in.
+
+    Parameters
+    ----------
+    app
+        What is protected.
+    token
+        What clients must present.
+    host
+        The address served; on loopback only loopback names are answered.
+    """
+
+    def __init__(self, app: ASGIApp, token: str, host: str) -> None:
+        self._app = app
+        self._token = token.encode()
+        self._loopback = is_loopback(host)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(scope["path"], Headers(scope=scope))
+        if refusal is None:
+            await self._app(scope, receive, send)
+        else:
+            await error_response(refusal)(scope, receive, send)
+
+    def _refusal(self, path: str, headers: Headers) -> ApiError | None:
+        if self._loopback and not is_loopback(_host(headers.get("host", ""))):
+            return ApiError("The Host header does not name this machine.", status=403)
+        if path in _OPEN_PATHS:
+            return None
+        given = _presented(headers)
+        if given is not None and hmac.compare_digest(given.encode(), self._token):
+            return None
+        return _denied(path, given)
+
+
+def _host(header: str) -> str:
+    if header.startswith("["):
+        return header.partition("]")[0].lstrip("[")
+    return header.rpartition(":")[0] if ":" in header else header
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, by its own loopback interface."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _presented(headers: Headers) -> str | None:
+    if "api-key" in headers:
+        return headers["api-key"]
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _denied(path: str, given: str | None) -> ApiError:
+    if path.startswith("/openai"):
+        return GatewayError(_AZURE_DENIED, status=401, code="401")
+    if given is None:
+        return ApiError(_NO_KEY, status=401)
+    shown = "*" * 8 if len(given) < 12 else f"{given[:3]}{'*' * 8}{given[-4:]}"
+    return ApiError(f"Incorrect API key provided: {shown}.", status=401, code="invalid_api_key")
+
+
+def error_response(error: ApiError) -> Response:
+    """Answer with an error; the SDK does not ask again for it."""
+    from aoai_magic.engine.wire.call import reply
+
+    answer = reply(error.body())
+    answer.status_code = error.status
+    return answer
+
+
+def ensure_token(token: str | None, data_dir: Path) -> str:
+    """Give the configured token, or make one and write it where only its owner can read."""
+    if token:
+        return token
+    fresh = secrets.token_urlsafe(32)
+    path = data_dir / "token"
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as out:
+        out.write(fresh)
+    return fresh

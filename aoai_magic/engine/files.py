@@ -1,0 +1,92 @@
+"""Files: file objects together with their bytes."""
+
+from __future__ import annotations
+
+import filecmp
+from pathlib import Path
+from typing import BinaryIO
+
+import anyio.to_thread
+from sqlalchemy import Connection, delete, select
+
+from aoai_magic.engine import objects, store
+from aoai_magic.engine.blobs import Blobs
+from aoai_magic.engine.ids import new_file_id, now
+from aoai_magic.engine.objects import Body
+from aoai_magic.engine.store import Store
+from aoai_magic.engine.tables import FILES
+
+
+class Files:
+    """The stored files of an engine."""
+
+    def __init__(self, store: Store, blobs: Blobs) -> None:
+        self._store = store
+        self._blobs = blobs
+
+    async def add(
+        self,
+        source: BinaryIO,
+        filename: str,
+        purpose: str,
+        *,
+        azure: bool,
+        limit: int,
+        seconds: int | None = None,
+    ) -> Body:
+        """Store the bytes first and the object after, so that no object lacks its bytes.
+
+        Raises
+        ------
+        TooLarge
+            When there are more than ``limit`` bytes; nothing is stored then.
+        """
+        id_ = new_file_id(azure)
+        size = await anyio.to_thread.run_sync(self._blobs.add, id_, source, limit)
+        expires = None if seconds is None else now() + seconds
+        body = objects.file(id_, purpose, filename, size, expires)
+        return await self._store.write(lambda c: store.add(c, FILES, body, purpose=purpose))
+
+    async def get(self, id: str) -> Body | None:  # noqa: A002
+        """Give the file object, or None if there is none or it has expired."""
+        return (await self.many([id])).get(id)
+
+    async def many(self, ids: list[str]) -> dict[str, Body]:
+        """Give those of the file objects that exist."""
+        return await self._store.read(lambda c: find(c, ids)) if ids else {}
+
+    def path(self, id: str) -> Path:  # noqa: A002
+        """Tell where the bytes of a file are."""
+        return self._blobs.path(id)
+
+    async def delete(self, id: str) -> bool:  # noqa: A002
+        """Delete the object, then its bytes; tell whether there was one."""
+        gone = await self._store.write(
+            lambda c: c.execute(delete(FILES).where(FILES.c.id == id)).rowcount
+        )
+        await anyio.to_thread.run_sync(self._blobs.discard, id)
+        return bool(gone)
+
+    async def same(self, id: str, size: int, source: BinaryIO) -> bool:  # noqa: A002
+        """Tell whether ``source``, of ``size`` bytes, holds just what the file holds."""
+        body = await self.get(id)
+        if body is None or body["bytes"] != size:
+            return False
+        return await anyio.to_thread.run_sync(_same, self.path(id), source)
+
+
+def find(connection: Connection, ids: list[str]) -> dict[str, Body]:
+    """Give those of the file objects that exist and have not expired."""
+    query = select(FILES.c.body).where(FILES.c.id.in_(ids))
+    found = [dict(body) for body in connection.execute(query).scalars()]
+    return {body["id"]: body for body in found if body.get("expires_at", now() + 1) > now()}
+
+
+def _same(path: Path, source: BinaryIO) -> bool:
+    with path.open("rb") as stored:
+        while True:
+            left, right = stored.read(filecmp.BUFSIZE), source.read(filecmp.BUFSIZE)
+            if left != right:
+                return False
+            if not left:
+                return True

@@ -1,0 +1,364 @@
+"""The run loop: ask the model, run its code, tell it what came out, until it is done.
+
+The model repairs its own failures, within bounds; every attempt is a step of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from aoai_magic import parcel
+from aoai_magic.engine import history, objects, store
+from aoai_magic.engine.config import Bounds
+from aoai_magic.engine.files import Files, find
+from aoai_magic.engine.history import Chat, History
+from aoai_magic.engine.ids import now
+from aoai_magic.engine.models.base import Model, Request
+from aoai_magic.engine.objects import Body
+from aoai_magic.engine.outputs import Outputs, Picture, as_text, clean
+from aoai_magic.engine.placement import place
+from aoai_magic.engine.prompt import Listed, system_prompt
+from aoai_magic.engine.recorder import CodeRecord, Recorder
+from aoai_magic.engine.reply import CodeCall, Reply, UnknownCall, call_id
+from aoai_magic.engine.sessions import Lease, Sessions
+from aoai_magic.engine.store import Store
+from aoai_magic.engine.tables import STEPS, THREADS
+from aoai_magic.engine.tools import Toolbox
+from aoai_magic.sandbox.session import Event
+
+_OPTIONS = ("temperature", "top_p")
+_BROKEN = "The call's arguments were not a JSON object with the string `code`; nothing was run."
+
+
+@dataclass(frozen=True)
+class Services:
+    """What runs need of the engine."""
+
+    store: Store
+    files: Files
+    sessions: Sessions
+    bounds: Bounds
+    model: Callable[[Body], Awaitable[Model]]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run stops: its status and the keys that go with it.
+
+    ``message`` is why the message that was being written is incomplete, if it is.
+    """
+
+    status: str
+    changes: Body = field(default_factory=dict)
+    message: str | None = None
+
+
+def failed(text: str, code: str = "server_error") -> Ending:
+    """End a run with an error; ``text`` is one sentence."""
+    error = {"code": code, "message": clean(text)}
+    return Ending("failed", {"last_error": error, "failed_at": now()}, "run_failed")
+
+
+def incomplete(reason: str) -> Ending:
+    """End a run that used up its tokens; ``reason`` is the run's."""
+    return Ending("incomplete", {"incomplete_details": {"reason": reason}}, "max_tokens")
+
+
+class RunLoop:
+    """The execution of one run."""
+
+    def __init__(self, services: Services, recorder: Recorder, context: Body) -> None:
+        self._services = services
+        self._recorder = recorder
+        self._azure = bool(context.get("azure"))
+        self._additional = context.get("additional_instructions")
+        self._toolbox = Toolbox(recorder.run)
+        self._given: dict[str, Body] = {}
+        self._failures = 0
+        self._pictures = 0
+        self._first = True
+        self.tokens = {"prompt": 0, "completion": 0, "cached": 0}
+
+    @property
+    def _run(self) -> Body:
+        return self._recorder.run
+
+    async def converse(self) -> Ending:
+        """Go on until the model is done, a client has to act, or a bound is struck."""
+        messages = await self._prepare()
+        limit = self._run["max_prompt_tokens"]
+        if limit and sum(map(history.size, messages)) > 4 * limit:
+            return incomplete("max_prompt_tokens")
+        model = await self._services.model(self._run)
+        for _ in range(self._services.bounds.run_steps):
+            reply = await self._ask(model, messages)
+            ending = self._cut_short(reply) or await self._follow(reply, messages)
+            if ending is not None:
+                return ending
+        return failed(
+            f"The run took {self._services.bounds.run_steps} steps without coming to an end; "
+            "ask again more narrowly."
+        )
+
+    def _cut_short(self, reply: Reply) -> Ending | None:
+        if reply.finish == "length":
+            return incomplete("max_completion_tokens")
+        if reply.finish == "content_filter":
+            text = "The model's content filter stopped the answer; put the question differently."
+            ending = failed(text, "invalid_prompt")
+            return Ending("failed", ending.changes, "content_filter")
+        limit = self._run["max_completion_tokens"]
+        if reply.calls and limit and self.tokens["completion"] >= limit:
+            return incomplete("max_completion_tokens")
+        return None
+
+    async def _follow(self, reply: Reply, messages: list[Chat]) -> Ending | None:
+        """Do what the reply asks for; None when the model has to be asked again."""
+        await self._recorder.close_message()
+        messages.append(reply.chat())
+        if not reply.calls:
+            await self._recorder.leave_nothing()
+            return Ending("completed", {"completed_at": now()})
+        await self._run_calls(reply, messages)
+        if self._failures >= self._services.bounds.failures_in_a_row:
+            return failed(
+                f"The model's code failed {self._failures} times in a row; "
+                "say more precisely what to do, or use another model."
+            )
+        return await self._require_action(reply)
+
+    async def _run_calls(self, reply: Reply, messages: list[Chat]) -> None:
+        for index, call in enumerate(reply.calls):
+            id_ = call_id(index, call)
+            if isinstance(call, CodeCall):
+                messages.append(history.tool_result(id_, await self._run_code(call)))
+            elif isinstance(call, UnknownCall):
+                self._failures += 1
+                text = f"There is no tool called {call.name!r}."
+                messages.append(history.tool_result(id_, text))
+
+    async def _require_action(self, reply: Reply) -> Ending | None:
+        if reply.functions is None:
+            return None
+        await reply.functions.step.save()
+        calls = [
+            {**call, "function": {k: call["function"][k] for k in ("name", "arguments")}}
+            for call in reply.functions.calls
+        ]
+        action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
+        return Ending("requires_action", {"required_action": action})
+
+    # Before the first question
+
+    async def _prepare(self) -> list[Chat]:
+        """Gather the thread's files and write down all that the model is told."""
+        store_ = self._services.store
+        thread = await history.load(store_, self._run["thread_id"])
+        steps = [step for steps in thread.steps.values() for step in steps]
+        self._pictures = sum(map(_count_images, steps))
+        self._resume([step for step in steps if step["run_id"] == self._run["id"]])
+        system = await self._system([body for _, body in thread.messages])
+        told = History(thread, self._run, self._services.bounds, self._services.files.path)
+        return [{"role": "system", "content": system}, *await told.messages()]
+
+    def _resume(self, steps: list[Body]) -> None:
+        """Take up the count where a run stopped to ask its client."""
+        self._first = not steps
+        for usage in filter(None, (step["usage"] for step in steps)):
+            self.tokens["prompt"] += usage["prompt_tokens"]
+            self.tokens["completion"] += usage["completion_tokens"]
+
+    async def _system(self, messages: list[Body]) -> str:
+        instructions = [self._run["instructions"], self._additional]
+        if not self._toolbox.python:
+            return system_prompt(instructions, False, "new", [])
+        await self._services.sessions.isolation()
+        thread_id = self._run["thread_id"]
+        self._given = await self._find_given(messages)
+        known = await self._services.sessions.known(thread_id)
+        files = {name: body["id"] for name, body in self._given.items()}
+        files |= {
+            name: fact.file_id
+            for name, fact in known.items()
+            if name not in self._given or fact.given_id == self._given[name]["id"]
+        }
+        self._recorder.links = files
+        state = await self._services.sessions.state(thread_id)
+        return system_prompt(instructions, True, state, await self._list(files))
+
+    async def _find_given(self, messages: list[Body]) -> dict[str, Body]:
+        """Find the files of assistant, thread and messages, and name them."""
+        thread_id = self._run["thread_id"]
+        thread = await self._services.store.read(lambda c: store.get(c, THREADS, thread_id))
+        attached = [_attached(message) for message in messages if message["role"] == "user"]
+        brought = {id_ for ids in attached for id_ in ids}
+        standing = [*_resources(self._run), *_resources(thread or {})]
+        ids = [*standing, *brought]
+        found = await self._services.store.read(lambda c: find(c, ids)) if ids else {}
+        own = dict.fromkeys(id_ for id_ in standing if id_ in found and id_ not in brought)
+        return place(
+            [found[id_] for id_ in own],
+            [[found[id_] for id_ in ids if id_ in found] for ids in attached],
+        )
+
+    async def _list(self, files: dict[str, str]) -> list[Listed]:
+        bodies = await self._services.files.many(list(files.values()))
+        return [
+            Listed(name, bodies[id_]["bytes"], await self._variable(name, id_))
+            for name, id_ in files.items()
+            if id_ in bodies
+        ]
+
+    async def _variable(self, name: str, id_: str) -> str | None:
+        """Tell as what variable the session loads a file, if the notebook side packed it."""
+        if not name.endswith((".arrow", ".parquet")):
+            return None
+        manifest = await anyio.to_thread.run_sync(parcel.peek, self._services.files.path(id_))
+        if manifest is None:
+            return None
+        shape = f"{manifest.rows} rows, {manifest.columns} columns"
+        return f"the variable `{manifest.name}` ({manifest.kind}, {shape})"
+
+    # Asking
+
+    async def _ask(self, model: Model, messages: list[Chat]) -> Reply:
+        request = Request(
+            messages=tuple(messages),
+            tools=self._toolbox.offer(),
+            tool_choice=self._toolbox.choice(self._first),
+            options=self._options(),
+        )
+        self._first = False
+        reply = Reply(self._recorder, self._toolbox)
+        async with _closing(model.stream(request)) as chunks:
+            async for chunk in chunks:
+                await reply.take(chunk)
+        self._count(reply)
+        return reply
+
+    def _options(self) -> Body:
+        run = self._run
+        # Reasoning models refuse even the defaults of these two.
+        options: Body = {key: run[key] for key in _OPTIONS if run[key] not in (None, 1)}
+        if run["response_format"] not in (None, "auto"):
+            options["response_format"] = run["response_format"]
+        if run["reasoning_effort"] is not None:
+            options["reasoning_effort"] = run["reasoning_effort"]
+        if run["max_completion_tokens"]:
+            left = run["max_completion_tokens"] - self.tokens["completion"]
+            options["max_completion_tokens"] = max(left, 1)
+        if run["parallel_tool_calls"] is False and self._run["tools"]:
+            options["parallel_tool_calls"] = False
+        return options
+
+    def _count(self, reply: Reply) -> None:
+        """Add up the tokens of a reply; they are its last step's."""
+        used = reply.usage
+        self.tokens["prompt"] += used.prompt_tokens
+        self.tokens["completion"] += used.completion_tokens
+        self.tokens["cached"] += used.cached_tokens
+        if self._recorder.steps:
+            usage = objects.usage(used.prompt_tokens, used.completion_tokens, used.cached_tokens)
+            self._recorder.steps[-1].body["usage"] = usage
+
+    # Running code
+
+    async def _run_code(self, call: CodeCall) -> str:
+        """Run one cell and finish its step; gives what the model is told."""
+        record, outputs = call.record, Outputs()
+        record.call["code_interpreter"]["outputs"] = outputs.parts
+        await record.step.save()
+        if call.reader.complete:
+            notes = await self._run_cell(call.reader.code, record, outputs)
+        else:
+            outputs.outcome, outputs.error, notes = "error", _BROKEN, []
+            record.output(outputs.add_logs(outputs.line(_BROKEN)))
+        await record.step.close("completed")
+        self._failures = 0 if outputs.outcome == "ok" else self._failures + 1
+        text = as_text(outputs.parts, self._services.bounds.tool_output)
+        return "\n".join([*notes, text])
+
+    async def _run_cell(self, code: str, record: CodeRecord, outputs: Outputs) -> list[str]:
+        sessions = self._services.sessions
+        level = (await sessions.isolation()).level
+        async with sessions.lease(self._run["thread_id"], self._given) as lease:
+            try:
+                async with _closing(lease.session.run(code)) as events:
+                    await self._follow_cell(events, record, outputs)
+            finally:
+                record.step.body["metadata"] = outputs.metadata(lease.state, level)
+            made = await sessions.collect(lease, self._azure, self._services.bounds.files_per_cell)
+        for name, body in made.items():
+            self._recorder.links[name] = body["id"]
+            self._recorder.files.append(body["id"])
+        return _notes(lease, made)
+
+    async def _follow_cell(
+        self, events: AsyncIterator[Event], record: CodeRecord, outputs: Outputs
+    ) -> None:
+        async for event in events:
+            for piece in outputs.take(event):
+                if isinstance(piece, Picture):
+                    record.output(outputs.add_image(await self._keep(piece)))
+                elif piece:
+                    record.output(outputs.add_logs(piece))
+
+    async def _keep(self, picture: Picture) -> str:
+        """Store a picture as a file; the next message of the run shows it."""
+        self._pictures += 1
+        name = f"chart-{self._pictures}.{picture.suffix}"
+        limit = self._services.bounds.upload
+        body = await self._services.files.add(
+            BytesIO(picture.data), name, "assistants_output", azure=self._azure, limit=limit
+        )
+        self._recorder.images.append(body["id"])
+        return str(body["id"])
+
+
+@asynccontextmanager
+async def _closing(iterator: AsyncIterator[Any]) -> AsyncIterator[AsyncIterator[Any]]:
+    """Close an iterator in any case, also when the run is being cancelled meanwhile."""
+    try:
+        yield iterator
+    finally:
+        close = getattr(iterator, "aclose", None)
+        if close is not None:
+            with anyio.CancelScope(shield=True):
+                await close()
+
+
+def _notes(lease: Lease, made: dict[str, Body]) -> list[str]:
+    notes = []
+    if lease.state == "restored":
+        notes.append("[The session is a fresh one: variables of earlier code are lost.]")
+    if made:
+        notes.append(f"[New or changed files: {', '.join(map(repr, made))}]")
+    return notes
+
+
+def _attached(message: Body) -> list[str]:
+    """Give the ids of a message's files that are meant for code."""
+    return [
+        entry["file_id"]
+        for entry in message["attachments"]
+        if any(tool["type"] == "code_interpreter" for tool in entry["tools"] or ())
+    ]
+
+
+def _resources(body: Body) -> list[str]:
+    resources = body.get("tool_resources") or {}
+    ids: list[str] = (resources.get("code_interpreter") or {}).get("file_ids") or []
+    return ids
+
+
+def _count_images(step: Body) -> int:
+    calls = step["step_details"].get("tool_calls", ())
+    outputs = [out for call in calls for out in call.get("code_interpreter", {}).get("outputs", ())]
+    return sum(output["type"] == "image" for output in outputs)

@@ -1,0 +1,140 @@
+"""Outputs: what a cell printed, showed and raised, in the form that a step keeps it.
+
+A step's outputs are texts and images in the order they came. Text grows in true
+increments under one index, an image takes the next, so that clients that concatenate
+what they are sent end with exactly what is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from aoai_magic.engine.objects import Body
+from aoai_magic.sandbox.session import Display, Done, Ended, Error, Event, Limit, Stream
+
+Outcome = Literal["ok", "error", "limit", "ended", "interrupted"]
+
+_TEXT_TYPES = ("text/plain", "text/markdown", "text/latex")
+_LONGEST_ERROR = 512
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image that a cell showed; ``suffix`` is ``png`` or ``jpeg``."""
+
+    suffix: str
+    data: bytes
+
+
+@dataclass
+class Outputs:
+    """The outputs of one cell, growing as its events arrive."""
+
+    parts: list[Body] = field(default_factory=list)
+    outcome: Outcome = "interrupted"
+    error: str | None = None
+    seconds: float = 0.0
+    _held: dict[str, Display] = field(default_factory=dict)
+
+    def take(self, event: Event) -> list[str | Picture]:
+        """Read one event; gives the texts and pictures that it adds."""
+        if isinstance(event, Stream):
+            return [clean(event.text)]
+        if isinstance(event, Display):
+            return self._display(event)
+        if isinstance(event, Error):
+            return self._fail("error", f"{event.name}: {event.value}", event.traceback)
+        if isinstance(event, Limit):
+            return self._fail("limit", event.message, event.message)
+        if isinstance(event, Ended):
+            return self._fail("ended", event.message, event.message)
+        return self._done(event)
+
+    def _display(self, event: Display) -> list[str | Picture]:
+        if event.id is None:
+            return self._show(event)
+        # What may still be updated is shown once, as it stands when the cell is over.
+        self._held[event.id] = event
+        return []
+
+    def _show(self, event: Display) -> list[str | Picture]:
+        picture = _picture(event.data)
+        if picture is not None:
+            return [picture]
+        text = next((event.data[kind] for kind in _TEXT_TYPES if kind in event.data), "")
+        return [self.line(text)] if isinstance(text, str) and text else []
+
+    def _fail(self, outcome: Outcome, error: str, text: str) -> list[str | Picture]:
+        if self.error is None or outcome != "error":
+            self.outcome, self.error = outcome, clean(error)[:_LONGEST_ERROR]
+        return [self.line(text)]
+
+    def _done(self, event: Done) -> list[str | Picture]:
+        self.seconds = event.seconds
+        if event.ok and self.error is None:
+            self.outcome = "ok"
+        return [piece for held in self._held.values() for piece in self._show(held)]
+
+    def line(self, text: str) -> str:
+        """Make ``text`` stand on lines of its own behind what is there."""
+        last = self.parts[-1].get("logs", "") if self.parts else ""
+        start = "\n" if last and not last.endswith("\n") else ""
+        return start + clean(text).rstrip("\n") + "\n"
+
+    def add_logs(self, text: str) -> Body:
+        """Append text; gives the delta."""
+        if self.parts and self.parts[-1]["type"] == "logs":
+            self.parts[-1]["logs"] += text
+        else:
+            self.parts.append({"type": "logs", "logs": text})
+        return {"index": len(self.parts) - 1, "type": "logs", "logs": text}
+
+    def add_image(self, file_id: str) -> Body:
+        """Append an image; gives the delta."""
+        part = {"type": "image", "image": {"file_id": file_id}}
+        self.parts.append(part)
+        return {"index": len(self.parts) - 1, **part}
+
+    def metadata(self, session: str, isolation: str) -> dict[str, str]:
+        """Give the metadata of the step."""
+        error = {} if self.error is None else {"error": self.error}
+        return {
+            "outcome": self.outcome,
+            **error,
+            "seconds": f"{self.seconds:.3f}",
+            "session": session,
+            "isolation": isolation,
+        }
+
+
+def _picture(data: Mapping[str, str | bytes]) -> Picture | None:
+    for suffix in ("png", "jpeg"):
+        value = data.get(f"image/{suffix}")
+        if isinstance(value, bytes):
+            return Picture(suffix, value)
+    return None
+
+
+def clean(text: str) -> str:
+    """Make text that can be stored and sent: lone surrogates and NUL become ``�``."""
+    return text.encode(errors="surrogatepass").decode(errors="replace").replace("\0", "\ufffd")
+
+
+def as_text(parts: list[Body], limit: int) -> str:
+    """Tell a model what the outputs were, in at most about ``limit`` characters."""
+    pieces = [
+        part["logs"] if part["type"] == "logs" else "[An image was shown to the user.]\n"
+        for part in parts
+    ]
+    return shorten("".join(pieces), limit) or "(no output)"
+
+
+def shorten(text: str, limit: int) -> str:
+    """Cut the middle out of a text that is too long, and say so."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    cut = len(text) - 2 * half
+    return f"{text[:half]}\n[… {cut} characters left out …]\n{text[-half:]}"

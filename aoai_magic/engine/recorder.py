@@ -1,0 +1,286 @@
+"""Recorder: keeps one run's steps and messages in the store and tells its listeners.
+
+The order of events is the recorded one; nothing is announced before it is stored.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+from aoai_magic.engine import objects, store
+from aoai_magic.engine.events import Feed
+from aoai_magic.engine.ids import new_id, now
+from aoai_magic.engine.links import find_links
+from aoai_magic.engine.objects import Body
+from aoai_magic.engine.outputs import clean
+from aoai_magic.engine.store import Store
+from aoai_magic.engine.tables import MESSAGES, RUNS, STEPS
+
+_ENDS = {
+    "completed": "completed_at",
+    "failed": "failed_at",
+    "cancelled": "cancelled_at",
+    "expired": "expired_at",
+}
+
+
+class Recorder:
+    """The record of one run."""
+
+    def __init__(self, store: Store, feed: Feed, run: Body) -> None:
+        self._store = store
+        self.feed = feed
+        self.run = run
+        self.message: MessageRecord | None = None
+        self.steps: list[StepRecord] = []
+        self.images: list[str] = []
+        self.files: list[str] = []
+        self.links: dict[str, str] = {}
+
+    async def set_run(self, status: str, was: tuple[str, ...], **changes: Any) -> bool:
+        """Move the run on to ``status``, if it still is in one of ``was``."""
+        changes = {"status": status, **changes}
+        where = RUNS.c.status.in_(was)
+        run = await self._store.write(
+            lambda c: store.patch(c, RUNS, self.run["id"], changes, where, status=status)
+        )
+        if run is not None:
+            self.run = run
+            self.feed.send(f"thread.run.{status}", run)
+        return run is not None
+
+    async def open_step(self, type_: str, details: Body) -> StepRecord:
+        """Begin a step; its details grow later."""
+        step = StepRecord(self._store, self.feed, objects.step(self.run, type_, details))
+        await step.open()
+        self.steps.append(step)
+        return step
+
+    async def open_code(self) -> CodeRecord:
+        """Begin a step that runs code."""
+        step = await self.open_step("tool_calls", {"type": "tool_calls", "tool_calls": []})
+        return CodeRecord(step)
+
+    async def write(self, text: str) -> None:
+        """Append to the message that is being written, or begin one."""
+        if self.message is None:
+            await self._open_message()
+        assert self.message is not None
+        self.message.write(text)
+
+    async def _open_message(self) -> None:
+        attachments = [objects.attachment(id_) for id_ in self.files]
+        body = objects.run_message(self.run, attachments)
+        details = {
+            "type": "message_creation",
+            "message_creation": {"message_id": body["id"]},
+        }
+        step = await self.open_step("message_creation", details)
+        self.message = MessageRecord(self._store, self.feed, body, step)
+        await self.message.open(self.images)
+        self.images, self.files = [], []
+
+    async def close_message(self, reason: str | None = None) -> None:
+        """Finish the message that is being written, if there is one."""
+        message, self.message = self.message, None
+        if message is not None:
+            await message.close(self.links, reason)
+
+    async def leave_nothing(self) -> None:
+        """Write a message for images and files that no text came for."""
+        if self.images or self.files:
+            await self._open_message()
+            await self.close_message()
+
+    async def abandon(self, status: str, error: Body | None, reason: str | None) -> None:
+        """End what is unfinished because the run ends as ``status``."""
+        message, self.message = self.message, None
+        if message is not None:
+            await message.close(self.links, reason)
+        for step in self.steps:
+            if step.body["status"] == "in_progress":
+                await step.close(status, last_error=error)
+
+    async def cut(self, reason: str | None) -> None:
+        """End what is unfinished because the model was cut off: it is done, if not whole."""
+        await self.close_message(reason)
+        for step in self.steps:
+            if step.body["status"] == "in_progress":
+                await step.close("completed")
+
+
+class StepRecord:
+    """One step."""
+
+    def __init__(self, store: Store, feed: Feed, body: Body) -> None:
+        self._store = store
+        self._feed = feed
+        self.body = body
+
+    async def open(self) -> None:
+        """Store and announce the step."""
+        run_id, thread_id = self.body["run_id"], self.body["thread_id"]
+        await self._store.write(
+            lambda c: store.add(c, STEPS, self.body, run_id=run_id, thread_id=thread_id)
+        )
+        self._feed.send("thread.run.step.created", self.body)
+        self._feed.send("thread.run.step.in_progress", self.body)
+
+    async def save(self) -> None:
+        """Store the step as it stands."""
+        await self._store.write(lambda c: store.patch(c, STEPS, self.body["id"], self.body))
+
+    async def close(self, status: str, **changes: Any) -> None:
+        """Finish the step."""
+        empty = objects.usage(0, 0, 0)
+        usage = self.body["usage"] or empty
+        self.body.update(status=status, usage=usage, expires_at=None, **changes)
+        self.body[_ENDS[status]] = now()
+        await self.save()
+        self._feed.send(f"thread.run.step.{status}", self.body)
+
+    def delta(self, call: Body) -> None:
+        """Announce a change of a tool call."""
+        details = {"type": "tool_calls", "tool_calls": [call]}
+        self._feed.send(
+            "thread.run.step.delta",
+            {
+                "id": self.body["id"],
+                "object": "thread.run.step.delta",
+                "delta": {"step_details": details},
+            },
+        )
+
+
+class CodeRecord:
+    """A step that runs code: its one tool call, growing."""
+
+    def __init__(self, step: StepRecord) -> None:
+        self.step = step
+        self._input = ""
+        self.call: Body = {
+            "id": new_id("call_"),
+            "type": "code_interpreter",
+            "code_interpreter": {"input": "", "outputs": []},
+        }
+        self.step.body["step_details"]["tool_calls"].append(self.call)
+        # Only the first delta carries the id: clients concatenate strings.
+        step.delta({"index": 0, **self.call})
+
+    def write(self, code: str) -> None:
+        """Append to the code."""
+        self.call["code_interpreter"]["input"] += code
+        self._delta({"input": code})
+
+    def output(self, delta: Body) -> None:
+        """Announce an output; the list of them is the caller's."""
+        self._delta({"outputs": [delta]})
+
+    def _delta(self, change: Body) -> None:
+        self.step.delta({"index": 0, "type": "code_interpreter", "code_interpreter": change})
+
+
+class FunctionsRecord:
+    """A step whose tool calls are functions of the client."""
+
+    def __init__(self, step: StepRecord) -> None:
+        self.step = step
+
+    @property
+    def calls(self) -> list[Body]:
+        """The calls so far."""
+        calls: list[Body] = self.step.body["step_details"]["tool_calls"]
+        return calls
+
+    def add(self, name: str) -> int:
+        """Begin a call; gives its index."""
+        call = {
+            "id": new_id("call_"),
+            "type": "function",
+            "function": {"name": name, "arguments": "", "output": None},
+        }
+        self.calls.append(call)
+        self.step.delta({"index": len(self.calls) - 1, **call})
+        return len(self.calls) - 1
+
+    def write(self, index: int, arguments: str) -> None:
+        """Append to a call's arguments."""
+        self.calls[index]["function"]["arguments"] += arguments
+        change = {"arguments": arguments}
+        self.step.delta({"index": index, "type": "function", "function": change})
+
+
+class MessageRecord:
+    """A message that a run writes."""
+
+    def __init__(self, store: Store, feed: Feed, body: Body, step: StepRecord) -> None:
+        self._store = store
+        self._feed = feed
+        self.body = body
+        self.step = step
+        self._pieces: list[str] = []
+
+    async def open(self, images: list[str]) -> None:
+        """Store and announce the message, its images first."""
+        thread_id, run_id = self.body["thread_id"], self.body["run_id"]
+        await self._store.write(
+            lambda c: store.add(c, MESSAGES, self.body, thread_id=thread_id, run_id=run_id)
+        )
+        self._feed.send("thread.message.created", self.body)
+        self._feed.send("thread.message.in_progress", self.body)
+        for index, id_ in enumerate(images):
+            part = objects.image_file(id_)
+            self.body["content"].append(part)
+            self._delta({"index": index, **part})
+
+    def write(self, text: str) -> None:
+        """Append to the text."""
+        text = clean(text)
+        first: Body = {} if self._pieces else {"annotations": []}
+        self._pieces.append(text)
+        self._text_delta({"value": text, **first})
+
+    def _text_delta(self, change: Body) -> None:
+        self._delta({"index": len(self.body["content"]), "type": "text", "text": change})
+
+    def _delta(self, part: Body) -> None:
+        self._feed.send(
+            "thread.message.delta",
+            {
+                "id": self.body["id"],
+                "object": "thread.message.delta",
+                "delta": {"content": [part]},
+            },
+        )
+
+    async def close(self, links: dict[str, str], reason: str | None) -> None:
+        """Finish message and step; ``links`` gives the file ids of the session's files."""
+        if self._pieces:
+            self._finish_text(links)
+        time = now()
+        ended: Body = {"status": "completed", "completed_at": time}
+        if reason is not None:
+            ended = {
+                "status": "incomplete",
+                "incomplete_at": time,
+                "incomplete_details": {"reason": reason},
+            }
+        changes = {"content": self.body["content"], **ended}
+        stored = await self._store.write(lambda c: self._save(c, changes))
+        self._feed.send(f"thread.message.{ended['status']}", stored)
+        if reason is None:
+            await self.step.close("completed")
+
+    def _save(self, connection: Connection, changes: Body) -> Body:
+        stored = store.patch(connection, MESSAGES, self.body["id"], changes)
+        return stored or {**self.body, **changes}
+
+    def _finish_text(self, links: dict[str, str]) -> None:
+        value = "".join(self._pieces)
+        annotations = find_links(value, links)
+        if annotations:
+            numbered = [{"index": i, **link} for i, link in enumerate(annotations)]
+            self._text_delta({"value": "", "annotations": numbered})
+        self.body["content"].append(objects.text(value, annotations))

@@ -1,0 +1,130 @@
+"""Reply: one answer of the model, taken apart into a message and steps as it arrives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from aoai_magic.engine.code import CodeReader
+from aoai_magic.engine.history import Chat, tool_call
+from aoai_magic.engine.models.base import PYTHON_TOOL, Chunk, Finish, Text, ToolCall, Usage
+from aoai_magic.engine.outputs import clean
+from aoai_magic.engine.recorder import CodeRecord, FunctionsRecord, Recorder, StepRecord
+from aoai_magic.engine.tools import Toolbox
+
+
+@dataclass
+class CodeCall:
+    """A call of the python tool."""
+
+    record: CodeRecord
+    reader: CodeReader = field(default_factory=CodeReader)
+    arguments: str = ""
+
+
+@dataclass
+class FunctionCall:
+    """A call of a client's function, with its index in the step."""
+
+    record: FunctionsRecord
+    index: int
+
+
+@dataclass
+class UnknownCall:
+    """A call of a tool that was not offered."""
+
+    name: str
+
+
+Call = CodeCall | FunctionCall | UnknownCall
+
+
+class Reply:
+    """What the model answers, so far."""
+
+    def __init__(self, recorder: Recorder, toolbox: Toolbox) -> None:
+        self._recorder = recorder
+        self._toolbox = toolbox
+        self._calls: dict[int, Call] = {}
+        self._functions: FunctionsRecord | None = None
+        self._text: list[str] = []
+        self.usage = Usage()
+        self.finish = "stop"
+
+    @property
+    def calls(self) -> list[Call]:
+        """The tool calls, in the model's order."""
+        return [self._calls[index] for index in sorted(self._calls)]
+
+    @property
+    def functions(self) -> FunctionsRecord | None:
+        """The step of the calls that the client has to answer."""
+        return self._functions
+
+    async def take(self, chunk: Chunk) -> None:
+        """Read one piece."""
+        if isinstance(chunk, Text):
+            if chunk.text:
+                self._text.append(chunk.text)
+                await self._recorder.write(chunk.text)
+        elif isinstance(chunk, ToolCall):
+            await self._take_call(chunk)
+        elif isinstance(chunk, Usage):
+            self.usage = chunk
+        elif isinstance(chunk, Finish):
+            self.finish = chunk.reason
+
+    async def _take_call(self, piece: ToolCall) -> None:
+        call = self._calls.get(piece.index)
+        if call is None:
+            # Text before a tool call is a message of its own.
+            await self._recorder.close_message()
+            call = await self._begin(piece.name or "")
+            self._calls[piece.index] = call
+        if isinstance(call, CodeCall):
+            call.arguments += piece.arguments
+            if added := clean(call.reader.take(piece.arguments)):
+                call.record.write(added)
+        elif isinstance(call, FunctionCall) and piece.arguments:
+            call.record.write(call.index, clean(piece.arguments))
+
+    async def _begin(self, name: str) -> Call:
+        if name == PYTHON_TOOL and self._toolbox.python:
+            return CodeCall(await self._recorder.open_code())
+        function = self._toolbox.function(name)
+        if function is None:
+            return UnknownCall(clean(name))
+        if self._functions is None:
+            details = {"type": "tool_calls", "tool_calls": []}
+            self._functions = FunctionsRecord(await self._recorder.open_step("tool_calls", details))
+        return FunctionCall(self._functions, self._functions.add(function))
+
+    def chat(self) -> Chat:
+        """Give the reply as a chat message; ids of its calls are those of the steps."""
+        message: Chat = {"role": "assistant", "content": clean("".join(self._text)) or None}
+        calls = [_chat_call(index, call) for index, call in enumerate(self.calls)]
+        return {**message, "tool_calls": calls} if calls else message
+
+    @property
+    def last_step(self) -> StepRecord | None:
+        """The last step that the run has made."""
+        return self._recorder.steps[-1] if self._recorder.steps else None
+
+
+def call_id(index: int, call: Call) -> str:
+    """Give the id under which a call is answered."""
+    if isinstance(call, CodeCall):
+        return str(call.record.call["id"])
+    if isinstance(call, FunctionCall):
+        return str(call.record.calls[call.index]["id"])
+    return f"call_unknown{index}"
+
+
+def _chat_call(index: int, call: Call) -> Chat:
+    id_ = call_id(index, call)
+    if isinstance(call, CodeCall):
+        return tool_call(id_, PYTHON_TOOL, call.arguments)
+    if isinstance(call, FunctionCall):
+        function = call.record.calls[call.index]["function"]
+        return tool_call(id_, function["name"], function["arguments"])
+    return tool_call(id_, call.name or "unknown", "{}")

@@ -1,0 +1,87 @@
+"""The engine as a process: it listens, says where, and goes when it is not needed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import sys
+import threading
+
+import uvicorn
+
+from aoai_magic.engine.app import create_app
+from aoai_magic.engine.config import EngineConfig
+
+LIFELINE = "AOAI_MAGIC_LIFELINE"
+"""Environment variable; ``stdin`` makes the engine stop when its standard input ends."""
+
+_GRACE_SECONDS = 2
+
+
+class Server(uvicorn.Server):
+    """A server that prints one line of JSON, and no other, on stdout when it is ready."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say where."""
+        await super().startup(sockets)
+        if self.started and sockets:
+            host, port = sockets[0].getsockname()[:2]
+            name = f"[{host}]" if ":" in host else host
+            print(  # noqa: T201 - the line is the program's output
+                json.dumps({"url": f"http://{name}:{port}", "pid": os.getpid()}), flush=True
+            )
+
+
+def serve(config: EngineConfig) -> None:
+    """Serve until a signal, or the end of the lifeline, says to stop.
+
+    Raises
+    ------
+    OSError
+        When the address cannot be bound; the text names it.
+    SpecError, ModelError
+        When the configured model cannot be had.
+    SystemExit
+        When the engine could not start; the log says why.
+    """
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=_FORMAT)
+    bound = _bind(config.host, config.port)
+    settings = uvicorn.Config(
+        create_app(config),
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    server = Server(settings)
+    if os.environ.get(LIFELINE) == "stdin":
+        threading.Thread(target=_watch_lifeline, args=(server,), daemon=True).start()
+    server.run(sockets=[bound])
+    if not server.started:
+        raise SystemExit(3)
+
+
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise OSError(
+            f"The engine cannot listen on {host}:{port} ({error.strerror}); choose another port, "
+            "or 0 for a free one."
+        ) from error
+    return bound
+
+
+def _watch_lifeline(server: uvicorn.Server) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    server.should_exit = True

@@ -1,0 +1,326 @@
+"""Sessions: one sandbox session per thread, with the thread's files in it.
+
+A session lives for an hour, or until it was idle for half of one (`Limits` says so);
+after that the next code gets a fresh interpreter with the same files.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from typing import Literal
+
+import anyio
+import anyio.to_thread
+from sqlalchemy import Connection, delete, insert, select, update
+
+from aoai_magic.engine.files import Files
+from aoai_magic.engine.ids import now
+from aoai_magic.engine.objects import Body
+from aoai_magic.engine.placement import safe_name
+from aoai_magic.engine.store import Store
+from aoai_magic.engine.tables import SESSION_FILES, SESSIONS
+from aoai_magic.sandbox.session import (
+    FileInfo,
+    Isolation,
+    Limits,
+    Sandbox,
+    SandboxError,
+    Session,
+)
+
+_LOG = logging.getLogger(__name__)
+
+State = Literal["new", "live", "restored"]
+
+
+@dataclass
+class Open:
+    """A session that this engine holds; times are of `anyio.current_time`."""
+
+    session: Session
+    started: float
+    used: float
+    busy: bool = False
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a file in a session's folder.
+
+    ``given_id`` is the file that was put there, if any; ``file_id`` is what holds its
+    present content, another one once the session's code changed it.
+    """
+
+    file_id: str
+    given_id: str | None
+    bytes: int
+    modified_ns: int
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A session, for the time of one cell."""
+
+    thread_id: str
+    session: Session
+    state: State
+
+
+class Sessions:
+    """All sessions of an engine."""
+
+    def __init__(
+        self, open_sandbox: Callable[[], Sandbox], store: Store, files: Files, limits: Limits
+    ) -> None:
+        self._open_sandbox = open_sandbox
+        self._sandbox: Sandbox | None = None
+        self._store = store
+        self._files = files
+        self._limits = limits
+        self._open: dict[str, Open] = {}
+        self._starting = anyio.Lock()
+
+    async def isolation(self) -> Isolation:
+        """Get the sandbox ready and tell how strong it is.
+
+        Raises
+        ------
+        SandboxError
+            When no isolation can be had; the text says what to do.
+        """
+        return await (await self._ready()).start()
+
+    async def _ready(self) -> Sandbox:
+        async with self._starting:
+            if self._sandbox is None:
+                sandbox = self._open_sandbox()
+                await sandbox.start()
+                self._sandbox = sandbox
+            return self._sandbox
+
+    async def state(self, thread_id: str) -> State:
+        """Tell what the thread's next code will find."""
+        held = self._open.get(thread_id)
+        if held is not None and self._usable(held):
+            return "live"
+        used = select(SESSIONS.c.thread_id).where(SESSIONS.c.thread_id == thread_id)
+        known = await self._store.read(lambda c: c.execute(used).first())
+        return "new" if known is None else "restored"
+
+    @asynccontextmanager
+    async def lease(self, thread_id: str, given: Mapping[str, Body]) -> AsyncIterator[Lease]:
+        """Hold the thread's session for one cell, with the ``given`` files in place."""
+        state = await self.state(thread_id)
+        held = await self._hold(thread_id)
+        held.busy = True
+        try:
+            await self._touch(thread_id)
+            await self._furnish(thread_id, held.session, given)
+            yield Lease(thread_id, held.session, state)
+        finally:
+            held.busy = False
+            held.used = anyio.current_time()
+
+    async def _hold(self, thread_id: str) -> Open:
+        held = self._open.get(thread_id)
+        if held is not None and self._usable(held):
+            return held
+        sandbox = await self._ready()
+        if held is not None:
+            await self._close(thread_id)
+        await self._make_room()
+        started = anyio.current_time()
+        held = Open(await sandbox.open(thread_id), started, started)
+        self._open[thread_id] = held
+        return held
+
+    def _usable(self, held: Open) -> bool:
+        return held.session.alive and not self._over(held)
+
+    def _over(self, held: Open) -> bool:
+        time = anyio.current_time()
+        old = time - held.started > self._limits.life_seconds
+        return old or time - held.used > self._limits.idle_seconds
+
+    async def _make_room(self) -> None:
+        """Close the session unused for longest when there are as many as there may be."""
+        idle = [(held.used, key) for key, held in self._open.items() if not held.busy]
+        if idle and len(self._open) >= self._limits.sessions:
+            await self._close(min(idle)[1])
+
+    async def _close(self, thread_id: str) -> None:
+        held = self._open.pop(thread_id, None)
+        if held is not None:
+            await held.session.close()
+
+    async def reap(self) -> None:
+        """Close every session that is over and not at work."""
+        for key, held in list(self._open.items()):
+            if not held.busy and not self._usable(held):
+                await self._close(key)
+
+    async def discard(self, thread_id: str) -> None:
+        """End the thread's session and delete its files."""
+        await self._close(thread_id)
+        if await self._forget(thread_id):
+            await (await self._ready()).discard(thread_id)
+
+    async def _forget(self, thread_id: str) -> bool:
+        def work(connection: Connection) -> bool:
+            connection.execute(delete(SESSION_FILES).where(SESSION_FILES.c.thread_id == thread_id))
+            gone = connection.execute(delete(SESSIONS).where(SESSIONS.c.thread_id == thread_id))
+            return gone.rowcount > 0
+
+        return await self._store.write(work)
+
+    async def close(self) -> None:
+        """End every session and the sandbox."""
+        self._open.clear()
+        if self._sandbox is not None:
+            await self._sandbox.close()
+
+    async def _touch(self, thread_id: str) -> None:
+        where = SESSIONS.c.thread_id == thread_id
+        time = now()
+
+        def work(connection: Connection) -> None:
+            if not connection.execute(
+                update(SESSIONS).where(where).values(last_used_at=time)
+            ).rowcount:
+                row = {"thread_id": thread_id, "created_at": time, "last_used_at": time}
+                connection.execute(insert(SESSIONS).values(row))
+
+        await self._store.write(work)
+
+    async def listing(self) -> list[Body]:
+        """Describe the sessions that this engine holds."""
+        rows = await self._store.read(
+            lambda c: c.execute(select(SESSIONS).where(SESSIONS.c.thread_id.in_(self._open))).all()
+        )
+        return [
+            {
+                "thread_id": row.thread_id,
+                "alive": self._usable(self._open[row.thread_id]),
+                "created_at": row.created_at,
+                "last_used_at": row.last_used_at,
+            }
+            for row in rows
+            if row.thread_id in self._open
+        ]
+
+    async def known(self, thread_id: str) -> dict[str, Known]:
+        """Tell what is known of the files in the thread's folder, by name."""
+        query = select(SESSION_FILES).where(SESSION_FILES.c.thread_id == thread_id)
+        rows = await self._store.read(lambda c: c.execute(query).all())
+        return {
+            row.name: Known(row.file_id, row.given_id, row.bytes, row.modified_ns) for row in rows
+        }
+
+    async def _remember(self, thread_id: str, files: Mapping[str, Known]) -> None:
+        def work(connection: Connection) -> None:
+            for name, known in files.items():
+                key = {"thread_id": thread_id, "name": name}
+                same = (SESSION_FILES.c.thread_id == thread_id, SESSION_FILES.c.name == name)
+                connection.execute(delete(SESSION_FILES).where(*same))
+                connection.execute(insert(SESSION_FILES).values({**key, **vars(known)}))
+
+        if files:
+            await self._store.write(work)
+
+    async def _furnish(self, thread_id: str, session: Session, given: Mapping[str, Body]) -> None:
+        """Put every file in place that should be there and is not."""
+        known = await self.known(thread_id)
+        there = {info.name for info in await session.files()}
+        wanted = _missing(known, there, given)
+        kept: dict[str, tuple[str, str | None]] = {}
+        for name, (file_id, given_id) in wanted.items():
+            path = self._files.path(file_id)
+            if await anyio.to_thread.run_sync(path.exists):
+                await session.put(name, path)
+                kept[name] = (file_id, given_id)
+        if kept:
+            facts = {info.name: info for info in await session.files()}
+            await self._remember(
+                thread_id,
+                {
+                    name: Known(*ids, facts[name].bytes, facts[name].modified_ns)
+                    for name, ids in kept.items()
+                    if name in facts
+                },
+            )
+
+    async def collect(self, lease: Lease, azure: bool, most: int) -> dict[str, Body]:
+        """Store what the cell made or changed; gives the file objects by name.
+
+        At most ``most`` files are taken at a time, the others after the next cell.
+        """
+        known = await self.known(lease.thread_id)
+        made: dict[str, Body] = {}
+        facts: dict[str, Known] = {}
+        for info in await lease.session.files():
+            before = known.get(info.name)
+            if len(made) == most or not _reported(info.name) or _unchanged(info, before):
+                continue
+            body = await self._keep(lease.session, info, before, azure)
+            given_id = before.given_id if before else None
+            if body is not None:
+                made[info.name] = body
+                facts[info.name] = Known(body["id"], given_id, info.bytes, info.modified_ns)
+            elif before is not None:
+                facts[info.name] = Known(before.file_id, given_id, info.bytes, info.modified_ns)
+        await self._remember(lease.thread_id, facts)
+        return made
+
+    async def _keep(
+        self, session: Session, info: FileInfo, before: Known | None, azure: bool
+    ) -> Body | None:
+        """Store one file, unless it only looks changed or cannot be read."""
+        try:
+            if before is not None:
+                with closing(session.open(info.name)) as source:
+                    if await self._files.same(before.file_id, info.bytes, source):
+                        return None
+            with closing(session.open(info.name)) as source:
+                return await self._files.add(
+                    source,
+                    safe_name(info.name),
+                    "assistants_output",
+                    azure=azure,
+                    limit=self._limits.file,
+                )
+        except (OSError, SandboxError, ValueError) as error:
+            _LOG.warning("A session's file could not be stored: %s", error)
+            return None
+
+
+def _missing(
+    known: Mapping[str, Known], there: set[str], given: Mapping[str, Body]
+) -> dict[str, tuple[str, str | None]]:
+    """Tell which files to put: name to the ids of what to put and of what was given."""
+    wanted: dict[str, tuple[str, str | None]] = {
+        name: (fact.file_id, fact.given_id)
+        for name, fact in known.items()
+        if name not in there and fact.given_id is None
+    }
+    for name, body in given.items():
+        fact = known.get(name)
+        if fact is None or fact.given_id != body["id"]:
+            wanted[name] = (body["id"], body["id"])
+        elif name not in there:
+            wanted[name] = (fact.file_id, fact.given_id)
+    return wanted
+
+
+def _reported(name: str) -> bool:
+    parts = name.split("/")
+    return not any(part.startswith(".") or part == "__pycache__" for part in parts)
+
+
+def _unchanged(info: FileInfo, before: Known | None) -> bool:
+    return before is not None and (info.bytes, info.modified_ns) == (
+        before.bytes,
+        before.modified_ns,
+    )

@@ -1,0 +1,86 @@
+"""The database's tables: what is looked up or ordered by is a column, the rest is JSON.
+
+``body`` holds the object as version 2 of the API shows it; version 1 is a view of it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+
+METADATA = MetaData()
+
+_SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself in INTEGER primary keys only."""
+
+
+def _table(name: str, *columns: Column[object], parent: str | None = None) -> Table:
+    """Declare a table of objects, ordered by the nanosecond of their creation."""
+    order = [parent, "at", "seq"] if parent else ["at", "seq"]
+    return Table(
+        name,
+        METADATA,
+        Column("seq", _SEQUENCE, primary_key=True, autoincrement=True),
+        Column("id", String(64), nullable=False, unique=True),
+        Column("at", BigInteger, nullable=False),
+        Column("body", JSON, nullable=False),
+        *columns,
+        Index(f"ix_{name}_order", *order),
+    )
+
+
+def _reference(name: str) -> Column[object]:
+    return Column(name, String(64), nullable=False)
+
+
+FILES = _table("files", Column("purpose", String(64), nullable=False, index=True))
+ASSISTANTS = _table("assistants")
+THREADS = _table("threads")
+MESSAGES = _table(
+    "messages",
+    _reference("thread_id"),
+    Column("run_id", String(64), index=True),
+    parent="thread_id",
+)
+RUNS = _table(
+    "runs",
+    _reference("thread_id"),
+    Column("status", String(16), nullable=False, index=True),
+    Column("owner", String(64)),
+    Column("context", JSON, nullable=False),
+    parent="thread_id",
+)
+STEPS = _table(
+    "steps", _reference("run_id"), Column("thread_id", String(64), index=True), parent="run_id"
+)
+VECTOR_STORES = _table("vector_stores")
+VECTOR_STORE_BATCHES = _table("vector_store_batches", _reference("vector_store_id"))
+VECTOR_STORE_FILES = Table(
+    "vector_store_files",
+    METADATA,
+    Column("seq", _SEQUENCE, primary_key=True, autoincrement=True),
+    Column("id", String(64), nullable=False, index=True),
+    Column("at", BigInteger, nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("vector_store_id", String(64), nullable=False),
+    Column("batch_id", String(64)),
+    Column("status", String(16), nullable=False),
+    Index("ix_vector_store_files_order", "vector_store_id", "at", "seq"),
+    Index("ix_vector_store_files_file", "vector_store_id", "id", unique=True),
+)
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    Column("thread_id", String(64), primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger, nullable=False),
+)
+SESSION_FILES = Table(
+    "session_files",
+    METADATA,
+    Column("thread_id", String(64), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("file_id", String(64), nullable=False),
+    Column("given_id", String(64)),
+    Column("bytes", BigInteger, nullable=False),
+    Column("modified_ns", BigInteger, nullable=False),
+)

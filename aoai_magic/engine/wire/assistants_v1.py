@@ -1,0 +1,236 @@
+"""Version 1 of the Assistants API, as a view of version 2.
+
+Files are ``file_ids`` of the assistant and of the message there, retrieval is what
+became file search, and several keys do not exist yet.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from aoai_magic.engine.objects import Body
+from aoai_magic.engine.wire import requests as v2
+from aoai_magic.engine.wire import validation
+from aoai_magic.engine.wire.requests import ByShape, ByType, tagged
+from aoai_magic.engine.wire.validation import Closed
+
+# Request bodies
+
+
+class RetrievalTool(Closed):
+    type: Literal["retrieval"]
+
+
+Tool = Annotated[
+    Annotated[v2.CodeTool, tagged("code_interpreter")]
+    | Annotated[RetrievalTool, tagged("retrieval")]
+    | Annotated[v2.FunctionTool, tagged("function")],
+    ByType,
+]
+Tools = Annotated[list[Tool], Field(max_length=128)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=256_000)]
+Content = Annotated[
+    Annotated[Text, tagged("text")]
+    | Annotated[Annotated[list[v2.Part], Field(min_length=1)], tagged("list")],
+    ByShape,
+]
+
+
+class ModifyAssistant(Closed):
+    model: str | None = None
+    name: v2.Name | None = None
+    description: v2.Description | None = None
+    instructions: v2.Instructions | None = None
+    tools: Tools | None = None
+    file_ids: v2.FileIds | None = None
+    metadata: v2.Metadata | None = None
+
+
+class CreateAssistant(ModifyAssistant):
+    model: str
+
+
+class CreateMessage(Closed):
+    role: Literal["user"]
+    content: Content
+    file_ids: Annotated[list[str], Field(max_length=10)] | None = None
+    metadata: v2.Metadata | None = None
+
+
+class CreateThread(Closed):
+    messages: Annotated[list[CreateMessage], Field(max_length=32)] | None = None
+    metadata: v2.Metadata | None = None
+
+
+class RunSettings(Closed):
+    assistant_id: str
+    model: str | None = None
+    instructions: v2.Instructions | None = None
+    tools: Tools | None = None
+    metadata: v2.Metadata | None = None
+
+
+class CreateRun(RunSettings):
+    additional_instructions: v2.Instructions | None = None
+    additional_messages: list[CreateMessage] | None = None
+
+
+class CreateThreadAndRun(RunSettings):
+    thread: CreateThread | None = None
+
+
+class SubmitToolOutputs(Closed):
+    tool_outputs: Annotated[list[v2.ToolOutput], Field(min_length=1)]
+
+
+class Streamed(Closed):
+    """What the later version 1 of OpenAI, not Azure, takes besides."""
+
+    stream: bool | None = None
+    temperature: v2.Temperature | None = None
+    max_prompt_tokens: v2.Tokens | None = None
+    max_completion_tokens: v2.Tokens | None = None
+    truncation_strategy: v2.Truncation | None = None
+    tool_choice: v2.ToolChoice | None = None
+    response_format: v2.ResponseFormat | None = None
+
+
+class StreamedRun(CreateRun, Streamed): ...
+
+
+class StreamedThreadAndRun(CreateThreadAndRun, Streamed): ...
+
+
+class StreamedOutputs(SubmitToolOutputs):
+    stream: bool | None = None
+
+
+class CreateAssistantFile(Closed):
+    file_id: str
+
+
+_BODIES: dict[type[Closed], type[Closed]] = {
+    v2.CreateAssistant: CreateAssistant,
+    v2.ModifyAssistant: ModifyAssistant,
+    v2.CreateMessage: CreateMessage,
+    v2.CreateThread: CreateThread,
+    v2.ModifyThread: v2.ModifyMetadata,
+    v2.CreateRun: CreateRun,
+    v2.CreateThreadAndRun: CreateThreadAndRun,
+    v2.SubmitToolOutputs: SubmitToolOutputs,
+}
+_STREAMED: dict[type[Closed], type[Closed]] = {
+    CreateRun: StreamedRun,
+    CreateThreadAndRun: StreamedThreadAndRun,
+    SubmitToolOutputs: StreamedOutputs,
+}
+
+
+def given(model: type[Closed], body: Any, streaming: bool) -> Body:
+    """Check a version 1 body and give its keys in the form of version 2.
+
+    ``model`` is the body of version 2; ``streaming`` says whether the service behind the
+    path could stream in version 1 (Azure's could not).
+    """
+    own = _BODIES.get(model, model)
+    if streaming:
+        own = _STREAMED.get(own, own)
+    return _upgrade(validation.check(own, body).given())
+
+
+def _upgrade(body: Body) -> Body:
+    body = dict(body)
+    if body.get("tools") is not None:
+        body["tools"] = [_rename(tool, "retrieval", "file_search") for tool in body["tools"]]
+    for key in ("messages", "additional_messages"):
+        if body.get(key) is not None:
+            body[key] = [_upgrade(message) for message in body[key]]
+    if body.get("thread") is not None:
+        body["thread"] = _upgrade(body["thread"])
+    ids = body.pop("file_ids", None)
+    if ids is None:
+        return body
+    if "role" in body:
+        tools = [{"type": "code_interpreter"}]
+        return {**body, "attachments": [{"file_id": id_, "tools": tools} for id_ in ids]}
+    return {**body, "tool_resources": {"code_interpreter": {"file_ids": ids}}}
+
+
+def _rename(tool: Body, old: str, new: str) -> Body:
+    return {"type": new} if tool["type"] == old else tool
+
+
+# Objects
+
+_LACKING = {
+    "assistant": ("top_p", "temperature", "reasoning_effort", "tool_resources", "response_format"),
+    "thread": ("tool_resources",),
+    "thread.message": (
+        "attachments",
+        "status",
+        "incomplete_details",
+        "incomplete_at",
+        "completed_at",
+    ),
+    "thread.run": ("tool_resources", "reasoning_effort", "parallel_tool_calls", "top_p"),
+}
+
+
+def view(data: Any) -> Any:
+    """Show an object, or a page of them, as version 1 has it."""
+    if data.get("object") == "list":
+        return {**data, "data": [view(one) for one in data["data"]]}
+    shown = {
+        key: value
+        for key, value in data.items()
+        if key not in _LACKING.get(data.get("object", ""), ())
+    }
+    if "tools" in shown:
+        shown["tools"] = [_rename(tool, "file_search", "retrieval") for tool in shown["tools"]]
+    if data.get("object") == "thread.message":
+        shown["file_ids"] = [entry["file_id"] for entry in data["attachments"]]
+    elif data.get("object") in ("assistant", "thread.run"):
+        shown["file_ids"] = code_files(data)
+    return _retrieval(shown)
+
+
+def _retrieval(shown: Body) -> Body:
+    """Show the steps of file search as retrieval."""
+    details = shown.get("step_details")
+    if not details or details["type"] != "tool_calls":
+        return shown
+    calls = [
+        {"id": call["id"], "type": "retrieval", "retrieval": {}}
+        if call["type"] == "file_search"
+        else call
+        for call in details["tool_calls"]
+    ]
+    return {**shown, "step_details": {**details, "tool_calls": calls}}
+
+
+def code_files(data: Body) -> list[str]:
+    """Give the ids of the files that an object holds for code."""
+    resources = data["tool_resources"].get("code_interpreter") or {}
+    return list(resources.get("file_ids", ()))
+
+
+def assistant_file(assistant: Body, file_id: str) -> Body:
+    """Make the object that ties a file to an assistant."""
+    return {
+        "id": file_id,
+        "object": "assistant.file",
+        "created_at": assistant["created_at"],
+        "assistant_id": assistant["id"],
+    }
+
+
+def message_file(message: Body, file_id: str) -> Body:
+    """Make the object that ties a file to a message."""
+    return {
+        "id": file_id,
+        "object": "thread.message.file",
+        "created_at": message["created_at"],
+        "message_id": message["id"],
+    }

@@ -1,0 +1,177 @@
+"""Call: one request, with what the engine has to serve it, and which API it speaks.
+
+A path begins with one of three prefixes. Under ``/openai`` the mandatory
+``api-version`` chooses the version of the API and the header is ignored, since the
+SDK always sends that of version 2; elsewhere the header ``OpenAI-Beta`` decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, cast
+
+from pydantic_core import from_json, to_json
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from aoai_magic.engine.config import EngineConfig
+from aoai_magic.engine.errors import ApiError, invalid_id, resource_not_found, too_large
+from aoai_magic.engine.events import Feed, body
+from aoai_magic.engine.files import Files
+from aoai_magic.engine.objects import Body
+from aoai_magic.engine.runs import Runs
+from aoai_magic.engine.sessions import Sessions
+from aoai_magic.engine.store import Store
+from aoai_magic.engine.wire import assistants_v1, leniency, validation
+from aoai_magic.engine.wire.validation import Closed
+
+T = TypeVar("T")
+Version = Literal["v1", "v2"]
+
+_LAST_V1 = "2024-02-15"
+_NO_BETA = (
+    "You must provide the 'OpenAI-Beta' header to access the Assistants API. "
+    "Please try again by setting the header 'OpenAI-Beta: assistants=v2'."
+)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The parts of a running engine that requests need."""
+
+    config: EngineConfig
+    store: Store
+    files: Files
+    sessions: Sessions
+    runs: Runs
+    model_name: Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request."""
+
+    engine: Engine
+    request: Request
+    azure: bool
+
+    @property
+    def version(self) -> Version:
+        """The version of the Assistants API that the client speaks.
+
+        Raises
+        ------
+        ApiError
+            When the client does not say.
+        """
+        if self.classic:
+            return "v1" if self.request.query_params["api-version"][:10] <= _LAST_V1 else "v2"
+        beta = self.request.headers.get("openai-beta", "")
+        if "assistants=v1" in beta:
+            return "v1"
+        if "assistants=v2" not in beta:
+            raise ApiError(_NO_BETA, code="invalid_beta")
+        return "v2"
+
+    @property
+    def classic(self) -> bool:
+        """Whether the path is Azure's, with the version in the query."""
+        return self.azure and not self.request.url.path.startswith("/openai/v1")
+
+    def path(self, name: str, prefix: str) -> str:
+        """Give an id out of the path, checked for its prefix."""
+        value = str(self.request.path_params[name])
+        if not value.startswith(prefix):
+            raise invalid_id(name, value, prefix)
+        return value
+
+    async def given(self, model: type[Closed]) -> Body:
+        """Read and check the body; gives the keys sent, in the form of version 2.
+
+        ``model`` is the body of version 2; that of version 1 is found from it. An empty
+        body counts as ``{}``.
+        """
+        raw = await read(self.request, self.engine.config.bounds.body)
+        given = _json(raw) if raw.strip() else {}
+        if self.version == "v1":
+            return assistants_v1.given(model, given, streaming=not self.azure)
+        if self.engine.config.lenient:
+            given = leniency.mend(given)
+        return validation.check(model, given).given()
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Read from the store."""
+        return await self.engine.store.read(work)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Write to the store."""
+        return await self.engine.store.write(work)
+
+    def view(self, data: Body) -> Body:
+        """Show an object as the client's version of the API has it."""
+        return assistants_v1.view(data) if self.version == "v1" else data
+
+    def answer(self, data: Body) -> Response:
+        """Answer with an object of the Assistants API."""
+        return reply(self.view(data))
+
+    def feed(self) -> Feed:
+        """Make the feed of a run that this request starts."""
+        if self.version == "v1":
+            return Feed(lambda _name, data: assistants_v1.view(data))
+        return Feed()
+
+
+Handler = Callable[[Call], Awaitable[Response]]
+
+
+def reply(data: Any, headers: dict[str, str] | None = None) -> Response:
+    """Answer with JSON."""
+    return Response(to_json(data), media_type="application/json", headers=headers)
+
+
+def stream(feed: Feed) -> Callable[[], Response]:
+    """Listen to a feed from now on; what is returned makes the answer of it."""
+    heard = feed.listen()
+    return lambda: StreamingResponse(
+        body(heard), media_type="text/event-stream", headers={"Cache-Control": "no-cache"}
+    )
+
+
+def endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    """Make a Starlette endpoint of a handler."""
+
+    async def serve(request: Request) -> Response:
+        azure = request.url.path.startswith("/openai")
+        call = Call(cast("Engine", request.app.state.engine), request, azure)
+        if call.classic and not request.query_params.get("api-version"):
+            raise resource_not_found()
+        return await handler(call)
+
+    return serve
+
+
+async def read(request: Request, limit: int) -> bytes:
+    """Read a body of at most ``limit`` bytes."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > limit:
+        raise too_large(limit)
+    pieces, total = [], 0
+    async for piece in request.stream():
+        total += len(piece)
+        if total > limit:
+            raise too_large(limit)
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _json(raw: bytes) -> Any:
+    try:
+        return from_json(raw)
+    except ValueError as error:
+        raise ApiError(
+            f"We could not parse the JSON body of your request: {error}. The OpenAI API expects "
+            "a JSON payload, but what was sent was not valid JSON."
+        ) from error

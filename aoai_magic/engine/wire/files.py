@@ -1,0 +1,192 @@
+"""The endpoints of files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.responses import FileResponse, Response
+
+from aoai_magic.engine.blobs import TooLarge
+from aoai_magic.engine.errors import (
+    ApiError,
+    file_not_found,
+    invalid_type,
+    invalid_value,
+    missing_parameter,
+    too_large,
+)
+from aoai_magic.engine.objects import Body
+from aoai_magic.engine.tables import FILES
+from aoai_magic.engine.wire import pagination
+from aoai_magic.engine.wire.call import Call, reply
+
+_PURPOSES = ["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
+_ALLOWED = ("purpose", "file", "expires_after[anchor]", "expires_after[seconds]")
+_LONGEST_NAME = 512
+_SHORTEST, _LONGEST = 3600, 2_592_000
+_MOST_PARTS = 10
+_MULTIPART_OVERHEAD = 64 << 10
+
+_TYPES = {
+    ".c": "text/x-c",
+    ".cpp": "text/x-c++",
+    ".csv": "application/csv",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".html": "text/html",
+    ".java": "text/x-java",
+    ".json": "application/json",
+    ".md": "text/markdown",
+    ".pdf": "application/pdf",
+    ".php": "text/x-php",
+    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ".py": "text/x-python",
+    ".rb": "text/x-ruby",
+    ".tex": "text/x-tex",
+    ".txt": "text/plain",
+    ".css": "text/css",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".js": "text/javascript",
+    ".gif": "image/gif",
+    ".png": "image/png",
+    ".tar": "application/x-tar",
+    ".ts": "application/typescript",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".xml": "application/xml",
+    ".zip": "application/zip",
+}
+"""The types of the original documentation's table of supported files."""
+
+
+async def create(call: Call) -> Response:
+    """Store an uploaded file."""
+    limit = call.engine.config.bounds.upload
+    async with _form(call, limit) as form:
+        upload, purpose, seconds = _parts(form)
+        try:
+            body = await call.engine.files.add(
+                upload.file,
+                _filename(upload),
+                purpose,
+                azure=call.classic,
+                limit=limit,
+                seconds=seconds,
+            )
+        except TooLarge as error:
+            raise too_large(limit) from error
+    return reply(body)
+
+
+def _form(call: Call, limit: int) -> Any:
+    """Parse the form, of which no more is read than a file of the largest size needs."""
+    request = call.request
+    most = limit + _MULTIPART_OVERHEAD
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > most:
+        raise too_large(limit)
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise ApiError("The request body must be multipart/form-data with 'file' and 'purpose'.")
+    request._receive = _bounded(request._receive, most, limit)  # noqa: SLF001
+    return request.form(max_files=_MOST_PARTS, max_fields=_MOST_PARTS)
+
+
+def _bounded(receive: Any, most: int, limit: int) -> Any:
+    total = 0
+
+    async def bounded() -> Any:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > most:
+            raise too_large(limit)
+        return message
+
+    return bounded
+
+
+def _parts(form: FormData) -> tuple[UploadFile, str, int | None]:
+    extra = next((key for key in form if key not in _ALLOWED), None)
+    if extra is not None:
+        raise ApiError(f"Additional properties are not allowed ('{extra}' was unexpected)")
+    upload, purpose = form.get("file"), form.get("purpose")
+    if upload is None:
+        raise missing_parameter("file")
+    if not isinstance(upload, UploadFile):
+        raise invalid_type("file", "a file", "a string")
+    if purpose is None:
+        raise missing_parameter("purpose")
+    if purpose not in _PURPOSES:
+        raise invalid_value("purpose", purpose, _PURPOSES)
+    return upload, str(purpose), _expiry(form)
+
+
+def _expiry(form: FormData) -> int | None:
+    anchor, seconds = form.get("expires_after[anchor]"), form.get("expires_after[seconds]")
+    if anchor is None and seconds is None:
+        return None
+    if anchor != "created_at":
+        raise invalid_value("expires_after.anchor", anchor, ["created_at"])
+    if not str(seconds).isdecimal():
+        raise invalid_type("expires_after.seconds", "an integer", "a string")
+    if not _SHORTEST <= int(str(seconds)) <= _LONGEST:
+        raise ApiError(
+            f"Invalid 'expires_after.seconds': expected a value between {_SHORTEST} and "
+            f"{_LONGEST}, but got {seconds} instead.",
+            param="expires_after.seconds",
+        )
+    return int(str(seconds))
+
+
+def _filename(upload: UploadFile) -> str:
+    name = re.sub(r"[\x00-\x1f\x7f]", "", (upload.filename or "").replace("\\", "/"))
+    name = name.rsplit("/", 1)[-1].encode(errors="replace").decode()
+    return name[-_LONGEST_NAME:] or "upload"
+
+
+async def list_(call: Call) -> Response:
+    """List files, of one purpose if asked to."""
+    purpose = call.request.query_params.get("purpose")
+    where = [FILES.c.purpose == purpose] if purpose else []
+    page = pagination.asked(call, most=10_000, default=10_000)
+    return reply(await pagination.listing(call, FILES, "file", *where, page=page))
+
+
+async def _load(call: Call) -> Body:
+    id_ = call.request.path_params["file_id"]
+    body = await call.engine.files.get(id_)
+    if body is None:
+        raise file_not_found(id_)
+    return body
+
+
+async def retrieve(call: Call) -> Response:
+    """Give a file object."""
+    return reply(await _load(call))
+
+
+async def remove(call: Call) -> Response:
+    """Delete a file."""
+    body = await _load(call)
+    await call.engine.files.delete(body["id"])
+    return reply({"object": "file", "id": body["id"], "deleted": True})
+
+
+async def content(call: Call) -> Response:
+    """Give the bytes of a file; no browser may take them for a page."""
+    body = await _load(call)
+    name = body["filename"]
+    suffix = PurePosixPath(name).suffix.lower()
+    disposition = f"attachment; filename=\"{_ascii(name)}\"; filename*=UTF-8''{quote(name)}"
+    return FileResponse(
+        call.engine.files.path(body["id"]),
+        media_type=_TYPES.get(suffix, "application/octet-stream"),
+        headers={"Content-Disposition": disposition, "X-Content-Type-Options": "nosniff"},
+    )
+
+
+def _ascii(name: str) -> str:
+    return re.sub(r"[^\x20-\x7e]|[\"\\]", "_", name)

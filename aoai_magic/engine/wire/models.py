@@ -1,0 +1,32 @@
+"""The endpoint of models."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from aoai_magic.engine.errors import ApiError
+from aoai_magic.engine.objects import Body
+from aoai_magic.engine.wire.call import Call, reply
+
+_CREATED = 1_700_000_000
+
+
+def _model(id_: str) -> Body:
+    return {"id": id_, "object": "model", "created": _CREATED, "owned_by": "aoai-magic"}
+
+
+async def list_(call: Call) -> Response:
+    """List the one model that serves every name."""
+    return reply({"object": "list", "data": [_model(call.engine.model_name())]})
+
+
+async def retrieve(call: Call) -> Response:
+    """Give the model."""
+    id_ = call.request.path_params["model"]
+    if id_ != call.engine.model_name():
+        raise ApiError(
+            f"The model '{id_}' does not exist or you do not have access to it.",
+            status=404,
+            code="model_not_found",
+        )
+    return reply(_model(id_))
