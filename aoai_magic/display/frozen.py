@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 from collections.abc import Callable
 
 from .. import view as views
@@ -60,14 +59,9 @@ def _code(part: views.Code) -> Bundle:
     summary = words.code_summary(part)
     block = source.fence(part.code, "python")
     # Blank lines around the fence: without them it would be part of the HTML.
-    folded = f"<details>\n<summary>{_html(summary)}</summary>\n\n{block}\n\n</details>"
+    folded = f"<details>\n<summary>{source.escape_html(summary)}</summary>\n\n{block}\n\n</details>"
     plain = f"[{summary}]\n{clean.exact(part.code).rstrip()}"
     return Bundle({"text/markdown": folded, "text/plain": plain})
-
-
-def _html(text: str) -> str:
-    # JupyterLab looks for formulas in HTML too, so "$" must not stand there as itself.
-    return html.escape(text).replace("$", "&#36;").replace("\\", "&#92;")
 
 
 def _image(part: views.Image) -> Bundle:

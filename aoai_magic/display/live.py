@@ -69,8 +69,8 @@ class LiveScreen:
         for part in view.parts:
             if part.id not in self._over:
                 self._draw_part(part, over=part.done or everything)
-        if not everything and not self._slots and self._waiting is None:
-            self._waiting = Slot(self._strip)
+        if not everything:
+            self._keep_strip()
 
     def _draw_part(self, part: views.Part, *, over: bool) -> None:
         if isinstance(part, views.Logs):
@@ -80,19 +80,18 @@ class LiveScreen:
         else:
             self._place(frozen.part_output(part))
         if over:
+            # Only now: an interrupt in between leaves a part that close() freezes again.
             self._over.add(part.id)
+            self._slots.pop(part.id, None)
 
     def _draw_open(self, part: views.Text | views.Code, over: bool) -> None:
+        if not _worth_showing(part):
+            return
+        slot = self._slots.get(part.id) or self._take_slot(part.id)
         output = frozen.part_output(part) if over else None
-        slot = self._slots.get(part.id)
-        if slot is None:
-            if not _worth_showing(part):
-                return
-            slot = self._slots[part.id] = self._take_slot()
         if output is None:
             slot.draw(part)
         else:
-            del self._slots[part.id]
             slot.freeze(output)
 
     def _print(self, part: views.Logs, over: bool) -> None:
@@ -116,13 +115,23 @@ class LiveScreen:
         else:
             publish(output)
 
-    def _take_slot(self) -> Slot:
+    def _take_slot(self, part: str) -> Slot:
         slot, self._waiting = self._waiting, None
-        if slot is not None:
-            return slot
-        for other in self._slots.values():
-            other.carry(None)
-        return Slot(self._strip)
+        if slot is None:
+            for other in self._slots.values():
+                other.carry(None)
+            slot = Slot(self._strip)
+        self._slots[part] = slot
+        return slot
+
+    def _keep_strip(self) -> None:
+        """See to it that an open output carries the strip, the Stop button with it."""
+        if self._waiting is not None or any(slot.carries for slot in self._slots.values()):
+            return
+        if self._slots:
+            list(self._slots.values())[-1].carry(self._strip)
+        else:
+            self._waiting = Slot(self._strip)
 
     def _last_printed(self, view: View) -> str:
         """Give the line that a running program is at, where it is not printed yet."""
@@ -173,10 +182,15 @@ class Slot:
 
     def draw(self, part: views.Text | views.Code) -> None:
         """Show ``part`` as far as it has come."""
-        if self._flow is None:
-            self._flow = Flow(part)
-        if self._flow.update(part):
+        new = self._flow is None
+        flow = self._flow = self._flow or Flow(part)
+        if flow.update(part) or new:
             self._box.children = self._children()
+
+    @property
+    def carries(self) -> bool:
+        """Whether the strip is in this output."""
+        return self._strip is not None
 
     def carry(self, strip: Strip | None) -> None:
         """Show the strip below, or do so no more."""
@@ -264,7 +278,7 @@ class Strip:
         # A live region of its own: were the clock in it, a screen reader would never rest.
         state = _("Stopping") if self._button.disabled else words.state(view)
         self._state.value = _state(state, view)
-        facts = [words.duration(int(time.monotonic() - self._start))]
+        facts = [words.clock(int(time.monotonic() - self._start))]
         facts += [words.tokens(view)] if view.usage.total_tokens else []
         self._clock.value = _clock(facts, printed)
 

@@ -35,6 +35,7 @@ _FORBIDDEN_TEX = re.compile(
     r"|mathtip|texttip|toggle|mmlToken|error|special)(?![a-z]))",
     re.IGNORECASE,
 )
+_TASK = re.compile(r"^\[([ xX])\] ")
 _TEX_TOKEN = re.compile(r"\\[{}$]|[{}]")
 
 
@@ -70,11 +71,21 @@ def _bracket_math(state: StateInline, silent: bool) -> bool:
 
 
 def _harmless(state: StateCore) -> None:
-    for token in state.tokens:
+    for place, token in enumerate(state.tokens):
         if token.type in ("math_block", "amsmath"):
             token.content = safe_tex(token.content)
         elif token.type == "inline":
             token.children = list(_safe_inline(token.children or []))
+            if place >= 2 and state.tokens[place - 2].type == "list_item_open":
+                _mark_task(token.children)
+
+
+def _mark_task(tokens: Sequence[Token]) -> None:
+    # VS Code shows "[ ]" as it stands; these signs read the same everywhere.
+    if tokens and tokens[0].type == "text":
+        tokens[0].content = _TASK.sub(
+            lambda m: "☐ " if m[1] == " " else "☑ ", tokens[0].content, count=1
+        )
 
 
 def _safe_inline(tokens: Sequence[Token]) -> Iterator[Token]:

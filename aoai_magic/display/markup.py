@@ -25,7 +25,8 @@ def safe_html(text: str) -> str:
     """Give Markdown as HTML that holds no script, picture, style or hidden link."""
     tokens = parse(text)
     written: str = _writer().render(tokens, _OPTIONS, {})
-    return f'<div class="aoai-prose" dir="auto">{written}</div>'
+    # JupyterLab's own class: freezing then changes nothing that the eye sees.
+    return f'<div class="aoai-prose jp-RenderedHTMLCommon" dir="auto">{written}</div>'
 
 
 def code_html(code: str, language: str = "python") -> str:

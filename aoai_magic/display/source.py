@@ -12,6 +12,7 @@ does JupyterLab's search for formulas know that it is code.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterable
 
@@ -34,8 +35,8 @@ _LINE_START = re.compile(r"^(?:[-+=#:]|(\d{1,9})([.)]))")
 # U+2060 (word joiner) keeps a backslash from beginning a formula in what is *rendered*:
 # MathJax searches the finished page for \( and \begin.
 _BACKSLASH = "\\\\\u2060"
-# MathJax also finds "$" in the finished page, however it was escaped.
-_DOLLAR = "\\$"
+# MathJax finds "$" there too, however it was escaped, but never across an element's edge.
+_DOLLAR = "<span>\\$</span>"
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "\\": _BACKSLASH, "$": _DOLLAR}
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _TICKS = re.compile(r"`+")
@@ -51,6 +52,12 @@ def escape(text: str) -> str:
     """Escape plain text for a line of Markdown."""
     text = " ".join(text.split("\n"))
     return _ESCAPED.sub(lambda m: _ENTITIES.get(m.group(), "\\" + m.group()), text)
+
+
+def escape_html(text: str) -> str:
+    """Escape plain text for a line of HTML that stands in Markdown."""
+    text = html.escape(" ".join(text.split("\n"))).replace("\\", "&#92;\u2060")
+    return text.replace("$", "<span>&#36;</span>")
 
 
 def code_span(text: str) -> str:
@@ -144,7 +151,7 @@ def _hoist_item(item: SyntaxTreeNode, within: Callable[[str, bool], str], tight:
     pieces = []
     for place, child in enumerate(item.children):
         text = _block(child)
-        pieces.append(text if _stands_alone(child) else within(_task(text), place == 0))
+        pieces.append(text if _stands_alone(child) else within(text, place == 0))
     apart = "\n\n" if not tight or any(map(_stands_alone, item.children)) else "\n"
     return apart.join(pieces)
 
@@ -170,14 +177,6 @@ def _stands_alone(node: SyntaxTreeNode) -> bool:
         for n in node.walk()
         if n.is_nested is False
     )
-
-
-def _task(text: str) -> str:
-    # VS Code shows "[ ]" as it stands; these signs read the same everywhere.
-    for written, sign in ((r"\[ \] ", "☐ "), (r"\[x\] ", "☑ "), (r"\[X\] ", "☑ ")):
-        if text.startswith(written):
-            return sign + text.removeprefix(written)
-    return text
 
 
 def _table(node: SyntaxTreeNode) -> str:

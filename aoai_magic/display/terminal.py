@@ -98,7 +98,8 @@ class PlainPaper:
 
     def prose(self, text: str, *, last: bool) -> None:
         """Add text of an answer as it stands."""
-        self.plain(clean.prose(text) + ("\n\n" if last else ""))
+        clean_text = clean.prose(text)
+        self.plain(clean_text.rstrip() + "\n\n" if last else clean_text)
 
     def code(self, part: views.Code) -> None:
         """Add a piece of code, its summary first."""
@@ -146,7 +147,10 @@ class RichPaper:
         from rich.text import Text
 
         self._console.print(Text(words.code_summary(part), style="bold"))
-        self._console.print(Syntax(clean.exact(part.code).rstrip(), "python", word_wrap=True))
+        code = clean.exact(part.code).rstrip()
+        self._console.print(
+            Syntax(code, "python", theme="ansi_dark", background_color="default", word_wrap=True)
+        )
 
     def plain(self, text: str) -> None:
         """Add text without formatting."""

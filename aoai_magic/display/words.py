@@ -33,7 +33,11 @@ def duration(seconds: float) -> str:
     """Give a time as people say it: ``0.4 s``, ``12 s``, ``2 min 5 s``."""
     if seconds < 9.95:
         return _("{seconds} s").format(seconds=f"{seconds:.1f}")
-    whole = round(seconds)
+    return clock(round(seconds))
+
+
+def clock(whole: int) -> str:
+    """Give a time in whole seconds: ``3 s``, ``2 min 5 s``."""
     if whole < 60:
         return _("{seconds} s").format(seconds=whole)
     return _("{minutes} min {seconds} s").format(minutes=whole // 60, seconds=whole % 60)
@@ -93,14 +97,14 @@ def picture(part: views.Image) -> str:
 
 
 def file_icon(name: str) -> str:
-    """Give the sign for the kind of file."""
+    """Give the sign for the kind of file: shapes, since emoji need a font of their own."""
     suffix = PurePosixPath(name).suffix.lower()
     if suffix in _TABLES:
-        return "📊"
+        return "▦"
     if suffix in _ARCHIVES:
-        return "📦"
+        return "▣"
     kind = mimetypes.guess_type(f"x{suffix}")[0] or ""
-    return "🖼" if kind.startswith("image/") else "📄"
+    return "▨" if kind.startswith("image/") else "▤"
 
 
 def file_kind(name: str) -> str:
@@ -122,7 +126,7 @@ def status(view: views.View) -> str:
     texts = {
         "incomplete": _("Not complete: the answer was cut off"),
         "failed": _("Failed: what came before the error stands above"),
-        "interrupted": _("Interrupted: what came before stands above"),
+        "interrupted": _("Interrupted: what came before stands above, and the next cell goes on"),
         "running": _("Broken off: what came before stands above"),
     }
     return texts[view.status]
