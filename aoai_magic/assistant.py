@@ -54,6 +54,7 @@ class Assistant:
     turns: list[Turn] = field(default_factory=list)
     _threads: threads_.Threads | None = None
     _stop: Stop | None = None
+    _backend: Backend | None = None
 
     @property
     def last(self) -> Turn | None:
@@ -118,7 +119,10 @@ class Assistant:
         """Give the backend of a target; for ``local`` the engine is started if need be."""
         from .backends import open_backend
 
-        return open_backend(settings, target)
+        backend = open_backend(settings, target)
+        # An equal one from before knows already which assistants it made.
+        self._backend = backend if backend != self._backend else self._backend
+        return self._backend
 
     def _job(self, prompt: str, options: Options, data: Mapping[str, Any]) -> _Job:
         text = prompt if options.raw else interpolate(prompt, self.namespace)

@@ -45,9 +45,9 @@ class Assistants:
 
     endpoint: Endpoint
     target: str
-    ledger: Ledger
+    ledger: Ledger = field(compare=False)
     store: str
-    _assistants: dict[tuple[str, str], str] = field(default_factory=dict)
+    _assistants: dict[tuple[str, str], str] = field(default_factory=dict, compare=False)
 
     async def turn(self, question: Question) -> AsyncIterator[Event]:
         """Yield the events of one turn; see `base.Backend`."""
