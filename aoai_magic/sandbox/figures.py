@@ -49,7 +49,7 @@ class Figures:
         pyplot.rcParams.update({"figure.dpi": DPI, "figure.max_open_warning": 0})
         figure_type = sys.modules["matplotlib.figure"].Figure
         pyplot.show = lambda *args, **kwargs: self.flush()  # type: ignore[attr-defined]
-        figure_type.show = lambda figure, *args, **kwargs: self._show_one(figure)  # type: ignore[attr-defined]
+        figure_type.show = lambda figure, *args, **kwargs: self._show_one(figure)
 
     def _show_one(self, figure: Any) -> None:
         self._seen.add(figure)

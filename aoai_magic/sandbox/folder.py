@@ -15,6 +15,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,6 +27,10 @@ DEEPEST = 8
 
 MOST = 5000
 """How many entries are looked at in one listing."""
+
+DEEPEST_MEASURED = 32
+MOST_MEASURED = 100_000
+"""The same for measuring what a folder takes; what has more is held to be too large."""
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -40,35 +45,35 @@ def _plain(name: str) -> bool:
     return all(part not in ("", ".", "..") for part in parts) and name.isprintable()
 
 
-def _encodable(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:  # not UTF-8 on disk
-        return False
-    return True
-
-
-def _open_walking(folder: int, name: str) -> int:
+def _open_walking(folder: int, name: str, flags: int) -> int:
     """Open like `syscalls.open_beneath` where the kernel has no ``openat2``."""
-    *parents, last = name.split("/")
+    *parents, last = name.rstrip("/").split("/")
     current = os.dup(folder)
     try:
         for part in parents:
             inner = os.open(part, _DIRECTORY, dir_fd=current)
             os.close(current)
             current = inner
-        return os.open(last, _READ, dir_fd=current)
+        return os.open(last, flags, dir_fd=current)
     finally:
         os.close(current)
 
 
-def _open_beneath(folder: int, name: str) -> int:
+def _open_beneath(folder: int, name: str, flags: int) -> int:
     try:
-        return syscalls.open_beneath(folder, name, _READ)
+        return syscalls.open_beneath(folder, name, flags)
     except OSError as error:
         if error.errno not in (errno.ENOSYS, errno.EPERM):
             raise
-        return _open_walking(folder, name)
+        return _open_walking(folder, name, flags)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Bytes on disk, and whether everything was looked at."""
+
+    bytes: int
+    complete: bool
 
 
 class Folder:
@@ -93,7 +98,7 @@ class Folder:
             raise SandboxError(f"{name!r} is no name of a file in the session; see its files.")
         root = self._root()
         try:
-            descriptor = _open_beneath(root, name)
+            descriptor = _open_beneath(root, name, _READ)
         except OSError as error:
             reason = os.strerror(error.errno or 0)
             raise SandboxError(f"{name!r} cannot be read from the session: {reason}.") from None
@@ -113,35 +118,55 @@ class Folder:
         """List the readable files, in the order of their names."""
         found = [
             FileInfo(name, status.st_size, status.st_mtime_ns)
-            for name, status in self._walk()
-            if self._acceptable(status) and _plain(name) and _encodable(name)
+            for name, status in self._walk(MOST, DEEPEST)
+            if status is not None and self._acceptable(status) and _plain(name)
         ]
         return sorted(found, key=lambda file: file.name)
 
-    def used(self) -> int:
-        """Return the bytes that the folder takes on disk, as far as it is looked at."""
-        return sum(status.st_blocks * _BLOCK for _, status in self._walk())
+    def used(self) -> Usage:
+        """Measure what the folder takes on disk; what cannot be seen is said to be missing."""
+        total, complete = 0, True
+        for _, status in self._walk(MOST_MEASURED, DEEPEST_MEASURED):
+            if status is None:
+                complete = False
+            else:
+                total += status.st_blocks * _BLOCK
+        return Usage(total, complete)
 
-    def _walk(self) -> Iterator[tuple[str, os.stat_result]]:
-        left = itertools.count()
-        waiting = [(self._root(), "", 0)]
+    def _walk(self, most: int, deepest: int) -> Iterator[tuple[str, os.stat_result | None]]:
+        """Yield names and status of entries; None as status for what is left out."""
+        count = 0
+        root = self._root()
+        waiting = [("", 0)]
         try:
             while waiting:
-                descriptor, prefix, depth = waiting.pop()
-                try:
-                    for name, status in _entries(descriptor):
-                        if next(left) >= MOST:
-                            return
-                        yield prefix + name, status
-                        if stat.S_ISDIR(status.st_mode) and depth < DEEPEST:
-                            with contextlib.suppress(OSError):
-                                inner = os.open(name, _DIRECTORY, dir_fd=descriptor)
-                                waiting.append((inner, f"{prefix}{name}/", depth + 1))
-                finally:
-                    os.close(descriptor)
+                prefix, depth = waiting.pop()
+                for name, status in self._entries_of(root, prefix):
+                    if count >= most:
+                        yield prefix, None
+                        return
+                    count += 1
+                    yield prefix + name, status
+                    if status is not None and stat.S_ISDIR(status.st_mode):
+                        if depth < deepest:
+                            waiting.append((f"{prefix}{name}/", depth + 1))
+                        else:
+                            yield prefix + name, None
         finally:
-            for descriptor, _, _ in waiting:
-                os.close(descriptor)
+            os.close(root)
+
+    def _entries_of(self, root: int, prefix: str) -> Iterator[tuple[str, os.stat_result | None]]:
+        try:
+            descriptor = _open_beneath(root, prefix or ".", _DIRECTORY)
+        except FileNotFoundError:
+            return  # gone since
+        except OSError:
+            yield "", None
+            return
+        try:
+            yield from _entries(descriptor)
+        finally:
+            os.close(descriptor)
 
     def put(self, name: str, source: Path, owner: int | None) -> None:
         """Copy a host file in, over whatever stands at that name.

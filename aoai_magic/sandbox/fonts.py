@@ -107,7 +107,7 @@ def _fall_back(families: list[str]) -> None:
         own = list(original(self))
         return own + [family for family in families if family not in own]
 
-    FontProperties.get_family = get_family
+    FontProperties.get_family = get_family  # type: ignore[method-assign]
 
 
 def install() -> None:

@@ -45,13 +45,17 @@ class Interpreter:
         """
         self = cls(nursery, await nursery.spawn(plan), plan)
         try:
-            frames_, _ = await self.read(_READY_SECONDS)
-            if not frames_ or frames_[0]["type"] != "ready":
-                raise SandboxError(f"No session could be started: {self._last_words()}.")
+            await self._become_ready()
         except BaseException:
             await self.close()
             raise
         return self
+
+    async def _become_ready(self) -> None:
+        said, raw = await self.read(_READY_SECONDS)
+        if not said or said[0]["type"] != "ready":
+            words = raw.get("stderr", b"").decode("utf-8", "replace").strip()
+            raise SandboxError(f"No session could be started: {words or self._last_words()}.")
 
     def _last_words(self) -> str:
         with contextlib.suppress(OSError):

@@ -6,6 +6,7 @@ import errno
 import os
 import struct
 from collections.abc import Iterable
+from pathlib import Path
 
 from . import syscalls
 
@@ -47,7 +48,7 @@ def _allow(ruleset: int, path: str, access: int) -> None:
     except OSError:
         return  # what is not there needs no permission
     try:
-        if not os.path.isdir(path):
+        if not Path(path).is_dir():
             access &= _ON_FILES
         syscalls.landlock_allow(ruleset, access, beneath)
     finally:

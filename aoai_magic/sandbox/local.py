@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import inspect
 import json
 import os
 import secrets
@@ -22,6 +23,7 @@ from .ladder import Rung
 from .nursery import PRELOAD, Nursery
 from .plan import Plan
 from .session import Ended, Event, FileInfo, Isolation, Limits, SandboxError, Stream
+from .watchdog import Watchdog
 
 _SESSIONS_OF_A_ZYGOTE = 500
 _SECONDS_OF_A_ZYGOTE = 6 * 3600.0
@@ -187,7 +189,9 @@ class LocalSandbox:
         self._sessions: dict[str, LocalSession] = {}
         self._starting = asyncio.Lock()
         self._opening = asyncio.Lock()
-        self._keeper: asyncio.Task[None] | None = None
+        self._renewing = asyncio.Lock()
+        self._watchdog = Watchdog(self._sessions.values, limits)
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> Isolation:
         """Start the zygote and find the isolation; see `Sandbox.start`."""
@@ -196,7 +200,11 @@ class LocalSandbox:
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._nursery = await self._start_nursery()
                 self._rung, self._isolation = await self._choose()
-                self._keeper = asyncio.get_running_loop().create_task(self._keep())
+                loop = asyncio.get_running_loop()
+                self._tasks = [
+                    loop.create_task(self._keep()),
+                    loop.create_task(self._watchdog.run()),
+                ]
             return self._isolation
 
     async def _start_nursery(self) -> Nursery:
@@ -233,16 +241,14 @@ class LocalSandbox:
 
     async def _fresh_nursery(self) -> Nursery:
         """Return the zygote; a new one now and then, and when it has died."""
-        nursery = self._nursery
-        assert nursery is not None
-        aged = time.monotonic() - nursery.started > _SECONDS_OF_A_ZYGOTE
-        if not nursery.alive or aged or nursery.born >= _SESSIONS_OF_A_ZYGOTE:
-            async with self._starting:
-                if self._nursery is nursery:
-                    self._nursery = await self._start_nursery()
-                    self._old.append(nursery)
-                nursery = self._nursery
-        return nursery
+        async with self._renewing:
+            nursery = self._nursery
+            assert nursery is not None
+            aged = time.monotonic() - nursery.started > _SECONDS_OF_A_ZYGOTE
+            if not nursery.alive or aged or nursery.born >= _SESSIONS_OF_A_ZYGOTE:
+                self._old.append(nursery)
+                nursery = self._nursery = await self._start_nursery()
+            return nursery
 
     def _path(self, key: str) -> Path:
         return self._folder / hashlib.sha256(key.encode()).hexdigest()[:32]
@@ -298,8 +304,8 @@ class LocalSandbox:
 
     async def close(self) -> None:
         """End every session and the zygote; the files stay."""
-        if self._keeper is not None:
-            self._keeper.cancel()
+        for task in self._tasks:
+            task.cancel()
         for session in list(self._sessions.values()):
             await session.close()
         for nursery in filter(None, [self._nursery, *self._old]):
@@ -324,8 +330,7 @@ async def _check(session: LocalSession) -> None:
             "pid": os.getpid(),
             "canary": canary,
         }
-        code = f"TARGETS = {targets!r}\n{Path(probe.__file__).read_text()}"
-        code = code.replace("from __future__ import annotations\n", "")
+        code = f"TARGETS = {targets!r}\n{inspect.getsource(probe)}"
         events = [event async for event in session.run(code, timeout=10.0)]
     said = "".join(event.text for event in events if isinstance(event, Stream))
     try:

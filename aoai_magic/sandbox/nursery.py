@@ -21,7 +21,10 @@ from .session import SandboxError
 PRELOAD = ("IPython", "numpy", "pandas", "matplotlib", "matplotlib.pyplot", "pyarrow")
 """What sessions find imported; of these, what is installed."""
 
-_BOOT = "import sys; sys.path += sys.argv[2:]; from aoai_magic.sandbox import zygote; zygote.main(sys.argv[1])"
+_BOOT = (
+    "import sys; sys.path += sys.argv[2:]; "
+    "from aoai_magic.sandbox import zygote; zygote.main(sys.argv[1])"
+)
 _START_SECONDS = 60.0
 _ANSWER_SECONDS = 10.0
 
@@ -65,7 +68,7 @@ class Nursery:
         settings = {"control": theirs.fileno(), "host": os.getpid(), "preload": self._preload}
         log = self._scratch / "zygote.log"
         with theirs, log.open("wb") as stream:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603  (this Python, our own words)
                 [sys.executable, "-I", "-B", "-c", _BOOT, json.dumps(settings), *_paths()],
                 pass_fds=[theirs.fileno()],
                 env=_environment(self._scratch),

@@ -4,13 +4,12 @@ Its source is run as a cell, with a line ``TARGETS = {...}`` before it; it print
 object, ``{check: sentence}``, of what got through.
 """
 
-from __future__ import annotations
-
 import ctypes
 import json
 import os
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 TARGETS: dict[str, Any] = globals().get("TARGETS", {})
@@ -18,8 +17,7 @@ TARGETS: dict[str, Any] = globals().get("TARGETS", {})
 
 def read_host_file() -> None:
     """Read a file that lies beside the session's folder."""
-    with open(TARGETS["secret"]) as stream:
-        stream.read()
+    Path(TARGETS["secret"]).read_text()
 
 
 def connect_tcp() -> None:
@@ -84,6 +82,5 @@ def escapes() -> dict[str, str]:
 
 
 if __name__ == "__main__" and TARGETS:
-    with open("probe.txt", "w") as written:
-        written.write("x")
+    Path("probe.txt").write_text("x")
     print(json.dumps(escapes()))  # noqa: T201

@@ -20,6 +20,7 @@ class FolderPaths(ast.NodeTransformer):
         self._folder = folder
 
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        """Rewrite one constant."""
         value = node.value
         if isinstance(value, str) and MOUNT in value:
             text = _MOUNT.sub(lambda _: self._folder, value)

@@ -31,7 +31,7 @@ from .syscalls import (
 
 HOME = "/home/sandbox"
 
-_OLD, _NEW = "/o", "/n"
+_OLD, _NEW = Path("/o"), Path("/n")
 _SYSTEM_LINKS = ("bin", "sbin", "lib", "lib64", "lib32", "libx32")
 _ETC = (
     "ld.so.cache",
@@ -79,12 +79,16 @@ def _outermost(paths: Iterable[str]) -> list[str]:
     return found
 
 
-def _write(path: str, text: str) -> None:
-    Path(path).write_text(text)
+def _old(path: str) -> Path:
+    return _OLD / path.lstrip("/")
 
 
-def _bind_file(source: str, target: str) -> None:
-    _write(target, "")
+def _new(path: str) -> Path:
+    return _NEW / path.lstrip("/")
+
+
+def _bind_file(source: Path, target: Path) -> None:
+    target.touch()
     mount(source, target, None, MS_BIND)
 
 
@@ -96,55 +100,57 @@ def _mount_scratch(plan: Plan, uid: int, gid: int) -> None:
         ("/tmp", scratch, "mode=1777"),  # noqa: S108
         (HOME, scratch // 16, "mode=0700" + own),
     ):
-        os.makedirs(_NEW + path)
+        target = _new(path)
+        target.mkdir(parents=True)
         options += f",size={size},nr_inodes=20000"
-        mount("tmpfs", _NEW + path, "tmpfs", MS_NOSUID | MS_NODEV, options)
+        mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, options)
 
 
 def _show_software() -> None:
     for path in software():
-        os.makedirs(_NEW + path, exist_ok=True)
-        bind_read_only(_OLD + path, _NEW + path)
+        target = _new(path)
+        target.mkdir(parents=True, exist_ok=True)
+        bind_read_only(_old(path), target)
     for name in _SYSTEM_LINKS:
-        source, target = f"{_OLD}/{name}", f"{_NEW}/{name}"
-        if os.path.islink(source):
-            os.symlink(os.readlink(source), target)
-        elif os.path.isdir(source):
-            os.mkdir(target)
+        source, target = _old(name), _new(name)
+        if source.is_symlink():
+            target.symlink_to(source.readlink())
+        elif source.is_dir():
+            target.mkdir()
             bind_read_only(source, target)
 
 
 def _write_etc(uid: int, gid: int) -> None:
-    etc = _NEW + "/etc"
-    os.mkdir(etc)
-    _write(f"{etc}/passwd", f"sandbox:x:{uid}:{gid}::{HOME}:/bin/sh\n")
-    _write(f"{etc}/group", f"sandbox:x:{gid}:\n")
-    _write(f"{etc}/hosts", "127.0.0.1 localhost\n")
-    _write(f"{etc}/hostname", "sandbox\n")
+    etc = _new("etc")
+    etc.mkdir()
+    (etc / "passwd").write_text(f"sandbox:x:{uid}:{gid}::{HOME}:/bin/sh\n")
+    (etc / "group").write_text(f"sandbox:x:{gid}:\n")
+    (etc / "hosts").write_text("127.0.0.1 localhost\n")
+    (etc / "hostname").write_text("sandbox\n")
     for name in _ETC:
-        source = f"{_OLD}/etc/{name}"
-        if os.path.isdir(source):
-            os.mkdir(f"{etc}/{name}")
-            bind_read_only(source, f"{etc}/{name}")
-        elif os.path.isfile(source):
-            _write(f"{etc}/{name}", "")
-            bind_read_only(source, f"{etc}/{name}")
+        source, target = _old("etc") / name, etc / name
+        if source.is_dir():
+            target.mkdir()
+            bind_read_only(source, target)
+        elif source.is_file():
+            target.touch()
+            bind_read_only(source, target)
 
 
 def _make_devices() -> None:
-    dev = _NEW + "/dev"
+    dev = _new("dev")
     for name in _DEVICES:
-        _bind_file(f"{_OLD}/dev/{name}", f"{dev}/{name}")
+        _bind_file(_old("dev") / name, dev / name)
     for number, name in enumerate(("stdin", "stdout", "stderr")):
-        os.symlink(f"/proc/self/fd/{number}", f"{dev}/{name}")
-    os.symlink("/proc/self/fd", f"{dev}/fd")
+        (dev / name).symlink_to(f"/proc/self/fd/{number}")
+    (dev / "fd").symlink_to("/proc/self/fd")
 
 
 def _show_folder(data: str) -> None:
-    os.makedirs(_NEW + MOUNT)
-    mount(_OLD + data, _NEW + MOUNT, None, MS_BIND)
-    flags = MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV
-    mount(None, _NEW + MOUNT, None, flags)
+    target = _new(MOUNT)
+    target.mkdir(parents=True)
+    mount(_old(data), target, None, MS_BIND)
+    mount(None, target, None, MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV)
 
 
 def build(plan: Plan, uid: int, gid: int) -> None:
@@ -154,11 +160,11 @@ def build(plan: Plan, uid: int, gid: int) -> None:
     one at ``/n``; `enter` completes the move from inside the new process namespace.
     """
     mount(None, "/", None, MS_REC | MS_SLAVE)
-    base = "/tmp"  # noqa: S108  (a mount point in a namespace of our own)
+    base = Path("/tmp")  # noqa: S108  (a mount point in a namespace of our own)
     mount("tmpfs", base, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m,nr_inodes=1000")
-    os.mkdir(base + _OLD)
-    os.mkdir(base + _NEW)
-    pivot_root(base, base + _OLD)
+    for directory in (_OLD, _NEW):
+        (base / directory.name).mkdir()
+    pivot_root(base, base / _OLD.name)
     os.chdir("/")
     # Scratch comes first: the interpreter may live below /tmp or /home.
     _mount_scratch(plan, uid, gid)
@@ -166,20 +172,19 @@ def build(plan: Plan, uid: int, gid: int) -> None:
     _write_etc(uid, gid)
     _make_devices()
     _show_folder(plan.data)
-    os.mkdir(_NEW + "/proc")
+    _new("proc").mkdir()
 
 
 def _mount_proc() -> None:
-    proc = _NEW + "/proc"
+    proc = _new("proc")
     mount("proc", proc, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     for name in _HIDDEN_IN_PROC:
-        if os.path.exists(f"{proc}/{name}"):
-            mount(f"{_OLD}/dev/null", f"{proc}/{name}", None, MS_BIND)
-    settings = f"{proc}/sys"
-    if os.path.isdir(settings):
+        if (proc / name).exists():
+            mount(_old("dev/null"), proc / name, None, MS_BIND)
+    settings = proc / "sys"
+    if settings.is_dir():
         mount(settings, settings, None, MS_BIND | MS_REC)
-        attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV
-        mount_setattr(settings, attributes)
+        mount_setattr(settings, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 
 
 def enter(plan: Plan) -> None:

@@ -94,12 +94,33 @@ _AARCH64 = {
 NUMBERS = {"x86_64": _X86_64 | _COMMON, "aarch64": _AARCH64 | _COMMON}
 """System-call numbers by architecture; a call that an architecture lacks is absent."""
 
-_ALWAYS_DENIED = ["ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_getfd", "process_madvise", "process_mrelease", "unshare", "setns", "mount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "name_to_handle_at", "open_by_handle_at", "init_module", "finit_module", "delete_module", "create_module", "query_module", "get_kernel_syms", "kexec_load", "kexec_file_load", "bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register", "seccomp", "add_key", "request_key", "keyctl", "memfd_secret", "modify_ldt", "personality", "iopl", "ioperm", "syslog", "acct", "quotactl", "quotactl_fd", "swapon", "swapoff", "reboot", "sethostname", "setdomainname", "settimeofday", "clock_settime", "adjtimex", "clock_adjtime", "fanotify_init", "lookup_dcookie", "nfsservctl", "ustat", "sysfs", "_sysctl", "vhangup", "mbind", "set_mempolicy", "set_mempolicy_home_node", "migrate_pages", "move_pages", "memfd_create"]  # memfd: memory that no resource limit counts
+_ALWAYS_DENIED = [
+    "ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_getfd",
+    "process_madvise", "process_mrelease", "unshare", "setns", "mount", "umount2",
+    "pivot_root", "chroot", "open_tree", "move_mount", "fsopen", "fsconfig", "fsmount",
+    "fspick", "mount_setattr", "name_to_handle_at", "open_by_handle_at", "init_module",
+    "finit_module", "delete_module", "create_module", "query_module", "get_kernel_syms",
+    "kexec_load", "kexec_file_load", "bpf", "perf_event_open", "userfaultfd",
+    "io_uring_setup", "io_uring_enter", "io_uring_register", "seccomp", "add_key",
+    "request_key", "keyctl", "memfd_secret", "modify_ldt", "personality", "iopl", "ioperm",
+    "syslog", "acct", "quotactl", "quotactl_fd", "swapon", "swapoff", "reboot",
+    "sethostname", "setdomainname", "settimeofday", "clock_settime", "adjtimex",
+    "clock_adjtime", "fanotify_init", "lookup_dcookie", "nfsservctl", "ustat", "sysfs",
+    "_sysctl", "vhangup", "mbind", "set_mempolicy", "set_mempolicy_home_node",
+    "migrate_pages", "move_pages",
+    "memfd_create",  # memory that no resource limit counts
+]  # fmt: skip
 
 # Without namespaces: what reaches beyond the session in ways that Landlock does not see.
-# Metadata of files that can be opened for reading, and of every path, could be changed.
+# The metadata of every path, and of files opened for reading, could be changed.
 _PRETENDED = ["chmod", "fchmod", "fchmodat", "fchmodat2", "utime", "utimes", "futimesat"]
-_DENIED_UNCONTAINED = ["chown", "fchown", "lchown", "fchownat", "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr", "inotify_init", "inotify_init1", "inotify_add_watch", "shmget", "shmat", "shmctl", "semget", "semop", "semtimedop", "semctl", "msgget", "mq_open", "mq_unlink", "get_robust_list", "setpriority", "ioprio_set"]
+_DENIED_UNCONTAINED = [
+    "chown", "fchown", "lchown", "fchownat", "setxattr", "lsetxattr", "fsetxattr",
+    "removexattr", "lremovexattr", "fremovexattr", "inotify_init", "inotify_init1",
+    "inotify_add_watch", "shmget", "shmat", "shmctl", "semget", "semop", "semtimedop",
+    "semctl", "msgget", "mq_open", "mq_unlink", "get_robust_list", "setpriority",
+    "ioprio_set",
+]  # fmt: skip
 _SELF_ONLY = ["prlimit64", "sched_setaffinity", "sched_setparam", "sched_setscheduler"]
 _SIGNALS = ["kill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal"]
 
@@ -184,8 +205,7 @@ class _Assembler:
 
 
 def _close_uncontained(assembler: _Assembler, own_signals: int | None) -> None:
-    assembler.deny(_PRETENDED, 0)
-    assembler.deny(["utimensat"], 0)
+    assembler.deny([*_PRETENDED, "utimensat"], 0)
     assembler.deny(_DENIED_UNCONTAINED, errno.EPERM)
     for call in _SELF_ONLY:
         assembler.allow_only(call, 0, [0], errno.EPERM)

@@ -1,4 +1,5 @@
 """IPython's shell without a kernel: what a cell shows goes to the host as frames."""
+# mypy: allow-untyped-calls
 
 from __future__ import annotations
 
@@ -59,7 +60,9 @@ def encode_bundle(data: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     return bundle
 
 
-class _Publisher(DisplayPublisher):  # type: ignore[misc]
+class _Publisher(DisplayPublisher):
+    shell: Shell
+
     def publish(
         self,
         data: Mapping[str, Any],
@@ -77,7 +80,9 @@ class _Publisher(DisplayPublisher):  # type: ignore[misc]
         """Keep what was shown: a log has no use for animation."""
 
 
-class _ResultHook(DisplayHook):  # type: ignore[misc]
+class _ResultHook(DisplayHook):
+    shell: Shell
+
     def write_output_prompt(self) -> None:
         """Say nothing of ``Out[n]``."""
 
@@ -90,7 +95,7 @@ class _ResultHook(DisplayHook):  # type: ignore[misc]
         """End nothing: results are frames of their own."""
 
 
-class _Compiler(CachingCompiler):  # type: ignore[misc]
+class _Compiler(CachingCompiler):
     """Names cells as a reader counts them."""
 
     cells = 0
@@ -123,14 +128,15 @@ def format_error(kind: type[BaseException], value: BaseException, folder: str) -
     return "".join(error.format()).rstrip()
 
 
-class Shell(InteractiveShell):  # type: ignore[misc]
+class Shell(InteractiveShell):
     """The shell; ``send`` and ``folder`` are set when a session begins."""
 
     display_pub_class = Type(_Publisher)
     displayhook_class = Type(_ResultHook)
     compiler_class = Type(_Compiler)
+    compile: _Compiler
 
-    send: Send = staticmethod(lambda frame: None)  # type: ignore[assignment]
+    send: Send = staticmethod(lambda frame: None)
     folder: str = "/"
 
     def show(
@@ -149,6 +155,10 @@ class Shell(InteractiveShell):  # type: ignore[misc]
         except frames.FrameError as error:
             print(f"This display was left out: {error}.", file=sys.stderr)  # noqa: T201
 
+    def forget_cells(self) -> None:
+        """Count cells from one again."""
+        self.compile.cells = 0
+
     def enable_matplotlib(self, gui: str | None = None) -> tuple[str, str]:
         """Accept ``%matplotlib``: figures are always captured."""
         return "inline", "agg"
@@ -163,7 +173,7 @@ class Shell(InteractiveShell):  # type: ignore[misc]
     def system(self, cmd: str) -> None:
         """Run a shell command, its output in order with what the cell prints."""
         command = self.var_expand(cmd, depth=1)
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603  (what a session is for)
             ["/bin/sh", "-c", command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -212,7 +222,7 @@ def _refuse_input(prompt: object = "", /) -> NoReturn:
 
 def make_shell() -> Shell:
     """Make the one shell of this process; before the fork, so that sessions find it ready."""
-    HistoryManager.enabled = False
+    HistoryManager.enabled = False  # type: ignore[assignment]
     shell: Shell = Shell.instance(colors="nocolor", cache_size=0)
     shell.set_hook("show_in_pager", _print_page, 0)
     builtins.input = _refuse_input

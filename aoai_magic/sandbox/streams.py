@@ -62,6 +62,7 @@ class _Raw(io.RawIOBase):
 
     def __init__(self, channel: Channel, name: str, descriptor: int, budget: Budget) -> None:
         self._channel = channel
+        self.name = f"<{name}>"
         self._name = name
         self._descriptor = descriptor
         self._budget = budget

@@ -8,6 +8,8 @@ import os
 import platform
 import struct
 
+StrPath = str | os.PathLike[str]
+
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000
@@ -71,7 +73,7 @@ def unshare(flags: int) -> None:
 
 
 def mount(
-    source: str | None, target: str, kind: str | None, flags: int, data: str | None = None
+    source: StrPath | None, target: StrPath, kind: str | None, flags: int, data: str | None = None
 ) -> None:
     """Call ``mount(2)``."""
     words = [None if word is None else os.fsencode(word) for word in (source, target, kind, data)]
@@ -79,18 +81,18 @@ def mount(
     _checked(result, f"mount({source}, {target}, {kind})")
 
 
-def unmount(target: str) -> None:
+def unmount(target: StrPath) -> None:
     """Detach what is mounted at ``target``."""
     _checked(_libc.umount2(os.fsencode(target), ctypes.c_int(MNT_DETACH)), f"umount({target})")
 
 
-def pivot_root(new: str, old: str) -> None:
+def pivot_root(new: StrPath, old: StrPath) -> None:
     """Make ``new`` the root and mount the old root at ``old``."""
     number = ctypes.c_long(_number("pivot_root"))
     _checked(_libc.syscall(number, os.fsencode(new), os.fsencode(old)), f"pivot_root({new})")
 
 
-def mount_setattr(path: str, attributes: int) -> None:
+def mount_setattr(path: StrPath, attributes: int) -> None:
     """Set ``MOUNT_ATTR_*`` on a mount and all below it (Linux 5.12)."""
     request = struct.pack("QQQQ", attributes, 0, 0, 0)
     result = _libc.syscall(
@@ -104,7 +106,7 @@ def mount_setattr(path: str, attributes: int) -> None:
     _checked(result, f"mount_setattr({path})")
 
 
-def bind_read_only(source: str, target: str) -> None:
+def bind_read_only(source: StrPath, target: StrPath) -> None:
     """Show ``source`` at ``target``, for reading only, with no set-uid and no devices."""
     mount(source, target, None, MS_BIND | MS_REC)
     try:

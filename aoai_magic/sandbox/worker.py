@@ -1,4 +1,5 @@
 """Runs the cells of one session, in the process that the zygote forked for it."""
+# mypy: allow-untyped-calls
 
 from __future__ import annotations
 
@@ -9,11 +10,13 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 
 from . import fonts
 from .channel import Channel
 from .figures import Figures
 from .frames import Frame
+from .lazy import LazyFrames
 from .plan import Plan
 from .rewrite import FolderPaths
 from .shell import Shell, make_shell
@@ -33,6 +36,14 @@ pyplot.close("all")
 """
 
 
+# Numbers alone: text would go through Arrow, which computes with threads.
+_WARM_UP_FRAMES = """
+import pandas
+frame = pandas.DataFrame({"x": [1.5, 2.0]})
+repr(frame), frame._repr_html_()
+"""
+
+
 class _Prepared:
     """What is made once in the zygote and inherited by every session."""
 
@@ -43,10 +54,12 @@ class _Prepared:
 def prepare() -> None:
     """Make the shell and what it shows with; in the zygote, after its imports."""
     _Prepared.shell = shell = make_shell()
+    assert shell.display_formatter is not None
     _Prepared.figures = Figures(shell.display_formatter, shell.show)
     if "pandas" in sys.modules:
         pandas = sys.modules["pandas"]
         pandas.set_option("display.max_columns", _COLUMNS, "display.width", _WIDTH)
+        shell.run_cell(_WARM_UP_FRAMES, silent=True, store_history=False)
     if "matplotlib" in sys.modules:
         fonts.install()
         # Draws with numpy and FreeType alone: no thread is started, and the first figure
@@ -55,7 +68,7 @@ def prepare() -> None:
         _Prepared.figures.attach()
     shell.run_cell("1 + 1", silent=True, store_history=False)
     shell.reset(new_session=False)
-    shell.compile.cells = 0
+    shell.forget_cells()
 
 
 def _reseed() -> None:
@@ -75,12 +88,13 @@ class Worker:
         self._figures = _Prepared.figures
         self._shell.send = channel.send
         self._shell.folder = plan.workdir
+        self._frames = LazyFrames(Path(plan.workdir), self._shell.user_ns)
         if not plan.isolated:
             self._shell.ast_transformers.append(FolderPaths(plan.data))
 
     def connect_streams(self) -> None:
         """Send what is printed from here on to the host."""
-        sys.stdin = open(os.devnull)  # noqa: SIM115  (lives as long as the process)
+        sys.stdin = Path(os.devnull).open()  # noqa: SIM115  (lives as long as the process)
         sys.stdout = open_stream(self._channel, "stdout", 1, self._budget)
         sys.stderr = open_stream(self._channel, "stderr", 2, self._budget)
 
@@ -100,6 +114,7 @@ class Worker:
 
     def _run_cell(self, code: str) -> bool:
         self._figures.attach()
+        self._frames.load_for(code)
         result = self._shell.run_cell(code, store_history=False)
         return self._draw_figures() and bool(result.success)
 

@@ -137,7 +137,7 @@ class Zygote:
             except BaseException as error:
                 _report(error, answer, descriptors[3])
         os.close(answer)
-        with open(reading, "rb") as stream:
+        with os.fdopen(reading, "rb") as stream:
             text = stream.read()
         return json.loads(text) if text else {"error": "the new process ended at once"}
 

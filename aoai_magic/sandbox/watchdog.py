@@ -1,0 +1,180 @@
+"""Watches what the kernel's own limits do not see: sums over a session's processes and files."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import mmap
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .folder import Usage
+from .init import children, descendants
+from .interpreter import Interpreter
+from .session import Limits
+
+if TYPE_CHECKING:
+    from .local import LocalSession
+
+_RUNNING = 0.1  # seconds between two looks at a session with a cell under way
+_IDLE = 2.0
+_SHARE = 0.05  # of one core, at most, for looking at folders
+
+
+def resident(pid: int) -> int:
+    """Return the bytes of a process that are in memory, shared ones counted in full."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0
+    return pages * mmap.PAGESIZE
+
+
+def proportional(pid: int) -> int:
+    """Return the bytes of a process, shared pages divided among those that share them."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return resident(pid)  # it has hidden itself: then all of it counts
+    for line in lines:
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+@dataclass(frozen=True)
+class Excess:
+    """What a session has too much of; ``process`` is one that is to blame, if any."""
+
+    kind: str
+    message: str
+    process: int = 0
+
+
+def _memory_excess(pids: list[int], worker: int, limits: Limits) -> Excess | None:
+    if sum(map(resident, pids)) <= limits.memory:
+        return None
+    sizes = {pid: proportional(pid) for pid in pids}
+    total = sum(sizes.values())
+    if total <= limits.memory:
+        return None
+    largest = max(sizes, key=lambda pid: sizes[pid])
+    bound = f"{limits.memory >> 20:,} MB"
+    message = f"The session held {total >> 20:,} MB of memory and may hold {bound}."
+    return Excess("memory", message, 0 if largest == worker else largest)
+
+
+def examine_processes(pid: int, limits: Limits) -> Excess | None:
+    """Look at the processes below a session's first."""
+    own = children(pid)
+    pids = descendants(pid)
+    if len(pids) > limits.processes + 1:
+        message = f"The session had {len(pids)} processes and may have {limits.processes}."
+        return Excess("processes", message)
+    return _memory_excess(pids, own[0] if own else 0, limits)
+
+
+def examine_folder(usage: Usage, allowed: int) -> Excess | None:
+    """Look at what was measured of a folder."""
+    if usage.bytes > allowed:
+        text = f"The session's files took {usage.bytes >> 20:,} MB"
+        return Excess("disk", f"{text} and may take {allowed >> 20:,} MB.")
+    if not usage.complete:
+        return Excess("disk", "The session's files are too many, or nested too deep, to measure.")
+    return None
+
+
+def _kill_below(first: int, process: int) -> None:
+    """Kill a process if it is (still) below ``first``; its number may be another's by now."""
+    with contextlib.suppress(OSError):
+        handle = os.pidfd_open(process)
+        try:
+            if process in descendants(first):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+        finally:
+            os.close(handle)
+
+
+class _Watch:
+    """What is remembered of one interpreter between two looks."""
+
+    def __init__(self, interpreter: Interpreter) -> None:
+        self.interpreter = interpreter
+        self.cell: object = None
+        self.files_before = 0
+        self.next_folder = 0.0
+        self.struck: dict[str, float] = {}
+
+
+class Watchdog:
+    """Looks at living sessions in turn, and stops those that go too far.
+
+    A process other than the interpreter itself that takes the memory is killed alone;
+    else the cell is interrupted, and what has not come down soon after is ended.
+    """
+
+    def __init__(self, sessions: Callable[[], Iterable[LocalSession]], limits: Limits) -> None:
+        self._sessions = sessions
+        self._limits = limits
+        self._watches: dict[str, _Watch] = {}
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        looked = 0.0
+        while True:
+            await asyncio.sleep(_RUNNING)
+            all_of_them = time.monotonic() - looked > _IDLE
+            if all_of_them:
+                looked = time.monotonic()
+            for session in list(self._sessions()):
+                if session.running or all_of_them:
+                    await self._look(session)
+
+    def _watch(self, session: LocalSession, interpreter: Interpreter) -> _Watch:
+        watch = self._watches.get(session.key)
+        if watch is None or watch.interpreter is not interpreter:
+            watch = self._watches[session.key] = _Watch(interpreter)
+        return watch
+
+    async def _look(self, session: LocalSession) -> None:
+        interpreter = session.interpreter
+        if interpreter is None:
+            self._watches.pop(session.key, None)
+            return
+        watch = self._watch(session, interpreter)
+        pid = interpreter.pid
+        excess = await asyncio.to_thread(examine_processes, pid, self._limits) if pid else None
+        excess = excess or await self._look_at_files(session, watch)
+        if excess is not None:
+            self._act(session, watch, excess, pid)
+        else:
+            watch.struck.clear()
+
+    async def _look_at_files(self, session: LocalSession, watch: _Watch) -> Excess | None:
+        started = time.monotonic()
+        if started < watch.next_folder:
+            return None
+        usage = await asyncio.to_thread(session.folder.used)
+        took = time.monotonic() - started
+        watch.next_folder = started + max(_RUNNING, took / _SHARE)
+        if session.cell is not watch.cell:
+            # What earlier cells left must not stop this one from deleting it.
+            watch.cell, watch.files_before = session.cell, usage.bytes
+        return examine_folder(usage, max(self._limits.disk, watch.files_before))
+
+    def _act(self, session: LocalSession, watch: _Watch, excess: Excess, pid: int) -> None:
+        cell = session.cell
+        if cell is not None:
+            cell.strike(excess.kind, excess.message)
+        if excess.process:
+            _kill_below(pid, excess.process)
+        elif cell is None or excess.kind == "memory" or excess.kind in watch.struck:
+            watch.interpreter.kill(excess.message)
+        else:
+            watch.struck[excess.kind] = time.monotonic()
+            cell.interrupt()
