@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anyio.to_thread
-
 from . import settings as settings_
 from . import threads as threads_
 from .blocking import run_blocking
@@ -212,11 +210,11 @@ class _Job:
     async def _ready(self, folder: Path) -> tuple[Backend, list[Attachment]]:
         """Pack the data while the engine starts: neither waits for the other."""
         starting = asyncio.create_task(
-            anyio.to_thread.run_sync(self.assistant.backend, self.settings, self.target)
+            asyncio.to_thread(self.assistant.backend, self.settings, self.target)
         )
         # Where packing fails nobody asks for the engine's own error, and that is no news.
         starting.add_done_callback(lambda task: task.cancelled() or task.exception())
-        attachments = await anyio.to_thread.run_sync(self.attachments, folder)
+        attachments = await asyncio.to_thread(self.attachments, folder)
         return await starting, attachments
 
     def plan(self, folder: Path) -> str:

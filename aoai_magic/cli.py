@@ -38,7 +38,8 @@ def serve(given: argparse.Namespace) -> int:
         lenient=given.lenient or _switch("AOAI_MAGIC_LENIENT"),
         request_models=_switch("AOAI_MAGIC_REQUEST_MODELS"),
     )
-    return serve_engine(config)
+    serve_engine(config)
+    return 0
 
 
 def demo(given: argparse.Namespace) -> int:

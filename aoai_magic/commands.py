@@ -44,8 +44,7 @@ def status(state: Assistant, words: Sequence[str]) -> str:
     lines += [f"model      {target.model or 'the default'}{_offline_note(target.model)}"]
     lines += [f"goes to    {destination(target, settings)}"]
     lines += _engine_lines(state, settings, target)
-    used = state.usage
-    lines += [f"this kernel {len(state.turns)} turns, {used.total_tokens:,} tokens"]
+    lines += [f"so far     {usage(state, ())}"]
     return "\n".join(lines)
 
 
@@ -73,7 +72,7 @@ def _engine_lines(
         return [*lines, f"isolation  none: {sandbox['error']}"]
     lines += [f"isolation  {sandbox.get('level', 'unknown')}"]
     lines += [f"           not covered: {gap}" for gap in sandbox.get("gaps") or ()]
-    return [*lines, f"sessions   {len(told.get('sessions') or ())} open"]
+    return [*lines, f"sessions   {len(told.get('sessions') or ())} in this engine"]
 
 
 def _launched() -> bool:
@@ -108,14 +107,16 @@ def config(state: Assistant, words: Sequence[str]) -> str:
 
 def show(state: Assistant, words: Sequence[str]) -> None:
     """Show the last turn again, e.g. after the page was reloaded in the middle of it."""
-    _last(state)._ipython_display_()
+    from .display import show as show_view
+
+    show_view(_last(state).view)
 
 
 def usage(state: Assistant, words: Sequence[str]) -> str:
     """Add up the tokens of this kernel's turns."""
     used = state.usage
     return (
-        f"{len(state.turns)} turns, {used.total_tokens:,} tokens "
+        f"turns: {len(state.turns)}, tokens: {used.total_tokens:,} "
         f"({used.input_tokens:,} in, {used.cached_tokens:,} of them cached; "
         f"{used.output_tokens:,} out)"
     )

@@ -11,17 +11,18 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, context_
 
 if TYPE_CHECKING:
     from .assistant import Assistant
+    from .magics import AssistantMagics
 
 _CELL = re.compile(r"\s*%%(?:assistant|aoai)\s")
 _LINE = re.compile(r"\s*%(?:assistant|aoai)\s+(\w*)$")
 _FILE_LIMIT = 100
 
 
-def complete(state: Assistant) -> Callable[[CompletionContext], Any]:
+def complete(magics: AssistantMagics) -> Callable[[CompletionContext], Any]:
     """Give the matcher for ``IPCompleter.custom_matchers``."""
 
     def assistant_matcher(context: CompletionContext) -> dict[str, Any]:
-        found = list(_completions(context, state))
+        found = list(_completions(context, magics))
         fragment = _fragment(context)
         return {"completions": found, "matched_fragment": fragment, "suppress": bool(found)}
 
@@ -30,12 +31,13 @@ def complete(state: Assistant) -> Callable[[CompletionContext], Any]:
     return cast("Callable[[CompletionContext], Any]", matcher)
 
 
-def _completions(context: CompletionContext, state: Assistant) -> Iterable[SimpleCompletion]:
+def _completions(context: CompletionContext, magics: AssistantMagics) -> Iterable[SimpleCompletion]:
     fragment = _fragment(context)
     if _LINE.match(context.line_with_cursor[: context.cursor_position]):
         return _commands(fragment)
     if not _CELL.match(context.full_text):
         return ()
+    state = magics.state
     if fragment.startswith("@"):
         return [*_variables(fragment, state, "@"), *_paths(fragment)]
     if context.cursor_line > 0:

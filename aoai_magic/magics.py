@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError as IPythonUsageError
@@ -12,13 +13,14 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.utils._process_common import arg_split
 from traitlets import Float, Unicode
 
-from .assistant import Assistant
 from .errors import UsageError
 from .options import Options
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets import Bunch
+
+    from .assistant import Assistant
 
 NAMES = ("assistant", "aoai")
 """Two names for one magic: another package registers ``%%assistant`` too."""
@@ -43,7 +45,14 @@ class AssistantMagics(Magics):
         self._file = {name: getattr(self, name) for name in self.config.get("AssistantMagics", {})}
         self._config: dict[str, Any] = {}
         self.observe(self._configured, names=list(self.traits(config=True)))
-        self.state = Assistant(shell.user_ns, self._layers)
+
+    @cached_property
+    def state(self) -> Assistant:
+        """What the kernel keeps between turns; made at the first use, to load quickly."""
+        from .assistant import Assistant
+
+        assert self.shell is not None  # as in any magic
+        return Assistant(self.shell.user_ns, self._layers)
 
     def _configured(self, change: Bunch) -> None:
         self._config[change.name] = change.new
@@ -132,7 +141,7 @@ def register(shell: InteractiveShell) -> AssistantMagics:
     # Last, after those that take away prompts and indents.
     shell.input_transformers_cleanup.append(as_async_cell)
     if hasattr(shell.Completer, "custom_matchers"):
-        shell.Completer.custom_matchers.append(complete(magics.state))
+        shell.Completer.custom_matchers.append(complete(magics))
     return magics
 
 

@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 
 def plan(prompt: str, attachments: Sequence[Attachment], target: Target, settings: Settings) -> str:
     """Say in plain text everything that would leave the notebook, to the byte."""
+    total = 0
     lines = [f"Nothing was sent. This would go to {destination(target, settings)}:", ""]
     lines += [f"  prompt  {len(prompt.encode()):,} bytes", *_indented(prompt)]
     for item in attachments:
-        lines += ["", f"  {item.filename}  {item.bytes:,} bytes ({item.kind} {item.name})"]
+        # Packed for its true size: before that only the size in memory is known.
+        size = item.path.stat().st_size
+        total += size
+        lines += ["", f"  {item.filename}  {size:,} bytes ({item.kind} {item.name})"]
         if item.card:
             lines += ["  and its description, which the model reads:", *_indented(item.card)]
-    total = sum(item.bytes for item in attachments)
     return "\n".join([*lines, "", f"  in all {len(attachments)} files, {total:,} bytes of data"])
 
 

@@ -209,10 +209,9 @@ def _gathered(batches: Iterable[Any], schema: Any, library: str) -> Frame:
 
 
 def _from_arrow(table: Any, library: str) -> Frame:
-    from aoai_magic.parcel import PICKLE_FIELD
+    from aoai_magic import parcel
 
-    if PICKLE_FIELD in table.column_names:  # a parcel of ours that was copied
-        table = table.drop_columns([PICKLE_FIELD])
+    table = parcel.plain(table)  # it may be a copy of one of ours
     if library == "polars":
         return _module("polars").from_arrow(table)
     return table.to_pandas()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from io import BytesIO
@@ -85,7 +86,7 @@ class ReturnedFile:
 
         print(repr(self))  # noqa: T201 - the notebook's own output
         if self.frame is not None:
-            display(self.frame)  # type: ignore[no-untyped-call]
+            display(self.frame)
 
 
 class Files(Mapping[str, ReturnedFile]):
@@ -119,10 +120,13 @@ class Turn:
     ----------
     view
         The immutable value from which everything here is read.
+    shown_in
+        Number of the cell in which it was shown while it ran, None outside notebooks.
     """
 
     def __init__(self, view: View, *, library: str = "pandas") -> None:
         self.view = view
+        self.shown_in = _cell_number()
         self._library = library
 
     @property
@@ -198,7 +202,8 @@ class Turn:
 
         target = Path(folder).expanduser()
         paths: dict[Path, bytes] = {}
-        for item in (*self.files.values(), *self.images):
+        made: list[ReturnedFile | Picture] = [*self.files.values(), *self.images]
+        for item in made:
             name = safe_name(item.name, {path.name for path in paths})
             paths[target / name] = item.data
         if not overwrite:
@@ -215,7 +220,15 @@ class Turn:
     def _ipython_display_(self) -> None:
         from .display import show
 
-        show(self.view)
+        # As the last line of the cell that asked, the turn stands above already.
+        if self.shown_in is None or self.shown_in != _cell_number():
+            show(self.view)
+
+
+def _cell_number() -> int | None:
+    core = sys.modules.get("IPython")
+    shell = core.get_ipython() if core else None
+    return shell.execution_count if shell else None
 
 
 def _write(path: Path, data: bytes) -> Path:

@@ -53,14 +53,16 @@ class Assistants:
         """Yield the events of one turn; see `base.Backend`."""
         with own_words(f"The server at {self.endpoint.url}"):
             api = client(self.endpoint)
-            isolation = await self._isolation(api)
+            told = await self.status()
             files = []
             for item in question.attachments:
                 yield events.Progress(f"sending {item.name}", 0, item.bytes)
                 files.append(await self._uploaded(api, item))
             assistant = await self._assistant(api, question)
             thread = question.thread or (await api.beta.threads.create()).id
-            yield events.Started(thread, self.target, question.model, isolation)
+            model = question.model or str(told.get("model", ""))
+            isolation = (told.get("sandbox") or {}).get("level")
+            yield events.Started(thread, self.target, model, isolation)
             async for event in self._run(api, thread, assistant, _message(question, files)):
                 yield event
 
@@ -92,10 +94,6 @@ class Assistants:
             await self.delete(entry.file_id)
             self.ledger.forget(self.store, entry.file_id)
         return len(entries)
-
-    async def _isolation(self, api: openai.AsyncOpenAI) -> str | None:
-        sandbox = (await self.status()).get("sandbox") or {}
-        return sandbox.get("level")
 
     async def _uploaded(self, api: openai.AsyncOpenAI, item: Attachment) -> str:
         """Give the item's file id; send it only if the far side has it no more."""
