@@ -15,16 +15,16 @@ call it only where the file's author could run code anyway.
 
 from __future__ import annotations
 
-from aoai_magic.parcel.envelope import PICKLE_FIELD, Manifest, peek
+from aoai_magic.parcel.envelope import Manifest, peek, plain
 from aoai_magic.parcel.kinds import Contents, contents, pack, shape, supported, unpack
 
 __all__ = [
-    "PICKLE_FIELD",
     "Contents",
     "Manifest",
     "contents",
     "pack",
     "peek",
+    "plain",
     "shape",
     "supported",
     "unpack",

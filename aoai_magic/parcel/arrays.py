@@ -161,11 +161,14 @@ def _one_type(values: Any, kinds: set[type], null: Any) -> Any:
     if name is None or (kind is float and null is not None):
         return None
     try:
-        # With from_pandas=True None, NaN, NaT and NA all become null, and a number
-        # among strings is an error: exactly what tells a float NaN from a float.
-        return pa.array(values, type=getattr(pa, name)(), from_pandas=null is not None)
+        # With from_pandas=True None, NaN, NaT and NA all become null.
+        array = pa.array(values, type=getattr(pa, name)(), from_pandas=null is not None)
     except (pa.ArrowException, OverflowError, UnicodeEncodeError):
         return None
+    # A number among texts is an error by now; among numbers it was silently converted.
+    if type(null) is not float or kind in (str, bytes):
+        return array
+    return array if array.null_count == sum(type(v) is float for v in values) else None
 
 
 def _decimals(values: Any, null: Any) -> Any:
@@ -224,16 +227,19 @@ def _is_masked(values: Any) -> bool:
 def _encode_masked(values: Any, _: Beside) -> tuple[Any, Spec]:
     import pyarrow as pa
 
-    mask = values.isna()
-    data = values.to_numpy(dtype=values.dtype.numpy_dtype, na_value=0)
-    return pa.array(data, mask=mask, from_pandas=False), {"dtype": str(values.dtype)}
+    # The public ways to data and mask fold NaN into NA, two values that differ here.
+    array = pa.array(values._data, mask=values._mask, from_pandas=False)
+    return array, {"dtype": str(values.dtype)}
 
 
-def _decode_by_dtype(array: Any, spec: Spec, _: Beside) -> Any:
+def _decode_masked(array: Any, spec: Spec, _: Beside) -> Any:
     import pandas as pd
 
     dtype: Any = pd.api.types.pandas_dtype(spec["dtype"])
-    return dtype.__from_arrow__(array)
+    mask = array.is_null().to_numpy(zero_copy_only=False)
+    data = array.fill_null(False if spec["dtype"] == "boolean" else 0)
+    data = data.to_numpy(zero_copy_only=False).astype(dtype.numpy_dtype)
+    return dtype.construct_array_type()(data, mask.copy())
 
 
 def _encode_string(values: Any, _: Beside) -> tuple[Any, Spec]:
@@ -277,30 +283,40 @@ def _decode_zoned(array: Any, spec: Spec, _: Beside) -> Any:
 
 
 def _encode_category(values: Any, beside: Beside) -> tuple[Any, Spec]:
-    import pyarrow as pa
-
-    categories, spec = encode(bare(values.categories), {})
-    if categories is None or pa.types.is_dictionary(categories.type):
-        return _encode_pickle(values, beside)
-    codes = pa.array(values.codes, mask=values.codes < 0)
-    array = pa.DictionaryArray.from_arrays(codes, categories, ordered=bool(values.ordered))
-    label, freq = values.categories.name, getattr(values.categories, "freq", None)
-    spec = {**spec, "label": labels.dump(label), "freq": labels.dump(freq)}
-    return array, {"categories": spec, "ordered": bool(values.ordered)}
+    array, spec = encode_codes(values.codes, values.categories, beside)
+    return array, {"ordered": bool(values.ordered), **spec}
 
 
 def _decode_category(array: Any, spec: Spec, beside: Beside) -> Any:
     import pandas as pd
 
-    if "key" in spec:
-        return _decode_pickle(array, spec, beside)
-    whole = _whole(array)
-    categories = index_of(decode(whole.dictionary, spec["categories"], beside))
-    categories.name = labels.load(spec["categories"]["label"])
-    if (freq := labels.load(spec["categories"]["freq"])) is not None:
-        categories.freq = freq
-    codes = whole.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    codes, categories = decode_codes(array, spec, beside)
     return pd.Categorical.from_codes(codes, categories, ordered=spec["ordered"])
+
+
+def encode_codes(codes: Any, categories: Any, beside: Beside) -> tuple[Any, Spec]:
+    """Turn codes (-1 is null) into an Index of categories into a dictionary array."""
+    import pyarrow as pa
+
+    array, spec = encode(bare(categories), {})
+    if array is None or pa.types.is_dictionary(array.type):
+        return _encode_pickle((codes, categories), beside)
+    indices = pa.array(codes, mask=codes < 0)
+    spec = {**spec, "label": labels.dump(categories.name), "freq": dump_frequency(categories)}
+    return pa.DictionaryArray.from_arrays(indices, array), {"categories": spec}
+
+
+def decode_codes(array: Any, spec: Spec, beside: Beside) -> tuple[Any, Any]:
+    """Undo `encode_codes`."""
+    if "key" in spec:
+        codes, categories = _decode_pickle(array, spec, beside)
+        return codes, categories
+    whole, spec = _whole(array), spec["categories"]
+    categories = index_of(decode(whole.dictionary, spec, beside))
+    categories.name = labels.load(spec["label"])
+    if spec["freq"] is not None:
+        categories.freq = labels.load(spec["freq"])
+    return whole.indices.fill_null(-1).to_numpy(zero_copy_only=False), categories
 
 
 def _encode_period(values: Any, _: Beside) -> tuple[Any, Spec]:
@@ -365,6 +381,12 @@ def bare(axis: Any) -> Any:
     return axis.to_numpy() if _is_numpy(axis.dtype) else axis.array
 
 
+def dump_frequency(index: Any) -> Any:
+    """Give the frequency that an index of times carries beside its values, else None."""
+    # A PeriodIndex has one too, but there it is the dtype's.
+    return labels.dump(index.freq) if hasattr(index, "freq") and index.dtype.kind in "mM" else None
+
+
 def index_of(values: Any) -> Any:
     """Make an Index of exactly these values."""
     import pandas as pd
@@ -378,7 +400,7 @@ CODECS = (
     Codec("numpy", _is_plain, _encode_plain, _decode_plain),
     Codec("object", _is_object, _encode_object, _decode_object),
     Codec("raw", _is_raw, _encode_raw, _decode_raw),
-    Codec("masked", _is_masked, _encode_masked, _decode_by_dtype),
+    Codec("masked", _is_masked, _encode_masked, _decode_masked),
     Codec("string", _pandas_dtype("StringDtype"), _encode_string, _decode_string),
     Codec("arrow", _pandas_dtype("ArrowDtype"), _encode_arrow, _decode_arrow),
     Codec("zoned", _pandas_dtype("DatetimeTZDtype"), _encode_zoned, _decode_zoned),

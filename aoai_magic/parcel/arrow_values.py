@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aoai_magic.parcel import envelope
 from aoai_magic.parcel.arrays import Beside, Spec
 
 
@@ -26,8 +27,7 @@ def dump_batch(batch: Any) -> tuple[Any, Spec, Beside]:
 
 def load_batch(table: Any, _: Spec, __: Beside) -> Any:
     """Give the batch."""
-    batches = table.combine_chunks().to_batches()
-    return batches[0] if batches else table.schema.empty_table().to_batches()[0]
+    return envelope.batches(table.combine_chunks())[0]
 
 
 def dump_polars(frame: Any) -> tuple[Any, Spec, Beside]:
@@ -39,7 +39,7 @@ def dump_polars(frame: Any) -> tuple[Any, Spec, Beside]:
         if series.dtype == pl.Object:  # polars cannot pickle these itself
             beside[name] = series.to_list()
     table = frame.drop(list(beside)).to_arrow(compat_level=pl.CompatLevel.oldest())
-    return table, {"order": frame.columns, "height": frame.height}, beside
+    return table, {"order": frame.columns}, beside
 
 
 def _has_arrow_type(series: Any) -> bool:
@@ -59,12 +59,12 @@ def load_polars(table: Any, header: Spec, beside: Beside) -> Any:
     """Build the polars DataFrame again."""
     import polars as pl
 
-    series = [
-        pl.Series(name, values, dtype=pl.Object) if isinstance(values, list) else values
-        for name, values in beside.items()
-    ]
     frame: Any = pl.from_arrow(table)
-    return frame.with_columns(series).select(header["order"])
+    series = {name: frame[name] for name in frame.columns}
+    for name, values in beside.items():
+        is_list = isinstance(values, list)
+        series[name] = pl.Series(name, values, dtype=pl.Object) if is_list else values
+    return pl.DataFrame([series[name] for name in header["order"]])
 
 
 def dump_polars_series(series: Any) -> tuple[Any, Spec, Beside]:

@@ -14,10 +14,7 @@ HEADER = b"aoai_magic"
 """Key of the schema's metadata under which the header stands."""
 
 PICKLE = b"aoai_magic.pickle"
-"""Key of the pickle where the table has no rows to hold it."""
-
-PICKLE_FIELD = "__pickled__"
-"""Name of the column that holds the pickle otherwise."""
+"""Key of the pickle; empty where the table's last column holds it."""
 
 VERSION = 1
 
@@ -62,24 +59,24 @@ def write(path: Path, table: Any, header: Mapping[str, Any]) -> None:
             pa.OSFile(str(half), "wb") as sink,
             pa.ipc.new_file(sink, schema, options=options) as w,
         ):
-            for batch in _batches(table):
+            for batch in batches(table):
                 w.write_batch(batch)
         half.replace(path)
     finally:
         half.unlink(missing_ok=True)
 
 
-def _batches(table: Any) -> list[Any]:
-    """Give the table's batches; one without rows for an empty table.
+def batches(table: Any) -> list[Any]:
+    """Give a table's record batches; one without rows for an empty table.
 
     Dictionaries stand in batches, so that with no batch categories would be lost.
     """
     import pyarrow as pa
 
     if table.num_rows or not table.num_columns:
-        batches = list(table.to_batches())
-        few = len(batches) <= 1 + table.num_rows // _SMALL_BATCH
-        return batches if few else list(table.combine_chunks().to_batches())
+        parts = list(table.to_batches())
+        few = len(parts) <= 1 + table.num_rows // _SMALL_BATCH
+        return parts if few else list(table.combine_chunks().to_batches())
     arrays = [
         column.chunk(0) if column.num_chunks else pa.nulls(0, column.type)
         for column in table.columns
@@ -102,7 +99,7 @@ def read(path: Path) -> tuple[Any, dict[str, Any], dict[str, Any]]:
         if header is None:
             raise ValueError(f"{path.name} is not a parcel of aoai_magic.")
         table = reader.read_all()
-    return *_open_pickle(table), header
+    return plain(table), _open_pickle(table), header
 
 
 def peek(path: Path) -> Manifest | None:
@@ -141,15 +138,25 @@ def _manifest(header: dict[str, Any] | None) -> Manifest | None:
 def enclose(table: Any, beside: Mapping[str, Any]) -> Any:
     """Return `table` with `beside` pickled into it.
 
-    The pickle is cut into as many slices as there are rows, so that a column can hold
-    it whatever its size, and no row of the others is touched.
+    The pickle is cut into as many slices as there are rows, so that a further column can
+    hold it whatever its size. Without rows or columns it stands in the schema.
     """
     if not beside:
         return table
     data = pickle.dumps(dict(beside), protocol=5)
     if not table.num_rows or not table.num_columns:
         return table.replace_schema_metadata({**(table.schema.metadata or {}), PICKLE: data})
-    return table.append_column(PICKLE_FIELD, _slices(data, table.num_rows))
+    table = table.append_column("__pickled__", _slices(data, table.num_rows))
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), PICKLE: b""})
+
+
+def plain(table: Any) -> Any:
+    """Return the table of a parcel as any Arrow reader would have it: without our additions."""
+    metadata = dict(table.schema.metadata or {})
+    if metadata.pop(PICKLE, None) == b"":
+        table = table.select(range(table.num_columns - 1))
+    metadata.pop(HEADER, None)
+    return table.replace_schema_metadata(metadata or None)
 
 
 def _slices(data: bytes, rows: int) -> Any:
@@ -161,15 +168,11 @@ def _slices(data: bytes, rows: int) -> Any:
     return pa.Array.from_buffers(pa.large_binary(), rows, buffers)
 
 
-def _open_pickle(table: Any) -> tuple[Any, dict[str, Any]]:
-    metadata = dict(table.schema.metadata or {})
-    data = metadata.pop(PICKLE, None)
-    metadata.pop(HEADER, None)
-    table = table.replace_schema_metadata(metadata or None)
-    if PICKLE_FIELD in table.column_names:
-        data = b"".join(map(_joined, table[PICKLE_FIELD].chunks))
-        table = table.drop_columns([PICKLE_FIELD])
-    return table, pickle.loads(data) if data else {}  # noqa: S301 - see the package's docstring
+def _open_pickle(table: Any) -> dict[str, Any]:
+    data = (table.schema.metadata or {}).get(PICKLE)
+    if data == b"":
+        data = b"".join(map(_joined, table.column(table.num_columns - 1).chunks))
+    return pickle.loads(data) if data else {}  # noqa: S301 - see the package's docstring
 
 
 def _joined(chunk: Any) -> Any:

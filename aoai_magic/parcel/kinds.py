@@ -6,13 +6,14 @@ imported cannot exist, so nothing is imported to find out what a value is.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aoai_magic.parcel import arrow_values, envelope, numpy_values, pandas_values
+from aoai_magic.parcel import arrow_values, envelope, numpy_values, pandas_values, whole_values
 
 Dump = Callable[[Any], tuple[Any, dict[str, Any], Any]]
 Load = Callable[[Any, dict[str, Any], Any], Any]
@@ -82,6 +83,16 @@ def _array(value: Any) -> tuple[int, int]:
     return rows, value.size // rows if rows else 0
 
 
+def _matrix(value: Any) -> tuple[int, int]:
+    return (value.shape[0], value.shape[1]) if len(value.shape) == 2 else (value.shape[0], 1)
+
+
+def _labelled(value: Any) -> tuple[int, int]:
+    """Count the cells of the axes (xarray), and the arrays over them."""
+    sizes = value.sizes.values()
+    return math.prod(sizes), len(getattr(value, "data_vars", "1"))
+
+
 _PANDAS = pandas_values
 _ARROW = arrow_values
 
@@ -94,6 +105,10 @@ KINDS = (
     Kind("pyarrow", "Table", _table, _ARROW.dump_table, _ARROW.load_table),
     Kind("pyarrow", "RecordBatch", _table, _ARROW.dump_batch, _ARROW.load_batch),
     Kind("numpy", "ndarray", _array, numpy_values.dump, numpy_values.load),
+    Kind("scipy.sparse", "sparray", _matrix, whole_values.dump, whole_values.load),
+    Kind("scipy.sparse", "spmatrix", _matrix, whole_values.dump, whole_values.load),
+    Kind("xarray", "Dataset", _labelled, whole_values.dump, whole_values.load),
+    Kind("xarray", "DataArray", _labelled, whole_values.dump, whole_values.load),
 )
 
 _BY_NAME = {kind.full_name: kind for kind in KINDS}

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from aoai_magic.parcel import labels
-from aoai_magic.parcel.arrays import Beside, Spec, bare, decode, encode, index_of
+from aoai_magic.parcel.arrays import (
+    Beside,
+    Spec,
+    bare,
+    decode,
+    decode_codes,
+    dump_frequency,
+    encode,
+    encode_codes,
+    index_of,
+)
 
 
 class Columns:
@@ -18,7 +28,14 @@ class Columns:
 
     def add(self, label: object, values: Any) -> Spec:
         """Encode `values` and return a spec that also says which column holds them."""
-        array, spec = encode(values, self.beside)
+        return self._add(label, *encode(values, self.beside))
+
+    def add_codes(self, label: object, codes: Any, categories: Any) -> Spec:
+        """Do as `add`, with codes and what they stand for."""
+        label = "index" if label is None else label
+        return self._add(label, *encode_codes(codes, categories, self.beside))
+
+    def _add(self, label: object, array: Any, spec: Spec) -> Spec:
         if array is None:
             return spec
         self.arrays.append(array)
@@ -51,8 +68,14 @@ class Reader:
 
     def values(self, spec: Spec) -> Any:
         """Decode the column that the spec names."""
-        array = self.table.column(spec["field"]) if "field" in spec else None
-        return decode(array, spec, self.beside)
+        return decode(self._array(spec), spec, self.beside)
+
+    def codes(self, spec: Spec) -> tuple[Any, Any]:
+        """Decode codes and what they stand for."""
+        return decode_codes(self._array(spec), spec, self.beside)
+
+    def _array(self, spec: Spec) -> Any:
+        return self.table.column(spec["field"]) if "field" in spec else None
 
 
 def dump_frame(frame: Any) -> tuple[Any, Spec, Beside]:
@@ -73,11 +96,21 @@ def load_frame(table: Any, header: Spec, beside: Beside) -> Any:
     import pandas as pd
 
     reader = Reader(table, beside)
-    arrays = [reader.values(spec) for spec in header["fields"]]
-    # A dict of arrays is copied, and so becomes writable: Arrow's memory is not.
-    frame = pd.DataFrame(dict(enumerate(arrays)), index=_load_index(header["index"], reader))
+    index = _load_index(header["index"], reader)
+    columns = {
+        place: _column(reader.values(spec), index) for place, spec in enumerate(header["fields"])
+    }
+    # A dict is copied, and so becomes writable: Arrow's memory is not.
+    frame = pd.DataFrame(columns, index=index)
     frame.columns = _load_labels(header["labels"])
     return _load_extras(frame, header)
+
+
+def _column(values: Any, index: Any) -> Any:
+    """Give the values; objects in a Series, lest pandas make dates and texts of them."""
+    import pandas as pd
+
+    return pd.Series(values, index, dtype=object) if values.dtype == object else values
 
 
 def dump_series(series: Any) -> tuple[Any, Spec, Beside]:
@@ -99,7 +132,9 @@ def load_series(table: Any, header: Spec, beside: Beside) -> Any:
     reader = Reader(table, beside)
     values = reader.values(header["values"])
     index = _load_index(header["index"], reader)
-    series = pd.Series(values, index=index, name=labels.load(header["label"]), copy=True)
+    series = pd.Series(
+        values, index, dtype=values.dtype, name=labels.load(header["label"]), copy=True
+    )
     return _load_extras(series, header)
 
 
@@ -122,8 +157,8 @@ def _dump_index(index: Any, columns: Columns) -> Spec:
     if isinstance(index, pd.RangeIndex):
         spec = {"range": [index.start, index.stop, index.step]}
     elif isinstance(index, pd.MultiIndex):
-        levels = (index.get_level_values(i) for i in range(index.nlevels))
-        spec = {"levels": [_dump_level(level, columns) for level in levels]}
+        levels = zip(index.names, index.codes, index.levels, strict=True)
+        spec = {"levels": [columns.add_codes(*level) for level in levels]}
     else:
         spec = {"level": _dump_level(index, columns)}
     return {**spec, "names": [labels.dump(name) for name in index.names]}
@@ -131,10 +166,7 @@ def _dump_index(index: Any, columns: Columns) -> Spec:
 
 def _dump_level(index: Any, columns: Columns) -> Spec:
     spec = columns.add("index" if index.name is None else index.name, bare(index))
-    freq = getattr(index, "freq", None)
-    if freq is not None and index.dtype.kind in "mM":
-        spec["freq"] = labels.dump(freq)
-    return spec
+    return {**spec, "freq": dump_frequency(index)}
 
 
 def _load_index(spec: Spec, reader: Reader) -> Any:
@@ -144,10 +176,10 @@ def _load_index(spec: Spec, reader: Reader) -> Any:
     if "range" in spec:
         return pd.RangeIndex(range(*spec["range"]), name=names[0])
     if "levels" in spec:
-        arrays = [reader.values(level) for level in spec["levels"]]
-        return pd.MultiIndex.from_arrays(arrays, names=names)
+        codes, levels = zip(*map(reader.codes, spec["levels"]), strict=True)
+        return pd.MultiIndex(levels, codes, names=names, verify_integrity=False)
     index = index_of(reader.values(spec["level"])).rename(names[0])
-    if "freq" in spec["level"]:
+    if spec["level"]["freq"] is not None:
         index.freq = labels.load(spec["level"]["freq"])
     return index
 
@@ -177,13 +209,26 @@ def _load_labels(spec: Spec) -> Any:
 
 
 def _dump_extras(value: Any) -> Spec:
-    return {
+    import pandas as pd
+
+    extras = {
         "attrs": labels.dump(value.attrs) if value.attrs else None,
         "duplicates": value.flags.allows_duplicate_labels,
     }
+    if type(value) not in (pd.DataFrame, pd.Series):
+        # pandas' own protocol for subclasses: what `_metadata` names is a property of
+        # the frame that its data does not tell (GeoPandas' active geometry).
+        own = {name: getattr(value, name, None) for name in type(value)._metadata}
+        extras["subclass"] = labels.dump((type(value), own))
+    return extras
 
 
 def _load_extras(value: Any, header: Spec) -> Any:
+    if "subclass" in header:
+        kind, own = labels.load(header["subclass"])
+        value = kind(value)
+        for name, fact in own.items():
+            object.__setattr__(value, name, fact)
     value.attrs.update(labels.load(header["attrs"]) or {})
     value.flags.allows_duplicate_labels = header["duplicates"]
     return value

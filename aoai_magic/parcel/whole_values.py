@@ -1,0 +1,19 @@
+"""Values that travel as one pickle: their libraries have no form that Arrow knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aoai_magic.parcel.arrays import Beside, Spec
+
+
+def dump(value: Any) -> tuple[Any, Spec, Beside]:
+    """Put the whole value beside an empty table."""
+    import pyarrow as pa
+
+    return pa.table({}), {}, {"value": value}
+
+
+def load(_: Any, __: Spec, beside: Beside) -> Any:
+    """Give the value."""
+    return beside["value"]
