@@ -164,6 +164,7 @@ async def _lifespan(config: EngineConfig, model: Model, app: Starlette) -> Async
             app.state.engine = Engine(config, store, stored, sessions, running, lambda: model.name)
             await running.recover()
             tasks.start_soon(running.watch)
+            tasks.start_soon(_warm_up, sessions)
             yield
             await running.stop()
             tasks.cancel_scope.cancel()
@@ -172,6 +173,14 @@ async def _lifespan(config: EngineConfig, model: Model, app: Starlette) -> Async
             await sessions.close()
             instance.close()
             await store.close()
+
+
+async def _warm_up(sessions: Sessions) -> None:
+    """Get the sandbox ready before the first run needs it; that run reports what fails."""
+    try:
+        await sessions.isolation()
+    except Exception as error:
+        _LOG.warning("There is no sandbox: %s", error)
 
 
 def _model_opener(config: EngineConfig, model: Model) -> Callable[[Body], Awaitable[Model]]:

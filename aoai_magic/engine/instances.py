@@ -16,7 +16,7 @@ from aoai_magic.engine.ids import new_id
 
 
 class Instance:
-    """This process, as the others of the same data folder see it."""
+    """The present process, as the others of the same data folder see it."""
 
     def __init__(self, folder: Path) -> None:
         private_folder(folder)

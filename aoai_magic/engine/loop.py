@@ -29,7 +29,7 @@ from aoai_magic.engine.recorder import CodeRecord, Recorder
 from aoai_magic.engine.reply import CodeCall, Reply, UnknownCall, call_id
 from aoai_magic.engine.sessions import Lease, Sessions
 from aoai_magic.engine.store import Store
-from aoai_magic.engine.tables import STEPS, THREADS
+from aoai_magic.engine.tables import THREADS
 from aoai_magic.engine.tools import Toolbox
 from aoai_magic.sandbox.session import Event
 
@@ -275,30 +275,30 @@ class RunLoop:
         record, outputs = call.record, Outputs()
         record.call["code_interpreter"]["outputs"] = outputs.parts
         await record.step.save()
-        if call.reader.complete:
-            notes = await self._run_cell(call.reader.code, record, outputs)
-        else:
-            outputs.outcome, outputs.error, notes = "error", _BROKEN, []
-            record.output(outputs.add_logs(outputs.line(_BROKEN)))
+        level = (await self._services.sessions.isolation()).level
+        state = await self._services.sessions.state(self._run["thread_id"])
+        try:
+            notes = await self._run_cell(call, outputs)
+        finally:
+            record.step.body["metadata"] = outputs.metadata(state, level)
         await record.step.close("completed")
         self._failures = 0 if outputs.outcome == "ok" else self._failures + 1
         text = as_text(outputs.parts, self._services.bounds.tool_output)
         return "\n".join([*notes, text])
 
-    async def _run_cell(self, code: str, record: CodeRecord, outputs: Outputs) -> list[str]:
+    async def _run_cell(self, call: CodeCall, outputs: Outputs) -> list[str]:
+        if not call.reader.complete:
+            call.record.output(outputs.refuse(_BROKEN))
+            return []
         sessions = self._services.sessions
-        level = (await sessions.isolation()).level
         async with sessions.lease(self._run["thread_id"], self._given) as lease:
-            try:
-                async with _closing(lease.session.run(code)) as events:
-                    await self._follow_cell(events, record, outputs)
-            finally:
-                record.step.body["metadata"] = outputs.metadata(lease.state, level)
+            async with _closing(lease.session.run(call.reader.code)) as events:
+                await self._follow_cell(events, call.record, outputs)
             made = await sessions.collect(lease, self._azure, self._services.bounds.files_per_cell)
         for name, body in made.items():
             self._recorder.links[name] = body["id"]
             self._recorder.files.append(body["id"])
-        return _notes(lease, made)
+        return _notes(lease, outputs, made)
 
     async def _follow_cell(
         self, events: AsyncIterator[Event], record: CodeRecord, outputs: Outputs
@@ -334,10 +334,11 @@ async def _closing(iterator: AsyncIterator[Any]) -> AsyncIterator[AsyncIterator[
                 await close()
 
 
-def _notes(lease: Lease, made: dict[str, Body]) -> list[str]:
+def _notes(lease: Lease, outputs: Outputs, made: dict[str, Body]) -> list[str]:
     notes = []
-    if lease.state == "restored":
-        notes.append("[The session is a fresh one: variables of earlier code are lost.]")
+    if lease.state == "restored" or outputs.lost:
+        reason = f" ({outputs.lost})" if outputs.lost else ""
+        notes.append(f"[The session is a fresh one: variables of earlier code are lost{reason}]")
     if made:
         notes.append(f"[New or changed files: {', '.join(map(repr, made))}]")
     return notes

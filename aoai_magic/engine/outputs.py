@@ -36,10 +36,29 @@ class Outputs:
     outcome: Outcome = "interrupted"
     error: str | None = None
     seconds: float = 0.0
+    lost: str | None = None
     _held: dict[str, Display] = field(default_factory=dict)
+    _first: bool = True
+    _end: Ended | None = None
 
     def take(self, event: Event) -> list[str | Picture]:
-        """Read one event; gives the texts and pictures that it adds."""
+        """Read one event; gives the texts and pictures that it adds.
+
+        An end that comes first may be that of an earlier session, which is only to be
+        told (``lost``); it was this cell's if the cell then is over and not well.
+        """
+        first, self._first = self._first, False
+        if first and isinstance(event, Ended):
+            self._end = event
+            return []
+        end, self._end = self._end, None
+        if end is not None:
+            if isinstance(event, Done) and not event.ok:
+                return [*self._read(end), *self._read(event)]
+            self.lost = clean(end.message)
+        return self._read(event)
+
+    def _read(self, event: Event) -> list[str | Picture]:
         if isinstance(event, Stream):
             return [clean(event.text)]
         if isinstance(event, Display):
@@ -76,6 +95,11 @@ class Outputs:
         if event.ok and self.error is None:
             self.outcome = "ok"
         return [piece for held in self._held.values() for piece in self._show(held)]
+
+    def refuse(self, text: str) -> Body:
+        """Say why the cell was not run; gives the delta."""
+        self.outcome, self.error = "error", text
+        return self.add_logs(self.line(text))
 
     def line(self, text: str) -> str:
         """Make ``text`` stand on lines of its own behind what is there."""

@@ -13,7 +13,8 @@ from pathlib import PurePosixPath
 
 from aoai_magic.engine.objects import Body
 
-_LONGEST = 200
+_LONGEST = 240
+"""Bytes of a name; file systems take 255, and a number may have to be added."""
 
 
 def place(standing: Iterable[Body], messages: Iterable[Sequence[Body]]) -> dict[str, Body]:
@@ -63,4 +64,6 @@ def safe_name(text: str) -> str:
     last = text.replace("\\", "/").rsplit("/", 1)[-1]
     kept = "".join(letter for letter in last if unicodedata.category(letter)[0] != "C")
     name = PurePosixPath(kept.strip().lstrip(".") or "file")
-    return f"{name.stem[: _LONGEST - len(name.suffix)]}{name.suffix[:_LONGEST]}"
+    suffix = name.suffix if len(name.suffix.encode()) < _LONGEST // 2 else ""
+    stem = name.name[: len(name.name) - len(suffix)].encode()[: _LONGEST - len(suffix.encode())]
+    return stem.decode(errors="ignore") + suffix

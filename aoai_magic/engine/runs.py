@@ -30,6 +30,7 @@ from aoai_magic.sandbox.session import SandboxError
 _LOG = logging.getLogger(__name__)
 _WATCH_SECONDS = 0.25
 _RECOVER_EVERY = 20
+_PATIENCE = 5.0
 _GONE = "The engine that executed the run has stopped; start the run again."
 _STOPPED = "The engine was stopped while the run was going on; start the run again."
 
@@ -40,6 +41,7 @@ class Execution:
 
     recorder: Recorder
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    over: anyio.Event = field(default_factory=anyio.Event)
 
 
 class Runs:
@@ -98,6 +100,7 @@ class Runs:
         finally:
             self._executions.pop(recorder.run["id"], None)
             recorder.feed.close()
+            execution.over.set()
 
     def _interrupted(self) -> Ending:
         if self._stopping:
@@ -166,11 +169,12 @@ class Runs:
 
     async def abort(self, run_id: str) -> None:
         """Stop a run, if it is not over yet, and wait until it is."""
+        execution = self._executions.get(run_id)
         with suppress(ApiError):
             await self.cancel(run_id)
-        with anyio.move_on_after(5):
-            while run_id in self._executions:
-                await anyio.sleep(0.01)
+        if execution is not None:
+            with anyio.move_on_after(_PATIENCE):
+                await execution.over.wait()
 
     def _mark_cancelling(self, connection: Connection, run_id: str) -> tuple[Body, str | None]:
         row = store.row(connection, RUNS, RUNS.c.id == run_id)
@@ -268,11 +272,12 @@ class Runs:
     async def stop(self) -> None:
         """End every run of this engine, because the engine stops."""
         self._stopping = True
-        for execution in list(self._executions.values()):
+        executions = list(self._executions.values())
+        for execution in executions:
             execution.scope.cancel()
-        with anyio.move_on_after(5):
-            while self._executions:
-                await anyio.sleep(0.01)
+        with anyio.move_on_after(_PATIENCE):
+            for execution in executions:
+                await execution.over.wait()
 
 
 def active_run(connection: Connection, thread_id: str) -> str | None:

@@ -66,7 +66,8 @@ class Toolbox:
         if isinstance(asked, str):
             return asked
         name = _BUILT_IN.get(asked["type"]) or _offered_name(asked["function"]["name"])
-        return {"type": "function", "function": {"name": name}}
+        offered = {tool["function"]["name"] for tool in self.offer()}
+        return {"type": "function", "function": {"name": name}} if name in offered else "auto"
 
 
 def _offered_name(name: str) -> str:

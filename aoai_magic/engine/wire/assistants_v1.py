@@ -4,6 +4,8 @@ Files are ``file_ids`` of the assistant and of the message there, retrieval is w
 became file search, and several keys do not exist yet.
 """
 
+# ruff: noqa: D101 - each class is the object of that name in the published description
+
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal

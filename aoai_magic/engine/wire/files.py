@@ -90,7 +90,7 @@ def _form(call: Call, limit: int) -> Any:
         raise too_large(limit)
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise ApiError("The request body must be multipart/form-data with 'file' and 'purpose'.")
-    request._receive = _bounded(request._receive, most, limit)  # noqa: SLF001
+    request._receive = _bounded(request._receive, most, limit)
     return request.form(max_files=_MOST_PARTS, max_fields=_MOST_PARTS)
 
 

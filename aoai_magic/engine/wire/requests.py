@@ -1,5 +1,7 @@
 """The request bodies of version 2, with the limits that the service sets."""
 
+# ruff: noqa: D101 - each class is the object of that name in the published description
+
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
@@ -46,7 +48,7 @@ ByShape = Discriminator(_shape_of)
 
 def _option_of(value: Any) -> str:
     """Tell a word from an object."""
-    return _type_of(value) or TAG + "word" if isinstance(value, dict) else TAG + "word"
+    return TAG + "word" if isinstance(value, str) else _type_of(value) or TAG + "word"
 
 
 ByOption = Discriminator(_option_of)
@@ -120,7 +122,7 @@ ToolChoice = Annotated[
 
 
 class CodeResources(Closed):
-    file_ids: FileIds = []
+    file_ids: FileIds = Field(default_factory=list)
 
 
 class StaticChunking(Closed):
@@ -143,7 +145,7 @@ ChunkingStrategy = Annotated[
 
 
 class NewStore(Closed):
-    file_ids: Annotated[list[str], Field(max_length=10_000)] = []
+    file_ids: Annotated[list[str], Field(max_length=10_000)] = Field(default_factory=list)
     chunking_strategy: ChunkingStrategy | None = None
     metadata: Metadata | None = None
 

@@ -1,0 +1,122 @@
+"""Holds every answer of an engine against the published description of the API."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from jsonschema import Draft202012Validator
+
+DESCRIPTION = json.loads(Path(__file__).with_name("description.json").read_text("utf-8"))
+_SCHEMAS = DESCRIPTION["components"]["schemas"]
+
+
+def _follow_the_service():
+    """Where the recorded service departs from its description, the engine does too."""
+    for name, schema in _SCHEMAS.items():
+        if name.startswith("List"):
+            for key in ("first_id", "last_id"):
+                schema["properties"][key] = {"type": ["string", "null"]}
+    _SCHEMAS["OpenAIFile"]["properties"]["status_details"] = {"type": ["string", "null"]}
+
+
+_follow_the_service()
+
+_OBJECTS = {
+    "thread": "ThreadObject",
+    "thread.run": "RunObject",
+    "thread.run.step": "RunStepObject",
+    "thread.run.step.delta": "RunStepDeltaObject",
+    "thread.message": "MessageObject",
+    "thread.message.delta": "MessageDeltaObject",
+}
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "code"],
+            "properties": {"message": {"type": "string", "minLength": 1}},
+        }
+    },
+}
+
+
+def _validator(schema):
+    return Draft202012Validator({**schema, "components": DESCRIPTION["components"]})
+
+
+_EVENT_VALIDATORS = {
+    kind: _validator({"$ref": f"#/components/schemas/{name}"}) for kind, name in _OBJECTS.items()
+}
+_PATTERNS = [
+    (re.compile(re.sub(r"\{\w+\}", "[^/]+", path) + "$"), methods)
+    for path, methods in sorted(DESCRIPTION["paths"].items(), key=lambda item: "{" in item[0])
+]
+
+
+def problems(method: str, path: str, status: int, body: bytes) -> list[str]:
+    """Say what is wrong with a JSON answer."""
+    data = json.loads(body)
+    if status >= 400:
+        return _complain(_validator(_ERROR), data)
+    operation = next((methods for pattern, methods in _PATTERNS if pattern.match(path)), {})
+    answers = operation.get(method.lower(), {}).get("responses", {})
+    content = answers.get("200", {}).get("content", {})
+    if "application/json" not in content:
+        return []
+    return _complain(_validator(content["application/json"]["schema"]), data)
+
+
+def stream_problems(body: bytes) -> list[str]:
+    """Say what is wrong with a stream of events."""
+    found = []
+    for data in re.findall(rb"^data: (.*)$", body, re.MULTILINE):
+        if data != b"[DONE]":
+            event = json.loads(data)
+            found += _complain(_EVENT_VALIDATORS[event["object"]], event)
+    return found
+
+
+def _complain(validator, data) -> list[str]:
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(data)]
+
+
+class Watched:
+    """ASGI middleware that collects the problems of all version 2 answers."""
+
+    def __init__(self, app) -> None:
+        self.app = app
+        self.problems: list[str] = []
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start, pieces = {}, []
+
+        async def watch(message):
+            start.update(message if message["type"] == "http.response.start" else {})
+            pieces.append(message.get("body", b""))
+            await send(message)
+
+        await self.app(scope, receive, watch)
+        self._check(scope, start, b"".join(pieces))
+
+    def _check(self, scope, start, body):
+        headers = dict(scope["headers"])
+        version_1 = (
+            b"v1" in headers.get(b"openai-beta", b"") or b"2024-02-15" in scope["query_string"]
+        )
+        path = re.sub(r"^(/openai)?(/v1)?", "", scope["path"])
+        kind = dict(start["headers"]).get(b"content-type", b"")
+        if version_1 or path == "/engine":
+            return
+        found = []
+        if kind == b"application/json" and not path.endswith("/content"):
+            found = problems(scope["method"], path, start["status"], body)
+        elif kind.startswith(b"text/event-stream"):
+            found = stream_problems(body)
+        self.problems += [f"{scope['method']} {path}: {problem}" for problem in found]

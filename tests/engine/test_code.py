@@ -1,0 +1,234 @@
+"""The code interpreter: pictures, files, sessions, and what the model is told of them."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import pytest
+
+from aoai_magic.sandbox.session import Limits
+
+from .test_runs import steps
+
+PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
+
+
+def last_message(client, run):
+    return client.beta.threads.messages.list(run.thread_id).data[0]
+
+
+def logs(step):
+    (call,) = step.step_details.tool_calls
+    return "".join(o.logs for o in call.code_interpreter.outputs if o.type == "logs")
+
+
+def printed(delta):
+    parts = [call.code_interpreter for call in delta.step_details.tool_calls]
+    return "".join(output.logs for part in parts for output in part.outputs or ())
+
+
+def upload(client, name, data):
+    return client.files.create(file=(name, io.BytesIO(data)), purpose="assistants")
+
+
+def test_picture_is_in_the_step_and_first_in_the_message(client, ask):
+    run = ask({"code": PLOT}, {"text": "Here it is."})
+    (call,) = steps(client, run)[0].step_details.tool_calls
+    (shown,) = [o for o in call.code_interpreter.outputs if o.type == "image"]
+    image, text = last_message(client, run).content
+    assert image.image_file.file_id == shown.image.file_id
+    assert text.text.value == "Here it is."
+    assert client.files.content(shown.image.file_id).content.startswith(b"\x89PNG")
+    file = client.files.retrieve(shown.image.file_id)
+    assert (file.filename, file.purpose) == ("chart-1.png", "assistants_output")
+
+
+def test_pictures_without_a_text_get_a_message(client, script):
+    model = script([{"code": PLOT}, {"finish": "stop"}])
+    assistant = client.beta.assistants.create(model=model, tools=[{"type": "code_interpreter"}])
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": "Plot."}])
+    with client.beta.threads.runs.stream(thread_id=thread.id, assistant_id=assistant.id) as stream:
+        stream.until_done()
+    (part,) = stream.get_final_messages()[-1].content
+    assert part.type == "image_file"
+
+
+def test_text_and_pictures_keep_their_order_and_streamed_equals_stored(client, script):
+    code = f"print('before')\n{PLOT}\nprint('after')"
+    model = script([{"code": code}, {"text": "Done."}])
+    assistant = client.beta.assistants.create(model=model, tools=[{"type": "code_interpreter"}])
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": "Plot."}])
+    with client.beta.threads.runs.stream(thread_id=thread.id, assistant_id=assistant.id) as stream:
+        stream.until_done()
+    streamed = stream.get_final_run_steps()[0].step_details.tool_calls[0].code_interpreter.outputs
+    stored = steps(client, stream.get_final_run())[0].step_details.tool_calls[0]
+    kinds = [output.type for output in stored.code_interpreter.outputs]
+    assert kinds == [output.type for output in streamed] == ["logs", "image", "logs"]
+
+
+def test_made_file_is_attached_and_linked(client, ask):
+    code = "open('/mnt/data/two words.csv', 'w').write('a\\n1\\n')"
+    said = "資料 [here](sandbox:/mnt/data/two words.csv), again sandbox:/mnt/data/two words.csv"
+    run = ask({"code": code}, {"text": said, "chunk": 3})
+    message = last_message(client, run)
+    text = message.content[0].text
+    assert text.value == said
+    for annotation in text.annotations:
+        assert annotation.text == "sandbox:/mnt/data/two words.csv"
+        assert said[annotation.start_index : annotation.end_index] == annotation.text
+    (attachment,) = message.attachments
+    assert [a.file_path.file_id for a in text.annotations] == 2 * [attachment.file_id]
+    assert client.files.content(attachment.file_id).content == b"a\n1\n"
+    assert client.files.retrieve(attachment.file_id).filename == "two words.csv"
+
+
+def test_streamed_annotations_are_not_doubled(client, script):
+    model = script(
+        [{"code": "open('x.txt', 'w').write('x')"}, {"text": "See sandbox:/mnt/data/x.txt."}]
+    )
+    assistant = client.beta.assistants.create(model=model, tools=[{"type": "code_interpreter"}])
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": "Write."}])
+    with client.beta.threads.runs.stream(thread_id=thread.id, assistant_id=assistant.id) as stream:
+        stream.until_done()
+    (message,) = stream.get_final_messages()
+    stored = client.beta.threads.messages.list(thread.id).data[0]
+    assert message.content[0].text.value == stored.content[0].text.value
+    streamed = message.content[0].text.annotations[0].to_dict()
+    assert streamed == stored.content[0].text.annotations[0].to_dict()
+
+
+def test_changed_file_gets_a_new_id_and_untouched_one_is_not_reported(client, ask):
+    write = "open('/mnt/data/n.txt', 'w').write({!r})"
+    first = ask({"code": write.format("one")}, {"text": "One."})
+    thread = client.beta.threads.retrieve(first.thread_id)
+    (old,) = last_message(client, first).attachments
+    client.beta.threads.messages.create(thread.id, role="user", content="Look.")
+    look = ask({"code": "print(open('/mnt/data/n.txt').read())"}, {"text": "."}, thread=thread)
+    assert last_message(client, look).attachments == []
+    client.beta.threads.messages.create(thread.id, role="user", content="Change.")
+    change = ask({"code": write.format("two")}, {"text": "."}, thread=thread)
+    (new,) = last_message(client, change).attachments
+    assert new.file_id != old.file_id
+    assert client.files.content(old.file_id).content == b"one"
+    assert client.files.content(new.file_id).content == b"two"
+
+
+def test_files_of_assistant_thread_and_message_are_all_there(client, script):
+    ids = {name: upload(client, "data.csv", name.encode()).id for name in ("a", "t", "m")}
+    code = "import os\nfor n in sorted(os.listdir('/mnt/data')): print(n, open(f'/mnt/data/{n}').read())"
+    resources = {key: {"code_interpreter": {"file_ids": [ids[key]]}} for key in "at"}
+    assistant = client.beta.assistants.create(
+        model=script([{"code": code}, {"text": "."}]),
+        tools=[{"type": "code_interpreter"}],
+        tool_resources=resources["a"],
+    )
+    thread = client.beta.threads.create(tool_resources=resources["t"])
+    attachment = {"file_id": ids["m"], "tools": [{"type": "code_interpreter"}]}
+    client.beta.threads.messages.create(
+        thread.id, role="user", content="List.", attachments=[attachment]
+    )
+    run = client.beta.threads.runs.create_and_poll(
+        thread_id=thread.id, assistant_id=assistant.id, poll_interval_ms=20
+    )
+    assert logs(steps(client, run)[0]) == "data-2.csv t\ndata-3.csv m\ndata.csv a\n"
+    assert last_message(client, run).attachments == []
+    held = client.beta.threads.retrieve(thread.id).tool_resources.code_interpreter.file_ids
+    assert held == [ids["t"], ids["m"]]
+
+
+def test_later_message_replaces_its_earlier_file(client, ask):
+    thread = client.beta.threads.create()
+    for content in (b"old", b"new"):
+        attachment = {"file_id": upload(client, "data.txt", content).id}
+        attachment["tools"] = [{"type": "code_interpreter"}]
+        client.beta.threads.messages.create(
+            thread.id, role="user", content="Look.", attachments=[attachment]
+        )
+        run = ask(
+            {"code": "print(open('/mnt/data/data.txt').read())"}, {"text": "."}, thread=thread
+        )
+        assert logs(steps(client, run)[0]) == f"{content.decode()}\n"
+
+
+def test_session_keeps_its_variables_and_two_threads_have_two(client, ask):
+    first = ask({"code": "x = 41"}, {"text": "."})
+    thread = client.beta.threads.retrieve(first.thread_id)
+    client.beta.threads.messages.create(thread.id, role="user", content="On.")
+    second = ask({"code": "print(x + 1)"}, {"text": "."}, thread=thread)
+    other = ask({"code": "print(x)"}, {"text": "."})
+    assert logs(steps(client, second)[0]) == "42\n"
+    assert "NameError" in logs(steps(client, other)[0])
+    sessions = [steps(client, run)[0].to_dict()["metadata"]["session"] for run in (first, second)]
+    assert sessions == ["new", "live"]
+
+
+def test_restored_session_has_the_files_and_says_what_is_lost(start_engine, script):
+    engine = start_engine(limits=Limits(idle_seconds=0.2))
+    client = engine.openai()
+    model = script(
+        [{"code": "x = 1\nopen('/mnt/data/kept.txt', 'w').write('kept')"}, {"text": "."}],
+        [{"code": "print(open('/mnt/data/kept.txt').read())\nprint(x)"}, {"text": "."}],
+    )
+    assistant = client.beta.assistants.create(model=model, tools=[{"type": "code_interpreter"}])
+    thread = client.beta.threads.create()
+    for _ in range(2):
+        client.beta.threads.messages.create(thread.id, role="user", content="Go on.")
+        run = client.beta.threads.runs.create_and_poll(
+            thread_id=thread.id, assistant_id=assistant.id, poll_interval_ms=20
+        )
+        time.sleep(0.5)
+    step = steps(client, run)[0]
+    assert step.to_dict()["metadata"]["session"] == "restored"
+    assert logs(step).startswith("kept\n")
+    assert "NameError" in logs(step)
+
+
+def test_process_that_dies_is_reported_and_files_stay(client, ask):
+    run = ask(
+        {"code": "open('/mnt/data/a.txt', 'w').write('a')\nimport os\nos._exit(1)"},
+        {"code": "print(open('/mnt/data/a.txt').read())"},
+        {"text": "."},
+    )
+    died, after, _ = steps(client, run)
+    assert died.to_dict()["metadata"]["outcome"] == "ended"
+    assert logs(died) != ""
+    assert logs(after) == "a\n"
+    assert after.to_dict()["metadata"]["session"] == "restored"
+
+
+def test_cancel_stops_running_code(client, script):
+    model = script([{"text": "Wait.", "code": "print('on', flush=True)\nwhile True: pass"}])
+    assistant = client.beta.assistants.create(model=model, tools=[{"type": "code_interpreter"}])
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": "Go."}])
+    events = []
+    with client.beta.threads.runs.stream(thread_id=thread.id, assistant_id=assistant.id) as stream:
+        for event in stream:
+            events.append(event.event)
+            if event.event == "thread.run.step.delta" and printed(event.data.delta) == "on\n":
+                run = client.beta.threads.runs.cancel(stream.current_run.id, thread_id=thread.id)
+                assert run.status == "cancelling"
+    assert events[-3:] == [
+        "thread.run.cancelling",
+        "thread.run.step.cancelled",
+        "thread.run.cancelled",
+    ]
+    (_, step) = steps(client, run)
+    assert (step.status, logs(step)) == ("cancelled", "on\n")
+    assert step.to_dict()["metadata"]["outcome"] == "interrupted"
+
+
+@pytest.mark.parametrize("tool_choice", [{"type": "code_interpreter"}, "required", "none"])
+def test_tool_choice_is_taken(client, ask, tool_choice):
+    run = ask({"text": "."}, tool_choice=tool_choice)
+    assert run.status == "completed"
+    assert run.to_dict()["tool_choice"] == tool_choice
+
+
+def test_engine_describes_itself(engine, client, ask):
+    run = ask({"code": "1"}, {"text": "."})
+    about = client.get("/engine", cast_to=object)
+    assert about["model"] == "scripted:silent.yaml"
+    assert about["sandbox"]["level"]
+    (session,) = [s for s in about["sessions"] if s["thread_id"] == run.thread_id]
+    assert session["alive"] is True
