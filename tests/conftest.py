@@ -54,3 +54,26 @@ def _is_here(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory):
+    """A running engine that opens whichever model a run names; shared by all tests."""
+    from aoai_magic.backends.launch import start
+
+    environ = {name: value for name, value in os.environ.items() if name not in SECRETS}
+    running = start(tmp_path_factory.mktemp("engine"), "local", environ)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Write a script for the scripted model and give its SPEC."""
+
+    def write(text: str) -> str:
+        path = tmp_path / "script.yaml"
+        path.write_text(text, "utf-8")
+        return f"scripted:{path}"
+
+    return write

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
-from ..errors import ServiceError
+from ..errors import ServiceError, UsageError
 
 if TYPE_CHECKING:
     from ..settings import Settings, Target
@@ -20,6 +22,8 @@ def open_backend(settings: Settings, target: Target) -> Assistants:
         If the local engine cannot be started.
     ServiceError
         If the target cannot be used as it is configured.
+    UsageError
+        If the model SPEC names no kind of model.
     """
     if target.name in ("azure", "openai"):
         raise ServiceError(
@@ -34,9 +38,25 @@ def open_backend(settings: Settings, target: Target) -> Assistants:
 
     ledger = Ledger(settings.folder)
     if target.name == "local":
+        _check_spec(target.model)
         engine = LAUNCHER.ensure(settings.folder, settings.sandbox)
         # All engines over one data directory share its files, so the ledger's
         # place is the directory and not the address of today's engine.
         return Assistants(Endpoint(engine.url, engine.token), "local", ledger, "local")
     url = target.name.rstrip("/").removesuffix("/v1")
     return Assistants(Endpoint(url, engine_key()), target.name, ledger, url)
+
+
+def _check_spec(spec: str) -> None:
+    """Refuse a model that the engine would take for a mere name.
+
+    An engine serves names that it does not know by its configured model, as old code
+    expects; here that would be the offline model in place of what the user asked for.
+    """
+    kinds = sorted({point.name for point in entry_points(group="aoai_magic.models.v1")})
+    kind = spec.partition(":")[0]
+    if not spec or kind in kinds:
+        return
+    near = difflib.get_close_matches(kind, kinds, 1)
+    hint = f"did you mean {near[0]}?" if near else f"a name wants its kind, e.g. openai:{spec}."
+    raise UsageError(f"{spec!r} is no model SPEC ({', '.join(kinds)}); {hint}")

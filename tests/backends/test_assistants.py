@@ -1,0 +1,154 @@
+"""Turns through the Assistants API, against a real engine in a process of its own."""
+
+import asyncio
+
+import pandas as pd
+import pytest
+
+from aoai_magic import view
+from aoai_magic.attach.ledger import Ledger
+from aoai_magic.attach.resolve import resolve
+from aoai_magic.backends.assistants import Assistants
+from aoai_magic.backends.base import Question
+from aoai_magic.backends.connect import Endpoint
+from aoai_magic.conversation import Stop, follow
+from aoai_magic.errors import ServiceError
+
+WHOLE = """
+turns:
+  - - text: "I look."
+      code: |
+        # A first try
+        print(sales["nothing"])
+    - code: |
+        # Totals
+        import matplotlib.pyplot as plt
+        totals = sales.groupby("region")["revenue"].sum()
+        totals.plot.bar()
+        totals.to_csv("/mnt/data/totals.csv")
+        print(totals)
+      usage: {prompt_tokens: 100, completion_tokens: 20}
+    - text: "South has 7; see [the table](sandbox:/mnt/data/totals.csv)."
+  - - code: "print(len(totals), sales.shape)"
+    - text: "Two."
+"""
+
+SALES = pd.DataFrame({"region": ["North", "South"] * 2, "revenue": [1, 3, 2, 4]})
+
+
+@pytest.fixture
+def backend(engine, tmp_path):
+    return Assistants(
+        Endpoint(engine.url, engine.token), "local", Ledger(tmp_path / "ledger"), "here"
+    )
+
+
+@pytest.fixture
+def attached(tmp_path):
+    def attach(**variables):
+        return resolve(list(variables), "", variables, tmp_path, folder=tmp_path)
+
+    return attach
+
+
+async def asked(backend, question, show=lambda view: None, stop=None):
+    return await follow(backend.turn(question), show, stop or Stop(), timeout=60)
+
+
+async def test_a_whole_turn_and_a_second_one(backend, attached, script):
+    model = script(WHOLE)
+    seen = await asked(backend, Question("Compare.", attached(sales=SALES), model=model))
+    assert seen.status == "completed", seen.error
+    kinds = [type(part).__name__ for part in seen.parts]
+    assert kinds == ["Text", "Code", "Logs", "Code", "Logs", "Image", "Text"]
+    first, second = (part for part in seen.parts if isinstance(part, view.Code))
+    assert (first.state, second.state, second.attempt) == ("failed", "done", 2)
+    assert "KeyError" in first.error
+    assert "South    7" in seen.parts[4].text
+    assert seen.parts[5].data.startswith(b"\x89PNG")
+    assert [(file.name, file.data) for file in seen.files] == [
+        ("totals.csv", b"region,revenue\nNorth,3\nSouth,7\n")
+    ]
+    assert seen.usage.input_tokens >= 100
+    assert seen.isolation == "namespaces"
+
+    again = await asked(backend, Question("How many?", thread=seen.thread, model=model))
+    assert again.thread == seen.thread
+    assert [part.text for part in again.parts if isinstance(part, view.Logs)] == ["2 (4, 2)\n"]
+
+
+async def test_unchanged_data_is_sent_once(backend, attached, script):
+    model = script('turns:\n  - {when: ".", replies: [{text: "Yes."}]}')
+    for _ in range(2):
+        await asked(backend, Question("Here?", attached(sales=SALES), model=model))
+    assert len(backend.ledger.entries("here")) == 1
+    changed = SALES.assign(revenue=[1, 3, 2, 5])
+    await asked(backend, Question("Here?", attached(sales=changed), model=model))
+    assert len(backend.ledger.entries("here")) == 2
+
+
+async def test_data_that_the_far_side_lost_is_sent_again(backend, attached, script):
+    model = script('turns:\n  - {when: ".", replies: [{code: "print(sales.shape)"}, {text: "."}]}')
+    question = Question("Here?", attached(sales=SALES), model=model)
+    await asked(backend, question)
+    await backend.delete(backend.ledger.entries("here")[0].file_id)
+    seen = await asked(backend, question)
+    assert [part.text for part in seen.parts if isinstance(part, view.Logs)] == ["(4, 2)\n"]
+
+
+async def test_cleanup_deletes_what_was_sent(backend, attached, script):
+    model = script('turns:\n  - {when: ".", replies: [{text: "Yes."}]}')
+    await asked(backend, Question("Here?", attached(sales=SALES), model=model))
+    assert await backend.cleanup() == 1
+    assert backend.ledger.entries("here") == []
+
+
+async def test_a_stop_cancels_the_run_and_the_thread_goes_on(backend, script):
+    endless = "turns:\n  - - code: |\n        import time\n        print('on', flush=True)\n"
+    model = script(endless + "        time.sleep(60)\n    - text: never\n  - - text: again\n")
+    stop = Stop()
+    seen = await asked(
+        backend,
+        Question("Go.", model=model),
+        lambda view: stop() if len(view.parts) > 1 else None,
+        stop,
+    )
+    assert seen.status == "interrupted"
+    assert [type(part).__name__ for part in seen.parts] == ["Code", "Logs"]
+    after = await asked(backend, Question("And now?", thread=seen.thread, model=model))
+    assert (after.status, after.text) == ("completed", "again")
+
+
+async def test_a_model_that_fails_leaves_what_it_said(backend, script):
+    model = script('turns:\n  - - text: "Half a"\n      error: {message: "The model broke."}\n')
+    seen = await asked(backend, Question("Say.", model=model))
+    assert (seen.status, seen.text, seen.error) == ("failed", "Half a", "The model broke.")
+
+
+async def test_an_unknown_model_is_a_sentence(backend):
+    seen = await asked(backend, Question("Say.", model="scripted:/nowhere.yaml"))
+    assert seen.status == "failed"
+    assert "/nowhere.yaml" in seen.error
+
+
+async def test_a_wrong_key_is_a_sentence_without_the_key(engine, tmp_path):
+    wrong = Assistants(Endpoint(engine.url, "sk-very-secret"), "x", Ledger(tmp_path), "x")
+    with pytest.raises(ServiceError, match="refused") as caught:
+        await wrong.status()
+    assert "very-secret" not in str(caught.value)
+    assert "very-secret" not in repr(wrong)
+
+
+async def test_an_engine_that_is_not_there_is_a_sentence(tmp_path):
+    gone = Assistants(Endpoint("http://127.0.0.1:9", "k"), "x", Ledger(tmp_path), "x")
+    with pytest.raises(ServiceError, match="could not be reached"):
+        await gone.status()
+
+
+async def test_many_turns_at_once_are_not_mixed_up(backend, script):
+    model = script('turns:\n  - {when: ".", replies: [{code: "print(6 * 7)"}, {text: ok}]}')
+    views = await asyncio.gather(
+        *(asked(backend, Question(f"Number {n}", model=model)) for n in range(8))
+    )
+    assert {seen.status for seen in views} == {"completed"}
+    assert len({seen.thread for seen in views}) == 8

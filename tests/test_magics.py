@@ -1,0 +1,167 @@
+"""The whole path through a real kernel: what a user types, and what the notebook keeps."""
+
+import time
+
+import nbclient
+import nbformat
+import psutil
+import pytest
+
+pytestmark = pytest.mark.kernel
+
+PLOT = """
+turns:
+  - when: (?i)plot
+    replies:
+      - text: "I look at **sales**."
+        code: |
+          # Revenue by region
+          ax = sales.groupby("region")["revenue"].sum().plot.bar()
+          sales.to_csv("/mnt/data/out.csv", index=False)
+          print(sales["day"].dtype)
+      - text: "See [the table](sandbox:/mnt/data/out.csv)."
+  - when: (?i)again
+    replies:
+      - code: "print(len(sales))"
+      - text: Four.
+  - when: (?i)break
+    replies:
+      - text: "Half of it"
+        error: {message: "The model has gone away."}
+  - when: (?i)for ever
+    replies:
+      - code: |
+          import time
+          print("counting", flush=True)
+          time.sleep(300)
+      - text: never
+"""
+
+LOAD = """
+%load_ext aoai_magic
+import pandas as pd
+sales = pd.DataFrame({
+    "region": ["North", "South"] * 2,
+    "revenue": [1, 3, 2, 4],
+    "day": pd.date_range("2025-01-01", periods=4, tz="Europe/Vienna"),
+})
+"""
+
+
+@pytest.fixture
+def run(engine, script, monkeypatch, tmp_path):
+    """Run cells in a fresh kernel whose turns go to the shared engine; give the notebook."""
+    monkeypatch.setenv("AOAI_MAGIC_TARGET", engine.url)
+    monkeypatch.setenv("AOAI_MAGIC_TOKEN", engine.token)
+    monkeypatch.setenv("AOAI_MAGIC_MODEL", script(PLOT))
+
+    def execute(*cells, allow_errors=False):
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(cell) for cell in (LOAD, *cells)]
+        )
+        resources = {"metadata": {"path": str(tmp_path)}}
+        client = nbclient.NotebookClient(
+            notebook, timeout=60, resources=resources, allow_errors=allow_errors
+        )
+        client.execute()
+        nbformat.validate(notebook)
+        return notebook
+
+    return execute
+
+
+def printed(cell):
+    return "".join(o.text for o in cell.outputs if o.output_type == "stream")
+
+
+def errors(cell):
+    return [(o.ename, o.evalue, o.traceback) for o in cell.outputs if o.output_type == "error"]
+
+
+def test_a_turn_is_shown_saved_and_bound(run):
+    notebook = run(
+        "%%assistant sales -o out\nPlot it.",
+        "print(out.shape, out['region'].tolist(), _assistant.text, _assistant.code[:19])",
+        "%%aoai\nOnce again",
+    )
+    cell = notebook.cells[1]
+    kinds = [list(o.get("data", {"stream": 0})) for o in cell.outputs]
+    assert ["stream"] in kinds
+    assert any("image/png" in kind for kind in kinds)
+    assert "application/vnd.aoai-magic.turn+json" in kinds[-1]
+    assert all("text/html" not in kind for kind in kinds)
+    assert "datetime64[us, Europe/Vienna]" in printed(cell) or "Europe/Vienna" in printed(cell)
+    assert "widgets" not in notebook.metadata
+    assert printed(notebook.cells[2]).startswith("(4, 3) ['North', 'South', 'North', 'South'] I")
+    assert "# Revenue by region" in printed(notebook.cells[2])
+    assert printed(notebook.cells[3]) == "4\n"
+
+
+def test_a_failed_turn_fails_the_cell_and_keeps_what_came(run):
+    notebook = run(
+        "%%assistant\nBreak, please.",
+        "print(_assistant.status, _assistant.text)",
+        "%%assistant --no-raise\nBreak, please.",
+        allow_errors=True,
+    )
+    ((name, text, traceback),) = errors(notebook.cells[1])
+    assert (name, text) == ("TurnError", "The model has gone away.")
+    assert traceback == ["TurnError: The model has gone away."]
+    assert printed(notebook.cells[2]) == "failed Half of it\n"
+    assert errors(notebook.cells[3]) == []
+
+
+def test_a_failed_turn_stops_a_headless_run(run):
+    with pytest.raises(nbclient.exceptions.CellExecutionError, match="gone away"):
+        run("%%assistant\nBreak, please.")
+
+
+def test_nothing_shows_that_the_kernel_ran_a_widget(run):
+    notebook = run("%%assistant sales\nPlot it.", "import sys; print('ipywidgets' in sys.modules)")
+    assert printed(notebook.cells[2]) == "False\n"
+
+
+def test_ask_shows_and_gives_the_turn(run):
+    notebook = run(
+        "import aoai_magic\naoai_magic.ask('Plot it.', sales, out='table')",
+        "turn = await aoai_magic.aask('Once again')\nprint(turn.logs, table.shape)",
+        "turn",
+    )
+    shown, awaited, again = notebook.cells[1:4]
+    assert sum("image/png" in o.get("data", {}) for o in shown.outputs) == 1
+    assert printed(awaited).endswith("4 (4, 3)\n")
+    assert any("application/vnd.aoai-magic.turn+json" in o.get("data", {}) for o in again.outputs)
+
+
+def test_an_interrupted_cell_says_so_and_the_kernel_goes_on(run):
+    notebook = run(
+        "import os, signal, threading\n"
+        "threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT)).start()",
+        "%%assistant\nCount for ever",
+        "print(_assistant.status, len(sales))",
+        allow_errors=True,
+    )
+    ((name, _, _),) = errors(notebook.cells[2])
+    assert name == "TurnInterrupted"
+    assert "counting" in printed(notebook.cells[2])
+    assert printed(notebook.cells[3]) == "interrupted 4\n"
+
+
+def test_the_local_engine_goes_on_after_a_restart_and_ends_with_its_kernel(run, monkeypatch):
+    monkeypatch.setenv("AOAI_MAGIC_TARGET", "local")
+    cells = ("%%assistant sales -t report\nPlot it.", "%%assistant -t report\nOnce again")
+    pid = "from aoai_magic.backends.launch import LAUNCHER; print(LAUNCHER.engine.pid)"
+    first = run(cells[0], pid)
+    second = run(cells[1], pid, "%assistant threads", "%assistant status")
+    assert printed(second.cells[1]).endswith("4\n")
+    assert "report" in printed(second.cells[3])
+    assert "isolation  namespaces" in printed(second.cells[4])
+    for notebook in (first, second):
+        assert gone(int(printed(notebook.cells[2])))
+
+
+def gone(pid, seconds=10):
+    deadline = time.monotonic() + seconds
+    while psutil.pid_exists(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not psutil.pid_exists(pid)

@@ -1,0 +1,146 @@
+"""What a user may type wrong, and what they are told; in a shell without a kernel."""
+
+import sys
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+ANSWER = """
+turns:
+  - {when: (?i)hello, replies: [{text: Hello.}]}
+"""
+
+
+@pytest.fixture
+def shell(engine, script, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AOAI_MAGIC_TARGET", engine.url)
+    monkeypatch.setenv("AOAI_MAGIC_TOKEN", engine.token)
+    monkeypatch.setenv("AOAI_MAGIC_MODEL", script(ANSWER))
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance()
+    shell.run_line_magic("load_ext", "aoai_magic")
+    shell.user_ns["thing"] = object()
+    shell.user_ns["sales"] = {"a": 1}
+    yield shell
+    shell.run_line_magic("unload_ext", "aoai_magic")
+    InteractiveShell.clear_instance()
+
+
+def run(shell, cell):
+    """Run a cell; give what it printed and the exception that it raised."""
+    with capture_output() as captured:
+        result = shell.run_cell(cell)
+    return captured.stdout, result.error_in_exec or result.error_before_exec
+
+
+@pytest.mark.parametrize(
+    ("cell", "name", "text"),
+    [
+        ("%%assistant salse\nPlot", "AttachError", "did you mean sales"),
+        ("%%assistant @nothing.csv\nPlot", "AttachError", "nothing.csv"),
+        ("%%assistant thing\nPlot", "AttachError", "thing"),
+        ("%%assistant\n\n", "UsageError", "holds no question"),
+        ("%%assistant --colour\nPlot", "UsageError", "--colour"),
+        ("%%assistant 'sales\nPlot", "UsageError", "quotation"),
+        ("%%assistant -o 2x\nPlot", "UsageError", "name of a variable"),
+        ("%%assistant --rows 0\nPlot", "UsageError", "--rows"),
+        ("%%assistant\n{{1/0}}", "UsageError", "division by zero"),
+        ("%%assistant --on moon\nPlot", "SettingsError", "moon"),
+        ("%%assistant --on local -m offlin\nHello", "UsageError", "did you mean offline"),
+        ("%%assistant --on local -m gpt-x\nHello", "UsageError", "openai:gpt-x"),
+        ("%%assistant -o x\nHello", "AssistantError", "no table came back"),
+        ("%assistant stauts", "UsageError", "did you mean status"),
+        ("%assistant save", "UsageError", "wants one folder"),
+        ("%assistant show", "AssistantError", "no turn yet"),
+    ],
+)
+def test_mistakes_are_one_sentence(shell, cell, name, text):
+    _, error = run(shell, cell)
+    assert type(error).__name__ == name
+    assert text.lower() in str(error).lower()
+    assert "\n" not in str(error)
+    assert error._render_traceback_() == [f"{name}: {error}"]
+
+
+def test_a_dry_run_says_everything_and_sends_nothing(shell):
+    printed, error = run(shell, "%%assistant sales --dry-run\nWhat is a?")
+    assert error is None
+    assert "Nothing was sent" in printed
+    assert "What is a?" in printed
+    assert "sales.json" in printed
+    assert "_assistant" not in shell.user_ns
+    assert "Nothing of yours" in run(shell, "%assistant files")[0]
+
+
+def test_a_sent_file_is_listed_and_can_be_taken_back(shell):
+    assert run(shell, "%%assistant sales\nHello")[1] is None
+    assert "sales" in run(shell, "%assistant files")[0]
+    assert "Deleted 1" in run(shell, "%assistant cleanup")[0]
+    assert "Nothing of yours" in run(shell, "%assistant files")[0]
+
+
+def test_config_says_where_a_value_comes_from(shell):
+    run(shell, "%config AssistantMagics.instructions = 'Be brief.'")
+    rows = run(shell, "%assistant config")[0].splitlines()
+    found = {row.split()[0]: row for row in rows if row.strip()}
+    assert found["instructions"].endswith("%config")
+    assert "Be brief." in found["instructions"]
+    assert found["target"].endswith("environment")
+    assert found["display"].endswith("default")
+
+
+def test_help_lists_every_option_and_every_command(shell):
+    from aoai_magic.commands import COMMANDS
+    from aoai_magic.magics import parser
+    from aoai_magic.options import NAMES
+
+    text = shell.find_cell_magic("assistant").__doc__
+    for option in (o for action in parser()._actions for o in action.option_strings):
+        assert option in text
+    assert {action.dest for action in parser()._actions} == set(NAMES)
+    listed = run(shell, "%assistant help")[0]
+    assert all(f"%assistant {name}" in listed for name in COMMANDS)
+
+
+def test_loading_is_light():
+    code = (
+        "import sys; from IPython.core.interactiveshell import InteractiveShell;"
+        "InteractiveShell.instance().run_line_magic('load_ext', 'aoai_magic');"
+        "heavy = {'openai', 'pandas', 'ipywidgets', 'pyarrow', 'aoai_magic.engine'};"
+        "print(heavy & set(sys.modules))"
+    )
+    import subprocess
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("%%assistant sa", "sales"),
+        ("%%assistant sales --sch", "--schema-only"),
+        ("%%assistant\nplot @sa", "@sales"),
+        ("%%assistant @no", "@notes.txt"),
+        ("%assistant sta", "status"),
+    ],
+)
+def test_completion(shell, tmp_path, text, wanted):
+    (tmp_path / "notes.txt").write_text("x")
+    assert wanted in shell.Completer.complete(
+        line_buffer=text.splitlines()[-1], cursor_pos=len(text.splitlines()[-1])
+    )[1] or wanted in completed(shell, text)
+
+
+def completed(shell, text):
+    found = shell.Completer.completions(text, len(text))
+    return [text[c.start :][:0] + c.text for c in found]
+
+
+def test_cells_that_are_not_ours_are_left_alone():
+    from aoai_magic.magics import as_async_cell
+
+    for cell in (["%%assistant?\n"], ["%%assistants\n"], ["x = 1\n"], []):
+        assert as_async_cell(cell) == cell
