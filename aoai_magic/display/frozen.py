@@ -87,8 +87,8 @@ def files_output(view: View) -> Bundle | None:
     if not view.files:
         return None
     shown = view.files[:LISTED_FILES]
-    marked = [_file(file, source.code_span) for file in shown]
-    plain = [_file(file, str) for file in shown]
+    marked = [_file(file, place, source.code_span) for place, file in enumerate(shown)]
+    plain = [_file(file, place, str) for place, file in enumerate(shown)]
     if more := len(view.files) - len(shown):
         text = ngettext("and {count:,} more file", "and {count:,} more files", more)
         marked.append(f"- {text.format(count=more)}")
@@ -96,11 +96,11 @@ def files_output(view: View) -> Bundle | None:
     return Bundle({"text/markdown": "\n".join(marked), "text/plain": "\n".join(plain)})
 
 
-def _file(file: views.File, as_code: Callable[[str], str]) -> str:
-    name = clean.line(file.name)
+def _file(file: views.File, place: int, as_code: Callable[[str], str]) -> str:
+    name = as_code(words.file_name(file.name))
     facts = f"{words.file_kind(file.name)}, {words.size(len(file.data))}"
-    way = as_code(words.file_way(file.name))
-    return f"- {words.file_icon(file.name)} {as_code(name)} ({facts}): {way}"
+    way = as_code(words.file_way(file.name, place))
+    return f"- {words.file_icon(file.name)} {name} ({facts}): {way}"
 
 
 def footer(view: View) -> Bundle:

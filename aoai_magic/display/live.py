@@ -9,6 +9,7 @@ code, keeps its place without being updated, and is saved as ordinary stream out
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from importlib.resources import files
@@ -27,6 +28,7 @@ from .outputs import Bundle, Output, Stream, publish
 from .screen import Pace
 
 CLOSED_BYTES = 4_096
+GRACE_SECONDS = 1.0
 
 
 class LiveScreen:
@@ -42,7 +44,7 @@ class LiveScreen:
         self._pace = Pace()
         self._strip = Strip(on_stop)
         self._slots: dict[str, Slot] = {}
-        self._waiting: Slot | None = Slot(self._strip)
+        self._waiting: Slot | None = None
         self._logs: dict[str, LogWriter] = {}
         self._over: set[str] = set()
         self._closed = False
@@ -87,12 +89,14 @@ class LiveScreen:
     def _draw_open(self, part: views.Text | views.Code, over: bool) -> None:
         if not _worth_showing(part):
             return
-        slot = self._slots.get(part.id) or self._take_slot(part.id)
         output = frozen.part_output(part) if over else None
+        slot = self._slots.get(part.id)
         if output is None:
-            slot.draw(part)
-        else:
+            (slot or self._take_slot(part.id)).draw(part)
+        elif slot is not None:
             slot.freeze(output)
+        else:
+            self._place(output)
 
     def _print(self, part: views.Logs, over: bool) -> None:
         writer = self._logs.setdefault(part.id, LogWriter())
@@ -202,8 +206,7 @@ class Slot:
         assert isinstance(output, Bundle)
         # No metadata, as at first: a change of it makes VS Code lose other outputs.
         self._handle.update(output.data, raw=True)
-        for widget in (*(self._flow.widgets if self._flow else ()), self._box):
-            widget.close()
+        _retire((*(self._flow.widgets if self._flow else ()), self._box))
 
     def _children(self) -> tuple[Any, ...]:
         flow = self._flow.widgets if self._flow else ()
@@ -284,8 +287,7 @@ class Strip:
 
     def close(self) -> None:
         """Close the widgets."""
-        for widget in (self._style, self._state, self._clock, self._button, self.box):
-            widget.close()
+        _retire((self._style, self._state, self._clock, self._button, self.box))
 
     def _stop(self, button: Any) -> None:
         button.disabled = True
@@ -300,6 +302,20 @@ def _worth_showing(part: views.Text | views.Code) -> bool:
 
 def _html(value: str = "") -> Any:
     return ipywidgets.HTML(value)
+
+
+def _retire(widgets: tuple[Any, ...]) -> None:
+    """Close widgets once the front end has had time to draw what takes their place."""
+
+    def close() -> None:
+        for widget in widgets:
+            widget.close()
+
+    try:
+        # A kernel's loop goes on after the cell.
+        asyncio.get_running_loop().call_later(GRACE_SECONDS, close)
+    except RuntimeError:
+        close()
 
 
 def _bundle(widget: Any) -> dict[str, Any]:

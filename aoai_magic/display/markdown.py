@@ -24,7 +24,8 @@ from ..locale import gettext as _
 from . import clean
 
 URL_CHARS = 200
-# What stands for a picture from elsewhere or a refused link never exceeds a line.
+# The parser bounds how deep blocks nest, not emphasis, which a tree would choke on.
+INLINE_DEPTH = 12
 _SANDBOX = re.compile(r"sandbox:/+(?:mnt/data/)?")
 _BARE_URL = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!&'()*+,;=%]*[A-Za-z0-9/#=&_\-]")
 # TeX that leaves the formula: links, styles (a remote background is a request),
@@ -100,7 +101,7 @@ def _safe_inline(tokens: Sequence[Token]) -> Iterator[Token]:
             yield from _picture(token)
         elif token.type == "text":
             yield from _bare_links(token.content)
-        else:
+        elif token.nesting == 0 or token.level < INLINE_DEPTH:
             if token.type.startswith("math"):
                 token.content = safe_tex(token.content)
             yield token

@@ -7,12 +7,15 @@ from collections.abc import MutableMapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
+from pygments.lexers.special import TextLexer
+from pygments.util import ClassNotFound
 
 from . import clean
 from .markdown import parse
@@ -48,9 +51,10 @@ def _highlight(code: str, language: str) -> str:
 @lru_cache(maxsize=64)
 def _lexer(name: str) -> Any:
     # stripnl=False: leading blank lines of a chunk belong to it.
-    return get_lexer_by_name(
-        {"jsx": "javascript", "tsx": "typescript"}.get(name, name), stripnl=False
-    )
+    try:
+        return get_lexer_by_name(name, stripnl=False)
+    except ClassNotFound:
+        return TextLexer(stripnl=False)
 
 
 class _Writer(RendererHTML):
@@ -132,7 +136,4 @@ def _writer() -> _Writer:
 
 
 _FORMAT = HtmlFormatter(nowrap=True, classprefix="aoai-")
-_OPTIONS: Any = {
-    "maxNesting": 100, "html": False, "linkify": False, "typographer": False, "quotes": "",
-    "xhtmlOut": False, "breaks": False, "langPrefix": "", "highlight": None, "store_labels": False,
-}  # fmt: skip
+_OPTIONS = MarkdownIt("commonmark", {"html": False}).options

@@ -12,6 +12,7 @@ from . import clean
 
 TITLE_CHARS = 100
 ERROR_CHARS = 200
+NAME_CHARS = 80
 
 _TABLES = {".csv", ".tsv", ".xlsx", ".xls", ".parquet", ".feather", ".arrow", ".ods"}
 _ARCHIVES = {".zip", ".gz", ".tar", ".7z", ".bz2", ".xz"}
@@ -96,6 +97,11 @@ def picture(part: views.Image) -> str:
     return _("Picture {name}, {size}").format(name=name, size=size(len(part.data)))
 
 
+def file_name(name: str) -> str:
+    """Give a file's name as it can be shown."""
+    return clean.cut(clean.line(name), NAME_CHARS)
+
+
 def file_icon(name: str) -> str:
     """Give the sign for the kind of file: shapes, since emoji need a font of their own."""
     suffix = PurePosixPath(name).suffix.lower()
@@ -114,9 +120,10 @@ def file_kind(name: str) -> str:
     return suffix.upper() if known else _("file")
 
 
-def file_way(name: str) -> str:
-    """Say how to get the file's content in Python."""
-    return f"_assistant.files[{ascii(name) if name != clean.exact(name) else repr(name)}]"
+def file_way(name: str, place: int) -> str:
+    """Say how to get the content of the file at that place in Python."""
+    plain = name == clean.line(name) and name.isprintable() and 0 < len(name) <= NAME_CHARS
+    return f"_assistant.files[{name!r}]" if plain else f"_assistant.files[{place}]"
 
 
 def status(view: views.View) -> str:

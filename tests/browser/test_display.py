@@ -1,0 +1,233 @@
+"""A turn in JupyterLab: while it runs, when it has ended, reopened, and under attack."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlsplit
+
+import pytest
+
+from . import lab as labs
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+
+IMPORTS = """
+import asyncio
+from dataclasses import replace
+from display import hostile, story
+from aoai_magic import events
+from aoai_magic.display import open_screen, show
+from aoai_magic.display.place import kind_here
+from aoai_magic.view import View, fold, Text, Code, Logs, Notice, File
+"""
+# Shows the turn up to the event before the one given, and leaves it there.
+UP_TO = (
+    IMPORTS
+    + """
+screen = open_screen()
+happened = story.turn()
+view = story.final(happened[:{count}])
+screen.show(view)
+print(kind_here(), end='')
+"""
+)
+FINISH = "screen.close(story.final(happened))"
+STOP = (
+    IMPORTS
+    + """
+stopped = asyncio.Event()
+screen = open_screen(on_stop=stopped.set)
+view = story.final(story.turn()[:9])
+while not stopped.is_set():
+    screen.show(view)
+    await asyncio.sleep(0.05)
+screen.close(fold(view, events.Finished('interrupted', 'stopped', 1.0)))
+"""
+)
+# Three turns, since JupyterLab draws only the first 50 outputs of a cell.
+PREPARE = (
+    IMPORTS
+    + """
+half = len(hostile.PROSE) // 2
+texts = tuple(Text(f't{i}', text) for i, text in enumerate(hostile.PROSE))
+others = (
+    *(Code(f'c{i}', code, 'running') for i, code in enumerate(hostile.CODE)),
+    *(Logs(f'c{i}/logs', f'c{i}', text) for i, text in enumerate(hostile.LOGS)),
+    *(Notice(f'n{i}', text) for i, text in enumerate(hostile.NAMES)),
+)
+files = tuple(File(name, b'') for name in hostile.NAMES)
+evil = View('t', hostile.PROSE[0], hostile.PROSE[1], hostile.NAMES[2], files=files)
+"""
+)
+ATTACKS = ("texts[:half]", "texts[half:]", "others")
+OPEN = "screen = open_screen(); view = replace(evil, parts={parts}); screen.show(view)"
+CLOSE = "screen.close(view)"
+RECORD = "application/vnd.aoai-magic.turn+json"
+FROZEN_KINDS = [
+    "text/markdown",
+    "text/markdown",
+    "text/markdown",
+    "application/vnd.jupyter.stdout",
+    "image/png",
+    "text/markdown",
+    "text/markdown",
+    "text/markdown",
+]
+
+
+def outward(notebook, lab):
+    """What the page asked for that is no part of JupyterLab itself."""
+    home = urlsplit(lab.url).netloc
+    return [
+        url
+        for url in notebook.requests
+        if urlsplit(url).scheme in ("http", "https", "ws")
+        and (urlsplit(url).netloc != home or "trap" in url or url.endswith("/x"))
+    ]
+
+
+def assert_unharmed(notebook, lab):
+    assert notebook.page.evaluate("() => window.pwned") is None
+    assert outward(notebook, lab) == []
+    cell = notebook.cell(0)
+    assert (
+        cell.locator(".jp-OutputArea").locator("script, iframe, form, object, embed").count() == 0
+    )
+    assert cell.locator(".jp-OutputArea img:not([src^='data:image/png'])").count() == 0
+    assert cell.locator(".jp-OutputArea-output").count() > 10
+    links = cell.locator(".jp-OutputArea a[href]").evaluate_all(
+        "all => all.map(one => one.getAttribute('href'))"
+    )
+    allowed = ("http://", "https://", "mailto:")
+    # JupyterLab gives headings an anchor of their own.
+    assert [url for url in links if not url.startswith((*allowed, "#"))] == []
+    handlers = cell.locator(".jp-OutputArea *").evaluate_all(
+        "all => all.flatMap(one => [...one.attributes].map(a => a.name))"
+        ".filter(name => name.startsWith('on') || name.startsWith('data-commandlinker'))"
+    )
+    assert handlers == []
+
+
+def test_a_turn_streams_and_is_frozen_in_place(open_notebook):
+    notebook = open_notebook("live.ipynb", labs.make_notebook(UP_TO.format(count=20), FINISH))
+    notebook.run(0)
+    live = notebook.cell(0).locator(".jp-OutputArea")
+    live.get_by_text("North grew fastest").wait_for()
+    assert live.get_by_role("status").inner_text() == "Answering"
+    assert notebook.outputs(0).nth(3).inner_text().startswith("region   North  South")
+    assert notebook.outputs(0).nth(5).locator(".widget-html").count() > 0
+    assert notebook.outputs(0).last.inner_text() == "live"
+    notebook.run(1)
+    live.locator(".widget-html").wait_for(state="detached")
+    kinds = notebook.kinds(0)
+    assert kinds[:6] == FROZEN_KINDS[:6]
+    assert live.locator(".jupyter-widgets").count() == 0
+    assert notebook.errors == []
+
+
+def test_what_is_saved_shows_everything_again_without_kernel_or_widgets(open_notebook, lab):
+    cell = IMPORTS + (
+        "screen = open_screen()\n"
+        "for view in story.views(story.turn()): screen.show(view); await asyncio.sleep(0.02)\n"
+        "screen.close(view)"
+    )
+    notebook = open_notebook("saved.ipynb", labs.make_notebook(cell))
+    notebook.run(0)
+    notebook.outputs(0).nth(7).wait_for()
+    assert notebook.kinds(0) == FROZEN_KINDS
+    notebook.save()
+    saved = lab.read("saved.ipynb")
+    assert "widgets" not in saved["metadata"]
+    assert all(output.get("metadata", {}) == {} for output in saved["cells"][0]["outputs"])
+    again = labs.open_notebook(notebook.page.context, lab, "saved.ipynb")
+    assert_shows_the_story(again)
+    # A changed output breaks the signature: now the notebook is not trusted.
+    saved["cells"][0]["outputs"][0]["data"]["text/plain"] += "changed"
+    lab.write("untrusted.ipynb", saved)
+    untrusted = labs.open_notebook(notebook.page.context, lab, "untrusted.ipynb")
+    assert_shows_the_story(untrusted)
+    assert again.page.evaluate(TRUSTED) is True
+    assert untrusted.page.evaluate(TRUSTED) is False
+
+
+TRUSTED = "() => window.jupyterapp.shell.currentWidget.content.widgets[0].model.trusted"
+
+
+def assert_shows_the_story(notebook):
+    area = notebook.cell(0).locator(".jp-OutputArea").first
+    area.locator("table").wait_for()
+    assert notebook.kinds(0) == FROZEN_KINDS
+    assert area.locator("table td").all_inner_texts() == ["North", "34 %", "South", "12 %"]
+    area.locator("mjx-container").wait_for()
+    assert "from $1.2 to $1.6 million" in area.inner_text()
+    summaries = area.locator("summary").all_inner_texts()
+    assert "attempt 1 failed: KeyError: 'Month'" in summaries[0]
+    assert summaries[1].startswith("Monthly revenue by region")
+    assert not area.locator("details pre").nth(1).is_visible()
+    area.locator("summary").nth(1).click()
+    assert "groupby" in area.locator("details pre").nth(1).inner_text()
+    image = area.locator("img")
+    assert image.evaluate("one => one.naturalWidth") == 240
+    assert "_assistant.files['top.csv']" in area.inner_text()
+    assert "model not found" not in area.inner_text()
+
+
+def test_stop_is_heard_while_the_cell_runs(open_notebook):
+    notebook = open_notebook("stop.ipynb", labs.make_notebook(STOP))
+    notebook.start(0)
+    button = notebook.cell(0).get_by_role("button", name="Stop")
+    button.click()
+    notebook.wait(0, timeout=20)
+    area = notebook.cell(0).locator(".jp-OutputArea")
+    area.get_by_text("Interrupted").last.wait_for()
+    assert button.count() == 0
+
+
+def test_interrupting_the_kernel_keeps_what_came(open_notebook):
+    cell = IMPORTS + (
+        "screen = open_screen()\nview = story.final(story.turn()[:9])\n"
+        "try:\n    while True:\n        screen.show(view); await asyncio.sleep(0.05)\n"
+        "finally:\n    screen.close(fold(view, events.Finished('interrupted', 'x', 1.0)))"
+    )
+    notebook = open_notebook("interrupt.ipynb", labs.make_notebook(cell))
+    notebook.start(0)
+    notebook.cell(0).get_by_text("Writing code").wait_for()
+    notebook.page.evaluate("() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+    notebook.wait(0, timeout=20)
+    area = notebook.cell(0).locator(".jp-OutputArea")
+    area.locator("summary", has_text="Monthly revenue").wait_for()
+    assert area.locator(".jupyter-widgets").count() == 0
+
+
+@pytest.mark.parametrize("parts", ATTACKS)
+def test_nothing_hostile_comes_alive_live_or_frozen(open_notebook, lab, parts):
+    name = f"hostile-{ATTACKS.index(parts)}.ipynb"
+    cells = labs.make_notebook(PREPARE + OPEN.format(parts=parts), CLOSE)
+    notebook = open_notebook(name, cells)
+    area = notebook.cell(0).locator(".jp-OutputArea").first
+    notebook.run(0)
+    area.get_by_role("status").wait_for()
+    assert_unharmed(notebook, lab)
+    notebook.run(1)
+    area.get_by_role("status").wait_for(state="detached")
+    if parts != "others":
+        # Formulas are drawn last, and what draws them could fetch things too.
+        area.locator("mjx-container, code").first.wait_for()
+    notebook.page.wait_for_load_state("networkidle")
+    area.locator("summary").evaluate_all("all => all.forEach(one => one.click())")
+    assert_unharmed(notebook, lab)
+    notebook.save()
+    assert_nothing_saved_that_runs(lab.read(name))
+
+
+def assert_nothing_saved_that_runs(saved):
+    outputs = [output for cell in saved["cells"] for output in cell["outputs"]]
+    shown = [
+        (kind, data)
+        for output in outputs
+        for kind, data in output.get("data", {"stream": output.get("text")}).items()
+    ]
+    assert shown
+    assert "text/html" not in {kind for kind, data in shown}
+    # The record beside the last line is data, and keeps what was said as it was.
+    assert not [data for kind, data in shown if kind != RECORD and "\\u001b]" in json.dumps(data)]
