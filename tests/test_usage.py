@@ -1,8 +1,10 @@
 """What a user may type wrong, and what they are told; in a shell without a kernel."""
 
+import subprocess
 import sys
 
 import pytest
+from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
@@ -106,13 +108,12 @@ def test_help_lists_every_option_and_every_command(shell):
 
 def test_loading_is_light():
     code = (
-        "import sys; from IPython.core.interactiveshell import InteractiveShell;"
+        "import sys; from IPython.core.completer import provisionalcompleter
+from IPython.core.interactiveshell import InteractiveShell;"
         "InteractiveShell.instance().run_line_magic('load_ext', 'aoai_magic');"
         "heavy = {'openai', 'pandas', 'ipywidgets', 'pyarrow', 'aoai_magic.engine'};"
         "print(heavy & set(sys.modules))"
     )
-    import subprocess
-
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
@@ -129,14 +130,9 @@ def test_loading_is_light():
 )
 def test_completion(shell, tmp_path, text, wanted):
     (tmp_path / "notes.txt").write_text("x")
-    assert wanted in shell.Completer.complete(
-        line_buffer=text.splitlines()[-1], cursor_pos=len(text.splitlines()[-1])
-    )[1] or wanted in completed(shell, text)
-
-
-def completed(shell, text):
-    found = shell.Completer.completions(text, len(text))
-    return [text[c.start :][:0] + c.text for c in found]
+    with provisionalcompleter():
+        found = [completion.text for completion in shell.Completer.completions(text, len(text))]
+    assert wanted in found
 
 
 def test_cells_that_are_not_ours_are_left_alone():

@@ -41,6 +41,7 @@ def client(endpoint: Endpoint) -> openai.AsyncOpenAI:
 
     A client's connections belong to one event loop, so that each loop has its own.
     """
+    _quiet_deprecations()
     clients = _clients.setdefault(asyncio.get_running_loop(), {})
     if endpoint not in clients:
         clients[endpoint] = _open(endpoint)
@@ -50,7 +51,6 @@ def client(endpoint: Endpoint) -> openai.AsyncOpenAI:
 def _open(endpoint: Endpoint) -> openai.AsyncOpenAI:
     import openai
 
-    _quiet_deprecations()
     options: dict[str, Any] = {}
     if is_loopback(endpoint.url):
         # A proxy from the environment has no business on the way to our own engine,
@@ -112,5 +112,6 @@ def _told(error: openai.APIStatusError) -> str:
 
 def _quiet_deprecations() -> None:
     # The SDK warns at each call of an API that our engine is there to go on serving.
+    # Said anew for each turn: others put the filters back to what they were.
     for message in (r"deprecated$", r"The Assistants API is deprecated"):
         warnings.filterwarnings("ignore", message, DeprecationWarning)
