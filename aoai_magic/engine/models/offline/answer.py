@@ -1,0 +1,120 @@
+"""The words around the findings: what could not be done, and what this model is."""
+
+from __future__ import annotations
+
+from .findings import plain
+from .language import Language, Phrase
+
+NOTICE: Phrase = {
+    "en": "*Offline model: written by fixed rules, without a language model; check what matters.*",
+    "ja": "*オフラインモデル:言語モデルを使わず、決まった規則で答えています。*",
+    "zh": "*離線模型:依固定規則回答,未使用語言模型。*",
+}
+_HELP: Phrase = {
+    "en": """\
+I can't do that offline: without a language model I follow fixed rules. Here is what I can do \
+with attached data:
+
+- an overview, missing values, the distribution of a column, outliers
+- totals, averages or counts per group; shares; the top or bottom ones
+- values per day, week, month, quarter or year, and which group grew fastest
+- correlations, joining two tables, rows that meet a condition
+- converting to CSV, JSON or Excel, and solving equations
+
+For everything else configure a model, for example `%assistant config` or `--model openai:MODEL`.""",
+    "ja": """\
+オフラインではできません。言語モデルを使わず、決まった規則で動いています。添付したデータについて、次のことができます。
+
+- 概要、欠損値、列の分布、外れ値
+- グループ別の合計・平均・件数、構成比、上位・下位
+- 日・週・月・四半期・年ごとの推移、最も伸びたグループ
+- 相関、2つの表の結合、条件に合う行の抽出
+- CSV・JSON・Excel への変換、方程式を解くこと
+
+それ以外には、`--model openai:MODEL` などでモデルを設定してください。""",
+    "zh": """\
+離線模式做不到這件事:我沒有語言模型,只依固定規則運作。對附加的資料,我可以:
+
+- 概覽、缺失值、欄位分布、離群值
+- 各組的總和、平均或筆數;占比;最高或最低的幾名
+- 每日、每週、每月、每季或每年的變化,以及哪一組成長最快
+- 相關、合併兩個表格、篩選符合條件的資料
+- 轉成 CSV、JSON 或 Excel,以及解方程式
+
+其他需求請設定模型,例如 `--model openai:MODEL`。""",
+}
+_NO_DATA: Phrase = {
+    "en": "There is no table here to work on; attach a DataFrame or a file "
+    "(`%%assistant sales` or `%%assistant @sales.csv`).",
+    "ja": "対象となる表がありません。DataFrame かファイルを添付してください"
+    "(`%%assistant sales` または `%%assistant @sales.csv`)。",
+    "zh": "這裡沒有可分析的表格;請附加 DataFrame 或檔案"
+    "(`%%assistant sales` 或 `%%assistant @sales.csv`)。",
+}
+_NO_PYTHON: Phrase = {
+    "en": "I work by running Python, and this request does not let me; allow the code interpreter.",
+    "ja": "Python を実行して答えますが、この要求では許可されていません。"
+    "コードインタープリターを許可してください。",
+    "zh": "我需要執行 Python 才能回答,但這次不允許;請允許使用程式碼直譯器。",
+}
+_FAILED: Phrase = {
+    "en": "The code for this failed ({}); name the columns as they are in the data and try again.",
+    "ja": "この処理のコードは失敗しました({})。列名をデータのとおりに書いて、もう一度お試しください。",
+    "zh": "這部分的程式碼執行失敗({});請照資料中的欄位名稱再試一次。",
+}
+_UNREADABLE: Phrase = {
+    "en": "A file could not be read: {}",
+    "ja": "読めないファイルがあります:{}",
+    "zh": "有檔案無法讀取:{}",
+}
+_NO_EXCEL: Phrase = {
+    "en": "(openpyxl is not installed here, so the file is CSV and not Excel.)",
+    "ja": "(openpyxl がないため、Excel ではなく CSV で保存しました。)",
+    "zh": "(此處沒有 openpyxl,因此存成 CSV 而非 Excel。)",
+}
+_NO_CHART: Phrase = {
+    "en": "(No chart: it could not be drawn here.)",
+    "ja": "(ここではグラフを描けませんでした。)",
+    "zh": "(此處無法繪製圖表。)",
+}
+
+
+def help_text(language: Language) -> str:
+    """Say that this can't be done, and what can."""
+    return _HELP[language]
+
+
+def no_data(language: Language) -> str:
+    """Say that there is nothing to work on."""
+    return _NO_DATA[language]
+
+
+def no_python(language: Language) -> str:
+    """Say that code is needed."""
+    return _NO_PYTHON[language]
+
+
+def failure(reason: str, language: Language) -> str:
+    """Say that the code failed, and why."""
+    return _FAILED[language].format(plain(reason))
+
+
+def unreadable(lines: list[str], language: Language) -> str:
+    """Say which files can't be read."""
+    return _UNREADABLE[language].format("; ".join(map(plain, lines)))
+
+
+def no_excel(language: Language) -> str:
+    """Say that a file has another format than was asked for."""
+    return _NO_EXCEL[language]
+
+
+def no_chart(language: Language) -> str:
+    """Say that a chart is wanting."""
+    return _NO_CHART[language]
+
+
+def with_notice(text: str, earlier: str, language: Language) -> str:
+    """Add what this model is, once per conversation."""
+    told = any(notice in earlier for notice in NOTICE.values())
+    return text if told else f"{text}\n\n{NOTICE[language]}"

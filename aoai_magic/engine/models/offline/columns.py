@@ -1,0 +1,145 @@
+"""Columns as people write them: found in a prompt whatever the case, spacing or number."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from .schema import Column, Table
+from .vocabulary import CONCEPTS
+
+_WORD = re.compile(r"[a-z]+|\d+")
+_CJK = re.compile(r"[\u3041-\u30ff\u3400-\u9fff々ー]+")
+_CLOSE = 0.84
+"""Ratio from which a misspelt word of five letters or more counts as the column's."""
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A column that stands in a prompt, from `start` to `end`; a higher `score` is surer."""
+
+    column: Column
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True)
+class _Token:
+    word: str
+    start: int
+    end: int
+
+
+def mentions(prompt: str, table: Table) -> list[Mention]:
+    """Find the columns in the order of the prompt, one for each place."""
+    tokens = list(_tokens(prompt))
+    found = [m for column in table.columns for m in _of_column(column, prompt, tokens)]
+    chosen: list[Mention] = []
+    for mention in sorted(found, key=lambda m: (-m.score, m.start - m.end)):
+        free = all(mention.end <= other.start or other.end <= mention.start for other in chosen)
+        if free and all(mention.column != other.column for other in chosen):
+            chosen.append(mention)
+    return sorted(chosen, key=lambda m: m.start)
+
+
+def words_of(name: str) -> list[str]:
+    """Split a name as written by programs into lower-case singular words."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
+    return [singular(word) for word in _WORD.findall(spaced.lower())]
+
+
+def singular(word: str) -> str:
+    """Give the singular of an English word, as far as the ending tells it."""
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes")):
+        return word[:-2]
+    return word[:-1] if len(word) > 3 and word.endswith("s") and word[-2] not in "sui" else word
+
+
+def _tokens(prompt: str) -> Iterator[_Token]:
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "\0", prompt)
+    place = 0
+    for part in spaced.split("\0"):
+        for match in _WORD.finditer(part.lower()):
+            yield _Token(singular(match[0]), place + match.start(), place + match.end())
+        place += len(part)
+
+
+def _of_column(column: Column, prompt: str, tokens: Sequence[_Token]) -> Iterator[Mention]:
+    exact = re.search(rf"(?<!\w){re.escape(column.name)}(?!\w)", prompt)
+    if exact and column.name.strip():
+        yield Mention(column, exact.start(), exact.end(), 4 + len(column.name) / 100)
+    yield from _in_words(column, tokens)
+    yield from _in_characters(column, prompt)
+    yield from _by_concept(column, prompt, tokens)
+
+
+def _in_words(column: Column, tokens: Sequence[_Token]) -> Iterator[Mention]:
+    words = words_of(column.name)
+    size = len(words)
+    for place in range(len(tokens) - size + 1 if words else 0):
+        window = tokens[place : place + size]
+        if [token.word for token in window] == words:
+            yield Mention(column, window[0].start, window[-1].end, 3 + size / 10)
+    for token in tokens:
+        score = max((_alike(token.word, word, size) for word in words), default=0.0)
+        if score:
+            yield Mention(column, token.start, token.end, score)
+    joined = "".join(words)
+    for token in tokens:
+        if size > 1 and token.word == joined:
+            yield Mention(column, token.start, token.end, 3)
+
+
+def _alike(token: str, word: str, size: int) -> float:
+    """Score one word of the prompt against one of a column's name of `size` words."""
+    if len(token) < 3 or token in _TOO_COMMON:
+        return 0.0
+    if token == word:
+        return 2.0 - size / 10
+    ratio = difflib.SequenceMatcher(None, token, word).ratio()
+    if len(token) >= 5 and token[0] == word[0] and ratio >= _CLOSE:
+        return (1.9 if size == 1 else 1.2) * ratio
+    return 0.0
+
+
+_TOO_COMMON = frozenset(
+    ["the", "and", "for", "per", "top", "best", "with", "from", "that", "this", "show", "plot", "give", "what", "which", "how", "many", "mean", "average", "total", "sum", "count", "number", "value", "unit", "each", "all", "new", "data", "table", "file"]
+)
+
+
+def _in_characters(column: Column, prompt: str) -> Iterator[Mention]:
+    """Find Japanese and Chinese names, or the longest part of one, as they stand."""
+    for name in _CJK.findall(column.name):
+        for size in range(len(name), 0, -1):
+            if size < 2 and len(name) > 1:
+                break
+            parts = {name[i : i + size] for i in range(len(name) - size + 1)}
+            places = [(prompt.find(part), part) for part in parts if part in prompt]
+            if places:
+                start, part = min(places)
+                score = 1 + 2.5 * size / len(name)
+                yield Mention(column, start, start + len(part), score)
+                break
+
+
+def _by_concept(column: Column, prompt: str, tokens: Sequence[_Token]) -> Iterator[Mention]:
+    """Find the column by another word for the same thing, in whatever language."""
+    name = set(words_of(column.name))
+    for concept in CONCEPTS:
+        plain = {singular(word) for word in concept if word.isascii()}
+        foreign = [word for word in concept if not word.isascii()]
+        if not (name & plain or any(word in column.name for word in foreign)):
+            continue
+        weight = 1.5 if name <= plain or column.name in foreign else 1.3
+        # Among columns of one concept the name that begins the list is the likeliest.
+        for token in tokens:
+            if token.word in plain:
+                yield Mention(column, token.start, token.end, weight)
+        for word in foreign:
+            if (start := prompt.find(word)) >= 0:
+                yield Mention(column, start, start + len(word), weight + len(word) / 50)

@@ -1,0 +1,119 @@
+"""A conversation as the offline model sees it, read from the messages alone."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_LISTED = re.compile(
+    r"^- (?P<name>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\") \((?P<bytes>\d+) bytes\)"
+    r"(?:, also there as (?P<variable>.*))?$",
+    re.MULTILINE,
+)
+_LINK = re.compile(r"sandbox:/mnt/data/([^)\s]+)")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One run of code and what it printed."""
+
+    code: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A prompt, the code that was run for it, and what was answered."""
+
+    prompt: str
+    steps: tuple[Step, ...] = ()
+    answer: str = ""
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Everything that the messages tell.
+
+    Attributes
+    ----------
+    exchanges
+        Oldest first; the last one is being answered.
+    files
+        The files that the session is said to hold, by name, with their sizes in bytes.
+    variables
+        The variables that files are also loaded as, by the file's name.
+    """
+
+    exchanges: tuple[Exchange, ...]
+    files: Mapping[str, int]
+    variables: Mapping[str, str]
+
+    @property
+    def saved(self) -> set[str]:
+        """Names of the files that answers have linked: our own work, not the user's data."""
+        return {name for past in self.exchanges for name in _LINK.findall(past.answer)}
+
+
+def read_conversation(messages: Sequence[Mapping[str, Any]]) -> Conversation:
+    """Read the messages of a request."""
+    system = "\n".join(_text(m) for m in messages if m["role"] in {"system", "developer"})
+    files, variables = {}, {}
+    for match in _LISTED.finditer(system):
+        name = str(ast.literal_eval(match["name"]))
+        files[name] = int(match["bytes"])
+        if variable := _variable(match["variable"] or "", name):
+            variables[name] = variable
+    return Conversation(tuple(_exchanges(messages)), files, variables)
+
+
+def _variable(text: str, file: str) -> str:
+    """Find the variable's name in how a listing puts it: "the variable `sales` (…)"."""
+    quoted = re.search(r"[`'\"]([A-Za-z_]\w*)[`'\"]", text)
+    words = [quoted[1]] if quoted else re.findall(r"[^\W\d]\w*", text)
+    stem = file.rpartition(".")[0]
+    return next((w for w in [stem, *words] if w in words and w.isidentifier()), "")
+
+
+def _exchanges(messages: Sequence[Mapping[str, Any]]) -> Iterator[Exchange]:
+    outputs = {m["tool_call_id"]: _text(m) for m in messages if m["role"] == "tool"}
+    prompts: list[str] = []
+    steps: list[Step] = []
+    answers: list[str] = []
+    for message in messages:
+        if message["role"] == "user":
+            if steps or answers:
+                yield Exchange("\n".join(prompts), tuple(steps), "\n".join(answers))
+                prompts, steps, answers = [], [], []
+            prompts.append(_prompt(message))
+        elif message["role"] == "assistant":
+            answers += [_text(message)] if _text(message) else []
+            steps += _steps(message, outputs)
+    yield Exchange("\n".join(prompts), tuple(steps), "\n".join(answers))
+
+
+def _steps(message: Mapping[str, Any], outputs: Mapping[str, str]) -> Iterator[Step]:
+    for call in message.get("tool_calls") or ():
+        try:
+            code = str(json.loads(call["function"]["arguments"])["code"])
+        except (ValueError, KeyError, TypeError):
+            continue
+        yield Step(code, outputs.get(call["id"], ""))
+
+
+def _prompt(message: Mapping[str, Any]) -> str:
+    """Give what was typed: the first text part; later ones describe attached data."""
+    content = message.get("content") or ""
+    if isinstance(content, str):
+        return content
+    return next((part["text"] for part in content if part.get("type") == "text"), "")
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    content = message.get("content") or ""
+    if isinstance(content, str):
+        return content
+    return "\n".join(part.get("text", "") for part in content if part.get("type") == "text")

@@ -1,0 +1,392 @@
+"""What a prompt wants: its clauses read into tasks, with the schema at hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from . import algebra, vocabulary
+from .clauses import clauses
+from .columns import Mention, mentions, words_of
+from .filters import Filter, find_filters
+from .language import HAN_NUMBER, NUMBER_WORD, count
+from .schema import Column, Table
+from .task import Task
+
+_MOST_GROUPS = 50
+"""A number with more distinct values than that is no group."""
+
+_WITHOUT_MEASURE = {"overview", "missing", "count", "unique", "convert", "list"}
+
+_N = rf"(\d+|{NUMBER_WORD})"
+_NUMBERS = [
+    rf"\b(?:top|bottom|best|worst|first|last|highest|lowest|largest|biggest)\s+{_N}\b",
+    rf"\b{_N}\s+(?:\w+\s+)?(?:best|top|worst|highest|lowest|largest|biggest|smallest|most|first)\b",
+    rf"(?:上位|下位|トップ|ベスト|ワースト|前|後|最初の)\s*([\d０-９]+|{HAN_NUMBER})",
+    rf"([\d０-９]+|{HAN_NUMBER})\s*(?:件|名|位|社|人|個|大)",
+]
+_FILE = re.compile(r"([\w-]+)\.(csv|tsv|xlsx|json|parquet)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One clause, and all that was found in it."""
+
+    text: str
+    table: Table
+    named: list[Mention]
+    filters: list[Filter]
+
+    @property
+    def kinds(self) -> list[str]:
+        """What the words may mean, the likeliest first."""
+        return [k for k, words in vocabulary.KINDS.items() if words.search(self.text)]
+
+    @property
+    def frequency(self) -> str:
+        """The frequency that is asked for, or ``""``."""
+        return vocabulary.first(self.text, vocabulary.FREQUENCIES) or ""
+
+    @property
+    def aggregation(self) -> str:
+        """The aggregation that is asked for, or ``""``."""
+        return vocabulary.first(self.text, vocabulary.AGGREGATIONS) or ""
+
+    @property
+    def chart(self) -> str:
+        """The chart that is asked for, or ``""``."""
+        return vocabulary.first(self.text, vocabulary.CHARTS) or ""
+
+    @property
+    def measures(self) -> list[Column]:
+        """The numeric columns that are named, those with a condition last."""
+        limited = {f.column for f in self.filters}
+        found = [m.column for m in self.named if m.column.numeric and m != self._grouping]
+        found = [column for column in found if not column.identifying]
+        return sorted(found, key=lambda column: column in limited)
+
+    @property
+    def group(self) -> Column | None:
+        """The column whose values are compared."""
+        if self._grouping:
+            return self._grouping.column
+        limited = {f.column for f in self.filters}
+        named = [m.column for m in self.named if m.column not in limited]
+        plain = [c for c in named if c.categorical] + [c for c in named if c.identifying]
+        return plain[0] if plain else None
+
+    @property
+    def grouped(self) -> bool:
+        """Whether "per" or "by" stands at a column."""
+        return self._grouping is not None
+
+    @property
+    def _grouping(self) -> Mention | None:
+        return next((m for m in self.named if self._is_grouping(m)), None)
+
+    def _is_grouping(self, mention: Mention) -> bool:
+        column = mention.column
+        few = column.distinct <= _MOST_GROUPS
+        if column.temporal or not (column.categorical or column.identifying or few):
+            return False
+        before, after = self.text[: mention.start], self.text[mention.end :]
+        if column.numeric and not column.identifying and "top" in self.kinds:
+            return False
+        return bool(vocabulary.GROUPING.search(before) or vocabulary.GROUPED.match(after))
+
+    @property
+    def date(self) -> Column | None:
+        """The column that says when: the one that is named, or the first."""
+        named = [m.column for m in self.named if m.column in self.table.dates]
+        return next(iter([*named, *self.table.dates]), None)
+
+
+def needs_data(prompt: str) -> bool:
+    """Whether a prompt can be about tables, as far as its words alone tell."""
+    if algebra.find(prompt):
+        return False
+    kinds = [vocabulary.first(clause, vocabulary.KINDS) for clause in clauses(prompt)]
+    return any(kind not in {None, "unsupported"} for kind in kinds) or (
+        "unsupported" not in kinds and _names_a_concept(prompt)
+    )
+
+
+def _names_a_concept(prompt: str) -> bool:
+    words = set(words_of(prompt))
+    return any(
+        word in words if word.isascii() else len(word) > 1 and word in prompt
+        for concept in vocabulary.CONCEPTS
+        for word in concept
+    )
+
+
+def read_tasks(prompt: str, tables: Sequence[Table], previous: Task | None) -> list[Task]:
+    """Read all that a prompt wants; what can't be understood becomes a ``help`` task."""
+    if algebra.find(prompt):
+        return [Task("solve", text=prompt)]
+    tasks: list[Task] = []
+    for clause in clauses(prompt):
+        before = tasks[-1] if tasks else previous
+        task = _read(clause, tables, before, fresh=not tasks)
+        if tasks and task.kind == "help":
+            continue
+        if tasks and _refines(task, tasks[-1], clause):
+            tasks.pop()
+        tasks.append(task)
+    return tasks or [Task("help", text=prompt)]
+
+
+def _refines(task: Task, last: Task, clause: str) -> bool:
+    """Whether a clause only adds a chart or a file to what the clause before it asks."""
+    same = replace(task, chart=last.chart, save=last.save, stem=last.stem, text=last.text)
+    return same == last and bool(vocabulary.SAME.search(clause) or task.save != last.save)
+
+
+def _read(clause: str, tables: Sequence[Table], before: Task | None, fresh: bool) -> Task:
+    if vocabulary.KINDS["unsupported"].search(clause):
+        return Task("help", text=clause)
+    if not tables:
+        return Task("nothing" if vocabulary.first(clause, vocabulary.KINDS) else "help")
+    reading = _reading(clause, _table(clause, tables, before))
+    kind = next((k for k in reading.kinds if _FEASIBLE.get(k, _always)(reading)), None)
+    if kind == "join" and len(tables) > 1:
+        return _join(reading, tables)
+    if before and before.table == reading.table and _modifies(reading, kind, fresh):
+        return _modified(before, reading, kind)
+    if kind is None and not (reading.measures or reading.group):
+        return Task("help", text=clause)
+    return _task(reading, _settled(kind, reading), before)
+
+
+def _reading(clause: str, table: Table) -> Reading:
+    named = mentions(clause, table)
+    return Reading(clause, table, named, find_filters(clause, table, named))
+
+
+def _table(clause: str, tables: Sequence[Table], before: Task | None) -> Table:
+    """Choose the table: the one that is named, or whose columns are, or that of before."""
+
+    def score(table: Table) -> tuple[float, bool, int]:
+        named = sum(m.score for m in mentions(clause, table))
+        return named + 5 * _names(clause, table), before is not None and table == before.table, 0
+
+    return max(tables, key=score)
+
+
+def _names(clause: str, table: Table) -> bool:
+    name = " ".join(words_of(table.name))
+    words = " ".join(words_of(clause))
+    return bool(name and re.search(rf"\b{name}\b", words)) or table.name in clause
+
+
+def _always(reading: Reading) -> bool:
+    return True
+
+
+def _plain_extreme(reading: Reading) -> bool:
+    return not (reading.aggregation in {"max", "min"} and reading.grouped)
+
+
+def _lists(reading: Reading) -> bool:
+    wanted = bool(reading.filters or vocabulary.ROWS.search(reading.text))
+    return wanted and not (reading.grouped or reading.aggregation or reading.frequency)
+
+
+_FEASIBLE: Mapping[str, Callable[[Reading], bool]] = {
+    "correlate": lambda r: len(r.table.numbers) > 1 and not r.grouped,
+    "growth": lambda r: bool(r.table.dates),
+    "share": lambda r: bool(r.group or r.filters or r.table.categories),
+    "top": _plain_extreme,
+    "trend": lambda r: bool(r.table.dates),
+    "unique": lambda r: bool(r.named),
+    "overview": lambda r: not (r.grouped or (r.measures and r.group)),
+    "convert": lambda r: vocabulary.first(r.text, vocabulary.FORMATS) is not None,
+    "list": _lists,
+}
+"""Kinds whose words say other things as well, and when they are meant."""
+
+
+def _settled(kind: str | None, reading: Reading) -> str:
+    """Give the recipe for what the words and the columns say together."""
+    if kind == "top" and reading.frequency and not reading.group and reading.date:
+        return "trend"
+    if kind == "count" and reading.frequency and reading.date:
+        return "trend"
+    if kind == "unique" and reading.grouped and len(reading.named) < 2:
+        return "compare"
+    if kind == "count":
+        return "compare" if reading.grouped else "count"
+    if kind in {None, "plot", "compare"}:
+        return _drawn(reading)
+    return str(kind)
+
+
+def _drawn(reading: Reading) -> str:
+    if reading.chart in {"hist", "box"}:
+        return "distribution"
+    if reading.chart == "pie":
+        return "share"
+    if reading.chart == "scatter" or (len(reading.measures) > 1 and not reading.group):
+        return "correlate"
+    named_date = any(m.column in reading.table.dates for m in reading.named)
+    if reading.date and (reading.frequency or named_date):
+        return "trend"
+    if reading.group:
+        return "compare"
+    if reading.aggregation or reading.filters:
+        return "total"
+    return "distribution" if reading.measures else "compare"
+
+
+def _modifies(reading: Reading, kind: str | None, fresh: bool) -> bool:
+    """Whether the clause changes what was asked before and does not ask anew."""
+    slots = reading.frequency or reading.chart or reading.filters or reading.named
+    saves = vocabulary.SAVE.search(reading.text) is not None
+    if kind is None:
+        return bool(slots or saves)
+    if kind in {"plot", "convert"} and not reading.named:
+        return kind == "plot" or not _whole(reading)
+    complete = bool(reading.measures or (reading.group and kind != "trend"))
+    marked = bool(vocabulary.SAME.search(reading.text)) and fresh
+    return marked and not complete and kind in {"trend", "compare", "list", "share", "distribution"}
+
+
+def _whole(reading: Reading) -> bool:
+    """Whether a conversion is of the data, and not of the result of before."""
+    words = r"\b(data|file|table|dataset|frame|everything)\b|データ|ファイル|資料|檔案|數據|全部"
+    return bool(re.search(words, reading.text, re.IGNORECASE)) or _names(
+        reading.text, reading.table
+    )
+
+
+def _modified(before: Task, reading: Reading, kind: str | None) -> Task:
+    """Give the task of before with what the clause says about it."""
+    format_, stem = _file(reading)
+    task = replace(
+        before,
+        filters=_narrowed(before.filters, reading.filters),
+        chart=reading.chart or before.chart,
+        save=format_ or before.save,
+        stem=stem or before.stem,
+        aggregation=reading.aggregation or before.aggregation,
+        number=_number(reading.text) or before.number,
+    )
+    if reading.frequency and reading.date:
+        task = replace(task, frequency=reading.frequency, date=reading.date)
+        task = replace(task, kind=task.kind if task.kind in {"trend", "growth"} else "trend")
+    if reading.measures:
+        task = replace(task, measure=reading.measures[0], measures=tuple(reading.measures))
+    if reading.group:
+        task = replace(task, group=reading.group)
+        task = replace(task, kind="compare" if task.kind in {"total", "count"} else task.kind)
+    return _fitted(task, reading.chart, kind)
+
+
+def _fitted(task: Task, chart: str, kind: str | None) -> Task:
+    """Change the recipe where the chart that is asked for belongs to another."""
+    if kind in {"share", "distribution"}:
+        return replace(task, kind=kind)
+    if chart == "pie" and task.group:
+        return replace(task, kind="share")
+    return task
+
+
+def _narrowed(before: Sequence[Filter], found: Sequence[Filter]) -> tuple[Filter, ...]:
+    """Let a new condition on a column take the place of the old ones."""
+    columns = {condition.column for condition in found}
+    return (*(f for f in before if f.column not in columns), *found)
+
+
+def _task(reading: Reading, kind: str, before: Task | None) -> Task:
+    format_, stem = _file(reading)
+    measure = _measure(reading, kind, before)
+    return Task(
+        kind,
+        table=reading.table,
+        measure=measure,
+        measures=tuple(reading.measures),
+        group=_group(reading, kind),
+        date=reading.date,
+        frequency=reading.frequency,
+        aggregation=_aggregation(reading, kind, measure),
+        number=_number(reading.text),
+        lowest=bool(vocabulary.LOW.search(reading.text)),
+        chart=reading.chart,
+        filters=tuple(reading.filters),
+        save=format_,
+        stem=stem,
+        text=reading.text,
+    )
+
+
+def _measure(reading: Reading, kind: str, before: Task | None) -> Column | None:
+    if reading.measures:
+        return reading.measures[0]
+    counts = reading.aggregation == "count" or kind in _WITHOUT_MEASURE
+    if counts or (kind == "distribution" and reading.group):
+        return None
+    if before and before.measure and before.table == reading.table:
+        return before.measure
+    return likeliest_measure(reading.table)
+
+
+def likeliest_measure(table: Table) -> Column | None:
+    """Give the number that people mean when they name none: revenue before price."""
+    for concept in vocabulary.CONCEPTS[:4]:
+        for column in table.numbers:
+            words = words_of(column.name)
+            if any(w in words if w.isascii() else w in column.name for w in concept):
+                return column
+    return next(iter(table.numbers), None)
+
+
+def _group(reading: Reading, kind: str) -> Column | None:
+    if reading.group:
+        return reading.group
+    if kind in {"compare", "share", "growth"}:
+        return next((c for c in reading.table.categories if 1 < c.distinct <= _MOST_GROUPS), None)
+    return None
+
+
+def _aggregation(reading: Reading, kind: str, measure: Column | None) -> str:
+    if measure is None:
+        return "count"
+    if reading.aggregation and not (kind == "top" and reading.aggregation in {"max", "min"}):
+        return reading.aggregation
+    additive = vocabulary.ADDITIVE.search(measure.name.replace("_", " "))
+    return "sum" if additive or kind in {"share", "growth"} else "mean"
+
+
+def _number(text: str) -> int | None:
+    for pattern in _NUMBERS:
+        for match in re.finditer(pattern, text, re.IGNORECASE):
+            number = count(match[1])
+            if number and number < 1900:
+                return number
+    return None
+
+
+def _file(reading: Reading) -> tuple[str, str]:
+    """Give format and stem of the file that is asked for."""
+    names = [m for m in _FILE.finditer(reading.text) if m[0] != reading.table.file]
+    if names and (vocabulary.SAVE.search(reading.text) or "convert" in reading.kinds):
+        return names[-1][2].lower(), names[-1][1]
+    if vocabulary.SAVE.search(reading.text) or "convert" in reading.kinds:
+        return vocabulary.first(_target(reading.text), vocabulary.FORMATS) or "csv", ""
+    return "", ""
+
+
+def _target(text: str) -> str:
+    """Give what follows "to" or "as": "this CSV to JSON" asks for JSON."""
+    match = re.search(
+        r"(?:\b(?:to|as|into)\b|轉成|轉換成|转成|存成|匯出成|を)(.*)$", text, re.IGNORECASE
+    )
+    return match[1] if match and vocabulary.first(match[1], vocabulary.FORMATS) else text
+
+
+def _join(reading: Reading, tables: Sequence[Table]) -> Task:
+    named = [table for table in tables if _names(reading.text, table)]
+    left, right = [*named, *(t for t in tables if t not in named)][:2]
+    format_, stem = _file(reading)
+    return Task("join", table=left, other=right, save=format_, stem=stem, text=reading.text)

@@ -1,0 +1,224 @@
+"""The offline model: from the messages to the next piece of code, or to the answer.
+
+It keeps no state: every call reads the conversation anew, sees which code was run and
+what it printed, and finds from that alone what comes next.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import anyio
+
+from ..base import PYTHON_TOOL, Chunk, Finish, Request, Text, ToolCall, Usage
+from . import answer, repair
+from .conversation import Conversation, Exchange, Step, read_conversation
+from .findings import Findings, read_findings
+from .inspection import OPENING, SUFFIXES, inspection_code, read_inspection, sizes, unreadable
+from .intent import needs_data, read_tasks
+from .language import Language, detect
+from .recipes import RECIPES, ending
+from .schema import Table
+from .task import Task, Way
+
+_CHARACTERS_PER_TOKEN = 4
+_PIECE = 120
+"""Characters per piece of streamed code."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """The next step: code to run."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The end of the turn."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What came of a task."""
+
+    task: Task
+    way: Way
+    findings: Findings = field(default_factory=dict)
+    error: str = ""
+
+
+class OfflineModel:
+    """A model of rules, which needs no key and no network."""
+
+    name = "offline"
+
+    async def stream(self, request: Request) -> AsyncIterator[Chunk]:
+        """Yield the next call of the python tool, or the answer."""
+        step = await anyio.to_thread.run_sync(next_step, request)
+        pieces = _call(step.text) if isinstance(step, Code) else _lines(step.text)
+        for piece in pieces:
+            yield piece
+        yield _usage(request, step.text)
+        yield Finish("tool_calls" if isinstance(step, Code) else "stop")
+
+
+def next_step(request: Request) -> Code | Answer:
+    """Decide what comes next in a conversation."""
+    talk = read_conversation(request.messages)
+    now = talk.exchanges[-1]
+    language = detect(now.prompt)
+    earlier = "\n".join(past.answer for past in talk.exchanges)
+    tables = _tables(talk)
+    if tables is None and _wants_a_look(talk):
+        if not _may_run(request):
+            return Answer(answer.with_notice(answer.no_python(language), earlier, language))
+        return Code(inspection_code(talk.variables))
+    tasks = read_tasks(now.prompt, tables or (), _previous(talk, tables or ()))
+    outcomes, way = _replay(tasks, talk)
+    if len(outcomes) < len(tasks):
+        if not _may_run(request):
+            return Answer(answer.with_notice(answer.no_python(language), earlier, language))
+        task = tasks[len(outcomes)]
+        return Code("\n".join(RECIPES[task.kind].code(task, way, language)).rstrip() + "\n")
+    text = _report(outcomes, now, language)
+    return Answer(answer.with_notice(text, earlier, language))
+
+
+def _may_run(request: Request) -> bool:
+    names = {tool["function"]["name"] for tool in request.tools}
+    return PYTHON_TOOL in names and request.tool_choice != "none"
+
+
+def _wants_a_look(talk: Conversation) -> bool:
+    """Whether the data matter for this prompt; nothing is run for a poem."""
+    now = talk.exchanges[-1]
+    follows = any(_is_look(step) for past in talk.exchanges[:-1] for step in past.steps)
+    named = any(name.rpartition(".")[0] in now.prompt for name in talk.files)
+    return needs_data(now.prompt) or follows or named
+
+
+def _is_look(step: Step) -> bool:
+    return step.code.startswith(OPENING)
+
+
+def _tables(talk: Conversation) -> list[Table] | None:
+    """Give the tables of the last look; None if a look at the present data is wanting."""
+    steps = [step for past in talk.exchanges for step in past.steps if _is_look(step)]
+    if not steps:
+        return None
+    tables, complete = read_inspection(steps[-1].output)
+    looked_now = any(_is_look(step) for step in talk.exchanges[-1].steps)
+    if looked_now or (complete and _is_present(steps[-1], talk)):
+        return tables
+    return None
+
+
+def _is_present(look: Step, talk: Conversation) -> bool:
+    """Whether the files of a look are those that the session holds now."""
+    seen, own = sizes(look.output), talk.saved
+    present = {
+        name: size
+        for name, size in talk.files.items()
+        if name.lower().endswith(SUFFIXES) and name not in own
+    }
+    return all(seen.get(name) in {size, -1} for name, size in present.items())
+
+
+def _previous(talk: Conversation, tables: Sequence[Table]) -> Task | None:
+    """Read the earlier prompts again, for what "the same" may refer to."""
+    previous: Task | None = None
+    for past in talk.exchanges[:-1]:
+        tasks = read_tasks(past.prompt, tables, previous)
+        previous = next((task for task in reversed(tasks) if task.table), previous)
+    return previous
+
+
+def _replay(tasks: Sequence[Task], talk: Conversation) -> tuple[list[_Outcome], Way]:
+    """Follow the steps taken so far through the tasks."""
+    way = repair.learned(step.output for past in talk.exchanges for step in past.steps)
+    steps = [step for step in talk.exchanges[-1].steps if not _is_look(step)]
+    outcomes, tried = _without_code(tasks, [], way), 0
+    for step in steps:
+        if len(outcomes) == len(tasks):
+            break
+        tried += 1
+        outcome, other = _judge(tasks[len(outcomes)], way, step, tried)
+        if outcome is None:
+            way = other
+            continue
+        outcomes, tried = _without_code(tasks, [*outcomes, outcome], way), 0
+        way = other
+    return outcomes, way
+
+
+def _without_code(tasks: Sequence[Task], outcomes: list[_Outcome], way: Way) -> list[_Outcome]:
+    """Pass over tasks that run nothing."""
+    while len(outcomes) < len(tasks) and tasks[len(outcomes)].kind not in RECIPES:
+        outcomes = [*outcomes, _Outcome(tasks[len(outcomes)], way)]
+    return outcomes
+
+
+def _judge(task: Task, way: Way, step: Step, tried: int) -> tuple[_Outcome | None, Way]:
+    """Tell whether a step did its task; if not, give the way to try next."""
+    findings = read_findings(step.output)
+    expected = RECIPES[task.kind].expects
+    complete = expected in findings if expected else bool(findings)
+    if complete and not repair.failed(step.output):
+        return _Outcome(task, way, findings), way
+    other = repair.another_way(step.output, way) if tried < repair.MOST_TRIES else None
+    if other is not None:
+        return None, other
+    error = "" if complete else repair.reason(step.output)
+    return _Outcome(task, way, findings, error or repair.reason(step.output)), way
+
+
+def _report(outcomes: Sequence[_Outcome], now: Exchange, language: Language) -> str:
+    parts = [_told(outcome, language) for outcome in outcomes]
+    for step in filter(_is_look, now.steps):
+        if lines := unreadable(step.output):
+            parts += [answer.unreadable(lines, language)]
+    return "\n\n".join(dict.fromkeys(part for part in parts if part))
+
+
+def _told(outcome: _Outcome, language: Language) -> str:
+    task, found = outcome.task, outcome.findings
+    if task.kind == "help":
+        return answer.help_text(language)
+    if task.kind == "nothing":
+        return answer.no_data(language)
+    if outcome.error:
+        return answer.failure(outcome.error, language)
+    try:
+        told = RECIPES[task.kind].tell(task, found, language)
+    except (IndexError, KeyError, ValueError):
+        # The output comes from data: cut or odd, it must not end the turn.
+        return answer.failure("its output cannot be read", language)
+    notes = [ending(task, found, language)]
+    if task.save == "xlsx" and not outcome.way.excel:
+        notes.append(answer.no_excel(language))
+    if task.chart not in {"", "none"} and not outcome.way.chart:
+        notes.append(answer.no_chart(language))
+    return "\n\n".join(filter(None, [told, *notes]))
+
+
+def _call(code: str) -> Iterator[Chunk]:
+    arguments = json.dumps({"code": code}, ensure_ascii=False)
+    yield ToolCall(0, id=f"call_{uuid.uuid4().hex[:24]}", name=PYTHON_TOOL)
+    for start in range(0, len(arguments), _PIECE):
+        yield ToolCall(0, arguments=arguments[start : start + _PIECE])
+
+
+def _lines(text: str) -> Iterator[Chunk]:
+    return (Text(line) for line in text.splitlines(keepends=True))
+
+
+def _usage(request: Request, text: str) -> Usage:
+    """Count roughly: there are no tokens here, but a run reports some."""
+    size = sum(len(str(message.get("content") or "")) for message in request.messages)
+    return Usage(size // _CHARACTERS_PER_TOKEN, len(text) // _CHARACTERS_PER_TOKEN + 1)

@@ -1,0 +1,272 @@
+"""Groups compared: values per group, the top and the bottom, shares of the whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..filters import Filter
+from ..findings import Findings, markdown, number, percent, plain
+from ..language import Language, Phrase
+from ..script import (
+    aggregated,
+    bars,
+    begin,
+    capital,
+    drawing,
+    finish,
+    listed,
+    literal,
+    quantity,
+    save,
+    show,
+    titled,
+    value_name,
+)
+from ..task import Task, Way
+from .recipe import Recipe
+
+_MOST_UPRIGHT = 8
+"""Groups up to which bars stand upright."""
+_MOST_SHOWN = 20
+_MOST_TOLD = 10
+_MOST_SLICES = 6
+
+_BY: Phrase = {"en": "{} by {}", "ja": "{1}別の{0}", "zh": "各{1}的{0}"}
+_COMPARED: Phrase = {
+    "en": "{what}: **{best}** has the highest value ({high}), **{worst}** the lowest ({low}).",
+    "ja": "{what}:最も大きいのは **{best}**({high})、最も小さいのは **{worst}**({low})です。",
+    "zh": "{what}:最高的是 **{best}**({high}),最低的是 **{worst}**({low})。",
+}
+_NONE: Phrase = {
+    "en": "No rows are left for this question.",
+    "ja": "この条件に合う行はありません。",
+    "zh": "沒有符合條件的資料。",
+}
+
+
+def by(task: Task, language: Language) -> str:
+    """Name the comparison: "total revenue by region"."""
+    group = task.group.name if task.group else ""
+    return _BY[language].format(quantity(task, language), group)
+
+
+def _compare_code(task: Task, way: Way, language: Language) -> list[str]:
+    if task.group is None:
+        return _overall_code(task, way, language)
+    value, group = value_name(task), task.group.name
+    draw = drawing(task, way)
+    lines = begin(task, way, by(task, language), draw)
+    ascending = "ascending=True" if task.lowest else "ascending=False"
+    lines += [
+        f"result = {aggregated(task, literal(group))}.reset_index(name={literal(value)})",
+        f"result = result.sort_values({literal(value)}, {ascending})",
+        "",
+    ]
+    lines += show("result", f"result.head({_MOST_SHOWN})")
+    lines += _bar_chart(task, language, task.group.distinct) if draw else []
+    return lines + save(task, way, language, [value, "by", group])
+
+
+def _bar_chart(task: Task, language: Language, count: int) -> list[str]:
+    assert task.group is not None
+    value, group = value_name(task), task.group.name
+    if task.chart == "line":
+        drawn = [
+            "fig, ax = plt.subplots(figsize=(8, 4.5))",
+            f'ax.plot(shown[{literal(group)}].astype(str), shown[{literal(value)}], marker="o")',
+        ]
+        labels = {"x": group, "y": quantity(task, language), "grid": "y"}
+    else:
+        across = count > _MOST_UPRIGHT
+        drawn = bars(group, value, across)
+        axes = (quantity(task, language), group) if across else (group, quantity(task, language))
+        labels = {"x": axes[0], "y": axes[1], "grid": "x" if across else "y"}
+    title = titled(by(task, language), task)
+    return [f"shown = result.head({_MOST_SHOWN})", *drawn, *finish(title, **labels)]
+
+
+def _overall_code(task: Task, way: Way, language: Language) -> list[str]:
+    value = value_name(task)
+    lines = begin(task, way, quantity(task, language))
+    if task.measure is None or task.aggregation == "count":
+        lines += [f"result = pd.DataFrame({{{literal(value)}: [len(df)]}})"]
+    else:
+        figure = f"df[{literal(task.measure.name)}].{task.aggregation}()"
+        lines += [f"result = pd.DataFrame({{{literal(value)}: [{figure}]}})"]
+    return [*lines, *show("result", "result"), *save(task, way, language, [value])]
+
+
+def _overall_words(task: Task, found: Findings, language: Language) -> str:
+    figure = number(found["result"].rows[0][0])
+    return f"{capital(plain(quantity(task, language)))}: **{figure}**"
+
+
+def _compare_words(task: Task, found: Findings, language: Language) -> str:
+    grid = found["result"]
+    if not grid.rows:
+        return _NONE[language]
+    if task.group is None:
+        return _overall_words(task, found, language)
+    ends = [grid.rows[0], grid.rows[-1]]
+    best, worst = reversed(ends) if task.lowest else ends
+    text = _COMPARED[language].format(
+        what=capital(plain(by(task, language))), best=plain(best[0]), high=number(best[1]),
+        worst=plain(worst[0]), low=number(worst[1]),
+    )  # fmt: skip
+    return f"{text}\n\n{markdown(grid.header, grid.rows[:_MOST_TOLD])}"
+
+
+_TOP: Phrase = {
+    "en": "{n} {ends} {what}: **{best}** leads with {high}.",
+    "ja": "{what}の{ends}{n}件です。1位は **{best}**({high})です。",
+    "zh": "{what}的{ends} {n} 名;第一名是 **{best}**({high})。",
+}
+_ROWS: Phrase = {
+    "en": "The {n} rows with the {ends} {what}; the first has **{high}**.",
+    "ja": "{what}の{ends}{n}行です。1位の値は **{high}** です。",
+    "zh": "{what}{ends}的 {n} 列;第一名的值是 **{high}**。",
+}
+_HIGH: Phrase = {"en": "highest", "ja": "上位", "zh": "最高"}
+_LOW: Phrase = {"en": "lowest", "ja": "下位", "zh": "最低"}
+
+
+def _top_code(task: Task, way: Way, language: Language) -> list[str]:
+    if task.group is None:
+        return _extreme_rows_code(task, way, language)
+    value, group, count = value_name(task), task.group.name, task.number or 5
+    draw = drawing(task, way) and (not task.save or bool(task.chart))
+    pick = "nsmallest" if task.lowest else "nlargest"
+    lines = begin(
+        task, way, f"{by(task, language)}: {'bottom' if task.lowest else 'top'} {count}", draw
+    )
+    lines += [
+        f"result = {aggregated(task, literal(group))}.{pick}({count}).reset_index(name={literal(value)})",
+        "",
+        *show("result", f"result.head({_MOST_SHOWN})"),
+    ]
+    # Names of customers or products are long: their bars lie.
+    lines += _bar_chart(task, language, _MOST_UPRIGHT + 1) if draw else []
+    return lines + save(task, way, language, _stem(task, count, group))
+
+
+def _stem(task: Task, count: int, what: str) -> list[str]:
+    return ["bottom" if task.lowest else "top", str(count), what]
+
+
+def _extreme_rows_code(task: Task, way: Way, language: Language) -> list[str]:
+    assert task.table is not None
+    count = task.number or 5
+    pick = "nsmallest" if task.lowest else "nlargest"
+    lines = begin(
+        task,
+        way,
+        f"{'Lowest' if task.lowest else 'Highest'} {count}: {task.measure and task.measure.name}",
+    )
+    chosen = (
+        f"df.{pick}({count}, {literal(task.measure.name)})" if task.measure else f"df.head({count})"
+    )
+    first = [task.measure.name] if task.measure else []
+    columns = [*first, *(c.name for c in task.table.columns if c.name not in first)][:8]
+    lines += [
+        f"result = {chosen}",
+        *show("result", f"result[{listed(columns)}].head({_MOST_SHOWN})"),
+    ]
+    return lines + save(task, way, language, _stem(task, count, task.table.name))
+
+
+def _top_words(task: Task, found: Findings, language: Language) -> str:
+    grid = found["result"]
+    if not grid.rows:
+        return _NONE[language]
+    ends = (_LOW if task.lowest else _HIGH)[language]
+    first = grid.rows[0]
+    if task.group is None:
+        name = plain(task.measure.name) if task.measure else ""
+        text = _ROWS[language].format(n=len(grid.rows), ends=ends, what=name, high=number(first[0]))
+    else:
+        text = _TOP[language].format(
+            n=len(grid.rows), ends=ends, what=plain(by(task, language)),
+            best=plain(first[0]), high=number(first[1]),
+        )  # fmt: skip
+    return f"{text}\n\n{markdown(grid.header, grid.rows)}"
+
+
+_SHARE: Phrase = {
+    "en": "Of the {what}, **{best}** makes up the largest share ({high}).",
+    "ja": "{what}の構成比では、**{best}** が最大({high})です。",
+    "zh": "{what}當中,**{best}** 占比最高({high})。",
+}
+_FOCUS: Phrase = {
+    "en": "**{best}** makes up {high} of the {what}.",
+    "ja": "{what}に占める **{best}** の割合は {high} です。",
+    "zh": "**{best}** 占{what}的 {high}。",
+}
+_WHOLE: Phrase = {"en": "share of {}", "ja": "{}の構成比", "zh": "{}占比"}
+
+
+def _focused(task: Task) -> tuple[Task, Filter | None]:
+    """Take "what share is from Europe" as the shares of all regions with one in view."""
+    for wanted in task.filters:
+        same = task.group is None or task.group == wanted.column or not task.group.categorical
+        if wanted.operator == "in" and (same or wanted.column == task.group):
+            rest = tuple(other for other in task.filters if other != wanted)
+            return replace(task, group=wanted.column, filters=rest), wanted
+    return task, None
+
+
+def _share_code(task: Task, way: Way, language: Language) -> list[str]:
+    task, _ = _focused(task)
+    assert task.group is not None
+    value, group = value_name(task), task.group.name
+    draw = drawing(task, way)
+    title = _WHOLE[language].format(by(task, language))
+    lines = begin(task, way, title, draw)
+    lines += [
+        f"result = {aggregated(task, literal(group))}.sort_values(ascending=False)",
+        f"result = result.reset_index(name={literal(value)})",
+        f'result["share"] = result[{literal(value)}] / result[{literal(value)}].sum()',
+        "",
+        *show("result", f"result.head({_MOST_SHOWN})"),
+    ]
+    lines += _share_chart(task, language, title) if draw else []
+    return lines + save(task, way, language, ["share", group])
+
+
+def _share_chart(task: Task, language: Language, title: str) -> list[str]:
+    assert task.group is not None
+    group, value = task.group.name, value_name(task)
+    pie = task.chart == "pie" or (not task.chart and task.group.distinct <= _MOST_SLICES)
+    if not pie:
+        shown = ["shown = result.head(20).assign(percent=result['share'] * 100)"]
+        drawn = bars(group, "percent", across=task.group.distinct > _MOST_UPRIGHT)
+        return [*shown, *drawn, *finish(titled(title, task))]
+    return [
+        f"shown = result.head({_MOST_UPRIGHT})",
+        f"rest = result[{literal(value)}].iloc[{_MOST_UPRIGHT}:].sum()",
+        "fig, ax = plt.subplots(figsize=(6, 6))",
+        f"labels = [*shown[{literal(group)}].astype(str), '…'][: len(shown) + bool(rest)]",
+        f"sizes = [*shown[{literal(value)}], rest][: len(shown) + bool(rest)]",
+        'ax.pie(sizes, labels=labels, autopct="%.1f%%", startangle=90, counterclock=False)',
+        *finish(titled(title, task)),
+    ]
+
+
+def _share_words(task: Task, found: Findings, language: Language) -> str:
+    whole, wanted = _focused(task)
+    grid = found["result"]
+    if not grid.rows:
+        return _NONE[language]
+    best, template = grid.rows[0], _SHARE
+    if wanted and isinstance(wanted.value, tuple):
+        chosen = [row for row in grid.rows if row[0] in wanted.value]
+        best, template = (chosen or [best])[0], _FOCUS if chosen else _SHARE
+    what = plain(quantity(whole, language))
+    text = template[language].format(what=what, best=plain(best[0]), high=percent(best[2]))
+    rows = [(row[0], row[1], percent(row[2])) for row in grid.rows[:_MOST_TOLD]]
+    return f"{text}\n\n{markdown((*grid.header[:2], '%'), rows)}"
+
+
+COMPARE = Recipe(_compare_code, _compare_words)
+TOTAL = Recipe(_overall_code, _overall_words)
+TOP = Recipe(_top_code, _top_words)
+SHARE = Recipe(_share_code, _share_words)

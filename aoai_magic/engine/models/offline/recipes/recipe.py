@@ -1,0 +1,57 @@
+"""What a recipe is: the code for a task, and the words for what the code found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..findings import Findings, plain
+from ..language import Language, Phrase
+from ..script import FOLDER, described
+from ..task import Task, Way
+
+Coder = Callable[[Task, Way, Language], list[str]]
+Teller = Callable[[Task, Findings, Language], str]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A way to do one kind of task.
+
+    Attributes
+    ----------
+    code
+        Gives the lines of a program that prints its findings.
+    tell
+        Says in Markdown what was found.
+    expects
+        A title that the findings must have.
+    """
+
+    code: Coder
+    tell: Teller
+    expects: str = "result"
+
+
+_SAVED: Phrase = {
+    "en": "Saved {rows} rows to {link}.",
+    "ja": "{rows} 行を {link} に保存しました。",
+    "zh": "已將 {rows} 列存到 {link}。",
+}
+_LIMITED: Phrase = {
+    "en": "(Rows with {}.)",
+    "ja": "(条件: {})",
+    "zh": "(條件:{})",
+}
+
+
+def ending(task: Task, found: Findings, language: Language) -> str:
+    """Say which rows counted, and link the file that was saved."""
+    lines = []
+    if task.filters:
+        lines.append(_LIMITED[language].format(plain(described(task.filters))))
+    if "saved" in found:
+        name = found["saved"].first("file")
+        link = f"[{plain(name)}](sandbox:{FOLDER}/{name})"
+        lines.append(_SAVED[language].format(rows=found["saved"].first("rows"), link=link))
+    return "\n\n".join(lines)

@@ -1,0 +1,282 @@
+"""Pieces of the code that recipes write: loading, converting, filtering, drawing, saving.
+
+Names and values of the data enter the code through `literal` alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from .filters import Filter
+from .language import Language, Phrase
+from .schema import Column, Table
+from .task import Task, Way, used_columns
+
+FOLDER = "/mnt/data"
+"""Where the session's files are."""
+
+FONTS = (
+    "Noto Sans CJK JP", "Noto Sans CJK TC", "IPAexGothic", "Hiragino Sans", "PingFang TC",
+    "Microsoft JhengHei", "Yu Gothic",
+)  # fmt: skip
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+_READERS = {
+    "csv": "read_csv", "tsv": "read_csv", "xlsx": "read_excel", "xls": "read_excel",
+    "json": "read_json", "jsonl": "read_json", "parquet": "read_parquet",
+    "arrow": "read_feather", "feather": "read_feather",
+}  # fmt: skip
+_WRITERS = {
+    "csv": "to_csv({path}, index=False{encoding})",
+    "tsv": 'to_csv({path}, sep="\\t", index=False)',
+    "xlsx": "to_excel({path}, index=False)",
+    "json": 'to_json({path}, orient="records", force_ascii=False, indent=2, date_format="iso")',
+    "parquet": "to_parquet({path}, index=False)",
+}
+
+
+def literal(value: object) -> str:
+    """Write a value as Python, text in double quotes where `repr` would not."""
+    plain = isinstance(value, str) and value.isprintable() and not set('"\\') & set(value)
+    return f'"{value}"' if plain else repr(value)
+
+
+def listed(values: Iterable[object]) -> str:
+    """Write several values as a list."""
+    return f"[{', '.join(map(literal, values))}]"
+
+
+def comment(text: str) -> str:
+    """Make one comment line; a column's name must not end it."""
+    return "# " + capital(" ".join(text.split())) + "."
+
+
+def imports(draw: bool = False, text: str = "") -> list[str]:
+    """Import pandas, and for drawing matplotlib; `text` is what charts will show."""
+    lines = ["import matplotlib.pyplot as plt"] if draw else []
+    lines = [*lines, "import pandas as pd", ""]
+    return lines + _fonts() if draw and _CJK.search(text) else lines
+
+
+def _fonts() -> list[str]:
+    """Choose a font with Japanese and Chinese characters, of those that are installed."""
+    return [
+        "from matplotlib import font_manager",
+        "",
+        "installed = {font.name for font in font_manager.fontManager.ttflist}",
+        f"fonts = [name for name in {listed(FONTS)} if name in installed]",
+        'plt.rcParams["font.family"] = [*fonts[:1], "DejaVu Sans"]',
+        'plt.rcParams["axes.unicode_minus"] = False',
+        "",
+    ]
+
+
+def drawing(task: Task, way: Way) -> bool:
+    """Whether the code is to draw."""
+    return way.chart and task.chart != "none"
+
+
+def begin(task: Task, way: Way, what: str, chart: bool = False) -> list[str]:
+    """Say what the code does, load the data, convert the columns in use, keep the rows wanted."""
+    assert task.table is not None
+    texts = [what, *(c.name for c in task.table.columns)]
+    texts += [value for column in task.table.columns for value in column.values]
+    lines = [comment(what), *imports(chart, " ".join(texts))]
+    lines += load(task.table, way, "df", used_columns(task))
+    return [*lines, *(condition(f) for f in task.filters), ""]
+
+
+def load(table: Table, way: Way, name: str, used: Iterable[Column]) -> list[str]:
+    """Bind `name` to the table as a pandas frame with plain columns and proper types."""
+    value = _value(table, way)
+    if table.indexed:
+        value += ".reset_index()"
+    conversions = [line for column in used for line in _convert(column, way, name)]
+    lines = [f"{name} = {value}"]
+    if (conversions or table.labelled) and value.isidentifier():
+        # The session's own variable must stay as it is.
+        lines = [f"{name} = {value}.copy()"]
+    if table.labelled:
+        lines.append(f"{name}.columns = {name}.columns.map(str)")
+    return lines + conversions
+
+
+def _value(table: Table, way: Way) -> str:
+    if not (table.variable and way.variables):
+        return _reader(table)
+    if table.kind in {"pandas.Series", "pandas.Index"}:
+        return f"{table.variable}.to_frame()"
+    if table.kind.startswith("pandas.") or not table.kind:
+        return table.variable
+    return f"{table.variable}.to_pandas()"
+
+
+def _reader(table: Table) -> str:
+    suffix = table.file.rpartition(".")[2].lower()
+    options = dict(table.options) | ({"sheet_name": table.sheet} if table.sheet else {})
+    keywords = "".join(f", {key}={literal(value)}" for key, value in options.items())
+    return f"pd.{_READERS.get(suffix, 'read_csv')}({f'{FOLDER}/{table.file}'!r}{keywords})"
+
+
+def _convert(column: Column, way: Way, frame: str) -> list[str]:
+    place = f"{frame}[{literal(column.name)}]"
+    if column.kind == "amount as text":
+        return [f"{place} = {_amount(column, place)}"]
+    if column.kind == "date as text":
+        return [f"{place} = {_date(column, place)}"]
+    if column.yearly:
+        return [f'{place} = pd.to_datetime({place}.astype("Int64").astype(str), format="%Y")']
+    if column.kind == "date" and "," in column.dtype:
+        return [f"{place} = {place}.dt.tz_localize(None)"]
+    if way.coerce and column.numeric:
+        return [f'{place} = pd.to_numeric({place}, errors="coerce")']
+    return []
+
+
+def _amount(column: Column, place: str) -> str:
+    kept = "," if column.form == "decimal comma" else "."
+    text = rf'{place}.astype(str).str.replace(r"[^\d{kept}-]", "", regex=True)'
+    if column.form == "decimal comma":
+        text += '.str.replace(",", ".")'
+    return f'pd.to_numeric({text}, errors="coerce")'
+
+
+def _date(column: Column, place: str) -> str:
+    options = 'errors="coerce", format="mixed"'
+    if column.form == "年月日":
+        place += '.str.replace("[年月]", "-", regex=True).str.rstrip("日 ")'
+    if column.form == "day first":
+        options += ", dayfirst=True"
+    return f"pd.to_datetime({place}, {options})"
+
+
+def condition(wanted: Filter) -> str:
+    """Keep the rows that a filter lets through."""
+    return f"df = df[{mask(wanted)}]"
+
+
+def mask(wanted: Filter) -> str:
+    """Write a filter as a mask over ``df``."""
+    place = f"df[{literal(wanted.column.name)}]"
+    if not isinstance(wanted.value, tuple):
+        return f"{place} {wanted.operator} {literal(wanted.value)}"
+    negation = "~" if wanted.operator == "not in" else ""
+    if len(wanted.value) == 1:
+        sign = "!=" if negation else "=="
+        return f"{place} {sign} {literal(wanted.value[0])}"
+    return f"{negation}{place}.isin({listed(wanted.value)})"
+
+
+def show(title: str, value: str) -> list[str]:
+    """Print a frame under a title, in the form that `read_findings` takes."""
+    return [
+        f'print("# {title}")',
+        f'print({value}.to_csv(sep="\\t", index=False, float_format="%.12g"))',
+    ]
+
+
+def bars(label: str, value: str, across: bool) -> list[str]:
+    """Draw ``shown``, a sorted frame, as bars; `across` for many or long labels."""
+    names = f"shown[{literal(label)}].astype(str)"
+    if across:
+        return [
+            "fig, ax = plt.subplots(figsize=(8, 1.2 + 0.32 * len(shown)))",
+            f'ax.barh({names}, shown[{literal(value)}], color="#4c78a8")',
+            "ax.invert_yaxis()",
+        ]
+    return [
+        "fig, ax = plt.subplots(figsize=(8, 4.5))",
+        f'ax.bar({names}, shown[{literal(value)}], color="#4c78a8")',
+    ]
+
+
+def finish(title: str, x: str = "", y: str = "", grid: str = "") -> list[str]:
+    """Title and label the chart."""
+    lines = [f"ax.set_title({literal(title)})"]
+    lines += [f"ax.set_xlabel({literal(x)})"] if x else []
+    lines += [f"ax.set_ylabel({literal(y)})"] if y else []
+    lines += [f"ax.grid(axis={literal(grid)}, alpha=0.3)", "ax.set_axisbelow(True)"] if grid else []
+    return [*lines, "fig.tight_layout()", ""]
+
+
+def span(first: str, last: str) -> list[str]:
+    """Print the first and the last period."""
+    return [
+        'print("# span")',
+        'print("first", "last", sep="\\t")',
+        f'print({first}, {last}, sep="\\t", end="\\n\\n")',
+    ]
+
+
+def save(task: Task, way: Way, language: Language, stem: Sequence[str]) -> list[str]:
+    """Write ``result`` to the file that was asked for, if one was."""
+    if not task.save:
+        return []
+    format_ = "csv" if task.save == "xlsx" and not way.excel else task.save
+    name = f"{task.stem or slug(stem)}.{format_}"
+    path = repr(f"{FOLDER}/{name}")
+    # Spreadsheets take a CSV file for UTF-8 only if it begins with a byte order mark.
+    encoding = "" if language == "en" else ', encoding="utf-8-sig"'
+    writer = _WRITERS[format_].format(path=path, encoding=encoding)
+    return [
+        "",
+        f"result.{writer}",
+        'print("# saved")',
+        'print("file", "rows", sep="\\t")',
+        f'print({literal(name)}, len(result), sep="\\t")',
+    ]
+
+
+def slug(words: Sequence[str]) -> str:
+    """Make a file's stem of words."""
+    return re.sub(r"[^\w-]+", "_", "_".join(filter(None, words))).strip("_").lower()[:60] or "data"
+
+
+AGGREGATED: dict[str, Phrase] = {
+    "sum": {"en": "total {}", "ja": "{}の合計", "zh": "{}總和"},
+    "mean": {"en": "average {}", "ja": "{}の平均", "zh": "{}平均"},
+    "median": {"en": "median {}", "ja": "{}の中央値", "zh": "{}中位數"},
+    "max": {"en": "highest {}", "ja": "{}の最大値", "zh": "{}最大值"},
+    "min": {"en": "lowest {}", "ja": "{}の最小値", "zh": "{}最小值"},
+    "count": {"en": "number of rows", "ja": "件数", "zh": "筆數"},
+}
+
+
+def quantity(task: Task, language: Language) -> str:
+    """Name what is measured: "total revenue"."""
+    name = task.measure.name if task.measure else ""
+    aggregation = task.aggregation if task.measure else "count"
+    return AGGREGATED[aggregation][language].format(name)
+
+
+def value_name(task: Task) -> str:
+    """Name the result's column of values."""
+    return task.measure.name if task.measure and task.aggregation != "count" else "count"
+
+
+def aggregated(task: Task, keys: str) -> str:
+    """Write the aggregation of ``df`` by `keys`."""
+    grouped = f"df.groupby({keys}, observed=True)"
+    if task.measure is None or task.aggregation == "count":
+        return f"{grouped}.size()"
+    return f"{grouped}[{literal(task.measure.name)}].{task.aggregation}()"
+
+
+def capital(text: str) -> str:
+    """Begin with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def described(filters: Sequence[Filter]) -> str:
+    """Name the conditions for a title: "region = Europe"."""
+    texts = []
+    for wanted in filters:
+        values = wanted.value if isinstance(wanted.value, tuple) else (wanted.value,)
+        sign = {"in": "=", "not in": "≠"}.get(wanted.operator, wanted.operator)
+        texts.append(f"{wanted.column.name} {sign} {', '.join(map(str, values))}")
+    return "; ".join(texts)
+
+
+def titled(text: str, task: Task) -> str:
+    """Add the conditions to a chart's title."""
+    return f"{capital(text)} ({described(task.filters)})" if task.filters else capital(text)

@@ -1,0 +1,96 @@
+"""A task: one thing that a prompt asks for, with everything that its code needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .filters import Filter
+from .schema import Column, Table
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to do.
+
+    Attributes
+    ----------
+    kind
+        The recipe's name.
+    table, other
+        The data, and the second table of a join.
+    measure
+        The column that is summed, averaged or drawn; None counts rows.
+    measures
+        All numeric columns that were named.
+    group
+        The column whose values are compared.
+    date, frequency
+        The column that says when, and ``D``, ``W``, ``M``, ``Q`` or ``Y`` if one was asked for.
+    aggregation
+        ``sum``, ``mean``, ``median``, ``count``, ``max`` or ``min``.
+    number
+        How many to show, if that was said.
+    lowest
+        Whether the low end is wanted.
+    chart
+        The kind of chart that was asked for, ``""`` for the fitting one, or ``none``.
+    save
+        The format of the file that was asked for, or ``""``.
+    stem
+        The name of that file, without suffix, if it was given.
+    text
+        The clause that asks, for tasks that are read from the text itself.
+    """
+
+    kind: str
+    table: Table | None = None
+    other: Table | None = None
+    measure: Column | None = None
+    measures: tuple[Column, ...] = ()
+    group: Column | None = None
+    date: Column | None = None
+    frequency: str = ""
+    aggregation: str = ""
+    number: int | None = None
+    lowest: bool = False
+    chart: str = ""
+    filters: tuple[Filter, ...] = ()
+    save: str = ""
+    stem: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the code goes about it; each repair changes one thing.
+
+    Attributes
+    ----------
+    chart
+        Draw; off where matplotlib is missing.
+    variables
+        Use the session's variables; off where they are not there: files are read then.
+    coerce
+        Convert every column that is used, and let what can't be converted go.
+    excel, sympy
+        Use these libraries; off where they are missing.
+    """
+
+    chart: bool = True
+    variables: bool = True
+    coerce: bool = False
+    excel: bool = True
+    sympy: bool = True
+
+
+def used_columns(task: Task) -> list[Column]:
+    """Give the columns that the task's code touches, each once."""
+    found: Iterable[Column | None] = [
+        *(f.column for f in task.filters),
+        task.measure,
+        *task.measures,
+        task.date if task.kind in {"trend", "growth"} else None,
+        task.group,
+    ]
+    return list(dict.fromkeys(column for column in found if column))

@@ -1,0 +1,210 @@
+"""The words by which a prompt says what it wants, in English, Japanese and Chinese.
+
+Chinese words stand in traditional and, where they differ, simplified characters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+
+def _any(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+KINDS: Mapping[str, re.Pattern[str]] = {
+    "unsupported": _any(
+        r"\b(forecast|predict|cluster|regress|train|classif|sentiment|translat|simulat)",
+        r"\bmachine learning\b|\bneural\b|\bpoem\b|\bstory\b|\bjoke\b|\be-?mail\b",
+        r"予測|翻訳|クラスタ|回帰|機械学習|詩|物語|預測|预测|翻譯|翻译|回歸|機器學習|詩|故事|笑話",
+    ),
+    "join": _any(
+        r"\b(join|merge)\b|\bcombine\b.*\b(with|and)\b",
+        r"結合|マージ|突き合わせ|合併|合并|連接|關聯起來|串接",
+    ),
+    "missing": _any(
+        r"\b(missing|nulls?|nans?|empty (values|cells)|blanks?|incomplete)\b",
+        r"欠損|欠測|欠落|空欄|缺失|缺漏|遺漏|空值|缺值",
+    ),
+    "outliers": _any(
+        r"\b(outl[iy]+ers?|anomal\w+|unusual)\b", r"外れ値|異常値|離群|異常|极端|極端值"
+    ),
+    "correlate": _any(
+        r"\bcorrelat\w*|\brelationships?\b|\brelated\b|\bscatter|\bdepends? on\b|\bagainst\b",
+        r"相関|散布図|関係|相關|關係|關聯|散佈圖|散點圖",
+    ),
+    "growth": _any(
+        r"\b(grew|grow|grows|growing|growth|increased?|declin\w+|shr[aiu]nk)\b",
+        r"成長|伸び|増加率|增長|增长|成長率|增幅|衰退",
+    ),
+    "share": _any(
+        r"\b(shares?|percent(age)?s?|proportions?|fractions?|pie)\b|%",
+        r"割合|比率|シェア|構成比|内訳|円グラフ|占比|佔比|比例|百分比|比重|圓餅圖|占總|佔總",
+    ),
+    "top": _any(
+        r"\b(top|best|highest|largest|biggest|most|greatest|leading|maximum|max)\b",
+        r"\b(bottom|worst|lowest|smallest|least|fewest|cheapest|minimum|min)\b",
+        r"\b(ranking|rank|ranked|most expensive)\b",
+        r"上位|トップ|ベスト|最も|一番|最大|最高|下位|ワースト|最低|最小|ランキング|多い順",
+        r"前\s*(\d+|[一二三四五六七八九十]+)|最多|最少|最好|最差|最佳|排名|排行|後\s*\d+\s*名|倒數",
+    ),
+    "distribution": _any(
+        r"\b(distribut\w+|histograms?|spread|box ?plots?)\b",
+        r"分布|ヒストグラム|箱ひげ|ばらつき|分佈|直方圖|箱型圖|盒鬚圖",
+    ),
+    "trend": _any(
+        r"\b(trends?|over time|time ?series|development|evol\w+|history of)\b",
+        r"\b(daily|weekly|monthly|quarterly|yearly|annual(ly)?)\b",
+        r"\b(per|by|each|every|over the) (days?|weeks?|months?|quarters?|years?)\b",
+        r"推移|時系列|トレンド|(日|週|月|四半期|年)(別|次|間|ごと|毎)|変化|毎(日|週|月|年)",
+        r"趨勢|趋势|走勢|隨時間|變化|每(日|天|週|周|月|季|年)|按(日|天|週|周|月|季|年)|逐(日|月|年)|各(月|季|年)|(月|季|年)度",
+    ),
+    "unique": _any(
+        r"\b(unique|distinct|different)\b", r"ユニーク|重複なし|種類|異なる|不同|不重複|相異"
+    ),
+    "count": _any(
+        r"\b(how many|number of|count)\b",
+        r"何件|何人|いくつ|件数|何個|個数|幾個|幾筆|多少(筆|個|人|位)|數量|筆數|有幾",
+    ),
+    "overview": _any(
+        r"\b(overview|describe|summar\w+|explor\w+|insights?|analy[sz]\w*|profile|schema|columns)\b",
+        r"\bwhat('s| is| are| does)\b.*\b(in|inside) (the|this|these|my|that) \w+$|\blook at\b|\btell me about\b",
+        r"\bwhat\b.*\b(data|table|dataset|columns)\b",
+        r"概要|要約|分析|概観|列名|どんなデータ|中身|サマリ|概覽|概览|摘要|描述|總結|总结|欄位|概況|看看|了解",
+    ),
+    "convert": _any(
+        r"\b(convert|export|transform|turn|save|write|store)\b.*\b(csv|tsv|json|excel|xlsx|parquet|spreadsheet)\b",
+        r"(csv|tsv|json|excel|エクセル|xlsx|parquet).*(変換|保存|出力|書き出|エクスポート|轉|转|存|匯出|導出|输出|輸出)",
+        r"(轉|转|存|匯出|導出|輸出|輸成|變|変換|保存).{0,6}(csv|tsv|json|excel|xlsx|parquet|エクセル)",
+    ),
+    "list": _any(
+        r"\b(rows?|records?|list|filter|show( me)? (all|the)|find|head|first|sample)\b",
+        r"行を|一覧|リスト|抽出|絞り込|表示|列出|篩選|筛选|顯示|找出",
+    ),
+    "compare": _any(
+        r"\b(compar\w+|average|mean|total|sum|median|by|per|for each|in each|across|vs\.?|versus)\b",
+        r"比較|平均|合計|総計|中央値|別の|別に|別|ごと|毎に",
+        r"比较|總和|總計|總額|總|加總|中位數|按|依|每個|各",
+    ),
+    "plot": _any(
+        r"\b(plot|charts?|graphs?|draw|visuali[sz]e|picture|diagram)\b",
+        r"グラフ|プロット|図|描い|可視化|圖|畫|繪|视觉|視覺化",
+    ),
+}
+"""What is asked for; the first kind that is found counts."""
+
+FREQUENCIES: Mapping[str, re.Pattern[str]] = {
+    "D": _any(
+        r"\bdaily\b|\b(per|by|each|every) day\b", r"日別|日次|日ごと|毎日|每日|每天|按日|逐日|按天"
+    ),
+    "W": _any(
+        r"\bweekly\b|\b(per|by|each|every) week\b",
+        r"週別|週次|週ごと|毎週|每週|每周|按週|按周|逐週",
+    ),
+    "Q": _any(r"\bquarter(ly|s)?\b", r"四半期|季度|每季|按季|各季|逐季|季別"),
+    "M": _any(r"\bmonth(ly|s)?\b", r"月別|月次|月ごと|毎月|月間|每月|按月|逐月|各月|月度|月份"),
+    "Y": _any(
+        r"\b(year(ly|s)?|annual(ly)?)\b", r"年別|年次|年ごと|毎年|年間|每年|按年|逐年|各年|年度"
+    ),
+}
+
+AGGREGATIONS: Mapping[str, re.Pattern[str]] = {
+    "mean": _any(r"\b(average|mean|avg|typical)\b", r"平均|均值"),
+    "median": _any(r"\bmedian\b", r"中央値|中位數|中位数"),
+    "sum": _any(r"\b(total|sum|overall)\b", r"合計|総計|総額|總和|總計|總額|加總|總|总"),
+    "count": _any(
+        r"\b(count|number of|how many)\b", r"件数|何件|何人|いくつ|筆數|幾筆|幾個|多少(筆|個|人|位)"
+    ),
+    "max": _any(r"\b(maximum|max)\b", r"最大値|最大值"),
+    "min": _any(r"\b(minimum|min)\b", r"最小値|最小值"),
+}
+
+CHARTS: Mapping[str, re.Pattern[str]] = {
+    "none": _any(
+        r"\b(no|without( a)?) (chart|plot|graph|picture)s?\b",
+        r"グラフ(なし|不要)|不要(圖|畫圖)|不用(圖|畫圖)",
+    ),
+    "bar": _any(
+        r"\b(bars?|columns?) ?(charts?|graphs?|plots?)\b|\bbarplot\b|\bas bars\b",
+        r"棒グラフ|長條圖|柱狀圖|柱状图|條形圖",
+    ),
+    "line": _any(r"\blines? ?(charts?|graphs?|plots?)?\b", r"折れ線|線グラフ|折線圖|折线图|線圖"),
+    "pie": _any(r"\bpie\b|\bdonut\b", r"円グラフ|圓餅圖|饼图|餅圖"),
+    "hist": _any(r"\bhistograms?\b", r"ヒストグラム|直方圖|直方图"),
+    "box": _any(r"\bbox ?plots?\b|\bboxes\b", r"箱ひげ|箱型圖|盒鬚圖|箱線圖"),
+    "scatter": _any(r"\bscatter\w*\b", r"散布図|散佈圖|散點圖|散点图"),
+    "heatmap": _any(r"\bheat ?maps?\b", r"ヒートマップ|熱圖|熱力圖"),
+}
+
+FORMATS: Mapping[str, re.Pattern[str]] = {
+    "xlsx": _any(r"\b(excel|xlsx?|spreadsheet)\b", r"エクセル|試算表|excel|xlsx"),
+    "json": _any(r"json"),
+    "tsv": _any(r"\btsv\b|tab[- ]separated"),
+    "parquet": _any(r"parquet"),
+    "csv": _any(r"csv|comma[- ]separated"),
+}
+
+SAVE = _any(
+    r"\b(save|export|write|store|download)\b|\b(to|as|into|in) an? (\w+ )?file\b",
+    r"保存|出力|書き出|ファイルに|エクスポート|存成|存檔|存到|儲存|匯出|導出|下載|存為|輸出",
+)
+LOW = _any(
+    r"\b(bottom|worst|lowest|smallest|least|fewest|cheapest|minimum|min|slowest|declin\w+|shr[aiu]nk)\b",
+    r"下位|最低|最小|ワースト|最少|最差|後\s*\d+\s*名|倒數|衰退|少ない順",
+)
+SAME = _any(
+    r"\b(same|it|them|that|this|those|these|again|instead|now|also|too|only|just|what about|how about)\b",
+    r"^\s*(and|but|or)\b",
+    r"同じ|それ|これ|今度|代わり|だけ|のみ|ではなく|同様|次は|その|では",
+    r"同樣|一樣|這個|它|那個|改成|換成|只看|只要|改為|那麼|再|只有|呢",
+)
+GROUPING = _any(
+    r"\b(per|by|for each|in each|for every|each|across|among|between|which|of each)\s*$",
+    r"(按|依|每個|每种|每種|各|依照|根據|哪個|哪一個|哪些|每)\s*$",
+)
+GROUPED = _any(r"^\s*(ごと|別|毎|それぞれ|來|分組|別に)")
+ROWS = _any(r"\b(rows?|records?|entries|lines|orders?|transactions?)\b", r"行|レコード|件|筆|列")
+
+CONCEPTS: tuple[tuple[str, ...], ...] = (
+    ("revenue", "sales", "sale", "amount", "turnover", "income", "売上", "売上高", "金額", "營收", "銷售額", "銷售", "營業額", "收入", "业绩", "業績"),
+    ("profit", "margin", "earnings", "利益", "粗利", "利潤", "毛利", "獲利"),
+    ("quantity", "qty", "units", "volume", "数量", "個数", "販売数", "數量", "件數", "銷量"),
+    ("price", "cost", "unit price", "価格", "単価", "値段", "價格", "單價", "售價"),
+    ("date", "day", "time", "timestamp", "日付", "日時", "年月日", "日期", "時間"),
+    ("customer", "client", "buyer", "account", "顧客", "お客様", "得意先", "取引先", "客戶", "客户", "顧客"),
+    ("region", "area", "territory", "zone", "地域", "エリア", "地方", "地區", "区域", "區域"),
+    ("country", "nation", "国", "國家", "国家"),
+    ("city", "town", "市", "都市", "城市", "市区町村"),
+    ("product", "item", "goods", "商品", "製品", "品目", "產品", "产品", "品項"),
+    ("category", "type", "segment", "class", "カテゴリ", "カテゴリー", "分類", "類別", "種類", "类别"),
+    ("department", "division", "team", "部署", "部門", "部门"),
+    ("store", "shop", "branch", "店舗", "支店", "店", "門市", "分店", "商店"),
+    ("salary", "wage", "pay", "給与", "給料", "年収", "薪資", "薪水", "薪水"),
+    ("age", "年齢", "年齡"),
+    ("score", "rating", "grade", "点数", "評価", "スコア", "分數", "評分", "成績"),
+    ("gender", "sex", "性別"),
+    ("name", "名前", "氏名", "姓名", "名稱", "名称"),
+    ("employee", "staff", "worker", "社員", "従業員", "員工"),
+    ("order", "orders", "注文", "訂單"),
+    ("status", "state", "状態", "ステータス", "狀態"),
+    ("year", "年", "年度", "年份"),
+    ("temperature", "temp", "気温", "温度", "氣溫", "溫度"),
+    ("population", "人口"),
+    ("weight", "mass", "体重", "重さ", "重量", "體重"),
+    ("length", "長さ", "長度"),
+    ("height", "身長", "高さ", "身高", "高度"),
+    ("width", "幅", "寬度"),
+)  # fmt: skip
+"""Words that people use for one another in the names of columns."""
+
+ADDITIVE = _any(
+    r"revenue|sales|amount|turnover|income|profit|quantity|qty|units|volume|count|total|orders|number|budget|spend|cost",
+    r"売上|金額|利益|数量|個数|件数|營收|銷售|營業額|收入|利潤|數量|銷量|費|支出|人数|人數|合計",
+)
+"""Columns whose sum means something; of others the mean is taken."""
+
+
+def first(text: str, words: Mapping[str, re.Pattern[str]]) -> str | None:
+    """Give the first entry whose words occur in the text."""
+    return next((name for name, pattern in words.items() if pattern.search(text)), None)
