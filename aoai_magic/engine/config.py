@@ -21,6 +21,7 @@ class Bounds:
     history: int = 400_000
     body: int = 64 << 20
     upload: int = 512 << 20
+    container_idle: float = 1200.0
 
 
 @dataclass(frozen=True)

@@ -84,3 +84,24 @@ SESSION_FILES = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("modified_ns", BigInteger, nullable=False),
 )
+RESPONSES = _table(
+    "responses",
+    Column("status", String(16), nullable=False, index=True),
+    Column("owner", String(64)),
+    Column("previous_id", String(64)),
+    Column("input", JSON, nullable=False),
+    Column("events", JSON),
+)
+CONTAINERS = _table(
+    "containers",
+    Column("status", String(16), nullable=False, index=True),
+    Column("used_at", BigInteger, nullable=False),
+    Column("idle_ns", BigInteger, nullable=False),
+)
+CONTAINER_FILES = _table(
+    "container_files",
+    _reference("container_id"),
+    Column("name", Text, nullable=False),
+    Column("file_id", String(64), nullable=False),
+    parent="container_id",
+)
