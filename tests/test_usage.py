@@ -108,8 +108,7 @@ def test_help_lists_every_option_and_every_command(shell):
 
 def test_loading_is_light():
     code = (
-        "import sys; from IPython.core.completer import provisionalcompleter
-from IPython.core.interactiveshell import InteractiveShell;"
+        "import sys; from IPython.core.interactiveshell import InteractiveShell;"
         "InteractiveShell.instance().run_line_magic('load_ext', 'aoai_magic');"
         "heavy = {'openai', 'pandas', 'ipywidgets', 'pyarrow', 'aoai_magic.engine'};"
         "print(heavy & set(sys.modules))"
