@@ -37,7 +37,15 @@ from aoai_magic.engine.registry import is_model_spec, open_model, open_sandbox
 from aoai_magic.engine.runs import Runs
 from aoai_magic.engine.sessions import Sessions
 from aoai_magic.engine.store import Store
-from aoai_magic.engine.wire import assistants, files, models, runs, status, threads
+from aoai_magic.engine.wire import (
+    assistants,
+    files,
+    models,
+    runs,
+    status,
+    threads,
+    vector_stores,
+)
 from aoai_magic.engine.wire.call import Engine, Handler, endpoint
 
 _LOG = logging.getLogger(__name__)
@@ -46,6 +54,8 @@ _THREAD = "/threads/{thread_id}"
 _MESSAGE = f"{_THREAD}/messages/{{message_id}}"
 _RUN = f"{_THREAD}/runs/{{run_id}}"
 _ASSISTANT = "/assistants/{assistant_id}"
+_STORE = "/vector_stores/{vector_store_id}"
+_BATCH = f"{_STORE}/file_batches/{{batch_id}}"
 
 ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/engine", status.engine),
@@ -85,6 +95,20 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{_RUN}/submit_tool_outputs", runs.submit),
     ("GET", f"{_RUN}/steps", runs.list_steps),
     ("GET", f"{_RUN}/steps/{{step_id}}", runs.retrieve_step),
+    ("GET", "/vector_stores", vector_stores.list_),
+    ("POST", "/vector_stores", vector_stores.create),
+    ("GET", _STORE, vector_stores.retrieve),
+    ("POST", _STORE, vector_stores.modify),
+    ("DELETE", _STORE, vector_stores.remove),
+    ("GET", f"{_STORE}/files", vector_stores.list_files),
+    ("POST", f"{_STORE}/files", vector_stores.add_file),
+    ("GET", f"{_STORE}/files/{{file_id}}", vector_stores.retrieve_file),
+    ("POST", f"{_STORE}/files/{{file_id}}", vector_stores.modify_file),
+    ("DELETE", f"{_STORE}/files/{{file_id}}", vector_stores.remove_file),
+    ("POST", f"{_STORE}/file_batches", vector_stores.create_batch),
+    ("GET", _BATCH, vector_stores.retrieve_batch),
+    ("POST", f"{_BATCH}/cancel", vector_stores.cancel_batch),
+    ("GET", f"{_BATCH}/files", vector_stores.list_batch_files),
 ]
 
 PREFIXES = ("/openai/v1", "/openai", "/v1")

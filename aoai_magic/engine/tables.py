@@ -62,8 +62,9 @@ VECTOR_STORE_FILES = Table(
     Column("at", BigInteger, nullable=False),
     Column("body", JSON, nullable=False),
     Column("vector_store_id", String(64), nullable=False),
-    Column("batch_id", String(64)),
+    Column("batch_id", String(64), index=True),
     Column("status", String(16), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
     Index("ix_vector_store_files_order", "vector_store_id", "at", "seq"),
     Index("ix_vector_store_files_file", "vector_store_id", "id", unique=True),
 )

@@ -19,6 +19,9 @@ def _follow_the_service():
             for key in ("first_id", "last_id"):
                 schema["properties"][key] = {"type": ["string", "null"]}
     _SCHEMAS["OpenAIFile"]["properties"]["status_details"] = {"type": ["string", "null"]}
+    _SCHEMAS["VectorStoreObject"]["properties"]["expires_after"] = {}
+    for bound in ("max_prompt_tokens", "max_completion_tokens"):
+        _SCHEMAS["RunObject"]["properties"][bound]["minimum"] = 16
 
 
 _follow_the_service()

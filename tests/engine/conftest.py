@@ -15,6 +15,7 @@ from openai import AsyncOpenAI, AzureOpenAI, OpenAI
 
 from aoai_magic.engine.app import create_app
 from aoai_magic.engine.config import EngineConfig
+
 from .conformance import Watched
 
 TOKEN = "a-token-for-tests"

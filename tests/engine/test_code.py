@@ -116,7 +116,8 @@ def test_changed_file_gets_a_new_id_and_untouched_one_is_not_reported(client, as
 
 def test_files_of_assistant_thread_and_message_are_all_there(client, script):
     ids = {name: upload(client, "data.csv", name.encode()).id for name in ("a", "t", "m")}
-    code = "import os\nfor n in sorted(os.listdir('/mnt/data')): print(n, open(f'/mnt/data/{n}').read())"
+    code = "import pathlib\nfor p in sorted(pathlib.Path('/mnt/data').iterdir()):\n"
+    code += "    print(p.name, p.read_text())"
     resources = {key: {"code_interpreter": {"file_ids": [ids[key]]}} for key in "at"}
     assistant = client.beta.assistants.create(
         model=script([{"code": code}, {"text": "."}]),

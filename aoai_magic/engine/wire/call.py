@@ -17,7 +17,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from aoai_magic.engine.config import EngineConfig
-from aoai_magic.engine.errors import ApiError, invalid_id, resource_not_found, too_large
+from aoai_magic.engine.errors import (
+    ApiError,
+    invalid_id,
+    invalid_url,
+    resource_not_found,
+    too_large,
+)
 from aoai_magic.engine.events import Feed, body
 from aoai_magic.engine.files import Files
 from aoai_magic.engine.objects import Body
@@ -79,6 +85,11 @@ class Call:
     def classic(self) -> bool:
         """Whether the path is Azure's, with the version in the query."""
         return self.azure and not self.request.url.path.startswith("/openai/v1")
+
+    def only_v2(self) -> None:
+        """Refuse what version 1 does not have."""
+        if self.version != "v2":
+            raise invalid_url(self.request.method, self.request.url.path)
 
     def path(self, name: str, prefix: str) -> str:
         """Give an id out of the path, checked for its prefix."""

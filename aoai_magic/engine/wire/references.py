@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from sqlalchemy import Connection
 
 from aoai_magic.engine import store
-from aoai_magic.engine.errors import file_not_found, invalid_id, not_found
+from aoai_magic.engine.errors import ApiError, file_not_found, invalid_id, not_found
 from aoai_magic.engine.files import find
 from aoai_magic.engine.ids import FILE_PREFIXES
 from aoai_magic.engine.objects import Body
 from aoai_magic.engine.tables import VECTOR_STORES
+from aoai_magic.engine.vector_stores import SEARCHABLE, searchable
 
 
 def check_files(connection: Connection, named: list[tuple[str, str]]) -> dict[str, Body]:
@@ -37,6 +39,11 @@ def in_resources(resources: Body | None, prefix: str = "") -> Iterator[tuple[str
     code = (resources or {}).get("code_interpreter") or {}
     for index, id_ in enumerate(code.get("file_ids") or ()):
         yield f"{prefix}tool_resources.code_interpreter.file_ids[{index}]", id_
+    search = (resources or {}).get("file_search") or {}
+    for number, new in enumerate(search.get("vector_stores") or ()):
+        for index, id_ in enumerate(new.get("file_ids") or ()):
+            path = f"tool_resources.file_search.vector_stores[{number}].file_ids[{index}]"
+            yield prefix + path, id_
 
 
 def in_message(message: Body, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -58,3 +65,25 @@ def check_stores(connection: Connection, resources: Body | None, prefix: str = "
             raise invalid_id(path, id_, "vs")
         if store.get(connection, VECTOR_STORES, id_) is None:
             raise not_found("vector store", id_)
+
+
+def check_searchable(found: dict[str, Body], messages: list[tuple[str, Body]]) -> None:
+    """Check that what messages attach for file search can be searched.
+
+    ``messages`` are those of a request, each with the path that it stands at.
+    """
+    for prefix, message in messages:
+        for index, entry in enumerate(message.get("attachments") or ()):
+            filename = found[entry["file_id"]]["filename"]
+            if _for_search(entry) and not searchable(filename):
+                suffix = PurePosixPath(filename).suffix or "none"
+                raise ApiError(
+                    f"Files with extensions [{suffix}] are not supported for file_search. "
+                    f"Supported are: {', '.join(sorted(SEARCHABLE))}.",
+                    param=f"{prefix}attachments[{index}].file_id",
+                    code="unsupported_file",
+                )
+
+
+def _for_search(attachment: Body) -> bool:
+    return any(tool["type"] == "file_search" for tool in attachment["tools"])

@@ -7,12 +7,12 @@ from typing import Any
 from sqlalchemy import Connection, delete
 from starlette.responses import Response
 
-from aoai_magic.engine import objects, store
+from aoai_magic.engine import objects, store, vector_stores
 from aoai_magic.engine.errors import ApiError, file_not_found, invalid_url, not_found
 from aoai_magic.engine.objects import Body
 from aoai_magic.engine.runs import active_run
 from aoai_magic.engine.tables import MESSAGES, RUNS, STEPS, THREADS
-from aoai_magic.engine.wire import assistants_v1, pagination, references, vector_stores
+from aoai_magic.engine.wire import assistants_v1, pagination, references
 from aoai_magic.engine.wire.call import Call, reply
 from aoai_magic.engine.wire.requests import (
     CreateMessage,
@@ -40,9 +40,14 @@ def check(connection: Connection, given: Body, prefix: str = "") -> None:
     """Check what the body of a new thread refers to."""
     resources = given.get("tool_resources")
     named = list(references.in_resources(resources, prefix))
-    for index, message in enumerate(given.get("messages") or ()):
-        named += references.in_message(message, f"{prefix}messages[{index}].")
-    references.check_files(connection, named)
+    messages = [
+        (f"{prefix}messages[{index}].", message)
+        for index, message in enumerate(given.get("messages") or ())
+    ]
+    for path, message in messages:
+        named += references.in_message(message, path)
+    found = references.check_files(connection, named)
+    references.check_searchable(found, messages)
     references.check_stores(connection, resources, prefix)
 
 
@@ -70,19 +75,41 @@ def add_message(connection: Connection, thread: Body, given: Body) -> tuple[Body
         metadata=given.get("metadata") or {},
     )
     store.add(connection, MESSAGES, message, thread_id=thread["id"], run_id=None)
-    ids = [entry["file_id"] for entry in attachments if _for_code(entry)]
-    return (_add_files(connection, thread, ids) if ids else thread), message
+    resources = dict(thread["tool_resources"])
+    _add_code_files(resources, _attached(attachments, "code_interpreter"))
+    _add_search_files(connection, resources, _attached(attachments, "file_search"))
+    if resources != thread["tool_resources"]:
+        changes = {"tool_resources": resources}
+        thread = store.patch(connection, THREADS, thread["id"], changes) or thread
+    return thread, message
 
 
-def _for_code(attachment: Body) -> bool:
-    return any(tool["type"] == "code_interpreter" for tool in attachment["tools"])
+def _attached(attachments: list[Body], tool: str) -> list[str]:
+    """Give the ids of the files that are attached for a tool."""
+    return [
+        entry["file_id"]
+        for entry in attachments
+        if any(meant["type"] == tool for meant in entry["tools"])
+    ]
 
 
-def _add_files(connection: Connection, thread: Body, ids: list[str]) -> Body:
-    held = (thread["tool_resources"].get("code_interpreter") or {}).get("file_ids", [])
-    merged = {"file_ids": list(dict.fromkeys([*held, *ids]))}
-    resources = {**thread["tool_resources"], "code_interpreter": merged}
-    return store.patch(connection, THREADS, thread["id"], {"tool_resources": resources}) or thread
+def _add_code_files(resources: Body, ids: list[str]) -> None:
+    if ids:
+        held = (resources.get("code_interpreter") or {}).get("file_ids", [])
+        resources["code_interpreter"] = {"file_ids": list(dict.fromkeys([*held, *ids]))}
+
+
+def _add_search_files(connection: Connection, resources: Body, ids: list[str]) -> None:
+    """Put files into the thread's vector store, which is made for the first of them."""
+    if not ids:
+        return
+    held = (resources.get("file_search") or {}).get("vector_store_ids")
+    if held:
+        entries = [{"file_id": id_} for id_ in ids]
+        vector_stores.add_files(connection, held[0], entries, None)
+    else:
+        made = vector_stores.create(connection, {"file_ids": ids})
+        resources["file_search"] = {"vector_store_ids": [made["id"]]}
 
 
 def _content(given: Any) -> list[Body]:
@@ -172,7 +199,8 @@ async def create_message(call: Call) -> Response:
         active = active_run(connection, id_)
         if active is not None:
             raise ApiError(f"Can't add messages to {id_} while a run {active} is active.")
-        references.check_files(connection, list(references.in_message(given)))
+        found = references.check_files(connection, list(references.in_message(given)))
+        references.check_searchable(found, [("", given)])
         return add_message(connection, thread, given)[1]
 
     return call.answer(await call.write(work))
@@ -220,8 +248,7 @@ async def remove_message(call: Call) -> Response:
         load_message(connection, *ids)
         connection.execute(delete(MESSAGES).where(MESSAGES.c.id == ids[1]))
 
-    if call.version == "v1":
-        raise invalid_url(call.request.method, call.request.url.path)
+    call.only_v2()
     await call.write(work)
     return reply(objects.deleted("thread.message", ids[1]))
 

@@ -1,0 +1,228 @@
+"""Vector stores: collections of files to be searched; what they hold and their state.
+
+A file is taken in at once where its type is one that can be read as text; looking into
+it is the matter of search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from aoai_magic.engine import files, store
+from aoai_magic.engine.errors import not_found
+from aoai_magic.engine.ids import new_id, now, now_ns
+from aoai_magic.engine.objects import Body
+from aoai_magic.engine.tables import (
+    VECTOR_STORE_BATCHES,
+    VECTOR_STORE_FILES,
+    VECTOR_STORES,
+)
+
+_DAY = 86_400
+_STATES = ("in_progress", "completed", "failed", "cancelled")
+_STATIC: Body = {
+    "type": "static",
+    "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400},
+}
+
+SEARCHABLE = frozenset(
+    f".{suffix}"
+    for suffix in (
+        *("c", "cpp", "cs", "css", "doc", "docx", "go", "html", "java", "js", "json", "md", "pdf"),
+        *("php", "pptx", "py", "rb", "sh", "tex", "ts", "txt"),
+    )
+)
+"""The types of file that the service searches."""
+
+
+def searchable(filename: str) -> bool:
+    """Tell whether a file's type is one that can be searched."""
+    return PurePosixPath(filename).suffix.lower() in SEARCHABLE
+
+
+def create(connection: Connection, given: Body) -> Body:
+    """Store a new vector store with the files given, which have to exist."""
+    created = now()
+    body: Body = {
+        "id": new_id("vs_"),
+        "object": "vector_store",
+        "created_at": created,
+        "name": given.get("name") or "",
+        "usage_bytes": 0,
+        "status": "completed",
+        "expires_after": given.get("expires_after"),
+        "expires_at": None,
+        "last_active_at": created,
+        "metadata": given.get("metadata") or {},
+    }
+    store.add(connection, VECTOR_STORES, body)
+    entries = [{"file_id": id_} for id_ in given.get("file_ids") or ()]
+    add_files(connection, body["id"], entries, given.get("chunking_strategy"))
+    return load(connection, body["id"])
+
+
+def load(connection: Connection, id_: str) -> Body:
+    """Give a vector store as it is now.
+
+    Raises
+    ------
+    ApiError
+        When there is none.
+    """
+    body = store.get(connection, VECTOR_STORES, id_)
+    if body is None:
+        raise not_found("vector store", id_)
+    return shown(connection, body)
+
+
+def shown(connection: Connection, body: Body) -> Body:
+    """Add to a stored vector store what follows from its files and the time."""
+    counts, size = _count(connection, VECTOR_STORE_FILES.c.vector_store_id == body["id"])
+    expires = None
+    if body["expires_after"]:
+        expires = body["last_active_at"] + body["expires_after"]["days"] * _DAY
+    expired = expires is not None and expires <= now()
+    status = "expired" if expired else "in_progress" if counts["in_progress"] else "completed"
+    return {
+        **body,
+        "usage_bytes": size,
+        "file_counts": counts,
+        "status": status,
+        "expires_at": expires,
+    }
+
+
+def _count(connection: Connection, where: Any) -> tuple[Body, int]:
+    table = VECTOR_STORE_FILES
+    query = select(table.c.status, func.count(), func.sum(table.c.bytes)).where(where)
+    rows = connection.execute(query.group_by(table.c.status)).all()
+    counts = dict.fromkeys(_STATES, 0) | {status: count for status, count, _ in rows}
+    counts["total"] = sum(counts.values())
+    return counts, int(sum(size or 0 for status, _, size in rows if status == "completed"))
+
+
+def remove(connection: Connection, id_: str) -> None:
+    """Delete a vector store; its files stay files."""
+    for table in (VECTOR_STORE_FILES, VECTOR_STORE_BATCHES):
+        connection.execute(delete(table).where(table.c.vector_store_id == id_))
+    connection.execute(delete(VECTOR_STORES).where(VECTOR_STORES.c.id == id_))
+
+
+def add_files(
+    connection: Connection,
+    store_id: str,
+    entries: Iterable[Body],
+    chunking: Body | None,
+    batch_id: str | None = None,
+) -> None:
+    """Put files into a vector store; those that are in it are put anew.
+
+    ``entries`` have a ``file_id`` and may have ``attributes`` and ``chunking_strategy``.
+    """
+    wanted = {entry["file_id"]: entry for entry in entries}
+    found = files.find(connection, list(wanted)) if wanted else {}
+    rows = [
+        _row(store_id, found[id_], {"chunking_strategy": chunking, **entry}, batch_id)
+        for id_, entry in wanted.items()
+        if id_ in found
+    ]
+    table = VECTOR_STORE_FILES
+    ids = [row["id"] for row in rows]
+    same = (table.c.vector_store_id == store_id, table.c.id.in_(ids))
+    connection.execute(delete(table).where(*same))
+    if rows:
+        connection.execute(insert(table), rows)
+        store.patch(connection, VECTOR_STORES, store_id, {"last_active_at": now()})
+
+
+def _row(store_id: str, file: Body, entry: Body, batch_id: str | None) -> Body:
+    readable = searchable(file["filename"])
+    error = {"code": "unsupported_file", "message": "The file type is not supported."}
+    chunking = entry["chunking_strategy"]
+    status = "completed" if readable else "failed"
+    body = {
+        "id": file["id"],
+        "object": "vector_store.file",
+        "usage_bytes": file["bytes"] if readable else 0,
+        "created_at": now(),
+        "vector_store_id": store_id,
+        "status": status,
+        "last_error": None if readable else error,
+        "chunking_strategy": chunking if (chunking or {}).get("type") == "static" else _STATIC,
+        "attributes": entry.get("attributes") or {},
+    }
+    return {
+        "id": file["id"],
+        "at": now_ns(),
+        "body": body,
+        "vector_store_id": store_id,
+        "batch_id": batch_id,
+        "status": status,
+        "bytes": body["usage_bytes"],
+    }
+
+
+def load_file(connection: Connection, store_id: str, file_id: str) -> Body:
+    """Give a file of a vector store.
+
+    Raises
+    ------
+    ApiError
+        When there is no such store, or no such file in it.
+    """
+    load(connection, store_id)
+    table = VECTOR_STORE_FILES
+    row = store.row(connection, table, table.c.vector_store_id == store_id, table.c.id == file_id)
+    if row is None:
+        raise not_found("file", file_id)
+    return dict(row.body)
+
+
+def add_batch(connection: Connection, store_id: str, entries: list[Body], given: Body) -> Body:
+    """Put files into a vector store as a batch."""
+    batch: Body = {
+        "id": new_id("vsfb_"),
+        "object": "vector_store.files_batch",
+        "created_at": now(),
+        "vector_store_id": store_id,
+        "status": "completed",
+    }
+    store.add(connection, VECTOR_STORE_BATCHES, batch, vector_store_id=store_id)
+    add_files(connection, store_id, entries, given.get("chunking_strategy"), batch["id"])
+    return load_batch(connection, store_id, batch["id"])
+
+
+def load_batch(connection: Connection, store_id: str, batch_id: str) -> Body:
+    """Give a batch as it is now.
+
+    Raises
+    ------
+    ApiError
+        When there is no such store or batch.
+    """
+    load(connection, store_id)
+    body = store.get(connection, VECTOR_STORE_BATCHES, batch_id)
+    if body is None or body["vector_store_id"] != store_id:
+        raise not_found("file batch", batch_id)
+    counts, _ = _count(connection, VECTOR_STORE_FILES.c.batch_id == batch_id)
+    return {**body, "file_counts": counts}
+
+
+def resolve(connection: Connection, resources: Body) -> Body:
+    """Turn the tool resources of a request into those of an object.
+
+    A vector store that is described there is created.
+    """
+    resolved: Body = {}
+    code, search = resources.get("code_interpreter"), resources.get("file_search")
+    if code is not None:
+        resolved["code_interpreter"] = {"file_ids": list(code.get("file_ids") or ())}
+    if search is not None:
+        made = [create(connection, given)["id"] for given in search.get("vector_stores") or ()]
+        ids = [*(search.get("vector_store_ids") or ()), *made]
+        resolved["file_search"] = {"vector_store_ids": ids}
+    return resolved
