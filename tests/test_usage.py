@@ -10,7 +10,7 @@ from IPython.utils.capture import capture_output
 
 ANSWER = """
 turns:
-  - {when: (?i)hello, replies: [{text: Hello.}]}
+  - {when: "(?i)hello", replies: [{text: Hello.}]}
 """
 
 
