@@ -113,6 +113,9 @@ class Cell:
         finally:
             self._over = True
             timer.cancel()
+            await self._conclude(ok)
+
+    async def _conclude(self, ok: bool) -> None:
         self._take_raw()
         self._note_dropped()
         if not self._interpreter.alive or self._interpreter.reason:
@@ -177,7 +180,7 @@ class Cell:
         self._display_left -= size
         self._displays_left -= 1
         identity = frame.get("id")
-        identity = identity[:_LONGEST_NAME] if isinstance(identity, str) else None
+        identity = _text(identity)[:_LONGEST_NAME] if isinstance(identity, str) else None
         update, result = frame.get("update") is True, frame.get("result") is True
         self._queue.put_nowait(Display(data, identity, update, result))
 
@@ -186,7 +189,7 @@ class Cell:
         for mime, value in (bundle if isinstance(bundle, dict) else {}).items():
             content = _content(value)
             if content is not None and len(mime) <= _LONGEST_NAME:
-                data[mime] = self._shown(content) if isinstance(content, str) else content
+                data[_text(mime)] = self._shown(content) if isinstance(content, str) else content
         return data
 
     def _error(self, frame: Frame) -> None:
@@ -214,7 +217,10 @@ class Cell:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    """Return text that can be written as UTF-8, whatever was sent."""
+    if not isinstance(value, str):
+        return ""
+    return value.encode("utf-8", "replace").decode("utf-8")
 
 
 def _count(value: Any) -> int:
@@ -226,7 +232,7 @@ def _content(value: object) -> str | bytes | None:
     if not isinstance(value, dict):
         return None
     if isinstance(text := value.get("text"), str):
-        return text
+        return _text(text)
     if isinstance(encoded := value.get("base64"), str):
         try:
             return base64.b64decode(encoded, validate=True)

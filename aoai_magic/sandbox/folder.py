@@ -14,6 +14,7 @@ import itertools
 import os
 import shutil
 import stat
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,15 +35,25 @@ MOST_MEASURED = 100_000
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
+_UNSHOWABLE = ("Cc", "Cs", "Zl", "Zp")
+_DIRECTIONS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 _FICLONE = 0x40049409
 _BLOCK = 512
 _CHUNK = 1 << 30
 
 
 def _plain(name: str) -> bool:
-    """Tell whether a relative name is one that can be shown and opened again."""
+    """Tell whether a relative name is one that can be shown and opened again.
+
+    Control characters, line ends, bytes that are no UTF-8 and overrides of the writing
+    direction are not; an ideographic space is.
+    """
     parts = name.split("/")
-    return all(part not in ("", ".", "..") for part in parts) and name.isprintable()
+    return all(part not in ("", ".", "..") for part in parts) and not any(
+        unicodedata.category(letter) in _UNSHOWABLE
+        or unicodedata.bidirectional(letter) in _DIRECTIONS
+        for letter in name
+    )
 
 
 def _open_walking(folder: int, name: str, flags: int) -> int:

@@ -1,6 +1,6 @@
 """The control protocol between host and session: JSON objects behind a length.
 
-A frame is four bytes, big-endian, with the length of the UTF-8 JSON that follows. What a
+A frame is four bytes, big-endian, with the length of the UTF-8 JSON that follows; text beyond ASCII is escaped. What a
 session sends is hostile; it can say anything but can hold no more memory than `MAXIMUM`,
 and nothing in it is ever unpickled or evaluated.
 """
@@ -32,9 +32,7 @@ def encode(frame: Frame) -> bytes:
         When it is longer than `MAXIMUM`, or not JSON.
     """
     try:
-        body = json.dumps(frame, separators=(",", ":"), allow_nan=False).encode(
-            "utf-8", "backslashreplace"
-        )
+        body = json.dumps(frame, separators=(",", ":"), allow_nan=False).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
         raise FrameError(f"a frame could not be written as JSON: {error}") from None
     if len(body) > MAXIMUM:

@@ -17,6 +17,7 @@ _NO_PROC = "There is no /proc in a session, since this container masks its own."
 _STAT_GAP = "A session can ask whether a path exists on this machine, and for its size."
 _SHARED_GAP = "Sessions have no process namespace and no /proc; their memory is only watched."
 _EMULATED_GAP = "/mnt/data exists only in the text of the code, not for programs it starts."
+_SHM_GAP = "There is no shared memory: process pools do not work, thread pools do."
 _NONE_GAP = "Code runs with all the rights of this account: nothing is kept from it."
 
 _REMEDY_LINUX = (
@@ -38,7 +39,7 @@ class Rung:
 RUNGS = (
     Rung("namespaces", True, (_KERNEL_GAP, _PATH_GAP)),
     Rung("namespaces", False, (_KERNEL_GAP, _PATH_GAP, _NO_PROC)),
-    Rung("landlock", False, (_KERNEL_GAP, _STAT_GAP, _SHARED_GAP, _EMULATED_GAP)),
+    Rung("landlock", False, (_KERNEL_GAP, _STAT_GAP, _SHARED_GAP, _EMULATED_GAP, _SHM_GAP)),
 )
 UNISOLATED = Rung("none", False, (_NONE_GAP,))
 

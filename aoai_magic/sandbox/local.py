@@ -43,7 +43,9 @@ class LocalSession:
         self.data = path / "data"
         self.data.mkdir(mode=0o700, exist_ok=True)
         self.folder = Folder(self.data, self._limits.disk)
-        self._lock = asyncio.Lock()
+        self._lock = asyncio.Lock()  # held while a cell runs
+        self._waking = asyncio.Lock()
+        self._discarded = False
         self._interpreter: Interpreter | None = None
         self._cell: Cell | None = None
         self._born = self.used = time.monotonic()
@@ -56,9 +58,9 @@ class LocalSession:
         return self._interpreter is not None and self._interpreter.alive
 
     @property
-    def running(self) -> bool:
-        """Whether a cell is under way."""
-        return self._cell is not None
+    def busy(self) -> bool:
+        """Whether a cell is under way, or about to be."""
+        return self._lock.locked()
 
     @property
     def interpreter(self) -> Interpreter | None:
@@ -72,7 +74,7 @@ class LocalSession:
 
     def expired(self, now: float) -> str:
         """Say why the interpreter should be put away now; empty if it should not."""
-        if not self.alive or self.running:
+        if not self.alive or self.busy:
             return ""
         if now - self.used > self._limits.idle_seconds:
             return f"The session was not used for {self._limits.idle_seconds:g} seconds"
@@ -81,14 +83,24 @@ class LocalSession:
         return ""
 
     async def ensure(self) -> Interpreter:
-        """Return the living interpreter, or start one."""
-        if self._interpreter is not None and not self._interpreter.alive:
-            await self._end("The session's process ended")
-        if self._interpreter is None:
-            self._interpreter = await self._sandbox.start_interpreter(str(self.data), self._uid)
-            self._born = time.monotonic()
-        self.used = time.monotonic()
-        return self._interpreter
+        """Return the living interpreter, or start one.
+
+        Raises
+        ------
+        SandboxError
+            When there is no room for one, or the session was discarded.
+        """
+        async with self._waking:
+            if self._discarded:
+                raise SandboxError(f"The session {self.key!r} was discarded; open it again.")
+            if self._interpreter is not None and not self._interpreter.alive:
+                await self._end("The session's process ended")
+            if self._interpreter is None:
+                start = self._sandbox.start_interpreter
+                self._interpreter = await start(str(self.data), self._uid)
+                self._born = time.monotonic()
+            self.used = time.monotonic()
+            return self._interpreter
 
     async def run(self, code: str, timeout: float | None = None) -> AsyncIterator[Event]:
         """Run one cell; see `Session.run`."""
@@ -135,11 +147,11 @@ class LocalSession:
 
     async def close(self) -> None:
         """End the interpreter; the files stay."""
+        await self.interrupt()
         await self.put_away("The session was closed")
 
     async def put_away(self, reason: str) -> None:
-        """End the interpreter and remember why, for the next cell."""
-        await self.interrupt()
+        """End the interpreter once no cell runs, and remember why, for the next cell."""
         async with self._lock:
             await self._end(reason)
 
@@ -153,6 +165,7 @@ class LocalSession:
 
     async def discard(self) -> None:
         """End the interpreter and delete the files."""
+        self._discarded = True
         await self.close()
         await asyncio.to_thread(remove, self._path)
 
@@ -189,7 +202,6 @@ class LocalSandbox:
         self._sessions: dict[str, LocalSession] = {}
         self._starting = asyncio.Lock()
         self._opening = asyncio.Lock()
-        self._renewing = asyncio.Lock()
         self._watchdog = Watchdog(self._sessions.values, limits)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -232,23 +244,32 @@ class LocalSandbox:
             await session.discard()
 
     async def start_interpreter(self, data: str, uid: int | None) -> Interpreter:
-        """Start an interpreter over a session's folder."""
-        assert self._rung is not None
-        nursery = await self._fresh_nursery()
-        uid = uid if self._rung.level == "namespaces" else None
-        plan = Plan.within(self.limits, self._rung.level, data, uid, self._rung.proc)
-        return await Interpreter.start(nursery, plan)
+        """Start an interpreter over a session's folder; put another away if need be.
+
+        Raises
+        ------
+        SandboxError
+            When `Limits.sessions` are all running cells, when the sandbox is closed, or
+            when the interpreter cannot be started.
+        """
+        async with self._opening:
+            if self._rung is None:
+                raise SandboxError("The sandbox is closed; start it again.")
+            await self._make_room()
+            nursery = await self._fresh_nursery()
+            uid = uid if self._rung.level == "namespaces" else None
+            plan = Plan.within(self.limits, self._rung.level, data, uid, self._rung.proc)
+            return await Interpreter.start(nursery, plan)
 
     async def _fresh_nursery(self) -> Nursery:
         """Return the zygote; a new one now and then, and when it has died."""
-        async with self._renewing:
-            nursery = self._nursery
-            assert nursery is not None
-            aged = time.monotonic() - nursery.started > _SECONDS_OF_A_ZYGOTE
-            if not nursery.alive or aged or nursery.born >= _SESSIONS_OF_A_ZYGOTE:
-                self._old.append(nursery)
-                nursery = self._nursery = await self._start_nursery()
-            return nursery
+        nursery = self._nursery
+        assert nursery is not None
+        aged = time.monotonic() - nursery.started > _SECONDS_OF_A_ZYGOTE
+        if not nursery.alive or aged or nursery.born >= _SESSIONS_OF_A_ZYGOTE:
+            self._old.append(nursery)
+            nursery = self._nursery = await self._start_nursery()
+        return nursery
 
     def _path(self, key: str) -> Path:
         return self._folder / hashlib.sha256(key.encode()).hexdigest()[:32]
@@ -262,21 +283,17 @@ class LocalSandbox:
             When `Limits.sessions` are all running cells, or none can be started.
         """
         await self.start()
-        async with self._opening:
-            session = self._sessions.get(key)
-            if session is None:
-                session = self._sessions[key] = LocalSession(self, key, self._path(key))
-            if not session.alive:
-                await self._make_room()
-                await session.ensure()
-            session.used = time.monotonic()
+        session = self._sessions.get(key)
+        if session is None:
+            session = self._sessions[key] = LocalSession(self, key, self._path(key))
+        await session.ensure()
         return session
 
     async def _make_room(self) -> None:
         living = [session for session in self._sessions.values() if session.alive]
         if len(living) < self.limits.sessions:
             return
-        idle = sorted((s for s in living if not s.running), key=lambda session: session.used)
+        idle = sorted((s for s in living if not s.busy), key=lambda session: session.used)
         if not idle:
             text = f"All {self.limits.sessions} sessions of the sandbox are running code"
             raise SandboxError(f"{text}; wait for one to end, or allow more.")
@@ -310,7 +327,7 @@ class LocalSandbox:
             await session.close()
         for nursery in filter(None, [self._nursery, *self._old]):
             await nursery.close()
-        self._nursery, self._isolation, self._old = None, None, []
+        self._nursery, self._isolation, self._rung, self._old = None, None, None, []
 
 
 async def _check(session: LocalSession) -> None:

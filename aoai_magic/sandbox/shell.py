@@ -83,6 +83,10 @@ class _Publisher(DisplayPublisher):
 class _ResultHook(DisplayHook):
     shell: Shell
 
+    def quiet(self) -> bool:
+        """Tell whether the cell ends with a semicolon (IPython asks its history)."""
+        return bool(self.semicolon_at_end_of_expression(self.shell.code))
+
     def write_output_prompt(self) -> None:
         """Say nothing of ``Out[n]``."""
 
@@ -129,7 +133,7 @@ def format_error(kind: type[BaseException], value: BaseException, folder: str) -
 
 
 class Shell(InteractiveShell):
-    """The shell; ``send`` and ``folder`` are set when a session begins."""
+    """The shell; ``send`` and ``folder`` are set when a session begins, ``code`` with each cell."""
 
     display_pub_class = Type(_Publisher)
     displayhook_class = Type(_ResultHook)
@@ -138,6 +142,7 @@ class Shell(InteractiveShell):
 
     send: Send = staticmethod(lambda frame: None)
     folder: str = "/"
+    code: str = ""
 
     def show(
         self,

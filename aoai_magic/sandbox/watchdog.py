@@ -129,11 +129,18 @@ class Watchdog:
         while True:
             await asyncio.sleep(_RUNNING)
             all_of_them = time.monotonic() - looked > _IDLE
+            sessions = list(self._sessions())
             if all_of_them:
                 looked = time.monotonic()
-            for session in list(self._sessions()):
-                if session.running or all_of_them:
+                self._forget(sessions)
+            for session in sessions:
+                if session.busy or all_of_them:
                     await self._look(session)
+
+    def _forget(self, sessions: list[LocalSession]) -> None:
+        """Keep nothing of sessions that are gone."""
+        for key in self._watches.keys() - {session.key for session in sessions}:
+            del self._watches[key]
 
     def _watch(self, session: LocalSession, interpreter: Interpreter) -> _Watch:
         watch = self._watches.get(session.key)

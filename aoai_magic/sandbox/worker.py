@@ -115,6 +115,7 @@ class Worker:
     def _run_cell(self, code: str) -> bool:
         self._figures.attach()
         self._frames.load_for(code)
+        self._shell.code = code
         result = self._shell.run_cell(code, store_history=False)
         return self._draw_figures() and bool(result.success)
 

@@ -1,0 +1,311 @@
+"""Sessions begin and end with their host, and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from aoai_magic.sandbox import ladder
+from aoai_magic.sandbox.local import LocalSandbox, open_sandbox
+from aoai_magic.sandbox.session import Limits, SandboxError
+
+from . import ordinary
+from .cells import run
+
+HOST = """
+import asyncio, multiprocessing, sys, time
+from pathlib import Path
+from aoai_magic.sandbox import ladder
+from aoai_magic.sandbox.local import LocalSandbox
+from aoai_magic.sandbox.session import Limits
+
+async def main():
+    rung = next(rung for rung in ladder.RUNGS if rung.level == sys.argv[2])
+    sandbox = LocalSandbox(Path(sys.argv[1]), Limits(), rung, preload=["IPython"])
+    await sandbox.start()
+    for key in "ab":
+        session = await sandbox.open(key)
+        code = "import subprocess, time\\nsubprocess.Popen(['setsid', 'sleep', '1000'])\\nprint(1)"
+        async for _ in session.run(code):
+            pass
+    # A forked child has the host's descriptors, and must not keep the sessions alive.
+    multiprocessing.get_context("fork").Process(target=time.sleep, args=(3,), daemon=True).start()
+    print("ready", flush=True)
+    async for _ in session.run("while True: pass"):
+        pass
+
+asyncio.run(main())
+"""
+
+
+def below(pid: int) -> list[psutil.Process]:
+    return psutil.Process(pid).children(recursive=True)
+
+
+def wait_until_gone(processes: list[psutil.Process]) -> list[psutil.Process]:
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    return [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize("level", ["namespaces", "landlock"])
+def test_everything_dies_with_a_killed_host(level, tmp_path):
+    command = [sys.executable, "-c", HOST, str(tmp_path), level]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as host:
+        assert host.stdout.readline() == "ready\n"
+        forked = [
+            process for process in psutil.Process(host.pid).children() if not _zygote(process)
+        ]
+        tree = [process for process in below(host.pid) if process not in forked]
+        assert len([process for process in tree if process.name() == "sleep"]) == 2
+        host.kill()
+        assert wait_until_gone(tree) == []
+
+
+def _zygote(process: psutil.Process) -> bool:
+    return "aoai_magic.sandbox" in " ".join(process.cmdline()[:5]) and "-I" in process.cmdline()
+
+
+async def test_a_hundred_sessions_leave_nothing(make_sandbox, tmp_path):
+    sandbox = await make_sandbox()
+    await run(await sandbox.open("first"), "1")
+    await sandbox.discard("first")
+    before = _traces(tmp_path)
+    for i in range(100):
+        session = await sandbox.open(f"key {i}")
+        if i % 10 == 0:
+            await run(session, "import subprocess\nsubprocess.Popen(['sleep', '100'])")
+        await sandbox.discard(f"key {i}")
+    gc.collect()
+    assert _traces(tmp_path) == before
+
+
+def _traces(folder: Path) -> tuple:
+    """Count descriptors, mounts, processes and files."""
+    for _ in range(100):
+        processes = [p for p in below(os.getpid()) if p.status() != psutil.STATUS_ZOMBIE]
+        if len(processes) <= 1:
+            break
+        time.sleep(0.02)
+    descriptors = len(os.listdir("/proc/self/fd"))
+    mounts = Path("/proc/self/mounts").read_text().count("\n")
+    files = sorted(path.name for path in (folder / "sandbox-namespaces").iterdir())
+    return descriptors, mounts, len(processes), files
+
+
+async def test_a_killed_zygote_is_replaced(make_sandbox):
+    sandbox = await make_sandbox()
+    session = await sandbox.open("a")
+    await run(session, "x = 1")
+    (zygote,) = psutil.Process().children()
+    zygote.kill()
+    zygote.wait()
+    other = await sandbox.open("b")
+    assert (await run(other, "1 + 1")).result == "2"
+
+
+async def test_daemons_die_with_the_session(make_sandbox):
+    for level in ("namespaces", "landlock"):
+        sandbox = await make_sandbox(level=level)
+        session = await sandbox.open("a")
+        code = """
+import os
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execvp("sleep", ["sleep", "1000"])
+    os._exit(0)
+import time; time.sleep(0.2)
+"""
+        await run(session, code)
+        daemons = [process for process in below(os.getpid()) if process.name() == "sleep"]
+        assert len(daemons) == 1
+        await session.close()
+        assert wait_until_gone(daemons) == []
+
+
+async def test_discard_deletes_and_ends_for_good(make_sandbox, tmp_path):
+    sandbox = await make_sandbox()
+    session = await sandbox.open("a")
+    await run(session, "open('x', 'w').write('x')")
+    await sandbox.discard("a")
+    assert not session.data.exists()
+    with pytest.raises(SandboxError, match="discarded"):
+        await run(session, "1")
+    assert await (await sandbox.open("a")).files() == []
+
+
+async def test_files_outlive_the_sandbox(make_sandbox, tmp_path):
+    for _ in range(2):
+        sandbox = await make_sandbox()
+        session = await sandbox.open("a")
+        await run(session, "open('/mnt/data/n', 'a').write('x')")
+        (file,) = await session.files()
+        await sandbox.close()
+    assert file.bytes == 2
+
+
+async def test_a_session_cannot_use_a_closed_sandbox(make_sandbox):
+    sandbox = await make_sandbox()
+    session = await sandbox.open("a")
+    await sandbox.close()
+    with pytest.raises(SandboxError, match="closed"):
+        await run(session, "1")
+
+
+async def test_other_arguments_are_refused(tmp_path):
+    with pytest.raises(SandboxError, match="local:unisolated"):
+        open_sandbox("weak", tmp_path, Limits())
+
+
+async def test_no_isolation_must_be_asked_for(tmp_path):
+    sandbox = open_sandbox("unisolated", tmp_path, Limits(), preload=["IPython"])
+    isolation = await sandbox.start()
+    await sandbox.close()
+    assert isolation.level == "none"
+    assert "nothing is kept from it" in isolation.gaps[0]
+
+
+RESTRICTED = """
+import asyncio, json, struct, sys
+from pathlib import Path
+from aoai_magic.sandbox import seccomp, syscalls
+from aoai_magic.sandbox.local import open_sandbox
+from aoai_magic.sandbox.session import Limits, SandboxError
+
+async def main():
+    sandbox = open_sandbox("", Path(sys.argv[1]), Limits(), preload=["IPython"])
+    try:
+        isolation = await sandbox.start()
+    except SandboxError as error:
+        print(json.dumps({"error": str(error)}))
+    else:
+        print(json.dumps({"level": isolation.level, "tried": isolation.tried}))
+    await sandbox.close()
+
+def deny(*numbers):
+    code = struct.pack("HBBI", 0x20, 0, 0, 0)
+    for number in numbers:
+        code += struct.pack("HBBI", 0x15, 0, 1, number) + struct.pack("HBBI", 6, 0, 0, 0x50001)
+    syscalls.install_filter(code + struct.pack("HBBI", 6, 0, 0, 0x7FFF0000))
+
+syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+deny(seccomp.NUMBERS["x86_64"]["unshare"], *map(int, sys.argv[2:]))
+asyncio.run(main())
+"""
+
+pytestmark_x86 = pytest.mark.skipif(os.uname().machine != "x86_64", reason="numbers of x86-64")
+
+
+def _start_restricted(folder: Path, *denied: int) -> dict:
+    command = [sys.executable, "-c", RESTRICTED, str(folder), *map(str, denied)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return json.loads(done.stdout)
+
+
+@pytestmark_x86
+def test_where_namespaces_are_forbidden_landlock_is_taken(tmp_path):
+    said = _start_restricted(tmp_path)
+    assert said["level"] == "landlock"
+    assert "unshare" in said["tried"][0]
+
+
+@pytestmark_x86
+def test_where_nothing_holds_the_sandbox_refuses_and_says_why(tmp_path):
+    error = _start_restricted(tmp_path, 444)["error"]
+    for words in ("namespaces: ", "landlock: ", "unshare", "Remedy: "):
+        assert words in error
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_an_ordinary_user_gets_namespaces(open_folder):
+    script = open_folder / "start.py"
+    script.write_text(RESTRICTED.split("def deny")[0] + "\nasyncio.run(main())\n")
+    home = open_folder / "home"
+    home.mkdir()
+    assert json.loads(ordinary.run(home, str(script), str(home / "s")))["level"] == "namespaces"
+
+
+def test_accounts_of_sessions_differ_and_stay():
+    accounts = {ladder.account_for(f"key {i}") for i in range(50)}
+    assert accounts == (
+        {None} if os.geteuid() else {ladder.account_for(f"key {i}") for i in range(50)}
+    )
+    assert len(accounts) == (1 if os.geteuid() else 50)
+
+
+async def test_a_session_that_talks_nonsense_is_closed_and_hurts_nobody(make_sandbox):
+    sandbox = await make_sandbox()
+    session, other = await sandbox.open("a"), await sandbox.open("b")
+    find = "import os, socket, struct\ns = socket.socket(fileno=os.dup(3))\n"
+    for attack in (
+        "s.sendall(os.urandom(100_000))",
+        "s.sendall(struct.pack('>I', 2**31) + b'x' * 1000)",
+        "s.sendall(struct.pack('>I', 200_000) + b'[' * 200_000)",
+        "s.sendall(struct.pack('>I', 5) + b'\"abc\"')",
+        "s.shutdown(socket.SHUT_RDWR); import time; time.sleep(60)",
+    ):
+        outcome = await asyncio.wait_for(run(session, find + attack), 20)
+        assert outcome.ended, attack
+        assert not outcome.done.ok
+    assert (await run(other, "1 + 1")).result == "2"
+    assert (await run(session, "1 + 1")).result == "2"
+
+
+async def test_forged_frames_are_no_more_than_text_and_pictures(make_sandbox):
+    sandbox = await make_sandbox()
+    session = await sandbox.open("a")
+    code = """
+import json, os, socket, struct
+s = socket.socket(fileno=os.dup(3))
+def send(**frame):
+    body = json.dumps(frame).encode()
+    s.sendall(struct.pack(">I", len(body)) + body)
+send(type="stream", name=7, text=["x"])
+send(type="stream", name="stdout", text="\\ud800")
+send(type="display", data=[1])
+send(type="display", data={"image/png": {"base64": "!"}, "text/plain": 3}, id={})
+send(type="error", name=None, value=5, traceback={})
+send(type="unknown")
+send(type="done", ok="yes", dropped=-1)
+"""
+    outcome = await run(session, code)
+    assert not outcome.done.ok
+    assert outcome.displays == []
+    outcome.text.encode()
+    assert (await run(session, "2 + 2")).done is not None
+
+
+async def test_signals_to_the_host_process_group_do_not_reach_sessions(make_sandbox):
+    sandbox = await make_sandbox()
+    session = await sandbox.open("a")
+    await run(session, "x = 1")
+    (zygote,) = psutil.Process().children()
+    zygote.send_signal(signal.SIGINT)  # as the terminal's Ctrl-C does
+    assert (await run(session, "x")).result == "1"
+    assert (await run(await sandbox.open("b"), "3")).result == "3"
+
+
+async def test_interpreters_start_at_once_in_parallel(make_sandbox):
+    sandbox = await make_sandbox()
+    sessions = await asyncio.gather(*(sandbox.open(f"{i}") for i in range(10)))
+    outcomes = await asyncio.gather(*(run(s, f"{i}") for i, s in enumerate(sessions)))
+    assert [outcome.result for outcome in outcomes] == [str(i) for i in range(10)]
+    same = await asyncio.gather(*(sandbox.open("same") for _ in range(3)))
+    assert len({id(session) for session in same}) == 1
+
+
+async def test_a_broken_zygote_says_what_it_said(tmp_path):
+    folder = tmp_path / "s"
+    sandbox = LocalSandbox(folder, Limits(), preload=["antigravity_is_not_here", "sys.no.such"])
+    with pytest.raises(SandboxError, match="helper process did not start"):
+        await sandbox.start()
