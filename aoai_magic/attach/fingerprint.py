@@ -1,14 +1,15 @@
 """Content hashes: of data, not of its text form.
 
 A table is hashed in pieces of at most `PIECE` bytes, each serialised by Arrow with its
-schema and dictionaries; that costs one copy, makes slices and chunks of a larger table
-equal to a table of their own, and sees every cell, null, dtype and column name. Pieces
-are hashed on all processors (hashlib lets go of the interpreter's lock), and the hash
-of their hashes is the table's. SHA-256 because processors have instructions for it:
-measured, it is twice as fast as BLAKE2 in the standard library.
+schema and dictionaries: that costs one copy, sees every cell, null, dtype and column
+name, and makes no difference between one chunk and several. Pieces are hashed on all
+processors (hashlib lets go of the interpreter's lock), and the hash of their hashes is
+the table's. SHA-256 because processors have instructions for it: measured, it is twice
+as fast as BLAKE2 in the standard library.
 
 Two equal values may get different hashes (a pickled column need not come out the same
-twice); they are then sent again. Different values never get the same one.
+twice, a slice of texts brings its neighbours); they are then sent again. Different
+values never get the same one.
 """
 
 from __future__ import annotations

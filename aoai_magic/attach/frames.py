@@ -27,7 +27,7 @@ def describe(value: object) -> str | None:
     if not dimensions:
         return f"{name}, no dimensions"
     if len(dimensions) == 1:
-        return f"{name}, {dimensions[0]:,} values"
+        return f"{name}, {_count(dimensions[0], 'value')}"
     return f"{name}, {' × '.join(f'{n:,}' for n in dimensions)}"
 
 
@@ -156,6 +156,8 @@ def _card(
     size = f"{_count(contents.rows, 'row')} × {_count(contents.columns, 'column')}"
     if contents.kind == "numpy.ndarray":
         size = f"shape {tuple(value.shape)}, dtype {value.dtype}"
+    elif contents.columns == 1 and not contents.kind.endswith(("Frame", "Table")):
+        size = _count(contents.rows, "value")
     title = (
         f"`{name}`: {contents.kind}, {size}{f', {note}' if note else ''}, loaded as the "
         f"variable `{name}` (file {MOUNT}/{filename})."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def of_bytes(title: str, filename: str, data: bytes, schema_only: bool) -> str:
 
 def of_folder(name: str, filename: str, names: Sequence[str], size: int, schema_only: bool) -> str:
     """Write the card of a folder."""
-    title = f"`{name}`: a folder of {len(names):,} files, {size:,} bytes"
+    title = f"`{name}`: a folder of {size:,} bytes in {len(names):,} files"
     line = f"{title}, zipped as {MOUNT}/{filename}."
     if schema_only:
         return line
@@ -58,8 +59,9 @@ def _text_lines(head: bytes) -> list[str]:
     if b"\0" in head:
         return []
     try:
-        # The cut may have gone through a character, hence the last three bytes.
-        text = head[:-3].decode("utf-8") if len(head) == _HEAD_BYTES else head.decode("utf-8-sig")
+        # Incremental, because the cut may have gone through a character.
+        decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        text = decoder.decode(head, final=len(head) < _HEAD_BYTES)
     except UnicodeDecodeError:
         return []
-    return text.lstrip("\ufeff").splitlines()[:_LINES]
+    return text.splitlines()[:_LINES]

@@ -17,11 +17,11 @@ from aoai_magic.tables import safe_name
 MOST = 1_000
 """Files that a pattern may name."""
 
-# A word after an @ that does not itself follow a word, as it would in an address.
-_MENTION = re.compile(r"(?<![\w@./])@([\w~./-][\w~./-]*)")
+# A word after an @ that does not itself follow a word, as it would in an address; a
+# word of a language that is written without spaces may stand before it.
+_MENTION = re.compile(r"(?<![A-Za-z0-9_@./+-])@([\w~./-][\w~./-]*)")
 _MAGIC = re.compile(r"[*?\[]")
 _NAME = re.compile(r"[^\W\d]\w*")
-_ASCII = re.compile(r"[!-~]+")
 _NOT_MEANT = frozenset({"In", "Out"})
 _WAYS = ("to_pandas", "toPandas", "compute", "to_arrow", "to_df")
 
@@ -170,7 +170,7 @@ def _paths(text: str, cwd: Path) -> list[Path]:
             "read it here first, e.g. with pd.read_csv, and attach what it gives."
         )
     if not _MAGIC.search(text):
-        raise AttachError(f"There is no file {text}{_near_files(path)}.")
+        raise AttachError(f"There is no file {text}{_near_files(path)}")
     # Only what was typed is a pattern; the folder's own name may hold brackets.
     start = Path(path.anchor) if Path(text).expanduser().is_absolute() else cwd
     found = sorted(p for p in start.glob(str(path.relative_to(start))) if p.is_file())
@@ -205,19 +205,24 @@ def _mention(word: str, namespace: Mapping[str, object], cwd: Path) -> _Source |
     for text in _readings(word):
         if _is_meant(text) and text in namespace and attachable(namespace[text]) is not None:
             return _variable(text, namespace[text])
-        path = _path(text, cwd)
-        try:
-            if path.is_file():
-                return path
-        except (OSError, ValueError):  # a name too long, or not to be looked at
-            continue
+        if _is_file(path := _path(text, cwd)):
+            return path
     return None
 
 
-def _readings(word: str) -> list[str]:
-    ascii_part = _ASCII.match(word)
-    parts = [word, ascii_part[0] if ascii_part else word]
-    return list(dict.fromkeys(t for part in parts for t in (part, part.rstrip("./-")) if t))
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, or not to be looked at
+        return False
+
+
+def _readings(word: str) -> Iterator[str]:
+    """Give the word, then its beginnings that a letter beyond ASCII follows; each bare too."""
+    for end in range(len(word), 0, -1):
+        if end == len(word) or not word[end].isascii():
+            yield word[:end]
+            yield word[:end].rstrip("./-")
 
 
 def _is_meant(name: str) -> bool:
@@ -292,12 +297,12 @@ def _near_files(path: Path) -> str:
     try:
         there = [entry.name for entry in path.parent.iterdir()]
     except OSError:
-        return f", and no folder {path.parent} either; check the path"
+        return f", and no folder {path.parent} either; check the path."
     near = difflib.get_close_matches(path.name, there, n=3)
     return (
         f"; did you mean {_or([f'@{name}' for name in near])}?"
         if near
-        else (f" in {path.parent}; check the path")
+        else (f" in {path.parent}; check the path.")
     )
 
 
@@ -314,11 +319,11 @@ def _refusal(name: str, value: object) -> str:
     way = next((way for way in _WAYS if callable(getattr(value, way, None))), None)
     if way and not isinstance(value, type):
         return (
-            f"{name} is a {type(value).__name__}, which cannot be attached as it is; "
+            f"{name} is of type {type(value).__name__}, which cannot be attached as it is; "
             f"attach what {name}.{way}() gives, of a part if it is large."
         )
     return (
-        f"{name} is a {type(value).__name__}, which cannot be attached; DataFrames, Series, "
+        f"{name} is of type {type(value).__name__}, which cannot be attached; DataFrames, Series, "
         "arrays, Arrow tables, text, bytes, lists, dicts, figures, pictures, paths and open "
         "files can."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aoai_magic.parcel import envelope
+from aoai_magic.parcel import envelope, labels
 from aoai_magic.parcel.arrays import Beside, Spec
 
 
@@ -38,8 +38,17 @@ def dump_polars(frame: Any) -> tuple[Any, Spec, Beside]:
     for name, series in beside.items():
         if series.dtype == pl.Object:  # polars cannot pickle these itself
             beside[name] = series.to_list()
-    table = frame.drop(list(beside)).to_arrow(compat_level=pl.CompatLevel.oldest())
-    return table, {"order": frame.columns}, beside
+    plain = frame.drop(list(beside))
+    header = {"order": frame.columns, "schema": labels.dump(plain.clear())}
+    return plain.to_arrow(**_no_views()), header, beside
+
+
+def _no_views() -> dict[str, Any]:
+    """Ask for large strings and not views, of which Arrow writes all for any slice."""
+    import polars as pl
+
+    # polars 1.0 has no views to give, and no such parameter.
+    return {"compat_level": pl.CompatLevel.oldest()} if hasattr(pl, "CompatLevel") else {}
 
 
 def _has_arrow_type(series: Any) -> bool:
@@ -49,7 +58,7 @@ def _has_arrow_type(series: Any) -> bool:
     if series.dtype == pl.Object:  # would be sent as pointers
         return False
     try:
-        series.clear().to_arrow(compat_level=pl.CompatLevel.oldest())
+        series.clear().to_arrow(**_no_views())
     except (pl.exceptions.PolarsError, pa.ArrowException):  # such as Int128
         return False
     return True
@@ -59,8 +68,12 @@ def load_polars(table: Any, header: Spec, beside: Beside) -> Any:
     """Build the polars DataFrame again."""
     import polars as pl
 
-    frame: Any = pl.from_arrow(table)
-    series = {name: frame[name] for name in frame.columns}
+    empty = labels.load(header["schema"])
+    frame: Any = pl.from_arrow(table) if table.num_rows else empty
+    # By place: a column without a name gets one on the way. And older versions make an
+    # Enum that comes from Arrow a Categorical.
+    fields = zip(empty.schema.items(), frame.get_columns(), strict=True)
+    series = {name: values.alias(name).cast(kind) for (name, kind), values in fields}
     for name, values in beside.items():
         is_list = isinstance(values, list)
         series[name] = pl.Series(name, values, dtype=pl.Object) if is_list else values

@@ -93,7 +93,7 @@ def test_a_table_may_have_two_columns_of_a_name_or_none(there_and_back):
 
 
 def test_a_batch(there_and_back):
-    batch = pa.record_batch({"a": [1, None, 3], "b": ["x", "y", None]})
+    batch = pa.RecordBatch.from_pydict({"a": [1, None, 3], "b": ["x", "y", None]})
 
     got = there_and_back(batch.slice(1))
 
