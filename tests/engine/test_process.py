@@ -1,0 +1,192 @@
+"""The engine as a process: how it starts, is killed, is shared, and goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from openai import OpenAI
+
+from .test_runs import steps, texts
+
+SERVE = """
+import sys
+from pathlib import Path
+from aoai_magic.engine.config import EngineConfig
+from aoai_magic.engine.server import serve
+serve(EngineConfig(data_dir=Path(sys.argv[1]), port=0, model=sys.argv[2], request_models=True))
+"""
+
+
+class Process:
+    """An engine in a process of its own."""
+
+    def __init__(self, data_dir, model):
+        command = [sys.executable, "-c", SERVE, str(data_dir), model]
+        pipe = subprocess.PIPE
+        environment = {**os.environ, "AOAI_MAGIC_LIFELINE": "stdin"}
+        self.process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment
+        )
+        self.ready = json.loads(self.process.stdout.readline())
+        self.token = (data_dir / "token").read_text()
+
+    def client(self) -> OpenAI:
+        url = f"{self.ready['url']}/v1"
+        return OpenAI(base_url=url, api_key=self.token, max_retries=0)
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+
+@pytest.fixture
+def start(tmp_path):
+    started = []
+
+    def start(model) -> Process:
+        started.append(Process(tmp_path / "data", model))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.wait(10)
+        one.process.stdin.close()
+        one.process.stdout.close()
+
+
+def begin(client, **options):
+    assistant = client.beta.assistants.create(model="m", tools=[{"type": "code_interpreter"}])
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": "Go."}])
+    return client.beta.threads.runs.create(
+        thread_id=thread.id, assistant_id=assistant.id, **options
+    )
+
+
+def until(client, run, *statuses):
+    deadline = time.monotonic() + 20
+    while run.status not in statuses and time.monotonic() < deadline:
+        time.sleep(0.02)
+        run = client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id)
+    assert run.status in statuses
+    return run
+
+
+def test_one_line_then_silence_and_the_lifeline_ends_it(start, script):
+    engine = start(script([{"text": "."}]))
+    assert engine.ready["pid"] == engine.process.pid
+    until(engine.client(), begin(engine.client()), "completed")
+    engine.process.stdin.close()
+    assert engine.process.wait(10) == 0
+    assert engine.process.stdout.read() == b""
+
+
+def test_killed_engine_comes_back_with_its_run_failed_and_all_else_intact(start, script, tmp_path):
+    model = script([{"text": "Now.", "code": "while True: pass"}])
+    first = start(model)
+    client = first.client()
+    run = begin(client)
+    until(client, run, "in_progress")
+    while len(steps(client, run)) < 2:
+        time.sleep(0.02)
+    first.kill()
+    client = start(model).client()
+    run = until(client, run, "failed")
+    assert run.last_error.code == "server_error"
+    assert "start the run again" in run.last_error.message
+    said, code = steps(client, run)
+    assert (said.status, code.status) == ("completed", "failed")
+    assert texts(client, run.thread_id) == ["Now."]
+    message = client.beta.threads.messages.create(run.thread_id, role="user", content="Again.")
+    assert message.content[0].text.value == "Again."
+
+
+def test_engine_leaves_the_runs_of_a_living_one_alone(start, script):
+    slow = {"when": "", "replies": [{"delay": 1.5, "text": "Late."}]}
+    model = script(slow)
+    first = start(model)
+    run = begin(first.client())
+    second = start(model)
+    client = first.client()
+    assert until(client, run, "completed").last_error is None
+    assert second.process.poll() is None
+
+
+def test_engine_cancels_the_run_of_another(start, script):
+    model = script({"when": "", "replies": [{"delay": 30, "text": "Late."}]})
+    first = start(model)
+    run = begin(first.client())
+    until(first.client(), run, "in_progress")
+    client = start(model).client()
+    client.beta.threads.runs.cancel(run.id, thread_id=run.thread_id)
+    until(client, run, "cancelled")
+
+
+def test_client_that_goes_away_does_not_cancel_its_run(client, script):
+    model = script([{"text": "A long answer.", "chunk": 1, "pace": 0.02}])
+    assistant = client.beta.assistants.create(model=model)
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": "Go."}])
+    stream = client.beta.threads.runs.create(
+        thread_id=thread.id, assistant_id=assistant.id, stream=True
+    )
+    for event in stream:
+        if event.event == "thread.message.delta":
+            break
+    stream.close()
+    (run,) = client.beta.threads.runs.list(thread.id).data
+    until(client, run, "completed")
+    assert texts(client, thread.id) == ["A long answer."]
+
+
+def test_expired_run(start_engine, script):
+    from aoai_magic.engine.config import Bounds
+
+    client = start_engine(bounds=Bounds(run_seconds=1)).openai()
+    assistant = client.beta.assistants.create(model=script([{"delay": 30, "text": "Late."}]))
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": "Go."}])
+    run = client.beta.threads.runs.create(thread_id=thread.id, assistant_id=assistant.id)
+    assert until(client, run, "expired").completed_at is None
+
+
+def test_many_runs_at_once_are_not_mixed_up(client, script):
+    model = script({"when": "", "replies": [{"code": "open('me.txt').read()"}, {"text": "."}]})
+    assistant = client.beta.assistants.create(model=model, tools=[{"type": "code_interpreter"}])
+
+    def go(number):
+        file = client.files.create(file=("me.txt", str(number).encode()), purpose="assistants")
+        attachment = {"file_id": file.id, "tools": [{"type": "code_interpreter"}]}
+        run = client.beta.threads.create_and_run_poll(
+            assistant_id=assistant.id,
+            thread={
+                "messages": [{"role": "user", "content": "Go.", "attachments": [attachment]}]
+            },
+            poll_interval_ms=50,
+        )
+        (call,) = steps(client, run)[0].step_details.tool_calls
+        return call.code_interpreter.outputs[0].logs
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(go, range(16))) == [f"'{n}'\n" for n in range(16)]
+
+
+def test_sandbox_that_is_refused_fails_the_run_with_its_sentence(start_engine, script):
+    engine = start_engine(sandbox="nowhere:1")
+    client = engine.openai()
+    assistant = client.beta.assistants.create(
+        model=script([{"code": "1"}]), tools=[{"type": "code_interpreter"}]
+    )
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": "Go."}])
+    run = client.beta.threads.runs.create_and_poll(
+        thread_id=thread.id, assistant_id=assistant.id, poll_interval_ms=20
+    )
+    assert run.status == "failed"
+    assert run.last_error.message.startswith("There is no sandbox called 'nowhere'")
+    about = client.get("/engine", cast_to=object)
+    assert about["sandbox"] == {"error": run.last_error.message}
