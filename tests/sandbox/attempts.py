@@ -6,6 +6,8 @@ are such that the kernel refuses them after it has let the caller in, and what i
 writing it does not write.
 """
 
+# ruff: noqa: PTH, T201
+
 import ctypes
 import errno
 import json

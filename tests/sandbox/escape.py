@@ -139,7 +139,7 @@ async def attempt_all(level: str, folder: Path) -> dict[str, str]:
 def main() -> None:
     """Print the results on the level named in the arguments."""
     with tempfile.TemporaryDirectory(dir=".") as folder:
-        print(json.dumps(asyncio.run(attempt_all(sys.argv[1], Path(folder).resolve()))))
+        print(json.dumps(asyncio.run(attempt_all(sys.argv[1], Path(folder).resolve()))))  # noqa: T201
 
 
 if __name__ == "__main__":

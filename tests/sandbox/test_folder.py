@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +30,16 @@ def folder(request, tmp_path, monkeypatch):
     data.mkdir(parents=True)
     (tmp_path / "secret").write_text("secret")
     return Folder(data, LARGEST)
+
+
+@contextlib.contextmanager
+def _inside(path: Path):
+    here = Path.cwd()
+    os.chdir(path)
+    try:
+        yield
+    finally:
+        os.chdir(here)
 
 
 def names(folder: Folder) -> list[str]:
@@ -66,10 +78,8 @@ def test_pipes_sockets_and_directories_do_not_block(folder):
     os.mkfifo(folder.path / "pipe")
     (folder.path / "directory").mkdir()
     with socket.socket(socket.AF_UNIX) as listener:
-        here = os.getcwd()
-        os.chdir(folder.path)
-        listener.bind("socket")
-        os.chdir(here)
+        with _inside(folder.path):  # the path may be too long for a socket's address
+            listener.bind("socket")
         assert names(folder) == []
         for name in ("pipe", "directory", "socket"):
             with pytest.raises(SandboxError):
@@ -95,8 +105,7 @@ def test_sparse_and_large_files_are_refused(folder):
 
 def test_odd_names_are_left_out(folder):
     for name in (b"line\nend", b"bell\x07", b"no-utf8-\xff", "right\u202eleft".encode()):
-        with open(os.fsencode(folder.path) + b"/" + name, "wb"):
-            pass
+        os.close(os.open(os.fsencode(folder.path) + b"/" + name, os.O_CREAT))
     (folder.path / "good").touch()
     assert names(folder) == ["good"]
 
@@ -180,14 +189,10 @@ def test_put_says_what_is_missing(folder, tmp_path):
 
 
 def test_any_tree_can_be_removed(folder, tmp_path):
-    here = os.getcwd()
-    os.chdir(folder.path)
-    try:
+    with _inside(folder.path):
         for _ in range(3000):  # deeper than a path can be long
-            os.mkdir("d" * 20)
+            os.mkdir("d" * 20)  # noqa: PTH102
             os.chdir("d" * 20)
-    finally:
-        os.chdir(here)
     (folder.path / "closed").mkdir()
     (folder.path / "closed" / "file").touch()
     (folder.path / "closed").chmod(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import struct
 
@@ -29,7 +30,7 @@ def feed_in_pieces(data: bytes, cuts: list[int]) -> list[frames.Frame]:
     decoder = frames.Decoder()
     bounds = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
     found = []
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in itertools.pairwise(bounds):
         found += decoder.feed(data[start:end])
     return found
 

@@ -96,7 +96,7 @@ def _traces(folder: Path) -> tuple:
         if len(processes) <= 1:
             break
         time.sleep(0.02)
-    descriptors = len(os.listdir("/proc/self/fd"))
+    descriptors = sum(1 for _ in Path("/proc/self/fd").iterdir())
     mounts = Path("/proc/self/mounts").read_text().count("\n")
     files = sorted(path.name for path in (folder / "sandbox-namespaces").iterdir())
     return descriptors, mounts, len(processes), files
@@ -203,7 +203,7 @@ deny(seccomp.NUMBERS["x86_64"]["unshare"], *map(int, sys.argv[2:]))
 asyncio.run(main())
 """
 
-pytestmark_x86 = pytest.mark.skipif(os.uname().machine != "x86_64", reason="numbers of x86-64")
+x86_only = pytest.mark.skipif(os.uname().machine != "x86_64", reason="numbers of x86-64")
 
 
 def _start_restricted(folder: Path, *denied: int) -> dict:
@@ -212,14 +212,14 @@ def _start_restricted(folder: Path, *denied: int) -> dict:
     return json.loads(done.stdout)
 
 
-@pytestmark_x86
+@x86_only
 def test_where_namespaces_are_forbidden_landlock_is_taken(tmp_path):
     said = _start_restricted(tmp_path)
     assert said["level"] == "landlock"
     assert "unshare" in said["tried"][0]
 
 
-@pytestmark_x86
+@x86_only
 def test_where_nothing_holds_the_sandbox_refuses_and_says_why(tmp_path):
     error = _start_restricted(tmp_path, 444)["error"]
     for words in ("namespaces: ", "landlock: ", "unshare", "Remedy: "):
