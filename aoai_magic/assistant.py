@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import settings as settings_
 from . import threads as threads_
 from .blocking import run_blocking
+from .cellcode import Input
 from .conversation import Stop, follow, interrupts
 from .errors import AssistantError, TurnError, TurnInterrupted, UsageError
 from .events import Usage
@@ -51,6 +53,7 @@ class Assistant:
     layers: Layers = _no_layers
     turns: list[Turn] = field(default_factory=list)
     _threads: threads_.Threads | None = None
+    _inputs: dict[str, Input] = field(default_factory=dict)
     _stop: Stop | None = None
     _backend: Backend | None = None
 
@@ -99,8 +102,8 @@ class Assistant:
             if options.dry_run:
                 print(job.plan(Path(folder)))  # noqa: T201 - what the user asked to read
                 return None
-            view = await job.done(Path(folder))
-        return self._kept(view, job)
+            view, attachments = await job.done(Path(folder))
+        return self._kept(view, job, attachments)
 
     def ask_now(
         self, prompt: str, options: Options, data: Mapping[str, Any] | None = None
@@ -133,8 +136,11 @@ class Assistant:
         target = settings_.resolve_target(settings)
         return _Job(self, text.strip("\n"), options, data, settings, target)
 
-    def _kept(self, view: View, job: _Job) -> Turn:
-        turn = Turn(view, library=_library(job.options.items, job.namespace))
+    def _kept(self, view: View, job: _Job, attachments: Sequence[Attachment]) -> Turn:
+        for item in attachments:
+            self._inputs[item.filename] = _input(item)
+        library = _library(job.options.items, job.namespace)
+        turn = Turn(view, library=library, inputs=dict(self._inputs))
         self.turns.append(turn)
         self.namespace["_assistant"] = turn
         if view.thread:
@@ -187,8 +193,8 @@ class _Job:
             folder=folder,
         )
 
-    async def done(self, folder: Path) -> View:
-        """Attach, send, follow and show; give the view at the end."""
+    async def done(self, folder: Path) -> tuple[View, list[Attachment]]:
+        """Attach, send, follow and show; give the view at the end and what was attached."""
         from .backends.base import Question
         from .display import open_screen
 
@@ -205,7 +211,7 @@ class _Job:
         with interrupts(stop):
             view = await follow(backend.turn(question), screen.show, stop, self.settings.timeout)
         screen.close(view)
-        return view
+        return view, attachments
 
     async def _ready(self, folder: Path) -> tuple[Backend, list[Attachment]]:
         """Pack the data while the engine starts: neither waits for the other."""
@@ -222,6 +228,13 @@ class _Job:
         from .plan import plan
 
         return plan(self.prompt, self.attachments(folder), self.target, self.settings)
+
+
+def _input(item: Attachment) -> Input:
+    """Say what an attached file is in the notebook: a variable, or a path from here."""
+    if item.origin == "variable":
+        return Input(item.name, is_variable=True)
+    return Input(os.path.relpath(item.path), is_variable=False)
 
 
 def _library(items: tuple[str, ...], namespace: Mapping[str, Any]) -> str:

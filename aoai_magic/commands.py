@@ -122,6 +122,18 @@ def usage(state: Assistant, words: Sequence[str]) -> str:
     )
 
 
+def code(state: Assistant, words: Sequence[str]) -> None:
+    """Put the last turn's Python into a new cell, reading the notebook's own variables."""
+    from IPython import get_ipython
+
+    from .cellcode import as_cell
+
+    turn = _last(state)
+    if not turn.cells:
+        raise AssistantError("The last turn ran no Python, so there is none to put into a cell.")
+    get_ipython().set_next_input(as_cell(turn.cells, turn.inputs))
+
+
 def save(state: Assistant, words: Sequence[str]) -> str:
     """Write the last turn's files and pictures into a folder; --overwrite replaces."""
     folders = [word for word in words if word != "--overwrite"]
@@ -180,6 +192,7 @@ COMMANDS: dict[str, Command] = {
     "files": files,
     "config": config,
     "usage": usage,
+    "code": code,
     "save": save,
     "cleanup": cleanup,
     "doctor": doctor,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import view as views
+from .cellcode import Input
 from .errors import AssistantError
 from .events import Status, Usage
 from .view import View
@@ -120,12 +121,17 @@ class Turn:
     ----------
     view
         The immutable value from which everything here is read.
+    inputs
+        Names of the files that were attached to what they are in the notebook.
     shown_in
         Number of the cell in which it was shown while it ran, None outside notebooks.
     """
 
-    def __init__(self, view: View, *, library: str = "pandas") -> None:
+    def __init__(
+        self, view: View, *, library: str = "pandas", inputs: Mapping[str, Input] | None = None
+    ) -> None:
         self.view = view
+        self.inputs = inputs or {}
         self.shown_in = _cell_number()
         self._library = library
 
@@ -142,8 +148,13 @@ class Turn:
     @property
     def code(self) -> str:
         """The Python that ran without error, cells apart by a blank line."""
-        cells = (p for p in self.parts if isinstance(p, views.Code) and p.state == "done")
-        return "\n\n".join(cell.code.strip("\n") for cell in cells)
+        return "\n\n".join(cell.strip("\n") for cell in self.cells)
+
+    @property
+    def cells(self) -> list[str]:
+        """The Python that ran without error, cell by cell."""
+        ran = (p for p in self.parts if isinstance(p, views.Code) and p.state == "done")
+        return [part.code for part in ran]
 
     @property
     def logs(self) -> str:
