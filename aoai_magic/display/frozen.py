@@ -9,7 +9,7 @@ from .. import view as views
 from ..locale import gettext as _
 from ..locale import ngettext
 from ..view import View
-from . import clean, source, words
+from . import clean, markdown, source, words
 from .logs import fold_logs
 from .outputs import Bundle, Output, Stream, publish
 from .record import MEDIA_TYPE, record
@@ -50,7 +50,7 @@ def _text(part: views.Text) -> Bundle | None:
     return Bundle(
         {
             "text/markdown": source.safe_markdown(part.text),
-            "text/plain": clean.prose(part.text).strip(),
+            "text/plain": markdown.plain(part.text),
         }
     )
 

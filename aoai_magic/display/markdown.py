@@ -27,6 +27,7 @@ URL_CHARS = 200
 # The parser bounds how deep blocks nest, not emphasis, which a tree would choke on.
 INLINE_DEPTH = 12
 _SANDBOX = re.compile(r"sandbox:/+(?:mnt/data/)?")
+_SANDBOX_LINK = re.compile(r"!?\[([^\]\n]*)\]\(sandbox:/+(?:mnt/data/)?([^)\s]*)\)")
 _BARE_URL = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!&'()*+,;=%]*[A-Za-z0-9/#=&_\-]")
 # TeX that leaves the formula: links, styles (a remote background is a request),
 # definitions that outlive it, packages. MathJax and KaTeX forbid some, not all of them.
@@ -42,15 +43,42 @@ _TEX_TOKEN = re.compile(r"\\[{}$]|[{}]")
 
 def parse(text: str) -> list[Token]:
     """Parse ``text`` into harmless tokens."""
-    return _parser().parse(clean.prose(text))
+    text = clean.prose(text)
+    tokens = _parser(footnotes=True).parse(text)
+    # The footnote plugin tears a note apart that is defined within a note's list.
+    return tokens if _nests(tokens) else _parser(footnotes=False).parse(text)
 
 
-@lru_cache(maxsize=1)
-def _parser() -> MarkdownIt:
+def _nests(tokens: Sequence[Token]) -> bool:
+    opened: list[str] = []
+    for token in tokens:
+        if token.nesting == 1:
+            opened.append(token.type.removesuffix("_open"))
+        elif token.nesting == -1 and opened[-1:] != [token.type.removesuffix("_close")]:
+            return False
+        elif token.nesting == -1:
+            opened.pop()
+    return not opened
+
+
+def plain(text: str) -> str:
+    """Give ``text`` for where Markdown is not drawn; links into the session name the file."""
+
+    def named(match: re.Match[str]) -> str:
+        label, name = match[1], unquote(match[2])
+        return name if label == name or not label else f"{label}: {name}"
+
+    return clean.prose(_SANDBOX_LINK.sub(named, text)).strip()
+
+
+@lru_cache(maxsize=2)
+def _parser(*, footnotes: bool) -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     parser.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False,
                allow_blank_lines=False, double_inline=True)  # fmt: skip
-    parser.use(amsmath_plugin).use(footnote_plugin, inline=False)
+    parser.use(amsmath_plugin)
+    if footnotes:
+        parser.use(footnote_plugin, inline=False)
     parser.inline.ruler.before("escape", "bracket_math", _bracket_math)
     parser.core.ruler.push("harmless", _harmless)
     return parser

@@ -57,7 +57,7 @@ def code_summary(part: views.Code) -> str:
 
 def code_title(part: views.Code) -> str:
     """Say what a piece of code is, while it is written or runs."""
-    title = _title(part.code) if part.code.strip() else _("Python")
+    title = _title(part.code) if part.code.strip() else "Python"
     return title if part.attempt == 1 else f"{title} · {_attempt(part)}"
 
 

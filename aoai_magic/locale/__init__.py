@@ -1,8 +1,13 @@
 """The texts that people read, in English, Japanese and Traditional Chinese.
 
 ``<language>/LC_MESSAGES/aoai_magic.po`` are the sources; the ``.mo`` beside each is
-what the standard library reads (``pybabel compile -D aoai_magic -d aoai_magic/locale``;
-a test compares the two).
+what the standard library reads. After a change of texts::
+
+    pybabel extract -k ngettext:1,2 --no-location -o messages.pot aoai_magic
+    pybabel update -D aoai_magic -i messages.pot -d aoai_magic/locale --no-fuzzy-matching
+    pybabel compile -D aoai_magic -d aoai_magic/locale
+
+A test compares texts, catalogues and compiled catalogues.
 """
 
 from __future__ import annotations

@@ -140,6 +140,10 @@ def test_footnotes_are_numbered_and_stand_at_the_end():
     )
 
 
+def test_a_note_defined_within_a_note_costs_the_notes_not_the_text():
+    assert "word" in safe_markdown("[^1]: - [^1]: word")
+
+
 def test_a_language_that_front_ends_draw_is_dropped():
     assert safe_markdown("```mermaid\ngraph\n```") == "```\ngraph\n```"
 

@@ -1,0 +1,26 @@
+"""An IPython shell whose output is collected instead of shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+
+
+@pytest.fixture(autouse=True)
+def _english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts in English, whatever the machine speaks."""
+    monkeypatch.setenv("AOAI_MAGIC_LANG", "en")
+
+
+@pytest.fixture
+def published() -> Iterator[list[dict]]:
+    """Every display message in order: ``data``, ``metadata``, ``transient``, ``update``."""
+    shell = InteractiveShell.instance()
+    before = shell.display_pub
+    shell.display_pub = CapturingDisplayPublisher()
+    yield shell.display_pub.outputs
+    shell.display_pub = before
+    InteractiveShell.clear_instance()

@@ -1,0 +1,206 @@
+"""The saved form of a turn."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+import jsonschema
+import pytest
+
+from aoai_magic import events
+from aoai_magic.display import open_screen, show
+from aoai_magic.display.frozen import LISTED_FILES, bundles, part_output
+from aoai_magic.display.outputs import Bundle, Stream
+from aoai_magic.display.record import INLINE_FILE_BYTES, MEDIA_TYPE, record
+from aoai_magic.errors import UsageError
+from aoai_magic.view import Code, File, Image, Logs, Notice, Text, View
+
+from . import hostile, story
+
+SCHEMA = json.loads(files("aoai_magic.display").joinpath("turn.schema.json").read_text())
+
+
+def plain(part):
+    return part_output(part).data["text/plain"]
+
+
+def marked(part):
+    return part_output(part).data["text/markdown"]
+
+
+def test_a_turn_is_one_output_per_part_then_files_then_the_last_line():
+    kinds = [
+        "stream" if isinstance(output, Stream) else next(iter(output.data))
+        for output in bundles(story.final(story.turn()))
+    ]
+    assert kinds == [
+        *("text/markdown", "text/markdown", "text/markdown", "stream", "image/png"),
+        *("text/markdown", "text/markdown", "text/markdown"),
+    ]
+
+
+def test_every_bundle_can_be_read_without_markdown_and_none_is_html():
+    for output in bundles(story.final(story.turn())):
+        if isinstance(output, Bundle):
+            assert "text/plain" in output.data
+            assert "text/html" not in output.data
+
+
+def test_code_is_folded_under_what_it_is():
+    part = Code("c", "# Growth by region\nx = 1\n", "done", seconds=0.4)
+    assert marked(part) == (
+        "<details>\n<summary>Growth by region · 2 lines of Python · ✓ done · 0.4 s</summary>\n\n"
+        "```python\n# Growth by region\nx = 1\n```\n\n</details>"
+    )
+
+
+def test_failed_code_says_which_attempt_and_why():
+    part = Code("c", "x", "failed", attempt=2, error="KeyError: '<b>'", seconds=12)
+    assert plain(part) == "[1 line of Python · ✗ attempt 2 failed: KeyError: '<b>' · 12 s]\nx"
+    assert "KeyError: &#x27;&lt;b&gt;&#x27;" in marked(part)
+
+
+@pytest.mark.parametrize("state", ["writing", "running"])
+def test_code_that_was_left_open_is_called_interrupted(state):
+    assert "■ interrupted" in plain(Code("c", "x", state))
+
+
+@pytest.mark.parametrize("code", hostile.CODE)
+def test_hostile_code_cannot_leave_its_fold(code):
+    written = marked(Code("c", code, "done"))
+    summary, rest = written.split("</summary>\n\n")
+    assert "<" not in summary.removeprefix("<details>\n<summary>").replace("<span>&#36;</span>", "")
+    opening, *body, closing, blank, end = rest.split("\n")
+    assert (blank, end) == ("", "</details>")
+    assert closing == opening.removesuffix("python")
+    assert not any(line.lstrip().startswith(closing) for line in body)
+
+
+def test_a_first_line_that_only_starts_an_interpreter_is_no_title():
+    assert plain(Code("c", "#!/usr/bin/python\nx\n", "done")).startswith("[2 lines of Python")
+
+
+def test_logs_are_ordinary_output_with_head_and_tail():
+    text = "".join(f"line {i}\n" for i in range(1000))
+    written = part_output(Logs("l", "c", text, True)).text
+    assert written.startswith("line 0\n")
+    assert "… 870 lines left out …\n" in written
+    assert written.endswith("line 999\n")
+
+
+def test_a_picture_has_words_for_those_who_cannot_see_it():
+    output = part_output(Image("i", "trend.png", story.png()))
+    assert set(output.data) == {"image/png", "text/plain"}
+    assert output.data["text/plain"].startswith("Picture trend.png, ")
+
+
+def test_a_picture_that_could_run_is_not_drawn():
+    output = part_output(Image("i", "x.svg", b"<svg onload='x'/>", "image/svg+xml"))
+    assert set(output.data) == {"text/markdown", "text/plain"}
+
+
+def test_text_that_is_blank_takes_no_output():
+    assert part_output(Text("t", " \n")) is None
+
+
+def test_a_notice_is_set_apart():
+    assert marked(Notice("n", "Code *runs* unisolated")) == "> **Note:** Code \\*runs\\* unisolated"
+
+
+@pytest.mark.parametrize("name", hostile.NAMES)
+def test_a_file_is_found_by_what_is_said_about_it(name):
+    from aoai_magic.turn import Turn
+
+    view = View(files=(File("other.txt", b""), File(name, b"here")))
+    said = bundles(view)[0].data["text/plain"].splitlines()[-1]
+    way = said.split("): ")[-1]
+    assert eval(way, {"_assistant": Turn(view)}).data == b"here"
+
+
+def test_a_long_list_of_files_is_cut():
+    view = View(files=tuple(File(f"{i}.csv", b"") for i in range(LISTED_FILES + 3)))
+    assert bundles(view)[0].data["text/plain"].endswith("- and 3 more files")
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [("interrupted", "Interrupted"), ("failed", "Failed"), ("incomplete", "Not complete")],
+)
+def test_the_last_line_says_how_a_turn_ended_and_not_why(status, said):
+    view = story.final([*story.turn()[:-1], events.Finished(status, "The reason.", 2.0)])
+    last = bundles(view)[-1].data
+    assert last["text/plain"].startswith(said)
+    assert "The reason." not in last["text/plain"]
+    assert last["text/markdown"].startswith(f"**{said}")
+
+
+def test_the_last_line_is_quiet_and_complete():
+    assert bundles(story.final(story.turn()))[-1].data["text/plain"] == (
+        "gpt-4o · local · 3.2 s · 1,540 tokens · isolation: namespaces"
+    )
+
+
+def test_every_turn_fits_the_schema_of_its_record():
+    for view in story.views(story.turn()):
+        jsonschema.validate(record(view), SCHEMA)
+    odd = View("t\ud800", parts=tuple(Text(str(i), t) for i, t in enumerate(hostile.PROSE)))
+    jsonschema.validate(record(odd), SCHEMA)
+    json.dumps(record(odd)).encode()
+
+
+def test_the_record_holds_the_turn_but_not_what_is_large():
+    view = story.final(story.turn())
+    saved = bundles(view)[-1].data[MEDIA_TYPE]
+    assert [part["type"] for part in saved["parts"]] == [
+        *("text", "code", "code", "logs", "image", "text")
+    ]
+    assert saved["files"][0]["data"] is not None
+    assert "data" not in saved["parts"][4]
+    large = record(View(files=(File("x", bytes(INLINE_FILE_BYTES + 1)),)))
+    assert large["files"][0]["data"] is None
+    assert large["files"][0]["size"] == INLINE_FILE_BYTES + 1
+
+
+def test_parts_are_shown_once_when_they_end(published, capsys):
+    screen = open_screen("frozen")
+    counts = []
+    for view in story.views(story.turn()):
+        screen.show(view)
+        counts.append(len(published))
+    assert counts[1] == 0
+    assert counts[2] == 1
+    screen.close(view)
+    screen.close(view)
+    data = [output["data"] for output in published]
+    shown = [output.data for output in bundles(view) if isinstance(output, Bundle)]
+    assert data == shown
+    assert "2026-10" in capsys.readouterr().out
+    assert not any(output["update"] for output in published)
+
+
+def test_closing_shows_what_was_left_open(published):
+    screen = open_screen("frozen")
+    screen.show(story.final(story.turn()[:2]))
+    screen.close(story.final(story.turn()[:2]))
+    assert published[0]["data"]["text/plain"] == "I will look at the **sales**"
+    assert published[1]["data"]["text/plain"].startswith("Broken off")
+
+
+def test_quiet_leaves_notices_files_and_the_last_line(published):
+    screen = open_screen("quiet")
+    view = story.final([events.Notice("Not isolated."), *story.turn()])
+    screen.show(view)
+    screen.close(view)
+    first = [output["data"]["text/plain"].split()[0] for output in published]
+    assert first == ["Note:", "-", "gpt-4o"]
+
+
+def test_a_finished_turn_can_be_shown_again_without_a_notebook(capsys):
+    show(story.final(story.turn()))
+    assert "North grew fastest" in capsys.readouterr().out
+
+
+def test_an_unknown_screen_is_refused():
+    with pytest.raises(UsageError, match="choose auto, live"):
+        open_screen("hologram")

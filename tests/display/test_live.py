@@ -1,0 +1,187 @@
+"""The live view, through the messages that it sends."""
+
+from __future__ import annotations
+
+import pytest
+
+from aoai_magic import events
+from aoai_magic.display import live, open_screen
+from aoai_magic.display.outputs import Bundle
+from aoai_magic.display.screen import Pace
+from aoai_magic.view import Text, View
+
+from . import story
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch):
+    """Draw at every call, so that a test decides what is drawn."""
+    monkeypatch.setattr(Pace, "due", lambda self: True)
+
+
+def run(happened, **options):
+    screen = open_screen("live", **options)
+    for view in story.views(happened):
+        screen.show(view)
+    screen.close(view)
+    return view
+
+
+def outputs(published):
+    """What the cell's outputs hold in the end, in their order."""
+    final = {}
+    for message in published:
+        name = message["transient"].get("display_id") if message["transient"] else None
+        assert not message["update"] or name in final
+        final[name] = message["data"]
+    return list(final.values())
+
+
+def test_in_the_end_the_outputs_are_those_of_a_headless_run(published, capsys):
+    view = run(story.turn())
+    headless = [o.data for o in live.frozen.bundles(view) if isinstance(o, Bundle)]
+    assert outputs(published) == headless
+    assert capsys.readouterr().out == "region   North  South\n2026-10  1.60   1.10\n"
+
+
+def test_every_output_has_an_id_and_never_any_metadata(published):
+    run(story.turn())
+    assert len(published) > 10
+    # VS Code: an update with other metadata than at first reverts the cell's other outputs.
+    assert all(message["metadata"] in (None, {}) for message in published)
+    assert all(message["transient"]["display_id"] for message in published)
+
+
+def test_an_open_output_can_be_read_where_widgets_cannot(published):
+    run(story.turn())
+    views = [message["data"] for message in published if WIDGET in message["data"]]
+    assert views
+    for data in views:
+        assert "was not finished" in data["text/plain"]
+        assert "was not finished" in data["text/markdown"]
+
+
+def test_a_turn_that_is_over_at_once_needs_no_widget(published):
+    view = story.final(story.turn())
+    open_screen("live").close(view)
+    assert not any(WIDGET in message["data"] for message in published)
+    assert not any(message["update"] for message in published)
+
+
+@pytest.mark.parametrize("count", range(1, len(story.turn())))
+def test_whenever_it_breaks_off_nothing_stays_open(published, count):
+    screen = open_screen("live")
+    for view in story.views(story.turn()[:count]):
+        screen.show(view)
+    screen.close(view)
+    screen.close(view)
+    screen.show(view)
+    kept = outputs(published)
+    assert not any(WIDGET in data for data in kept)
+    assert kept[-1]["text/plain"].startswith("Broken off")
+    shown = [o.data for o in live.frozen.bundles(view) if isinstance(o, Bundle)]
+    assert kept == shown
+
+
+def test_an_error_while_closing_leaves_no_widget_behind(published, monkeypatch):
+    screen = open_screen("live")
+    screen.show(story.final(story.turn()[:2]))
+
+    def broken(view):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(live.frozen, "end", broken)
+    with pytest.raises(OSError, match="disk full"):
+        screen.close(story.final(story.turn()[:2]))
+    assert not any(WIDGET in data for data in outputs(published))
+
+
+def test_logs_that_come_when_their_code_is_gone_keep_their_place(published, capsys):
+    late = [
+        events.Started("t", "local", "m"),
+        events.CodeDelta("c", "x"),
+        events.CodeDone("c"),
+        events.LogsDelta("c", "late\n"),
+        events.TextDelta("t", "after"),
+    ]
+    run(late)
+    assert [data["text/plain"].split("\n")[0] for data in outputs(published)] == [
+        *("[1 line of Python · ✓ done]", "late", "after"),
+        "Broken off: what came before stands above",
+    ]
+    assert capsys.readouterr().out == ""
+
+
+def test_two_open_parts_keep_their_order_and_one_stop_button(published):
+    screen = open_screen("live", on_stop=lambda: None)
+    happened = [events.TextDelta("t", "open"), events.CodeDelta("c", "x = 1")]
+    for view in story.views([*happened, events.CodeDone("c")]):
+        screen.show(view)
+    carriers = [slot for slot in screen._slots.values() if slot.carries]
+    assert len(carriers) == 1
+    screen.close(view)
+    assert [data["text/plain"].split("\n")[0] for data in outputs(published)][:2] == [
+        "open",
+        "[1 line of Python · ✓ done]",
+    ]
+
+
+def test_stop_calls_back_once_and_says_so(published):
+    calls = []
+    strip = live.Strip(lambda: calls.append(True))
+    button = strip.box.children[-1]
+    assert button.description == "Stop"
+    button.click()
+    assert calls == [True]
+    assert button.disabled
+    assert button.description == "Stopping…"
+    strip.close()
+
+
+def test_without_a_way_to_stop_there_is_no_button(published):
+    strip = live.Strip(None)
+    assert [type(child).__name__ for child in strip.box.children] == ["HTML", "HTML", "HTML"]
+    strip.close()
+
+
+@pytest.mark.parametrize(
+    ("happened", "said"),
+    [
+        ([], "Starting"),
+        ([events.Started("t", "local", "gpt-4o")], "Waiting for gpt-4o"),
+        ([events.Progress("Sending sales", 45, 100)], "Sending sales: 45%"),
+        ([events.Progress("Reading", 12_000)], "Reading: 12,000"),
+        ([events.TextDelta("t", "x")], "Answering"),
+        ([events.CodeDelta("c", "x")], "Writing code"),
+        ([events.CodeDelta("c", "x"), events.CodeRunning("c")], "Running the code"),
+        ([events.CodeRunning("c"), events.LogsDelta("c", "x\n")], "Running the code"),
+    ],
+)
+def test_the_strip_says_what_goes_on(published, happened, said):
+    strip = live.Strip(None)
+    strip.draw(story.final(happened))
+    assert said in strip.box.children[1].value
+    strip.close()
+
+
+def test_what_is_finished_is_sent_once_and_widgets_stay_small(published):
+    text = "".join(f"Paragraph {i} has some words in it.\n\n" for i in range(2_000))
+    flow = live.Flow(Text("t"))
+    sent = 0
+    before = {}
+    for end in range(0, len(text), 400):
+        flow.update(Text("t", text[:end]))
+        for widget in flow.widgets:
+            if before.get(widget.model_id) != widget.value:
+                before[widget.model_id] = widget.value
+                sent += len(widget.value)
+    assert all(len(widget.value) < 2 * live.CLOSED_BYTES for widget in flow.widgets)
+    # Each closed widget is sent while it fills; all of the text at every step would be 100 x.
+    assert sent < 12 * len(text)
+
+
+def test_a_view_of_nothing_leaves_only_the_last_line(published):
+    open_screen("live").close(View(status="completed", model="m"))
+    assert [data["text/plain"] for data in outputs(published)] == ["m"]

@@ -1,0 +1,80 @@
+"""A turn in a terminal, with and without rich."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from aoai_magic.display.screen import Pace
+from aoai_magic.display.terminal import PlainPaper, RichPaper, TerminalScreen, open_terminal
+from aoai_magic.view import Logs, Text, View
+
+from . import hostile, story
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch):
+    monkeypatch.setattr(Pace, "due", lambda self: True)
+
+
+def run(paper, happened):
+    screen = TerminalScreen(paper)
+    for view in story.views(happened):
+        screen.show(view)
+    screen.close(view)
+    screen.close(view)
+
+
+def rich_output(happened):
+    out = io.StringIO()
+    run(RichPaper(Console(file=out, force_terminal=True, width=80)), happened)
+    return out.getvalue()
+
+
+def test_text_appears_as_it_comes(capsys):
+    screen = TerminalScreen(PlainPaper())
+    screen.show(story.final(story.turn()[:2]))
+    assert capsys.readouterr().out == "I will look at the **sales** "
+    screen.show(story.final(story.turn()[:3]))
+    assert capsys.readouterr().out == "table first.\n\n"
+
+
+def test_everything_is_there_in_order(capsys):
+    run(PlainPaper(), story.turn())
+    out = capsys.readouterr().out
+    marks = ["first.", "attempt 1 failed", "Monthly", "2026-10", "Picture", "## North", "top.csv"]
+    places = [out.index(mark) for mark in marks]
+    assert places == sorted(places)
+    assert out.endswith("isolation: namespaces\n")
+    assert out.count("North grew fastest") == 1
+
+
+def test_rich_formats_and_ends_with_the_same_line():
+    out = rich_output(story.turn())
+    assert "\x1b[1m" in out
+    assert "## North" not in out
+    assert "North grew fastest" in out
+    assert out.count("Revenue in the") == 1
+    assert out.rstrip().endswith("isolation: namespaces")
+
+
+def test_no_terminal_sequence_of_a_model_reaches_the_terminal(capsys):
+    parts = [Text(f"t{i}", text, True) for i, text in enumerate(hostile.PROSE)]
+    parts += [Logs(f"l{i}", "c", text, True) for i, text in enumerate(hostile.LOGS)]
+    view = View(parts=tuple(parts), status="completed")
+    TerminalScreen(PlainPaper()).close(view)
+    out = capsys.readouterr().out
+    assert not set(out) & set("\x07\x9b\x00\u202e")
+    assert "\x1b]" not in out
+    rich = io.StringIO()
+    TerminalScreen(RichPaper(Console(file=rich, force_terminal=True, width=80))).close(view)
+    # No OSC at all: it sets titles, fills the clipboard, makes links that lie.
+    assert "\x1b]" not in rich.getvalue()
+    assert "\x1b[2J" not in rich.getvalue()
+
+
+def test_output_that_is_no_terminal_is_plain(capsys):
+    open_terminal().close(story.final(story.turn()))
+    assert "\x1b[" not in capsys.readouterr().out
