@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from .findings import plain
 from .language import Language, Phrase
 
@@ -10,10 +12,19 @@ NOTICE: Phrase = {
     "ja": "*オフラインモデル:言語モデルを使わず、決まった規則で答えています。*",
     "zh": "*離線模型:依固定規則回答,未使用語言模型。*",
 }
+_GREETING = re.compile(
+    r"^\W*(hi|hello|hey|help|good (morning|evening)|thanks?|thank you)\b|what can you do"
+    r"|こんにちは|ありがとう|何ができ|使い方|你好|您好|謝謝|可以做什麼|能做什麼|怎麼用",
+    re.IGNORECASE,
+)
+_CANNOT: Phrase = {
+    "en": "I can't do that offline.",
+    "ja": "これはオフラインではできません。",
+    "zh": "離線模式做不到這件事。",
+}
 _HELP: Phrase = {
     "en": """\
-I can't do that offline: without a language model I follow fixed rules. Here is what I can do \
-with attached data:
+Without a language model I follow fixed rules. Here is what I can do with attached data:
 
 - an overview, missing values, the distribution of a column, outliers
 - totals, averages or counts per group; shares; the top or bottom ones
@@ -23,7 +34,7 @@ with attached data:
 
 For everything else configure a model, for example `%assistant config` or `--model openai:MODEL`.""",
     "ja": """\
-オフラインではできません。言語モデルを使わず、決まった規則で動いています。添付したデータについて、次のことができます。
+言語モデルを使わず、決まった規則で動いています。添付したデータについて、次のことができます。
 
 - 概要、欠損値、列の分布、外れ値
 - グループ別の合計・平均・件数、構成比、上位・下位
@@ -33,7 +44,7 @@ For everything else configure a model, for example `%assistant config` or `--mod
 
 それ以外には、`--model openai:MODEL` などでモデルを設定してください。""",
     "zh": """\
-離線模式做不到這件事:我沒有語言模型,只依固定規則運作。對附加的資料,我可以:
+我沒有語言模型,只依固定規則運作。對附加的資料,我可以:
 
 - 概覽、缺失值、欄位分布、離群值
 - 各組的總和、平均或筆數;占比;最高或最低的幾名
@@ -79,9 +90,11 @@ _NO_CHART: Phrase = {
 }
 
 
-def help_text(language: Language) -> str:
-    """Say that this can't be done, and what can."""
-    return _HELP[language]
+def help_text(prompt: str, language: Language) -> str:
+    """Say that this can't be done, unless it is a greeting, and what can."""
+    if _GREETING.search(prompt):
+        return _HELP[language]
+    return f"{_CANNOT[language]} {_HELP[language]}"
 
 
 def no_data(language: Language) -> str:

@@ -86,7 +86,9 @@ def _in_words(column: Column, tokens: Sequence[_Token]) -> Iterator[Mention]:
         if [token.word for token in window] == words:
             yield Mention(column, window[0].start, window[-1].end, 3 + size / 10)
     for token in tokens:
-        score = max((_alike(token.word, word, size) for word in words), default=0.0)
+        score = max((_alike(token.word, word, words) for word in words), default=0.0)
+        if column.temporal and words and token.word != words[-1]:
+            continue  # "orders" are no order_date
         if score:
             yield Mention(column, token.start, token.end, score)
     joined = "".join(words)
@@ -95,20 +97,55 @@ def _in_words(column: Column, tokens: Sequence[_Token]) -> Iterator[Mention]:
             yield Mention(column, token.start, token.end, 3)
 
 
-def _alike(token: str, word: str, size: int) -> float:
-    """Score one word of the prompt against one of a column's name of `size` words."""
+def _alike(token: str, word: str, words: Sequence[str]) -> float:
+    """Score one word of the prompt against one of a column's words; the last says most."""
+    size = len(words)
     if len(token) < 3 or token in _TOO_COMMON:
         return 0.0
     if token == word:
-        return 2.0 - size / 10
+        telling = [w for w in words if w not in _NAMING] or list(words)
+        return (2.0 if word == telling[-1] else 1.4) - size / 10
     ratio = difflib.SequenceMatcher(None, token, word).ratio()
     if len(token) >= 5 and token[0] == word[0] and ratio >= _CLOSE:
         return (1.9 if size == 1 else 1.2) * ratio
     return 0.0
 
 
+_NAMING = frozenset({"id", "no", "code", "name", "key", "number"})
 _TOO_COMMON = frozenset(
-    ["the", "and", "for", "per", "top", "best", "with", "from", "that", "this", "show", "plot", "give", "what", "which", "how", "many", "mean", "average", "total", "sum", "count", "number", "value", "unit", "each", "all", "new", "data", "table", "file"]
+    [
+        "the",
+        "and",
+        "for",
+        "per",
+        "top",
+        "best",
+        "with",
+        "from",
+        "that",
+        "this",
+        "show",
+        "plot",
+        "give",
+        "what",
+        "which",
+        "how",
+        "many",
+        "mean",
+        "average",
+        "total",
+        "sum",
+        "count",
+        "number",
+        "value",
+        "unit",
+        "each",
+        "all",
+        "new",
+        "data",
+        "table",
+        "file",
+    ]
 )
 
 
@@ -129,13 +166,14 @@ def _in_characters(column: Column, prompt: str) -> Iterator[Mention]:
 
 def _by_concept(column: Column, prompt: str, tokens: Sequence[_Token]) -> Iterator[Mention]:
     """Find the column by another word for the same thing, in whatever language."""
-    name = set(words_of(column.name))
+    words = words_of(column.name)
+    name = set(words[-1:] if column.temporal else words)
     for concept in CONCEPTS:
         plain = {singular(word) for word in concept if word.isascii()}
         foreign = [word for word in concept if not word.isascii()]
         if not (name & plain or any(word in column.name for word in foreign)):
             continue
-        weight = 1.5 if name <= plain or column.name in foreign else 1.3
+        weight = 1.5 if (name and name <= plain) or column.name in foreign else 1.3
         # Among columns of one concept the name that begins the list is the likeliest.
         for token in tokens:
             if token.word in plain:

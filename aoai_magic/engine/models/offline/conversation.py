@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .findings import read_findings
+
 _LISTED = re.compile(
     r"^- (?P<name>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\") \((?P<bytes>\d+) bytes\)"
     r"(?:, also there as (?P<variable>.*))?$",
     re.MULTILINE,
 )
-_LINK = re.compile(r"sandbox:/mnt/data/([^)\s]+)")
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,10 @@ class Conversation:
 
     @property
     def saved(self) -> set[str]:
-        """Names of the files that answers have linked: our own work, not the user's data."""
-        return {name for past in self.exchanges for name in _LINK.findall(past.answer)}
+        """Names of the files that our own code wrote: results, not the user's data."""
+        steps = (step for past in self.exchanges for step in past.steps)
+        found = (read_findings(step.output).get("saved") for step in steps)
+        return {grid.first("file") for grid in found if grid}
 
 
 def read_conversation(messages: Sequence[Mapping[str, Any]]) -> Conversation:

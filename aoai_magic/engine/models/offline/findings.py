@@ -94,23 +94,27 @@ def plain(text: str) -> str:
     """Make text of the data safe to stand in Markdown: one line, no markup, not too long."""
     text = " ".join(text.split())
     text = text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
-    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", text)
+    return re.sub(r"([\\`*\[\]<|])", r"\\\1", text)
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Write a Markdown table; cells are made safe here, numbers set to the right."""
     right = [all(_numeric(row[i]) for row in rows) for i in range(len(header))]
+    amounts = [flag and not all(_year(row[i]) for row in rows) for i, flag in enumerate(right)]
     lines = [
         "| " + " | ".join(map(plain, header)) + " |",
         "|" + "|".join("---:" if flag else "---" for flag in right) + "|",
     ]
     for row in rows:
-        cells = [number(v) if flag else plain(v) for v, flag in zip(row, right, strict=True)]
+        cells = [number(v) if flag else plain(v) for v, flag in zip(row, amounts, strict=True)]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def _numeric(text: str) -> bool:
-    # A year or an id set with thousands would be misread, so whole numbers of four
-    # digits without a fraction stay right-aligned text only where they look like years.
     return bool(re.fullmatch(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", text)) or text in {"", "nan"}
+
+
+def _year(text: str) -> bool:
+    """Whether a number may be a year, which takes no comma."""
+    return bool(re.fullmatch(r"(1[5-9]|2[01])\d\d", text))

@@ -17,6 +17,9 @@ from .task import Task
 _MOST_GROUPS = 50
 """A number with more distinct values than that is no group."""
 
+_SURE = 3
+"""Score from which a mention is surely the column's name."""
+
 _WITHOUT_MEASURE = {"overview", "missing", "count", "unique", "convert", "list"}
 
 _N = rf"(\d+|{NUMBER_WORD})"
@@ -26,6 +29,16 @@ _NUMBERS = [
     rf"(?:上位|下位|トップ|ベスト|ワースト|前|後|最初の)\s*([\d０-９]+|{HAN_NUMBER})",
     rf"([\d０-９]+|{HAN_NUMBER})\s*(?:件|名|位|社|人|個|大)",
 ]
+_DATA = re.compile(
+    r"\b(data|file|table|dataset|frame|everything)\b|データ|ファイル|資料|檔案|數據|全部",
+    re.IGNORECASE,
+)
+_RESULT = re.compile(
+    r"\b(results?|it|that|them|those|these|answer)\b|結果|それ|它|上面", re.IGNORECASE
+)
+_FILELESS = {"overview", "convert", "help", "nothing"}
+"""Kinds whose result is no table to save."""
+
 _FILE = re.compile(r"([\w-]+)\.(csv|tsv|xlsx|json|parquet)\b", re.IGNORECASE)
 
 
@@ -39,42 +52,62 @@ class Reading:
     filters: list[Filter]
 
     @property
+    def words(self) -> str:
+        """The text without names of columns, which may be words of other meaning too."""
+        text = self.text
+        for mention in self.named:
+            if mention.score >= _SURE:
+                blank = " " * (mention.end - mention.start)
+                text = text[: mention.start] + blank + text[mention.end :]
+        return text
+
+    @property
     def kinds(self) -> list[str]:
         """What the words may mean, the likeliest first."""
-        return [k for k, words in vocabulary.KINDS.items() if words.search(self.text)]
+        return [k for k, words in vocabulary.KINDS.items() if words.search(self.words)]
 
     @property
     def frequency(self) -> str:
         """The frequency that is asked for, or ``""``."""
-        return vocabulary.first(self.text, vocabulary.FREQUENCIES) or ""
+        return vocabulary.first(self.words, vocabulary.FREQUENCIES) or ""
 
     @property
     def aggregation(self) -> str:
         """The aggregation that is asked for, or ``""``."""
-        return vocabulary.first(self.text, vocabulary.AGGREGATIONS) or ""
+        return vocabulary.first(self.words, vocabulary.AGGREGATIONS) or ""
 
     @property
     def chart(self) -> str:
         """The chart that is asked for, or ``""``."""
-        return vocabulary.first(self.text, vocabulary.CHARTS) or ""
+        return vocabulary.first(self.words, vocabulary.CHARTS) or ""
 
     @property
     def measures(self) -> list[Column]:
-        """The numeric columns that are named, those with a condition last."""
+        """The numeric columns that are named; those with a condition only if no others are."""
         limited = {f.column for f in self.filters}
         found = [m.column for m in self.named if m.column.numeric and m != self._grouping]
         found = [column for column in found if not column.identifying]
-        return sorted(found, key=lambda column: column in limited)
+        return [column for column in found if column not in limited] or found
 
     @property
     def group(self) -> Column | None:
         """The column whose values are compared."""
         if self._grouping:
             return self._grouping.column
+        for condition in self.filters:
+            # "Asia and Europe" are there to be compared, "Asia" alone is a condition.
+            if condition.operator == "in" and len(condition.value) > 1:  # type: ignore[arg-type]
+                return condition.column
         limited = {f.column for f in self.filters}
         named = [m.column for m in self.named if m.column not in limited]
         plain = [c for c in named if c.categorical] + [c for c in named if c.identifying]
         return plain[0] if plain else None
+
+    @property
+    def second(self) -> Column | None:
+        """The column that divides the groups further: "by region and product"."""
+        others = [m.column for m in self.named if m.column.categorical and m.column != self.group]
+        return others[0] if self.grouped and others else None
 
     @property
     def grouped(self) -> bool:
@@ -152,7 +185,7 @@ def _read(clause: str, tables: Sequence[Table], before: Task | None, fresh: bool
     kind = next((k for k in reading.kinds if _FEASIBLE.get(k, _always)(reading)), None)
     if kind == "join" and len(tables) > 1:
         return _join(reading, tables)
-    if before and before.table == reading.table and _modifies(reading, kind, fresh):
+    if before and before.table == reading.table and _modifies(before, reading, kind, fresh):
         return _modified(before, reading, kind)
     if kind is None and not (reading.measures or reading.group):
         return Task("help", text=clause)
@@ -239,25 +272,26 @@ def _drawn(reading: Reading) -> str:
     return "distribution" if reading.measures else "compare"
 
 
-def _modifies(reading: Reading, kind: str | None, fresh: bool) -> bool:
+def _modifies(before: Task, reading: Reading, kind: str | None, fresh: bool) -> bool:
     """Whether the clause changes what was asked before and does not ask anew."""
     slots = reading.frequency or reading.chart or reading.filters or reading.named
     saves = vocabulary.SAVE.search(reading.text) is not None
     if kind is None:
         return bool(slots or saves)
-    if kind in {"plot", "convert"} and not reading.named:
-        return kind == "plot" or not _whole(reading)
+    if kind == "convert":
+        return not (reading.named or _whole(reading, fresh)) and before.kind not in _FILELESS
+    if kind == "plot" and not reading.named:
+        return True
     complete = bool(reading.measures or (reading.group and kind != "trend"))
     marked = bool(vocabulary.SAME.search(reading.text)) and fresh
     return marked and not complete and kind in {"trend", "compare", "list", "share", "distribution"}
 
 
-def _whole(reading: Reading) -> bool:
+def _whole(reading: Reading, fresh: bool) -> bool:
     """Whether a conversion is of the data, and not of the result of before."""
-    words = r"\b(data|file|table|dataset|frame|everything)\b|データ|ファイル|資料|檔案|數據|全部"
-    return bool(re.search(words, reading.text, re.IGNORECASE)) or _names(
-        reading.text, reading.table
-    )
+    if fresh and not _RESULT.search(reading.text):
+        return True
+    return bool(_DATA.search(reading.text)) or _names(reading.text, reading.table)
 
 
 def _modified(before: Task, reading: Reading, kind: str | None) -> Task:
@@ -278,7 +312,7 @@ def _modified(before: Task, reading: Reading, kind: str | None) -> Task:
     if reading.measures:
         task = replace(task, measure=reading.measures[0], measures=tuple(reading.measures))
     if reading.group:
-        task = replace(task, group=reading.group)
+        task = replace(task, group=reading.group, second=reading.second)
         task = replace(task, kind="compare" if task.kind in {"total", "count"} else task.kind)
     return _fitted(task, reading.chart, kind)
 
@@ -289,7 +323,19 @@ def _fitted(task: Task, chart: str, kind: str | None) -> Task:
         return replace(task, kind=kind)
     if chart == "pie" and task.group:
         return replace(task, kind="share")
+    if chart in {"bar", "line"} and task.kind in {"list", "total", "count", "overview"}:
+        return _drawable(task)
     return task
+
+
+def _drawable(task: Task) -> Task:
+    """Compare the groups where what was asked before has nothing to draw."""
+    assert task.table is not None
+    measure = task.measure or likeliest_measure(task.table)
+    group = task.group or next(iter(task.table.categories), None)
+    aggregation = task.aggregation if task.measure else "sum" if measure else "count"
+    changed = replace(task, measure=measure, group=group, aggregation=aggregation)
+    return replace(changed, kind="compare" if group else "distribution")
 
 
 def _narrowed(before: Sequence[Filter], found: Sequence[Filter]) -> tuple[Filter, ...]:
@@ -307,6 +353,7 @@ def _task(reading: Reading, kind: str, before: Task | None) -> Task:
         measure=measure,
         measures=tuple(reading.measures),
         group=_group(reading, kind),
+        second=reading.second if kind == "compare" else None,
         date=reading.date,
         frequency=reading.frequency,
         aggregation=_aggregation(reading, kind, measure),
@@ -326,7 +373,8 @@ def _measure(reading: Reading, kind: str, before: Task | None) -> Column | None:
     counts = reading.aggregation == "count" or kind in _WITHOUT_MEASURE
     if counts or (kind == "distribution" and reading.group):
         return None
-    if before and before.measure and before.table == reading.table:
+    same = before is not None and before.table == reading.table
+    if before and before.measure and same and vocabulary.SAME.search(reading.text):
         return before.measure
     return likeliest_measure(reading.table)
 
@@ -344,7 +392,10 @@ def likeliest_measure(table: Table) -> Column | None:
 def _group(reading: Reading, kind: str) -> Column | None:
     if reading.group:
         return reading.group
-    if kind in {"compare", "share", "growth"}:
+    named = [f.column for f in reading.filters if f.operator == "in"]
+    if kind == "share" and named:
+        return named[0]
+    if kind in {"compare", "share"} or (kind == "growth" and vocabulary.WHICH.search(reading.text)):
         return next((c for c in reading.table.categories if 1 < c.distinct <= _MOST_GROUPS), None)
     return None
 

@@ -115,8 +115,15 @@ def _tables(talk: Conversation) -> list[Table] | None:
     tables, complete = read_inspection(steps[-1].output)
     looked_now = any(_is_look(step) for step in talk.exchanges[-1].steps)
     if looked_now or (complete and _is_present(steps[-1], talk)):
-        return tables
+        return _of_user(tables, talk)
     return None
+
+
+def _of_user(tables: Sequence[Table], talk: Conversation) -> list[Table]:
+    """Leave out what our own code wrote, unless the prompt names it or there is nothing else."""
+    prompt, saved = talk.exchanges[-1].prompt, talk.saved
+    wanted = [t for t in tables if t.file not in saved or t.name in prompt]
+    return wanted or list(tables)
 
 
 def _is_present(look: Step, talk: Conversation) -> bool:
@@ -183,13 +190,13 @@ def _report(outcomes: Sequence[_Outcome], now: Exchange, language: Language) -> 
     for step in filter(_is_look, now.steps):
         if lines := unreadable(step.output):
             parts += [answer.unreadable(lines, language)]
-    return "\n\n".join(dict.fromkeys(part for part in parts if part))
+    return "\n\n".join(dict.fromkeys(filter(None, parts)))
 
 
 def _told(outcome: _Outcome, language: Language) -> str:
     task, found = outcome.task, outcome.findings
     if task.kind == "help":
-        return answer.help_text(language)
+        return answer.help_text(task.text, language)
     if task.kind == "nothing":
         return answer.no_data(language)
     if outcome.error:

@@ -48,7 +48,7 @@ def listed(values: Iterable[object]) -> str:
 
 def comment(text: str) -> str:
     """Make one comment line; a column's name must not end it."""
-    return "# " + capital(" ".join(text.split())) + "."
+    return "# " + capital(" ".join(text.split())).rstrip(".") + "."
 
 
 def imports(draw: bool = False, text: str = "") -> list[str]:
@@ -267,12 +267,15 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+_SIGNS = {"in": "=", "not in": "≠", "==": "=", ">=": "≥", "<=": "≤"}
+
+
 def described(filters: Sequence[Filter]) -> str:
     """Name the conditions for a title: "region = Europe"."""
     texts = []
     for wanted in filters:
         values = wanted.value if isinstance(wanted.value, tuple) else (wanted.value,)
-        sign = {"in": "=", "not in": "≠"}.get(wanted.operator, wanted.operator)
+        sign = _SIGNS.get(wanted.operator, wanted.operator)
         texts.append(f"{wanted.column.name} {sign} {', '.join(map(str, values))}")
     return "; ".join(texts)
 

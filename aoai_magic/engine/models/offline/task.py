@@ -23,8 +23,8 @@ class Task:
         The column that is summed, averaged or drawn; None counts rows.
     measures
         All numeric columns that were named.
-    group
-        The column whose values are compared.
+    group, second
+        The column whose values are compared, and one that divides these further.
     date, frequency
         The column that says when, and ``D``, ``W``, ``M``, ``Q`` or ``Y`` if one was asked for.
     aggregation
@@ -49,6 +49,7 @@ class Task:
     measure: Column | None = None
     measures: tuple[Column, ...] = ()
     group: Column | None = None
+    second: Column | None = None
     date: Column | None = None
     frequency: str = ""
     aggregation: str = ""
@@ -92,5 +93,6 @@ def used_columns(task: Task) -> list[Column]:
         *task.measures,
         task.date if task.kind in {"trend", "growth"} else None,
         task.group,
+        task.second,
     ]
     return list(dict.fromkeys(column for column in found if column))

@@ -65,7 +65,8 @@ KINDS: Mapping[str, re.Pattern[str]] = {
     ),
     "count": _any(
         r"\b(how many|number of|count)\b",
-        r"何件|何人|いくつ|件数|何個|個数|幾個|幾筆|多少(筆|個|人|位)|數量|筆數|有幾",
+        r"何件|何人|何個|いくつ|件数|個数|回数|人数|注文数",
+        r"幾個|幾筆|幾位|幾名|多少(?![?？呢\s]|$)|數量|筆數|次數|人數|訂單數|有幾",
     ),
     "overview": _any(
         r"\b(overview|describe|summar\w+|explor\w+|insights?|analy[sz]\w*|profile|schema|columns)\b",
@@ -114,7 +115,8 @@ AGGREGATIONS: Mapping[str, re.Pattern[str]] = {
     "median": _any(r"\bmedian\b", r"中央値|中位數|中位数"),
     "sum": _any(r"\b(total|sum|overall)\b", r"合計|総計|総額|總和|總計|總額|加總|總|总"),
     "count": _any(
-        r"\b(count|number of|how many)\b", r"件数|何件|何人|いくつ|筆數|幾筆|幾個|多少(筆|個|人|位)"
+        r"\b(count|number of|how many)\b",
+        r"件数|何件|何人|いくつ|回数|人数|注文数|筆數|次數|人數|訂單數|幾筆|幾個|多少(筆|個|人|位)",
     ),
     "max": _any(r"\b(maximum|max)\b", r"最大値|最大值"),
     "min": _any(r"\b(minimum|min)\b", r"最小値|最小值"),
@@ -164,6 +166,9 @@ GROUPING = _any(
     r"(按|依|每個|每种|每種|各|依照|根據|哪個|哪一個|哪些|每)\s*$",
 )
 GROUPED = _any(r"^\s*(ごと|別|毎|それぞれ|來|分組|別に)")
+WHICH = _any(
+    r"\b(which|what|who|where|fastest|slowest|most|least)\b", r"どの|どこ|どれ|最も|一番|哪|最"
+)
 ROWS = _any(r"\b(rows?|records?|entries|lines|orders?|transactions?)\b", r"行|レコード|件|筆|列")
 
 CONCEPTS: tuple[tuple[str, ...], ...] = (

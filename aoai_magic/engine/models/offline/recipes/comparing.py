@@ -53,6 +53,8 @@ def by(task: Task, language: Language) -> str:
 def _compare_code(task: Task, way: Way, language: Language) -> list[str]:
     if task.group is None:
         return _overall_code(task, way, language)
+    if task.second is not None:
+        return _crossed_code(task, way, language)
     value, group = value_name(task), task.group.name
     draw = drawing(task, way)
     lines = begin(task, way, by(task, language), draw)
@@ -85,6 +87,57 @@ def _bar_chart(task: Task, language: Language, count: int) -> list[str]:
     return [f"shown = result.head({_MOST_SHOWN})", *drawn, *finish(title, **labels)]
 
 
+def _crossed_code(task: Task, way: Way, language: Language) -> list[str]:
+    """Tabulate one group against another."""
+    assert task.group is not None
+    assert task.second is not None
+    group, second = task.group.name, task.second.name
+    draw, title = drawing(task, way), f"{by(task, language)}, {second}"
+    keys = listed([group, second])
+    lines = begin(task, way, title, draw)
+    lines += [
+        f"table = {aggregated(task, keys)}.unstack()",
+        "table = table[table.sum().nlargest(8).index].head(20)",
+        "result = table.reset_index()",
+        "",
+        *show("result", "result"),
+    ]
+    if draw:
+        lines += [
+            "fig, ax = plt.subplots(figsize=(9, 4.5))",
+            "table.plot.bar(ax=ax, width=0.8, rot=0)",
+            f"ax.legend(title={literal(second)}, frameon=False)",
+            *finish(titled(title, task), x=group, y=quantity(task, language), grid="y"),
+        ]
+    return lines + save(task, way, language, [value_name(task), "by", group, second])
+
+
+_CROSSED: Phrase = {
+    "en": "{what}: **{row}, {column}** has the highest value ({high}).",
+    "ja": "{what}:最も大きいのは **{row}・{column}**({high})です。",
+    "zh": "{what}:最高的是 **{row}、{column}**({high})。",
+}
+
+
+def _crossed_words(task: Task, found: Findings, language: Language) -> str:
+    grid = found["result"]
+    cells = [
+        (float(value), row[0], name)
+        for row in grid.rows
+        for name, value in zip(grid.header[1:], row[1:], strict=True)
+        if value
+    ]
+    high, row, column = max(cells)
+    second = task.second.name if task.second else ""
+    text = _CROSSED[language].format(
+        what=capital(plain(f"{by(task, language)}, {second}")),
+        row=plain(row),
+        column=plain(column),
+        high=number(high),
+    )
+    return f"{text}\n\n{markdown(grid.header, grid.rows)}"
+
+
 def _overall_code(task: Task, way: Way, language: Language) -> list[str]:
     value = value_name(task)
     lines = begin(task, way, quantity(task, language))
@@ -107,6 +160,8 @@ def _compare_words(task: Task, found: Findings, language: Language) -> str:
         return _NONE[language]
     if task.group is None:
         return _overall_words(task, found, language)
+    if task.second is not None:
+        return _crossed_words(task, found, language)
     ends = [grid.rows[0], grid.rows[-1]]
     best, worst = reversed(ends) if task.lowest else ends
     text = _COMPARED[language].format(
@@ -117,7 +172,7 @@ def _compare_words(task: Task, found: Findings, language: Language) -> str:
 
 
 _TOP: Phrase = {
-    "en": "{n} {ends} {what}: **{best}** leads with {high}.",
+    "en": "{what}, the {n} {ends}: first is **{best}** with {high}.",
     "ja": "{what}の{ends}{n}件です。1位は **{best}**({high})です。",
     "zh": "{what}的{ends} {n} 名;第一名是 **{best}**({high})。",
 }
@@ -185,7 +240,7 @@ def _top_words(task: Task, found: Findings, language: Language) -> str:
         text = _ROWS[language].format(n=len(grid.rows), ends=ends, what=name, high=number(first[0]))
     else:
         text = _TOP[language].format(
-            n=len(grid.rows), ends=ends, what=plain(by(task, language)),
+            n=len(grid.rows), ends=ends, what=capital(plain(by(task, language))),
             best=plain(first[0]), high=number(first[1]),
         )  # fmt: skip
     return f"{text}\n\n{markdown(grid.header, grid.rows)}"

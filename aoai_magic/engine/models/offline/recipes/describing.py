@@ -64,6 +64,7 @@ def _overview_words(task: Task, found: Findings, language: Language) -> str:
 
 def _line(column: Column) -> tuple[str, ...]:
     values = f"{column.low} … {column.high}" if column.low else ", ".join(column.values[:4])
+    values = values.replace(" 00:00:00", "")
     return column.name, column.kind, str(column.nulls), str(column.distinct), values
 
 
@@ -143,6 +144,11 @@ def _distribution_code(task: Task, way: Way, language: Language) -> list[str]:
         "",
         *show("result", "result"),
     ]
+    if task.group is not None and task.group != column:
+        grouped = f"df.groupby({literal(task.group.name)}, observed=True)"
+        figures = '[["count", "min", "25%", "50%", "75%", "max"]]'
+        summary = f"{grouped}[{literal(column.name)}].describe(){figures}.reset_index()"
+        lines += [f"groups = {summary}", *show("groups", "groups.head(20)")]
     lines += _spread_chart(task, column, title, language) if draw else []
     return lines + save(task, way, language, ["distribution", column.name])
 
@@ -157,9 +163,9 @@ def _spread_chart(task: Task, column: Column, title: str, language: Language) ->
         lines += ["ax.boxplot(values)", "ax.set_xticks([])"]
     else:
         lines += [
-            f"groups = dict(list(df.groupby({literal(task.group.name)}, observed=True)))",
-            f"ax.boxplot([g[{literal(column.name)}].dropna() for g in groups.values()])",
-            "ax.set_xticks(range(1, len(groups) + 1), [str(name) for name in groups])",
+            f"parts = dict(list(df.groupby({literal(task.group.name)}, observed=True)))",
+            f"ax.boxplot([g[{literal(column.name)}].dropna() for g in parts.values()])",
+            "ax.set_xticks(range(1, len(parts) + 1), [str(name) for name in parts])",
         ]
     return lines + finish(titled(title, task), y=column.name, grid="y")
 
@@ -192,7 +198,9 @@ def _distribution_words(task: Task, found: Findings, language: Language) -> str:
     keys = {**names, "count": "count", "mean": "mean", "std": "std"}
     figures = {name: number(parts[key]) for name, key in keys.items()}
     column = task.measure or task.group
-    return _SPREAD[language].format(name=plain(column.name if column else ""), **figures)
+    text = _SPREAD[language].format(name=plain(column.name if column else ""), **figures)
+    groups = found.get("groups")
+    return f"{text}\n\n{markdown(groups.header, groups.rows)}" if groups else text
 
 
 def _frequent_words(task: Task, found: Findings, language: Language) -> str:

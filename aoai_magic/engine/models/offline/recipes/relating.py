@@ -10,11 +10,12 @@ from .recipe import Recipe
 
 _MOST_NUMBERS = 12
 
+_LEAST = 0.1
+_LIMITS = ((0.7, "strong"), (0.4, "moderate"), (_LEAST, "weak"))
 _STRENGTH: dict[str, Phrase] = {
     "strong": {"en": "a strong", "ja": "強い", "zh": "強烈的"},
     "moderate": {"en": "a moderate", "ja": "中程度の", "zh": "中等的"},
     "weak": {"en": "a weak", "ja": "弱い", "zh": "微弱的"},
-    "no": {"en": "almost no", "ja": "ほとんどない", "zh": "幾乎沒有"},
 }
 _SIGN: dict[bool, Phrase] = {
     True: {"en": "positive", "ja": "正の", "zh": "正"},
@@ -24,6 +25,11 @@ _PAIR: Phrase = {
     "en": "**{a}** and **{b}** have {strength} {sign} correlation: r = {r} over {n} rows.",
     "ja": "**{a}** と **{b}** の相関係数は r = {r} です({strength}{sign}相関、{n} 行)。",
     "zh": "**{a}** 與 **{b}** 的相關係數為 r = {r}({strength}{sign}相關,{n} 列)。",
+}
+_NO_PAIR: Phrase = {
+    "en": "**{a}** and **{b}** are practically uncorrelated: r = {r} over {n} rows.",
+    "ja": "**{a}** と **{b}** にはほとんど相関がありません(r = {r}、{n} 行)。",
+    "zh": "**{a}** 與 **{b}** 幾乎不相關(r = {r},{n} 列)。",
 }
 _PAIRS: Phrase = {
     "en": "The strongest correlations:",
@@ -98,12 +104,13 @@ def _correlate_words(task: Task, found: Findings, language: Language) -> str:
         return _TOO_FEW[language]
     a, b, r, rows = grid.rows[0]
     value = float(r)
-    steps = ((0.7, "strong"), (0.4, "moderate"), (0.1, "weak"))
-    strength = next((name for limit, name in steps if abs(value) >= limit), "no")
-    text = _PAIR[language].format(
-        a=plain(a), b=plain(b), strength=_STRENGTH[strength][language],
-        sign=_SIGN[value >= 0][language], r=number(r), n=number(rows),
-    )  # fmt: skip
+    names = {"a": plain(a), "b": plain(b), "r": number(r), "n": number(rows)}
+    if abs(value) < _LEAST:
+        text = _NO_PAIR[language].format(**names)
+    else:
+        strength = next(name for limit, name in _LIMITS if abs(value) >= limit)
+        words = {"strength": _STRENGTH[strength][language], "sign": _SIGN[value >= 0][language]}
+        text = _PAIR[language].format(**names, **words)
     if len(grid.rows) == 1:
         return text
     return (

@@ -21,6 +21,8 @@ from ..script import (
 from ..task import Task, Way
 from .recipe import Recipe
 
+_TREND_PERIOD = '"Y" if days > 2000 else "M" if days > 60 else "D"'
+_GROWTH_PERIOD = '"Y" if days >= 700 else "Q" if days >= 180 else "M"'
 _MOST_LINES = 8
 _MOST_PERIODS = 60
 _MOST_TOLD = 12
@@ -89,7 +91,7 @@ def _trend_code(task: Task, way: Way, language: Language) -> list[str]:
     value, draw = value_name(task), drawing(task, way)
     what = over_time(task, language)
     lines = begin(task, way, what, draw)
-    lines += _periods(task, '"Y" if days > 2000 else "M" if days > 60 else "D"')
+    lines += _periods(task, _GROWTH_PERIOD if task.kind == "growth" else _TREND_PERIOD)
     if task.group is None:
         lines += [f"result = {aggregated(task, 'period')}.reset_index(name={literal(value)})", ""]
         lines += show("result", f"result.tail({_MOST_PERIODS})")
@@ -219,7 +221,7 @@ def _growth_code(task: Task, way: Way, language: Language) -> list[str]:
     date = f"df[{literal(task.date.name)}]"
     what = _GROWTH[language].format(quantity(task, language))
     lines = begin(task, way, what, draw)
-    lines += _periods(task, '"Y" if days >= 700 else "Q" if days >= 180 else "M"')
+    lines += _periods(task, _GROWTH_PERIOD)
     lines += [
         f"table = {aggregated(task, f'[period, {literal(group)}]')}.unstack()",
         "# A period that the data cover only in part would look like a fall.",
