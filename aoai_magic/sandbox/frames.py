@@ -1,8 +1,8 @@
 """The control protocol between host and session: JSON objects behind a length.
 
-A frame is four bytes, big-endian, with the length of the UTF-8 JSON that follows; text beyond ASCII is escaped. What a
-session sends is hostile; it can say anything but can hold no more memory than `MAXIMUM`,
-and nothing in it is ever unpickled or evaluated.
+A frame is four bytes, big-endian, with the length of the JSON that follows, which is ASCII
+(text beyond it is escaped). What a session sends is hostile; it can say anything but can
+hold no more memory than `MAXIMUM`, and nothing in it is ever unpickled or evaluated.
 """
 
 from __future__ import annotations

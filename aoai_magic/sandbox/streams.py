@@ -67,6 +67,7 @@ class _Raw(io.RawIOBase):
         self._descriptor = descriptor
         self._budget = budget
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._process = os.getpid()
         self._pending = bytearray()
         self._lock = threading.RLock()
         self._flushed = 0.0
@@ -81,7 +82,8 @@ class _Raw(io.RawIOBase):
     def write(self, data: bytes) -> int:  # type: ignore[override]
         size = len(data)
         if not self._channel.owned:
-            return os.write(self._descriptor, data)  # a forked child has the pipe alone
+            self._write_in_child(data)
+            return size
         with self._lock:
             self._pending += memoryview(data)[: self._budget.grant(size)]
         line_over = self._pending.endswith(b"\n")
@@ -91,6 +93,22 @@ class _Raw(io.RawIOBase):
         elif self._pending:
             self._flusher.wake()
         return size
+
+    def _write_in_child(self, data: bytes) -> None:
+        """Write whole lines to the pipe, all that a forked child has to speak through."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._lock = threading.RLock()  # another thread may have held it at the fork
+            self._pending = bytearray()  # the parent's, which sends it
+        with self._lock:
+            self._pending += data
+            if b"\n" in data or len(self._pending) > _FULL:
+                self._empty_in_child()
+
+    def _empty_in_child(self) -> None:
+        data, self._pending = bytes(self._pending), bytearray()
+        while data:
+            data = data[os.write(self._descriptor, data) :]
 
     def send(self) -> None:
         """Send what is pending, but for an incomplete character."""
@@ -102,8 +120,12 @@ class _Raw(io.RawIOBase):
                 self._channel.send({"type": "stream", "name": self._name, "text": text})
 
     def flush(self) -> None:
-        if not self.closed and self._channel.owned:
+        if self.closed:
+            return
+        if self._channel.owned:
             self.send()
+        elif self._process == os.getpid():
+            self._empty_in_child()
 
 
 def open_stream(channel: Channel, name: str, descriptor: int, budget: Budget) -> io.TextIOWrapper:

@@ -6,7 +6,7 @@ are such that the kernel refuses them after it has let the caller in, and what i
 writing it does not write.
 """
 
-# ruff: noqa: PTH, T201
+# ruff: noqa: N818, PTH101, PTH104, PTH108, PTH110, PTH116, PTH123, PTH208, PTH211, T201, TRY300
 
 import ctypes
 import errno

@@ -67,7 +67,10 @@ async def test_the_test_can_tell_missing_glyphs(session):
 
 
 async def test_korean_is_drawn_where_a_font_has_it(session):
-    code = "from matplotlib import font_manager\nany('CJK' in f.name for f in font_manager.fontManager.ttflist)"
+    code = """
+from matplotlib import font_manager
+any("CJK" in font.name for font in font_manager.fontManager.ttflist)
+"""
     if (await run(session, code)).result == "False":
         pytest.skip("no font with Hangul is installed")
     await check(session, "all_differ(['한', '국', '어', '글'])")

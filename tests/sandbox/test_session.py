@@ -163,8 +163,8 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
 """
     outcome = await run(session, code)
     assert outcome.done.ok, outcome.error
-    for words in ("child 0", "child 3", "14\n"):
-        assert words in outcome.text
+    lines = outcome.text.splitlines()
+    assert sorted(lines) == ["14", "child 0", "child 1", "child 2", "child 3"]
 
 
 async def test_displays_carry_every_type(session):
