@@ -5,7 +5,7 @@ The model repairs its own failures, within bounds; every attempt is a step of it
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -237,7 +237,7 @@ class RunLoop:
         )
         self._first = False
         reply = Reply(self._recorder, self._toolbox)
-        async with _closing(model.stream(request)) as chunks:
+        async with closing(model.stream(request)) as chunks:
             async for chunk in chunks:
                 await reply.take(chunk)
         self._count(reply)
@@ -292,13 +292,13 @@ class RunLoop:
             return []
         sessions = self._services.sessions
         async with sessions.lease(self._run["thread_id"], self._given) as lease:
-            async with _closing(lease.session.run(call.reader.code)) as events:
+            async with closing(lease.session.run(call.reader.code)) as events:
                 await self._follow_cell(events, call.record, outputs)
             made = await sessions.collect(lease, self._azure, self._services.bounds.files_per_cell)
         for name, body in made.items():
             self._recorder.links[name] = body["id"]
             self._recorder.files.append(body["id"])
-        return _notes(lease, outputs, made)
+        return cell_notes(lease, outputs, made)
 
     async def _follow_cell(
         self, events: AsyncIterator[Event], record: CodeRecord, outputs: Outputs
@@ -323,7 +323,7 @@ class RunLoop:
 
 
 @asynccontextmanager
-async def _closing(iterator: AsyncIterator[Any]) -> AsyncIterator[AsyncIterator[Any]]:
+async def closing(iterator: AsyncIterator[Any]) -> AsyncIterator[AsyncIterator[Any]]:
     """Close an iterator in any case, also when the run is being cancelled meanwhile."""
     try:
         yield iterator
@@ -334,7 +334,8 @@ async def _closing(iterator: AsyncIterator[Any]) -> AsyncIterator[AsyncIterator[
                 await close()
 
 
-def _notes(lease: Lease, outputs: Outputs, made: dict[str, Body]) -> list[str]:
+def cell_notes(lease: Lease, outputs: Outputs, made: Mapping[str, Body]) -> list[str]:
+    """Tell the model what it has to know of a cell beside its output."""
     notes = []
     if lease.state == "restored" or outputs.lost:
         reason = f" ({outputs.lost})" if outputs.lost else ""
