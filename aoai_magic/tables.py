@@ -233,14 +233,16 @@ def _sheet(sheet: Any, library: str) -> Frame:
 
     Not by pandas: one cell in the last corner makes it build seventeen billion.
     """
+    # What the sheet says of its size is not to be trusted, and rows would be filled up to it.
+    sheet.reset_dimensions()
     rows = list(_bounded(sheet.iter_rows(values_only=True)))
     while rows and all(value is None for value in rows[-1]):
         rows.pop()
     if not rows:
         return None
-    width = max(map(len, rows))
+    width = max(len(row) for row in rows)
     labels = _labels(rows[0], width)
-    columns = zip(*(row + (None,) * (width - len(row)) for row in rows[1:]), strict=True)
+    columns = zip(*((*row, *[None] * (width - len(row))) for row in rows[1:]), strict=True)
     values = list(columns) or [()] * width
     if library == "polars":
         return _module("polars").DataFrame(
@@ -252,11 +254,10 @@ def _sheet(sheet: Any, library: str) -> Frame:
 def _bounded(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
     widest = 0
     for count, row in enumerate(rows, 1):
-        width = max((place for place, value in enumerate(row, 1) if value is not None), default=0)
-        widest = max(widest, width)
-        if count * widest > MOST_CELLS or count > _SHEET_ROWS:
+        widest = max(widest, len(row))
+        if count > _SHEET_ROWS or count * widest > MOST_CELLS:
             raise ValueError("The sheet is too large.")
-        yield row[:width]
+        yield row
 
 
 def _labels(header: Sequence[Any], width: int) -> list[str]:

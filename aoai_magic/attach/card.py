@@ -50,8 +50,10 @@ def card(title: str, facts: Facts, index: str, *, schema_only: bool = False) -> 
         and rows. Names, types and the numbers of nulls stay.
     """
     lines = [title]
-    if facts.index or index:
-        lines.append(f"Index: {_index(facts.index, schema_only) or index}.")
+    if facts.index:
+        lines.append(f"Index: {_index(facts.index, schema_only)}.")
+    elif index and not schema_only:
+        lines.append(f"Index: {index}.")
     if facts.columns:
         lines += ["Columns:", *_columns(facts.columns, schema_only)]
     if not schema_only:
@@ -202,7 +204,10 @@ def _texts(values: Iterable[object]) -> str:
 
 def _rows(facts: Facts, room: int) -> list[str]:
     """Give the first rows, as many columns of them as there is room for."""
-    rows = facts.head()
+    try:
+        rows = facts.head()
+    except (ValueError, OverflowError):  # again such a date
+        return []
     if not rows:
         return []
     table = [[clean(column.label) for column in facts.columns], *rows]
