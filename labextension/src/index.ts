@@ -1,1 +1,31 @@
-export default [];
+/** The plugins of the extension; each can be disabled without harm to the others. */
+import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { askCommands } from './askCommands.js';
+import { codeFilter } from './codeFilter.js';
+import { fileDrop } from './fileDrop.js';
+import { heal } from './heal.js';
+import { hover } from './hover.js';
+import { magicLine } from './magicLine.js';
+import { pictures } from './pictures.js';
+import { preferences } from './preferences.js';
+import { promptCells } from './promptCells.js';
+import { tokenCount } from './tokenCount.js';
+import { turnCommands } from './turnCommands.js';
+import { turns } from './turns.js';
+
+const plugins: JupyterFrontEndPlugin<any>[] = [
+  preferences,
+  heal,
+  promptCells,
+  magicLine,
+  hover,
+  turns,
+  turnCommands,
+  codeFilter,
+  pictures,
+  askCommands,
+  fileDrop,
+  tokenCount
+];
+
+export default plugins;

@@ -1,0 +1,121 @@
+/** Commands that ask about the active cell: each writes a prompt cell below and runs nothing. */
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
+import { ITranslator, type TranslationBundle } from '@jupyterlab/translation';
+import { type LabIcon, bugIcon, infoIcon } from '@jupyterlab/ui-components';
+import { activePlace, type IPlace } from './cells.js';
+import { errorText, outputText } from './excerpt.js';
+import { askIcon } from './icons.js';
+import { edit, insertBelow } from './insert.js';
+import { askKernel } from './kernel.js';
+import { fence, isPrompt, names, quote, writePrompt } from './prompt.js';
+import { texts } from './texts.js';
+
+const LOAD = '%load_ext aoai_magic';
+/** More would make a line that nobody reads; the user can name others. */
+const MOST_ITEMS = 8;
+
+interface IQuestion {
+  readonly label: string;
+  readonly caption: string;
+  readonly icon: LabIcon;
+  /** What is asked; empty where the user is to write it. */
+  readonly text: string;
+  readonly isEnabled: (place: IPlace) => boolean;
+}
+
+export const askCommands: JupyterFrontEndPlugin<void> = {
+  id: 'aoai-magic:ask-commands',
+  description: 'Asks about a cell, explains it, or mends it.',
+  autoStart: true,
+  requires: [INotebookTracker],
+  optional: [ITranslator, ICommandPalette],
+  activate: (
+    app: JupyterFrontEnd,
+    tracker: INotebookTracker,
+    translator: ITranslator | null,
+    palette: ICommandPalette | null
+  ) => {
+    const trans = texts(translator);
+    for (const [name, question] of Object.entries(questions(trans))) {
+      const command = `aoai-magic:${name}`;
+      app.commands.addCommand(command, {
+        label: question.label,
+        caption: question.caption,
+        icon: question.icon,
+        isEnabled: () => isAskable(activePlace(tracker), question),
+        execute: () => ask(activePlace(tracker), question, trans)
+      });
+      palette?.addItem({ command, category: trans.__('Assistant') });
+    }
+  }
+};
+
+function questions(trans: TranslationBundle): Record<string, IQuestion> {
+  return {
+    ask: {
+      label: trans.__('Ask About This Cell'),
+      caption: trans.__('Ask the assistant about this cell and its output'),
+      icon: askIcon,
+      text: '',
+      isEnabled: () => true
+    },
+    explain: {
+      label: trans.__('Explain This Cell'),
+      caption: trans.__('Have the assistant explain this cell and its output'),
+      icon: infoIcon,
+      text: trans.__('Explain what this cell does and what its output means.'),
+      isEnabled: () => true
+    },
+    fix: {
+      label: trans.__('Fix This Cell'),
+      caption: trans.__('Have the assistant find out why this cell failed'),
+      icon: bugIcon,
+      text: trans.__('This cell fails. Find the cause and give the corrected cell.'),
+      isEnabled: ({ cell }) => errorText(cell) !== ''
+    }
+  };
+}
+
+function isAskable(place: IPlace | null, question: IQuestion): boolean {
+  const source = place?.cell.model.sharedModel.getSource() ?? '';
+  return !!place && !!source.trim() && !isPrompt(source) && question.isEnabled(place);
+}
+
+async function ask(
+  place: IPlace | null,
+  question: IQuestion,
+  trans: TranslationBundle
+): Promise<void> {
+  if (!place) {
+    return;
+  }
+  const { panel, cell } = place;
+  const code = cell.model.sharedModel.getSource();
+  const known = await askKernel(panel.sessionContext, { names: names(code) });
+  const items = Object.keys((known?.names as object | undefined) ?? {}).slice(0, MOST_ITEMS);
+  const text = `${question.text}\n\n${quotation(place, trans)}\n`;
+  // Braces of the quoted code are no expressions.
+  const words = [...items.map(quote), ...(text.includes('{{') ? ['--raw'] : [])];
+  if (!known?.loaded && !loadsMagic(panel)) {
+    insertBelow(panel.content, LOAD);
+  }
+  insertBelow(panel.content, writePrompt(words, text));
+  await edit(panel.content, 1);
+}
+
+function quotation({ cell }: IPlace, trans: TranslationBundle): string {
+  const code = cell.model.sharedModel.getSource();
+  const output = outputText(cell);
+  const error = errorText(cell);
+  return [
+    `${trans.__('The cell:')}\n${fence(code, 'python')}`,
+    ...(output ? [`${trans.__('Its output:')}\n${fence(output, 'text')}`] : []),
+    ...(error ? [`${trans.__('Its error:')}\n${fence(error, 'text')}`] : [])
+  ].join('\n\n');
+}
+
+function loadsMagic(panel: NotebookPanel): boolean {
+  return panel.content.widgets.some(cell => cell.model.sharedModel.getSource().includes(LOAD));
+}

@@ -1,0 +1,36 @@
+/** File names that come from a session, made fit for the user's folder. */
+
+const LONGEST = 120;
+
+/**
+ * Give the last part of a path as a name that is a plain, visible file anywhere.
+ *
+ * Names are a model's: they may climb (`../x`), hide (`.bashrc`), or break a terminal.
+ */
+export function safeName(path: string): string {
+  const last = path.split(/[\\/]/).pop() ?? '';
+  const plain = last.replace(/[\p{C}<>:"|?*]/gu, '_').replace(/^[.\s]+|[.\s]+$/g, '');
+  return shorten(plain) || 'file';
+}
+
+/** Give the first of `name`, `name-2`, … that is not taken. */
+export function freeName(name: string, taken: ReadonlySet<string>): string {
+  const [stem, suffix] = split(name);
+  for (let number = 2, free = name; ; number++) {
+    if (!taken.has(free)) {
+      return free;
+    }
+    free = `${stem}-${number}${suffix}`;
+  }
+}
+
+function shorten(name: string): string {
+  const [stem, suffix] = split(name);
+  const kept = suffix.slice(0, 20);
+  return [...stem].slice(0, LONGEST - kept.length).join('') + kept;
+}
+
+function split(name: string): [string, string] {
+  const dot = name.lastIndexOf('.');
+  return dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ''];
+}

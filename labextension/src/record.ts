@@ -1,0 +1,130 @@
+/** The turn that stands beside the last line of an answer, as the kernel wrote it. */
+import type { IOutputModel } from '@jupyterlab/rendermime';
+import type { Code, Image, TurnRecord } from './generated/turn.js';
+
+export const MEDIA_TYPE = 'application/vnd.aoai-magic.turn+json';
+/** What the kernel freezes as a picture, see `aoai_magic/display/frozen.py`. */
+const PICTURES = ['image/png', 'image/jpeg', 'image/gif'];
+
+export type TurnFile = TurnRecord['files'][number];
+export type { TurnRecord };
+
+/** A picture of an answer. */
+export interface IPicture {
+  readonly name: string;
+  readonly mediaType: string;
+  /** Its bytes in base64. */
+  readonly data: string;
+}
+
+/** The list of outputs of one cell. */
+export interface IOutputs {
+  readonly length: number;
+  get(index: number): IOutputModel;
+}
+
+/**
+ * Take data from a saved notebook as a turn; null where it is none that we can read.
+ *
+ * A notebook is anybody's, so what is used is checked, not believed.
+ */
+export function readRecord(data: unknown): TurnRecord | null {
+  if (!isObject(data) || data.version !== 1 || !isObject(data.usage)) {
+    return null;
+  }
+  const texts = [data.thread, data.target, data.model, data.status];
+  const lists = [data.parts, data.files];
+  const counts = [data.usage.input_tokens, data.usage.output_tokens, data.usage.cached_tokens];
+  const sound =
+    texts.every(text => typeof text === 'string') &&
+    counts.every(count => typeof count === 'number') &&
+    lists.every(list => Array.isArray(list) && list.every(isObject)) &&
+    (data.parts as unknown[]).every(isPart) &&
+    (data.files as unknown[]).every(isFile);
+  return sound ? (data as unknown as TurnRecord) : null;
+}
+
+/** The last turn among outputs, if there is one. */
+export function findRecord(outputs: IOutputs): TurnRecord | null {
+  for (let place = outputs.length - 1; place >= 0; place--) {
+    const data = outputs.get(place).data;
+    if (MEDIA_TYPE in data) {
+      return readRecord(data[MEDIA_TYPE]);
+    }
+  }
+  return null;
+}
+
+/** The Python of a turn that ran without error. */
+export function finalCode(turn: TurnRecord): string {
+  return codes(turn)
+    .filter(part => part.state === 'done')
+    .map(part => part.code.replace(/^\n+|\s+$/g, ''))
+    .join('\n\n');
+}
+
+/** The pieces of code of a turn, failed attempts included. */
+export function codes(turn: TurnRecord): Code[] {
+  return turn.parts.filter((part): part is Code => part.type === 'code');
+}
+
+/** The prose of a turn, Markdown. */
+export function answer(turn: TurnRecord): string {
+  return turn.parts.flatMap(part => (part.type === 'text' ? [part.text.trim()] : [])).join('\n\n');
+}
+
+/**
+ * The pictures of a turn: their names stand in the record, their bytes in the outputs above.
+ */
+export function pictures(turn: TurnRecord, outputs: IOutputs): IPicture[] {
+  const named = turn.parts.filter(
+    (part): part is Image => part.type === 'image' && PICTURES.includes(part.media_type)
+  );
+  const drawn: IPicture[] = [];
+  for (let place = 0; place < outputs.length; place++) {
+    const picture = pictureIn(outputs.get(place));
+    if (picture) {
+      drawn.push({ ...picture, name: named[drawn.length]?.name ?? picture.name });
+    }
+  }
+  return drawn;
+}
+
+/** The picture that an output is, if it is one. */
+export function pictureIn(output: IOutputModel): IPicture | null {
+  const mediaType = PICTURES.find(type => typeof output.data[type] === 'string');
+  if (!mediaType) {
+    return null;
+  }
+  const data = (output.data[mediaType] as string).replace(/\s/g, '');
+  return { name: mediaType.replace('/', '.'), mediaType, data };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isPart(part: unknown): boolean {
+  if (!isObject(part)) {
+    return false;
+  }
+  const shapes: Record<string, readonly string[]> = {
+    text: ['text'],
+    notice: ['text'],
+    logs: ['text'],
+    code: ['code', 'state'],
+    image: ['name', 'media_type']
+  };
+  const wanted = typeof part.type === 'string' ? shapes[part.type] : undefined;
+  return wanted !== undefined && wanted.every(name => typeof part[name] === 'string');
+}
+
+function isFile(file: unknown): boolean {
+  return (
+    isObject(file) &&
+    typeof file.name === 'string' &&
+    typeof file.size === 'number' &&
+    typeof file.sha256 === 'string' &&
+    (file.data === null || typeof file.data === 'string')
+  );
+}

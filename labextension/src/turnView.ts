@@ -1,0 +1,160 @@
+/** The last line of an answer: what it is, and what can be done with it. */
+import type { IRenderMime } from '@jupyterlab/rendermime';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import {
+  addBelowIcon,
+  copyIcon,
+  downloadIcon,
+  launchIcon,
+  refreshIcon,
+  searchIcon
+} from '@jupyterlab/ui-components';
+import { Widget } from '@lumino/widgets';
+import { button, download, element } from './dom.js';
+import { safeName } from './names.js';
+import { finalCode, type IPicture, MEDIA_TYPE, readRecord, type TurnFile } from './record.js';
+import type { TurnRecord } from './record.js';
+import * as words from './words.js';
+
+/** What the view needs of the notebook around it. */
+export interface ISurroundings {
+  /** Do something with the cell that the element is in. */
+  run(command: string, node: Node): void;
+  /** The pictures above the element; none outside of a notebook. */
+  pictures(turn: TurnRecord, node: Node): IPicture[];
+  /** Whether the element stands in a notebook that is open. */
+  isInNotebook(node: Node): boolean;
+  zoom(picture: IPicture): void;
+  open(file: TurnFile, node: Node): void;
+}
+
+/** Draws a turn from the saved record alone; no kernel is asked. */
+export class TurnView extends Widget implements IRenderMime.IRenderer {
+  constructor(
+    private readonly around: ISurroundings,
+    private readonly trans: TranslationBundle
+  ) {
+    super();
+    this.addClass('aoai-Turn');
+  }
+
+  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    this.turn = readRecord(model.data[MEDIA_TYPE]);
+    this.plain = String(model.data['text/plain'] ?? '');
+    this.draw();
+  }
+
+  protected override onAfterAttach(): void {
+    // Only now can it be told where this stands.
+    this.draw();
+  }
+
+  private draw(): void {
+    const { turn } = this;
+    if (!turn) {
+      this.node.replaceChildren(element('pre', 'aoai-Turn-plain', this.plain));
+      return;
+    }
+    const failed = words.status(turn, this.trans);
+    const line = element('div', 'aoai-Turn-line', this.facts(turn), this.actions(turn));
+    this.node.replaceChildren(
+      ...(failed ? [element('div', 'aoai-Turn-status', failed)] : []),
+      line,
+      ...this.results(turn),
+      this.provenance(turn)
+    );
+  }
+
+  private facts(turn: TurnRecord): HTMLElement {
+    return element('span', 'aoai-Turn-facts', words.facts(turn, this.trans).join(' · '));
+  }
+
+  private actions(turn: TurnRecord): HTMLElement {
+    const { trans } = this;
+    const bar = element('div', 'aoai-Turn-actions');
+    bar.setAttribute('role', 'group');
+    bar.setAttribute('aria-label', trans.__('What to do with this answer'));
+    const run = (command: string) => () => this.around.run(`aoai-magic:${command}`, this.node);
+    if (!this.around.isInNotebook(this.node)) {
+      return bar;
+    }
+    bar.append(button(copyIcon, trans.__('Copy'), run('copy-answer'), trans.__('Copy the answer')));
+    if (finalCode(turn)) {
+      const caption = trans.__('Put the Python of this answer into a new cell below');
+      bar.append(button(addBelowIcon, trans.__('Insert code'), run('insert-code'), caption));
+    }
+    const further = trans.__('Ask further in the same thread, in a new cell below');
+    const again = trans.__('Run this cell again');
+    bar.append(
+      button(launchIcon, trans.__('Continue'), run('continue'), further),
+      button(refreshIcon, trans.__('Ask again'), run('ask-again'), again)
+    );
+    return bar;
+  }
+
+  /** Pictures and small files, each with what can be done with it. */
+  private results(turn: TurnRecord): HTMLElement[] {
+    const pictures = this.around.pictures(turn, this.node).map(picture => this.picture(picture));
+    const files = turn.files.filter(file => file.data !== null).map(file => this.file(file));
+    const items = [...pictures, ...files];
+    if (!items.length) {
+      return [];
+    }
+    const list = element('ul', 'aoai-Turn-results', ...items);
+    list.setAttribute('aria-label', this.trans.__('Pictures and files of this answer'));
+    return [list];
+  }
+
+  private picture(picture: IPicture): HTMLElement {
+    const { trans } = this;
+    const name = safeName(picture.name);
+    return element(
+      'li',
+      'aoai-Turn-result',
+      element('span', 'aoai-Turn-name', name),
+      button(
+        searchIcon,
+        trans.__('Enlarge'),
+        () => this.around.zoom(picture),
+        trans.__('Enlarge %1', name)
+      ),
+      this.downloadButton(name, () => download(name, picture.data, picture.mediaType))
+    );
+  }
+
+  private file(file: TurnFile): HTMLElement {
+    const { trans } = this;
+    const name = safeName(file.name);
+    const item = element(
+      'li',
+      'aoai-Turn-result',
+      element('span', 'aoai-Turn-name', `${name} (${words.size(file.size, trans)})`)
+    );
+    if (this.around.isInNotebook(this.node)) {
+      const caption = trans.__('Save %1 into a folder beside the notebook and open it', name);
+      const open = (): void => this.around.open(file, this.node);
+      item.append(button(launchIcon, trans.__('Open'), open, caption));
+    }
+    item.append(this.downloadButton(name, () => download(name, file.data ?? '')));
+    return item;
+  }
+
+  private downloadButton(name: string, save: () => void): HTMLElement {
+    const { trans } = this;
+    return button(downloadIcon, trans.__('Download'), save, trans.__('Download %1', name));
+  }
+
+  private provenance(turn: TurnRecord): HTMLElement {
+    const pairs = words.provenance(turn, this.trans);
+    const list = element('dl', 'aoai-Turn-provenance');
+    for (const [name, value] of pairs) {
+      list.append(element('dt', '', name), element('dd', '', value));
+    }
+    const title = this.trans.__('How this answer came about');
+    const summary = element('summary', 'aoai-Turn-summary', title);
+    return element('details', 'aoai-Turn-details', summary, list);
+  }
+
+  private turn: TurnRecord | null = null;
+  private plain = '';
+}

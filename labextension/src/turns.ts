@@ -1,0 +1,71 @@
+/** Shows the record of a turn as a line with actions, in notebooks. */
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { showErrorMessage } from '@jupyterlab/apputils';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import { ITranslator, type TranslationBundle } from '@jupyterlab/translation';
+import { activate, placeOf } from './cells.js';
+import { zoom } from './pictureDialog.js';
+import { MEDIA_TYPE, pictures, type TurnFile } from './record.js';
+import { saveAndOpen } from './results.js';
+import { texts } from './texts.js';
+import { type ISurroundings, TurnView } from './turnView.js';
+
+export const turns: JupyterFrontEndPlugin<void> = {
+  id: 'aoai-magic:turns',
+  description: 'Shows what an answer is and what can be done with it.',
+  autoStart: true,
+  requires: [IRenderMimeRegistry, INotebookTracker],
+  optional: [ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    rendermime: IRenderMimeRegistry,
+    tracker: INotebookTracker,
+    translator: ITranslator | null
+  ) => {
+    const trans = texts(translator);
+    const around = surroundings(app, tracker, trans);
+    rendermime.addFactory(
+      {
+        // Nothing of the record becomes markup, so untrusted notebooks may show it.
+        safe: true,
+        mimeTypes: [MEDIA_TYPE],
+        createRenderer: () => new TurnView(around, trans)
+      },
+      0
+    );
+  }
+};
+
+function surroundings(
+  app: JupyterFrontEnd,
+  tracker: INotebookTracker,
+  trans: TranslationBundle
+): ISurroundings {
+  const open = async (file: TurnFile, node: Node): Promise<void> => {
+    const place = placeOf(tracker, node);
+    if (place) {
+      await saveAndOpen(app, place.panel.context.path, file);
+    }
+  };
+  return {
+    run: (command, node) => {
+      const place = placeOf(tracker, node);
+      if (place) {
+        activate(place);
+        void app.commands.execute(command);
+      }
+    },
+    pictures: (turn, node) => {
+      const place = placeOf(tracker, node);
+      return place ? pictures(turn, place.cell.model.outputs) : [];
+    },
+    isInNotebook: node => placeOf(tracker, node) !== null,
+    zoom: picture => void zoom(picture, trans),
+    open: (file, node) => {
+      open(file, node).catch((reason: unknown) =>
+        showErrorMessage(trans.__('The file could not be opened'), String(reason))
+      );
+    }
+  };
+}

@@ -1,0 +1,80 @@
+/** Numbers and states as people say them. */
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { codes, type TurnRecord } from './record.js';
+
+/** Bytes: `812 bytes`, `12 kB`, `3.4 MB`. */
+export function size(count: number, trans: TranslationBundle): string {
+  if (count < 1000) {
+    return trans._n('%1 byte', '%1 bytes', count);
+  }
+  const units = ['kB', 'MB', 'GB'];
+  const power = Math.min(Math.floor(Math.log10(count) / 3), units.length);
+  const number = count / 1000 ** power;
+  return `${number.toFixed(number < 9.95 ? 1 : 0)} ${units[power - 1]}`;
+}
+
+/** Seconds: `0.4 s`, `12 s`, `2 min 5 s`. */
+export function duration(seconds: number, trans: TranslationBundle): string {
+  if (seconds < 59.5) {
+    return trans.__('%1 s', seconds.toFixed(seconds < 9.95 ? 1 : 0));
+  }
+  const whole = Math.round(seconds);
+  return trans.__('%1 min %2 s', Math.floor(whole / 60), whole % 60);
+}
+
+/** How a turn ended, where that is not as it should be. */
+export function status(turn: TurnRecord, trans: TranslationBundle): string {
+  switch (turn.status) {
+    case 'incomplete':
+      return trans.__('Not complete: the answer was cut off');
+    case 'failed':
+      return trans.__('Failed: what came before the error stands above');
+    case 'interrupted':
+      return trans.__('Interrupted: what came before stands above');
+    case 'running':
+      return trans.__('Broken off: what came before stands above');
+    default:
+      return '';
+  }
+}
+
+/** Who answered, where, how long it took and how much, in a few words each. */
+export function facts(turn: TurnRecord, trans: TranslationBundle): string[] {
+  const total = turn.usage.input_tokens + turn.usage.output_tokens;
+  return [
+    turn.model,
+    turn.target,
+    typeof turn.seconds === 'number' ? duration(turn.seconds, trans) : '',
+    total ? tokens(total, trans) : '',
+    turn.isolation ? trans.__('isolation: %1', turn.isolation) : ''
+  ].filter(fact => fact);
+}
+
+/** A number of tokens. */
+export function tokens(count: number, trans: TranslationBundle): string {
+  // Grouped by hand: the bundle chooses singular or plural by the number itself.
+  return trans._n('%2 token', '%2 tokens', count, count.toLocaleString());
+}
+
+/** Everything that is known of how an answer came about, as names and values. */
+export function provenance(turn: TurnRecord, trans: TranslationBundle): [string, string][] {
+  const { input_tokens, cached_tokens, output_tokens } = turn.usage;
+  const steps = codes(turn);
+  const failed = steps.filter(step => step.state === 'failed').length;
+  const known: [string, string | null][] = [
+    [trans.__('Thread'), turn.thread],
+    [trans.__('Target'), turn.target],
+    [trans.__('Model'), turn.model],
+    [trans.__('Isolation'), turn.isolation],
+    [trans.__('Status'), turn.status],
+    [trans.__('Error'), turn.error],
+    [trans.__('Time'), typeof turn.seconds === 'number' ? duration(turn.seconds, trans) : null],
+    [
+      trans.__('Tokens'),
+      trans.__('%1 in (%2 cached), %3 out', input_tokens, cached_tokens, output_tokens)
+    ],
+    [trans.__('Code'), trans.__('%1 steps, %2 failed', steps.length, failed)],
+    ...turn.files.map((file): [string, string] => [file.name, `sha256 ${file.sha256}`])
+  ];
+  return known.filter((pair): pair is [string, string] => typeof pair[1] === 'string' && !!pair[1]);
+}
