@@ -90,43 +90,59 @@ class _Following:
 
     async def until_over(self, stopped: asyncio.Task[None]) -> None:
         """Take events until the turn is over, or is to be stopped."""
-        while self.view.status == "running":
-            if stopped.done():
-                self.reason = _INTERRUPTED
-                return
-            if self._timeout and self.seconds > self._timeout:
-                self.reason = _late(self._timeout)
-                return
-            with contextlib.suppress(asyncio.TimeoutError):
-                self._take(await _next(self.queue, stopped))
-            self._show(self.view)
+        getter = asyncio.create_task(self.queue.get())
+        try:
+            while self.view.status == "running" and not self._is_to_stop(stopped):
+                await asyncio.wait(
+                    {getter, stopped}, timeout=TICK, return_when=asyncio.FIRST_COMPLETED
+                )
+                if getter.done():
+                    self._take(getter.result())
+                    self._take_waiting()
+                    getter = asyncio.create_task(self.queue.get())
+                self._draw()
+        finally:
+            getter.cancel()
+            await asyncio.wait({getter})
+            if not getter.cancelled():
+                self._take(getter.result())
+
+    def _is_to_stop(self, stopped: asyncio.Task[None]) -> bool:
+        if stopped.done():
+            self.reason = _INTERRUPTED
+        elif self._timeout and self.seconds > self._timeout:
+            self.reason = _late(self._timeout)
+        return self.reason is not None
+
+    def _take_waiting(self) -> None:
+        while not self.queue.empty():
+            self._take(self.queue.get_nowait())
 
     def drain(self) -> None:
         """Take what is left, and see that the turn has an end."""
-        while not self.queue.empty():
-            self._take(self.queue.get_nowait())
+        self._take_waiting()
         if self.view.status == "running":
             self._take(self.reason or _INTERRUPTED)
-        self._show(self.view)
+        self._draw()
 
-    def _take(self, event: Event | None) -> None:
-        if event is None or self.view.status != "running":
+    def _draw(self) -> None:
+        """Show the view; a fault in showing must not cost the user the turn."""
+        try:
+            self._show(self.view)
+        except Exception:
+            _log.exception("The turn cannot be shown; _assistant will hold it")
+            self._show = _blind
+
+    def _take(self, event: Event) -> None:
+        if self.view.status != "running":
             return
         if isinstance(event, Finished):
             event = replace(self.reason or event, seconds=self.seconds)
         self.view = fold(self.view, event)
 
 
-async def _next(queue: asyncio.Queue[Event], stopped: asyncio.Task[None]) -> Event | None:
-    """Give the next event; None after `TICK` seconds or when a stop is asked for."""
-    if not queue.empty():
-        return queue.get_nowait()
-    getter = asyncio.create_task(queue.get())
-    await asyncio.wait({getter, stopped}, timeout=TICK, return_when=asyncio.FIRST_COMPLETED)
-    if getter.done():
-        return getter.result()
-    getter.cancel()
-    return None
+def _blind(view: View) -> None:
+    """Show nothing."""
 
 
 async def _pump(stream: AsyncIterator[Event], queue: asyncio.Queue[Event]) -> None:

@@ -77,3 +77,12 @@ async def test_a_stream_without_an_end_gets_one():
 
     view = await follow(cut(), lambda view: None, Stop(), timeout=5)
     assert (view.status, view.text) == ("incomplete", "partial")
+
+
+async def test_a_fault_in_showing_does_not_cost_the_turn(caplog):
+    def broken(view):
+        raise ValueError("no such colour")
+
+    view = await follow(answer(), broken, Stop())
+    assert (view.status, view.text) == ("completed", "Hello.")
+    assert "cannot be shown" in caplog.text
