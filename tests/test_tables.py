@@ -26,6 +26,11 @@ FRAME = pd.DataFrame(
         "when": pd.to_datetime(["2024-01-31", "2024-02-29", "2024-03-31"]).as_unit("us"),
     }
 )
+RECORDS = [
+    {"name": "Ann", "n": 1, "x": 1.5, "ok": True, "when": "2024-01-31T00:00:00.000"},
+    {"name": "Bob", "n": 2, "x": None, "ok": False, "when": "2024-02-29T00:00:00.000"},
+    {"name": None, "n": 3, "x": 2.5, "ok": True, "when": "2024-03-31T00:00:00.000"},
+]
 LIBRARIES = {"pandas": pd.DataFrame, "polars": pl.DataFrame}
 
 
@@ -47,8 +52,8 @@ FILES = {
     "a.feather": written("to_feather"),
     "a.arrow": written("to_feather", compression="uncompressed"),
     "a.xlsx": written("to_excel", index=False),
-    "a.json": FRAME.to_json(orient="records", date_format="iso").encode(),
-    "a.jsonl": FRAME.to_json(orient="records", lines=True, date_format="iso").encode(),
+    "a.json": json.dumps(RECORDS).encode(),
+    "a.jsonl": "\n".join(map(json.dumps, RECORDS)).encode(),
 }
 FILES["b.json"] = json.dumps(
     {

@@ -146,8 +146,9 @@ def test_any_labels_and_values_stay_in_bounds_and_on_their_lines(tmp_path_factor
 
     assert len(found.card) <= LIMIT
     assert found.card.isprintable() or {c for c in found.card if not c.isprintable()} == {"\n"}
-    columns = [line for line in found.card.splitlines() if line.startswith("- ")]
-    assert len(columns) <= len(labels)
+    columns, _, rows = found.card.partition("\nFirst rows")
+    assert len(columns.splitlines()) <= 3 + len(labels)
+    assert len(rows.splitlines()) <= 5
 
 
 def test_a_date_beyond_pythons_years_does_no_harm(card):
