@@ -156,7 +156,9 @@ def _uncounted(frame: Frame) -> Frame:
     if name not in ("", "Unnamed: 0") or len(frame.columns) == 1:
         return frame
     counted = list(frame[name]) == list(range(len(frame)))
-    return frame[list(frame.columns[1:])] if counted else frame
+    if not counted:
+        return frame
+    return frame.drop(columns=name) if hasattr(frame, "iloc") else frame.drop(name)
 
 
 def _dated(frame: Frame) -> Frame:
