@@ -11,6 +11,7 @@ import hmac
 import ipaddress
 import os
 import secrets
+import stat
 from pathlib import Path
 
 from starlette.datastructures import Headers
@@ -18,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aoai_magic.engine.errors import ApiError, GatewayError
+from aoai_magic.engine.wire.call import reply
 
 _OPEN_PATHS = ("/healthz",)
 _AZURE_DENIED = (
@@ -105,20 +107,38 @@ def _denied(path: str, given: str | None) -> ApiError:
 
 def error_response(error: ApiError) -> Response:
     """Answer with an error; the SDK does not ask again for it."""
-    from aoai_magic.engine.wire.call import reply
-
     answer = reply(error.body())
     answer.status_code = error.status
     return answer
 
 
 def ensure_token(token: str | None, data_dir: Path) -> str:
-    """Give the configured token, or make one and write it where only its owner can read."""
+    """Give the configured token, or that of the data folder, made when there is none.
+
+    Engines that share a folder share its token; a file that others could have read or
+    written does not count.
+    """
     if token:
         return token
-    fresh = secrets.token_urlsafe(32)
     path = data_dir / "token"
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as out:
-        out.write(fresh)
-    return fresh
+    if not _is_private(path):
+        _write_token(path)
+    return path.read_text()
+
+
+def _is_private(path: Path) -> bool:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return False
+    mode = stat.S_IMODE(status.st_mode)
+    ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+    return ours and mode == 0o600 and status.st_size > 0
+
+
+def _write_token(path: Path) -> None:
+    """Write a fresh token, whole or not at all: another engine may read at this moment."""
+    half = path.with_name(f".token.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as out:
+        out.write(secrets.token_urlsafe(32))
+    half.replace(path)

@@ -13,12 +13,16 @@ _SCHEMAS = DESCRIPTION["components"]["schemas"]
 
 
 def _follow_the_service():
-    """Where the recorded service departs from its description, the engine does too."""
+    """Where the recorded service departs from its description, the engine does too.
+
+    The description also departs from itself: files may be created for evals.
+    """
     for name, schema in _SCHEMAS.items():
         if name.startswith("List"):
             for key in ("first_id", "last_id"):
                 schema["properties"][key] = {"type": ["string", "null"]}
     _SCHEMAS["OpenAIFile"]["properties"]["status_details"] = {"type": ["string", "null"]}
+    _SCHEMAS["OpenAIFile"]["properties"]["purpose"]["enum"].append("evals")
     _SCHEMAS["VectorStoreObject"]["properties"]["expires_after"] = {}
     for bound in ("max_prompt_tokens", "max_completion_tokens"):
         _SCHEMAS["RunObject"]["properties"][bound]["minimum"] = 16

@@ -164,9 +164,7 @@ def test_many_runs_at_once_are_not_mixed_up(client, script):
         attachment = {"file_id": file.id, "tools": [{"type": "code_interpreter"}]}
         run = client.beta.threads.create_and_run_poll(
             assistant_id=assistant.id,
-            thread={
-                "messages": [{"role": "user", "content": "Go.", "attachments": [attachment]}]
-            },
+            thread={"messages": [{"role": "user", "content": "Go.", "attachments": [attachment]}]},
             poll_interval_ms=50,
         )
         (call,) = steps(client, run)[0].step_details.tool_calls

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StringConstraints, Tag
 
-from aoai_magic.engine.wire.validation import TAG, Closed
+from aoai_magic.engine.wire.validation import TAG, Closed, Sparse
 
 MetadataKey = Annotated[str, StringConstraints(max_length=64)]
 MetadataValue = Annotated[str, StringConstraints(max_length=512)]
@@ -57,7 +57,7 @@ ByOption = Discriminator(_option_of)
 # Tools
 
 
-class Function(Closed):
+class Function(Sparse):
     name: Annotated[str, StringConstraints(max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
     description: str | None = None
     parameters: dict[str, Any] | None = None
@@ -69,16 +69,16 @@ class CodeTool(Closed):
 
 
 class RankingOptions(Closed):
-    ranker: Literal["auto", "default_2024_08_21"] | None = None
-    score_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    ranker: Literal["auto", "default_2024_08_21"] = "auto"
+    score_threshold: Annotated[float, Field(ge=0, le=1)]
 
 
-class SearchSettings(Closed):
+class SearchSettings(Sparse):
     max_num_results: Annotated[int, Field(ge=1, le=50)] | None = None
     ranking_options: RankingOptions | None = None
 
 
-class SearchTool(Closed):
+class SearchTool(Sparse):
     type: Literal["file_search"]
     file_search: SearchSettings | None = None
 
@@ -150,7 +150,7 @@ class NewStore(Closed):
     metadata: Metadata | None = None
 
 
-class SearchResources(Closed):
+class SearchResources(Sparse):
     vector_store_ids: Annotated[list[str], Field(max_length=1)] | None = None
     vector_stores: Annotated[list[NewStore], Field(max_length=1)] | None = None
 
@@ -163,7 +163,7 @@ class ToolResources(Closed):
 # Response format
 
 
-class JsonSchema(Closed):
+class JsonSchema(Sparse):
     name: Annotated[str, StringConstraints(max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
     description: str | None = None
     schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None

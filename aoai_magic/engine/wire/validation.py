@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 from pydantic_core import ErrorDetails
 
 from aoai_magic.engine.errors import (
@@ -46,6 +52,14 @@ class Closed(BaseModel):
     def given(self) -> dict[str, Any]:
         """Give the keys that the client sent, as plain values."""
         return self.model_dump(exclude_unset=True, by_alias=True)
+
+
+class Sparse(Closed):
+    """An object within a body, where null is the same as leaving the key out."""
+
+    @model_serializer(mode="wrap")
+    def _without_nulls(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if value is not None}
 
 
 def check(model: type[M], given: Any) -> M:
