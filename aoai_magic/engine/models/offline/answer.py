@@ -69,9 +69,9 @@ _NO_PYTHON: Phrase = {
     "zh": "我需要執行 Python 才能回答,但這次不允許;請允許使用程式碼直譯器。",
 }
 _FAILED: Phrase = {
-    "en": "The code for this failed ({}); name the columns as they are in the data and try again.",
-    "ja": "この処理のコードは失敗しました({})。列名をデータのとおりに書いて、もう一度お試しください。",
-    "zh": "這部分的程式碼執行失敗({});請照資料中的欄位名稱再試一次。",
+    "en": "The code for this failed ({}); put it more simply, with the names of the columns.",
+    "ja": "この処理のコードは失敗しました({})。列名を使い、より簡単な形でお試しください。",
+    "zh": "這部分的程式碼執行失敗({});請用欄位名稱、以更簡單的方式再試一次。",
 }
 _UNREADABLE: Phrase = {
     "en": "A file could not be read: {}",
@@ -109,7 +109,7 @@ def no_python(language: Language) -> str:
 
 def failure(reason: str, language: Language) -> str:
     """Say that the code failed, and why."""
-    return _FAILED[language].format(plain(reason))
+    return _FAILED[language].format(plain(reason, 200))
 
 
 def unreadable(lines: list[str], language: Language) -> str:

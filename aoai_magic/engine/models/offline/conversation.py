@@ -47,11 +47,14 @@ class Conversation:
         The files that the session is said to hold, by name, with their sizes in bytes.
     variables
         The variables that files are also loaded as, by the file's name.
+    bare
+        Whether the session is said to hold no files.
     """
 
     exchanges: tuple[Exchange, ...]
     files: Mapping[str, int]
     variables: Mapping[str, str]
+    bare: bool = False
 
     @property
     def saved(self) -> set[str]:
@@ -70,7 +73,8 @@ def read_conversation(messages: Sequence[Mapping[str, Any]]) -> Conversation:
         files[name] = int(match["bytes"])
         if variable := _variable(match["variable"] or "", name):
             variables[name] = variable
-    return Conversation(tuple(_exchanges(messages)), files, variables)
+    bare = not files and "There are no files in" in system
+    return Conversation(tuple(_exchanges(messages)), files, variables, bare)
 
 
 def _variable(text: str, file: str) -> str:

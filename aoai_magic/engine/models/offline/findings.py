@@ -90,10 +90,10 @@ def signed(text: str | float) -> str:
         return "–"
 
 
-def plain(text: str) -> str:
+def plain(text: str, longest: int = LONGEST_CELL) -> str:
     """Make text of the data safe to stand in Markdown: one line, no markup, not too long."""
     text = " ".join(text.split())
-    text = text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
+    text = text if len(text) <= longest else text[: longest - 1] + "…"
     return re.sub(r"([\\`*\[\]<|])", r"\\\1", text)
 
 

@@ -20,7 +20,7 @@ _MOST_GROUPS = 50
 _SURE = 3
 """Score from which a mention is surely the column's name."""
 
-_WITHOUT_MEASURE = {"overview", "missing", "count", "unique", "convert", "list"}
+_WITHOUT_MEASURE = {"overview", "missing", "count", "convert", "list"}
 
 _N = rf"(\d+|{NUMBER_WORD})"
 _NUMBERS = [
@@ -57,7 +57,7 @@ class Reading:
         text = self.text
         for mention in self.named:
             if mention.score >= _SURE:
-                blank = " " * (mention.end - mention.start)
+                blank = "◯" * (mention.end - mention.start)
                 text = text[: mention.start] + blank + text[mention.end :]
         return text
 
@@ -93,7 +93,7 @@ class Reading:
     def group(self) -> Column | None:
         """The column whose values are compared."""
         if self._grouping:
-            return self._grouping.column
+            return (self._beside or self._grouping).column
         for condition in self.filters:
             # "Asia and Europe" are there to be compared, "Asia" alone is a condition.
             if condition.operator == "in" and len(condition.value) > 1:  # type: ignore[arg-type]
@@ -106,13 +106,29 @@ class Reading:
     @property
     def second(self) -> Column | None:
         """The column that divides the groups further: "by region and product"."""
-        others = [m.column for m in self.named if m.column.categorical and m.column != self.group]
-        return others[0] if self.grouped and others else None
+        if self._grouping is None:
+            return None
+        if self._beside:
+            return self._grouping.column
+        later = [m.column for m in self.named if m.start > self._grouping.start]
+        return next((column for column in later if column.categorical), None)
 
     @property
     def grouped(self) -> bool:
         """Whether "per" or "by" stands at a column."""
         return self._grouping is not None
+
+    @property
+    def _beside(self) -> Mention | None:
+        """The column that stands before the grouping one: "地域と商品ごと"."""
+        place = self._grouping
+        for mention in self.named:
+            if place and mention.column.categorical and mention.end < place.start:
+                if re.fullmatch(
+                    r"\s*(and|と|和|與|及|、|&)\s*", self.text[mention.end : place.start]
+                ):
+                    return mention
+        return None
 
     @property
     def _grouping(self) -> Mention | None:
@@ -274,17 +290,26 @@ def _drawn(reading: Reading) -> str:
 
 def _modifies(before: Task, reading: Reading, kind: str | None, fresh: bool) -> bool:
     """Whether the clause changes what was asked before and does not ask anew."""
-    slots = reading.frequency or reading.chart or reading.filters or reading.named
-    saves = vocabulary.SAVE.search(reading.text) is not None
+    marked = bool(vocabulary.SAME.search(reading.text))
     if kind is None:
-        return bool(slots or saves)
+        return _adds(before, reading, marked)
     if kind == "convert":
         return not (reading.named or _whole(reading, fresh)) and before.kind not in _FILELESS
     if kind == "plot" and not reading.named:
         return True
     complete = bool(reading.measures or (reading.group and kind != "trend"))
-    marked = bool(vocabulary.SAME.search(reading.text)) and fresh
-    return marked and not complete and kind in {"trend", "compare", "list", "share", "distribution"}
+    changes = kind in {"trend", "compare", "list", "share", "distribution"}
+    return marked and fresh and changes and not complete
+
+
+def _adds(before: Task, reading: Reading, marked: bool) -> bool:
+    """Whether a clause that asks for nothing by itself says more of what was asked."""
+    if reading.named and before.kind in _FILELESS | {"missing"}:
+        return False
+    if reading.measures and (reading.group or not marked):
+        return False
+    slots = reading.frequency or reading.chart or reading.filters or reading.named
+    return bool(slots or vocabulary.SAVE.search(reading.text))
 
 
 def _whole(reading: Reading, fresh: bool) -> bool:
@@ -368,10 +393,15 @@ def _task(reading: Reading, kind: str, before: Task | None) -> Task:
 
 
 def _measure(reading: Reading, kind: str, before: Task | None) -> Column | None:
+    if kind in _WITHOUT_MEASURE:
+        return None
     if reading.measures:
         return reading.measures[0]
-    counts = reading.aggregation == "count" or kind in _WITHOUT_MEASURE
-    if counts or (kind == "distribution" and reading.group):
+    if (
+        reading.aggregation == "count"
+        or kind == "unique"
+        or (kind == "distribution" and reading.group)
+    ):
         return None
     same = before is not None and before.table == reading.table
     if before and before.measure and same and vocabulary.SAME.search(reading.text):
@@ -438,6 +468,7 @@ def _target(text: str) -> str:
 
 def _join(reading: Reading, tables: Sequence[Table]) -> Task:
     named = [table for table in tables if _names(reading.text, table)]
+    named.sort(key=lambda table: reading.text.lower().find(table.name.lower()))
     left, right = [*named, *(t for t in tables if t not in named)][:2]
     format_, stem = _file(reading)
     return Task("join", table=left, other=right, save=format_, stem=stem, text=reading.text)

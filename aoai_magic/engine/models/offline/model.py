@@ -80,12 +80,12 @@ def next_step(request: Request) -> Code | Answer:
             return Answer(answer.with_notice(answer.no_python(language), earlier, language))
         return Code(inspection_code(talk.variables))
     tasks = read_tasks(now.prompt, tables or (), _previous(talk, tables or ()))
-    outcomes, way = _replay(tasks, talk)
+    outcomes, way = _replay(tasks, talk, language)
     if len(outcomes) < len(tasks):
         if not _may_run(request):
             return Answer(answer.with_notice(answer.no_python(language), earlier, language))
         task = tasks[len(outcomes)]
-        return Code("\n".join(RECIPES[task.kind].code(task, way, language)).rstrip() + "\n")
+        return Code(_code(task, way, language))
     text = _report(outcomes, now, language)
     return Answer(answer.with_notice(text, earlier, language))
 
@@ -98,6 +98,8 @@ def _may_run(request: Request) -> bool:
 def _wants_a_look(talk: Conversation) -> bool:
     """Whether the data matter for this prompt; nothing is run for a poem."""
     now = talk.exchanges[-1]
+    if talk.bare:
+        return False
     follows = any(_is_look(step) for past in talk.exchanges[:-1] for step in past.steps)
     named = any(name.rpartition(".")[0] in now.prompt for name in talk.files)
     return needs_data(now.prompt) or follows or named
@@ -146,7 +148,9 @@ def _previous(talk: Conversation, tables: Sequence[Table]) -> Task | None:
     return previous
 
 
-def _replay(tasks: Sequence[Task], talk: Conversation) -> tuple[list[_Outcome], Way]:
+def _replay(
+    tasks: Sequence[Task], talk: Conversation, language: Language
+) -> tuple[list[_Outcome], Way]:
     """Follow the steps taken so far through the tasks."""
     way = repair.learned(step.output for past in talk.exchanges for step in past.steps)
     steps = [step for step in talk.exchanges[-1].steps if not _is_look(step)]
@@ -155,7 +159,7 @@ def _replay(tasks: Sequence[Task], talk: Conversation) -> tuple[list[_Outcome], 
         if len(outcomes) == len(tasks):
             break
         tried += 1
-        outcome, other = _judge(tasks[len(outcomes)], way, step, tried)
+        outcome, other = _judge(tasks[len(outcomes)], way, step, tried, language)
         if outcome is None:
             way = other
             continue
@@ -171,18 +175,32 @@ def _without_code(tasks: Sequence[Task], outcomes: list[_Outcome], way: Way) -> 
     return outcomes
 
 
-def _judge(task: Task, way: Way, step: Step, tried: int) -> tuple[_Outcome | None, Way]:
+def _judge(
+    task: Task, way: Way, step: Step, tried: int, language: Language
+) -> tuple[_Outcome | None, Way]:
     """Tell whether a step did its task; if not, give the way to try next."""
     findings = read_findings(step.output)
     expected = RECIPES[task.kind].expects
     complete = expected in findings if expected else bool(findings)
     if complete and not repair.failed(step.output):
         return _Outcome(task, way, findings), way
-    other = repair.another_way(step.output, way) if tried < repair.MOST_TRIES else None
+    other = _other_way(task, way, step, language) if tried < repair.MOST_TRIES else None
     if other is not None:
         return None, other
     error = "" if complete else repair.reason(step.output)
     return _Outcome(task, way, findings, error or repair.reason(step.output)), way
+
+
+def _other_way(task: Task, way: Way, step: Step, language: Language) -> Way | None:
+    """Give the next way whose code differs from the code that failed."""
+    other = repair.another_way(step.output, way)
+    while other is not None and _code(task, other, language) == step.code:
+        other = repair.another_way(step.output, other)
+    return other
+
+
+def _code(task: Task, way: Way, language: Language) -> str:
+    return "\n".join(RECIPES[task.kind].code(task, way, language)).rstrip() + "\n"
 
 
 def _report(outcomes: Sequence[_Outcome], now: Exchange, language: Language) -> str:

@@ -52,7 +52,7 @@ def another_way(output: str, way: Way) -> Way | None:
 
 def _without(output: str, way: Way) -> Way | None:
     """Do without the library that is missing."""
-    missing = re.search(r"(?:No module named|optional dependency) '?(\w+)", output)
+    missing = re.search(r"(?:No module named|optional dependency|`Import) '?(\w+)", output)
     name = missing[1] if missing else ""
     if name in {"matplotlib", "PIL"} and way.chart:
         return replace(way, chart=False)

@@ -6,6 +6,7 @@ Names and values of the data enter the code through `literal` alone.
 from __future__ import annotations
 
 import re
+from datetime import date, timedelta
 from collections.abc import Iterable, Sequence
 
 from .filters import Filter
@@ -246,6 +247,8 @@ def quantity(task: Task, language: Language) -> str:
     """Name what is measured: "total revenue"."""
     name = task.measure.name if task.measure else ""
     aggregation = task.aggregation if task.measure else "count"
+    if aggregation == "sum" and name.lower().startswith("total"):
+        return name
     return AGGREGATED[aggregation][language].format(name)
 
 
@@ -267,13 +270,27 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _dated(filters: Sequence[Filter]) -> tuple[list[str], list[Filter]]:
+    """Name spans of time by their first and last day, and give the other conditions."""
+    texts, rest = [], list(filters)
+    for start in filters:
+        if not (start.column.temporal or start.column.yearly) or start.operator != ">=":
+            continue
+        for end in filters:
+            if end.column == start.column and end.operator == "<":
+                last = date.fromisoformat(str(end.value)) - timedelta(days=1)
+                texts.append(f"{start.column.name}: {start.value} – {last}")
+                rest = [other for other in rest if other not in (start, end)]
+    return texts, rest
+
+
 _SIGNS = {"in": "=", "not in": "≠", "==": "=", ">=": "≥", "<=": "≤"}
 
 
 def described(filters: Sequence[Filter]) -> str:
     """Name the conditions for a title: "region = Europe"."""
-    texts = []
-    for wanted in filters:
+    texts, rest = _dated(filters)
+    for wanted in rest:
         values = wanted.value if isinstance(wanted.value, tuple) else (wanted.value,)
         sign = _SIGNS.get(wanted.operator, wanted.operator)
         texts.append(f"{wanted.column.name} {sign} {', '.join(map(str, values))}")

@@ -43,11 +43,11 @@ KINDS: Mapping[str, re.Pattern[str]] = {
         r"割合|比率|シェア|構成比|内訳|円グラフ|占比|佔比|比例|百分比|比重|圓餅圖|占總|佔總",
     ),
     "top": _any(
-        r"\b(top|best|highest|largest|biggest|most|greatest|leading|maximum|max)\b",
-        r"\b(bottom|worst|lowest|smallest|least|fewest|cheapest|minimum|min)\b",
-        r"\b(ranking|rank|ranked|most expensive)\b",
-        r"上位|トップ|ベスト|最も|一番|最大|最高|下位|ワースト|最低|最小|ランキング|多い順",
-        r"前\s*(\d+|[一二三四五六七八九十]+)|最多|最少|最好|最差|最佳|排名|排行|後\s*\d+\s*名|倒數",
+        r"\b(top|best|highest|largest|biggest|(?<!at )most|greatest|leading|maximum|max)\b",
+        r"\b(bottom|worst|lowest|smallest|(?<!at )least|fewest|cheapest|minimum|min)\b",
+        r"\b(ranking|rank|ranked|most expensive|sort(ed)?|ordered by)\b",
+        r"上位|トップ|ベスト|最も|一番|最大|最高|下位|ワースト|最低|最小|ランキング|(高|低|多|少な|大き|小さ|安)い順|順に",
+        r"前\s*(\d+|[一二三四五六七八九十]+)|最多|最少|最好|最差|最佳|排名|排行|由高到低|由低到高|排序|後\s*\d+\s*名|倒數",
     ),
     "distribution": _any(
         r"\b(distribut\w+|histograms?|spread|box ?plots?)\b",
@@ -85,7 +85,7 @@ KINDS: Mapping[str, re.Pattern[str]] = {
     ),
     "compare": _any(
         r"\b(compar\w+|average|mean|total|sum|median|by|per|for each|in each|across|vs\.?|versus)\b",
-        r"比較|平均|合計|総計|中央値|別の|別に|別|ごと|毎に",
+        r"比較|比べ|平均|合計|総計|中央値|別の|別に|別|ごと|毎に",
         r"比较|總和|總計|總額|總|加總|中位數|按|依|每個|各",
     ),
     "plot": _any(
@@ -152,8 +152,8 @@ SAVE = _any(
     r"保存|出力|書き出|ファイルに|エクスポート|存成|存檔|存到|儲存|匯出|導出|下載|存為|輸出",
 )
 LOW = _any(
-    r"\b(bottom|worst|lowest|smallest|least|fewest|cheapest|minimum|min|slowest|declin\w+|shr[aiu]nk)\b",
-    r"下位|最低|最小|ワースト|最少|最差|後\s*\d+\s*名|倒數|衰退|少ない順",
+    r"\b(bottom|worst|lowest|smallest|(?<!at )least|fewest|cheapest|minimum|min|slowest|declin\w+|shr[aiu]nk)\b",
+    r"下位|最低|最小|ワースト|最少|最差|後\s*\d+\s*名|倒數|衰退|(低|少な|小さ|安)い順|由低到高",
 )
 SAME = _any(
     r"\b(same|it|them|that|this|those|these|again|instead|now|also|too|only|just|what about|how about)\b",
@@ -204,8 +204,8 @@ CONCEPTS: tuple[tuple[str, ...], ...] = (
 """Words that people use for one another in the names of columns."""
 
 ADDITIVE = _any(
-    r"revenue|sales|amount|turnover|income|profit|quantity|qty|units|volume|count|total|orders|number|budget|spend|cost",
-    r"売上|金額|利益|数量|個数|件数|營收|銷售|營業額|收入|利潤|數量|銷量|費|支出|人数|人數|合計",
+    r"revenue|sales|amount|turnover|income|profit|quantity|qty|units|volume|count|total|orders|number|budget|spend|cost|population",
+    r"売上|金額|利益|数量|個数|件数|營收|銷售|營業額|收入|利潤|數量|銷量|費|支出|人数|人數|人口|合計",
 )
 """Columns whose sum means something; of others the mean is taken."""
 

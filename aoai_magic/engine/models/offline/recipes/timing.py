@@ -235,7 +235,7 @@ def _growth_code(task: Task, way: Way, language: Language) -> list[str]:
         '    "first": table.iloc[0].to_numpy(),',
         '    "last": table.iloc[-1].to_numpy(),',
         "})",
-        'result["growth"] = result["last"] / result["first"] - 1',
+        'result["growth"] = result["last"] / result["first"].where(result["first"] > 0) - 1',
         f'result = result.sort_values("growth", ascending={task.lowest})',
         "",
         *show("result", "result.head(20)"),

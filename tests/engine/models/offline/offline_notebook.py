@@ -1,0 +1,182 @@
+"""A notebook in small: the offline model on one side, a Python process on the other.
+
+The process stands for the sandbox: it runs the model's code with ``/mnt/data`` rewritten
+to a folder of the test, and gives back what was printed and the figures that were drawn.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from aoai_magic.engine.models.base import Finish, Request, Text, ToolCall, Usage
+from aoai_magic.engine.models.offline import open_model
+
+WORKER = r"""
+import builtins, contextlib, io, json, sys, traceback, warnings
+import matplotlib
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+import pandas
+
+real_import = builtins.__import__
+missing = set()
+
+def importing(name, *args, **kwargs):
+    if name.partition(".")[0] in missing:
+        raise ModuleNotFoundError(f"No module named {name.partition('.')[0]!r}")
+    return real_import(name, *args, **kwargs)
+
+spaces = {}
+for line in sys.stdin:
+    job = json.loads(line)
+    space = spaces.setdefault(job["session"], {})
+    for name, path in job["variables"].items():
+        if name not in space:
+            space[name] = pandas.read_pickle(path)
+    missing.clear()
+    missing.update(job["missing"])
+    out = io.StringIO()
+    # Warnings of the code that the model writes fail it: users would see them.
+    with contextlib.redirect_stdout(out), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message="numpy.ndarray size changed")
+        warnings.filterwarnings("ignore", module="importlib")
+        builtins.__import__ = importing
+        try:
+            exec(compile(job["code"], "cell", "exec"), space)
+        except Exception:
+            out.write(traceback.format_exc())
+        finally:
+            builtins.__import__ = real_import
+    figures = []
+    if "matplotlib" not in missing:
+        for number in plt.get_fignums():
+            figure = plt.figure(number)
+            figure.canvas.draw()
+            titles = [ax.get_title() for ax in figure.axes] + [figure.get_suptitle()]
+            figures.append([title for title in titles if title])
+        plt.close("all")
+    print(json.dumps({"output": out.getvalue(), "figures": figures}), flush=True)
+"""
+
+PYTHON_TOOL = {
+    "type": "function",
+    "function": {"name": "python", "description": "", "parameters": {"type": "object"}},
+}
+
+
+class Worker:
+    """The process; one serves many notebooks."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", WORKER], stdin=-1, stdout=-1, text=True, encoding="utf-8"
+        )
+
+    def run(self, job: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+@dataclass
+class Turn:
+    text: str = ""
+    codes: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    figures: list[list[str]] = field(default_factory=list)
+    usages: list[Usage] = field(default_factory=list)
+
+    @property
+    def looks(self) -> int:
+        return sum("Look at what is there" in code for code in self.codes)
+
+
+class Notebook:
+    """One thread over one folder."""
+
+    def __init__(self, worker: Worker, folder: Path) -> None:
+        self.folder = folder / "mnt"
+        self.folder.mkdir()
+        self.missing: list[str] = []
+        self.messages: list[dict[str, Any]] = []
+        self._kept = folder
+        self._worker = worker
+        self._variables: dict[str, str] = {}
+        self._model = open_model("")
+
+    def attach(self, **frames: Any) -> None:
+        """Offer frames as the session does: as files and as variables."""
+        for name, frame in frames.items():
+            path = self._kept / f"{name}.pickle"
+            pd.to_pickle(frame, path)
+            self._variables[name] = str(path)
+            (self.folder / f"{name}.arrow").write_bytes(b"parcel" * len(frame))
+
+    def file(self, name: str, text: str | bytes) -> None:
+        data = text.encode() if isinstance(text, str) else text
+        (self.folder / name).write_bytes(data)
+
+    async def ask(self, prompt: str, tools: bool = True, **request: Any) -> Turn:
+        self.messages.append({"role": "user", "content": prompt})
+        turn = Turn()
+        for _ in range(20):
+            offered = [PYTHON_TOOL] if tools else []
+            chunks = [
+                chunk
+                async for chunk in self._model.stream(
+                    Request([self._system(), *self.messages], offered, **request)
+                )
+            ]
+            turn.usages += [chunk for chunk in chunks if isinstance(chunk, Usage)]
+            if chunks[-1] == Finish("stop"):
+                turn.text = "".join(chunk.text for chunk in chunks if isinstance(chunk, Text))
+                self.messages.append({"role": "assistant", "content": turn.text})
+                return turn
+            self._run(turn, [chunk for chunk in chunks if isinstance(chunk, ToolCall)])
+        raise AssertionError(f"the turn has no end: {turn.outputs[-1]}")
+
+    def _run(self, turn: Turn, pieces: list[ToolCall]) -> None:
+        arguments = "".join(piece.arguments for piece in pieces)
+        code = json.loads(arguments)["code"]
+        done = self._worker.run(
+            {
+                "session": str(self.folder),
+                "code": code.replace("/mnt/data", str(self.folder)),
+                "variables": self._variables,
+                "missing": self.missing,
+            }
+        )
+        turn.codes.append(code)
+        turn.outputs.append(done["output"])
+        turn.figures += done["figures"]
+        call = {
+            "id": pieces[0].id,
+            "type": "function",
+            "function": {"name": pieces[0].name, "arguments": arguments},
+        }
+        self.messages += [
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": pieces[0].id, "content": done["output"]},
+        ]
+
+    def _system(self) -> dict[str, str]:
+        lines = ["Files in /mnt/data:"]
+        for path in sorted(self.folder.iterdir()):
+            loaded = ""
+            if path.stem in self._variables:
+                loaded = f", also there as the variable `{path.stem}` (pandas.DataFrame)"
+            lines.append(f"- {path.name!r} ({path.stat().st_size} bytes){loaded}")
+        return {"role": "system", "content": "\n".join(lines)}
