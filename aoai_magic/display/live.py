@@ -27,7 +27,8 @@ from .logs import LogFold
 from .outputs import Bundle, Output, Stream, publish
 from .screen import Pace
 
-CLOSED_BYTES = 4_096
+# Blocks are at most `blocks.TAIL_CHARS` long, so no widget holds much more than 4 kB of text.
+CLOSED_CHARS = 2_048
 GRACE_SECONDS = 1.0
 
 
@@ -89,14 +90,15 @@ class LiveScreen:
     def _draw_open(self, part: views.Text | views.Code, over: bool) -> None:
         if not _worth_showing(part):
             return
-        output = frozen.part_output(part) if over else None
         slot = self._slots.get(part.id)
-        if output is None:
-            (slot or self._take_slot(part.id)).draw(part)
-        elif slot is not None:
-            slot.freeze(output)
-        else:
-            self._place(output)
+        if slot is None and over:
+            self._place(frozen.part_output(part))
+            return
+        slot = slot or self._take_slot(part.id)
+        # The newest words first: writing the saved form of a long answer takes a while.
+        slot.draw(part)
+        if over:
+            slot.freeze(frozen.part_output(part))
 
     def _print(self, part: views.Logs, over: bool) -> None:
         writer = self._logs.setdefault(part.id, LogWriter())
@@ -201,7 +203,7 @@ class Slot:
         self._strip = strip
         self._box.children = self._children()
 
-    def freeze(self, output: Output) -> None:
+    def freeze(self, output: Output | None) -> None:
         """Put the saved form in the widgets' place."""
         assert isinstance(output, Bundle)
         # No metadata, as at first: a change of it makes VS Code lose other outputs.
@@ -223,10 +225,10 @@ class Flow:
         )
         self._render = markup.safe_html if is_text else markup.code_html
         self._read = 0
-        self._closed = [_html()]
-        self._merged = ""
-        self._tail = _html()
         self._head = _html()
+        self._closed: list[Any] = []
+        self._finished = ""
+        self._tail = self._more()
 
     @property
     def widgets(self) -> tuple[Any, ...]:
@@ -237,24 +239,27 @@ class Flow:
         """Show ``part``; tell whether there are more widgets now."""
         text = part.text if isinstance(part, views.Text) else part.code
         count = len(self._closed)
-        before = self._merged
         blocks = self._splitter.feed(text[self._read :])
         self._read = len(text)
         for block in blocks:
-            self._close(self._render(block))
-        if self._merged != before:
-            self._closed[-1].value = self._merged
-        self._tail.value = self._render(self._splitter.tail) if self._splitter.tail else ""
+            self._finish(self._render(block))
+        open_ = self._render(self._splitter.tail) if self._splitter.tail else ""
+        self._tail.value = self._finished + open_
         if isinstance(part, views.Code):
             self._head.value = _code_head(part)
         return len(self._closed) != count
 
-    def _close(self, block: str) -> None:
-        if self._merged and len(self._merged) + len(block) > CLOSED_BYTES:
-            self._closed[-1].value = self._merged
-            self._closed.append(_html())
-            self._merged = ""
-        self._merged += block
+    def _finish(self, block: str) -> None:
+        # A message has about 1 kB around what it carries: finished blocks stay with the
+        # tail until there are enough of them for a widget of their own.
+        self._finished += block
+        if len(self._finished) >= CLOSED_CHARS:
+            self._closed.append(self._more(self._finished))
+            self._finished = ""
+
+    def _more(self, value: str = "") -> Any:
+        # Layout and style are models too, with messages of their own, unless shared.
+        return ipywidgets.HTML(value, layout=self._head.layout, style=self._head.style)
 
 
 class Strip:

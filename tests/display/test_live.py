@@ -177,9 +177,9 @@ def test_what_is_finished_is_sent_once_and_widgets_stay_small(published):
             if before.get(widget.model_id) != widget.value:
                 before[widget.model_id] = widget.value
                 sent += len(widget.value)
-    assert all(len(widget.value) < 2 * live.CLOSED_BYTES for widget in flow.widgets)
-    # Each closed widget is sent while it fills; all of the text at every step would be 100 x.
-    assert sent < 12 * len(text)
+    assert all(len(widget.value) < 2 * live.CLOSED_CHARS for widget in flow.widgets)
+    # All of the text at every step would be a hundred times as much.
+    assert sent < 5 * len(text)
 
 
 def test_a_view_of_nothing_leaves_only_the_last_line(published):
