@@ -214,13 +214,15 @@ class _Job:
         return view, attachments
 
     async def _ready(self, folder: Path) -> tuple[Backend, list[Attachment]]:
-        """Pack the data while the engine starts: neither waits for the other."""
+        """Pack the data, import the SDK and start the engine, all at once."""
+        importing = asyncio.create_task(asyncio.to_thread(_import_sdk))
         starting = asyncio.create_task(
             asyncio.to_thread(self.assistant.backend, self.settings, self.target)
         )
         # Where packing fails nobody asks for the engine's own error, and that is no news.
         starting.add_done_callback(lambda task: task.cancelled() or task.exception())
         attachments = await asyncio.to_thread(self.attachments, folder)
+        await importing
         return await starting, attachments
 
     def plan(self, folder: Path) -> str:
@@ -228,6 +230,12 @@ class _Job:
         from .plan import plan
 
         return plan(self.prompt, self.attachments(folder), self.target, self.settings)
+
+
+def _import_sdk() -> None:
+    """Import what takes longest, so that the first turn has it when its engine is up."""
+    import openai.resources.beta.threads
+    import openai.types.beta  # noqa: F401
 
 
 def _input(item: Attachment) -> Input:
