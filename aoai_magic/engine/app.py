@@ -34,13 +34,17 @@ from aoai_magic.engine.loop import Services
 from aoai_magic.engine.models.base import Model
 from aoai_magic.engine.objects import Body
 from aoai_magic.engine.registry import is_model_spec, open_model, open_sandbox
+from aoai_magic.engine.responses.containers import Containers
+from aoai_magic.engine.responses.executions import Responses
 from aoai_magic.engine.runs import Runs
 from aoai_magic.engine.sessions import Sessions
 from aoai_magic.engine.store import Store
 from aoai_magic.engine.wire import (
     assistants,
+    containers,
     files,
     models,
+    responses,
     runs,
     status,
     threads,
@@ -56,6 +60,9 @@ _RUN = f"{_THREAD}/runs/{{run_id}}"
 _ASSISTANT = "/assistants/{assistant_id}"
 _STORE = "/vector_stores/{vector_store_id}"
 _BATCH = f"{_STORE}/file_batches/{{batch_id}}"
+_RESPONSE = "/responses/{response_id}"
+_CONTAINER = "/containers/{container_id}"
+_CONTAINER_FILE = f"{_CONTAINER}/files/{{file_id}}"
 
 ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/engine", status.engine),
@@ -109,6 +116,20 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", _BATCH, vector_stores.retrieve_batch),
     ("POST", f"{_BATCH}/cancel", vector_stores.cancel_batch),
     ("GET", f"{_BATCH}/files", vector_stores.list_batch_files),
+    ("POST", "/responses", responses.create),
+    ("GET", _RESPONSE, responses.retrieve),
+    ("DELETE", _RESPONSE, responses.remove),
+    ("POST", f"{_RESPONSE}/cancel", responses.cancel),
+    ("GET", f"{_RESPONSE}/input_items", responses.list_items),
+    ("GET", "/containers", containers.list_),
+    ("POST", "/containers", containers.create),
+    ("GET", _CONTAINER, containers.retrieve),
+    ("DELETE", _CONTAINER, containers.remove),
+    ("GET", f"{_CONTAINER}/files", containers.list_files),
+    ("POST", f"{_CONTAINER}/files", containers.add_file),
+    ("GET", _CONTAINER_FILE, containers.retrieve_file),
+    ("DELETE", _CONTAINER_FILE, containers.remove_file),
+    ("GET", f"{_CONTAINER_FILE}/content", containers.content),
 ]
 
 PREFIXES = ("/openai/v1", "/openai", "/v1")
@@ -185,12 +206,19 @@ async def _lifespan(config: EngineConfig, model: Model, app: Starlette) -> Async
     try:
         async with anyio.create_task_group() as tasks:
             running = Runs(services, instance, tasks)
-            app.state.engine = Engine(config, store, stored, sessions, running, lambda: model.name)
+            containers_ = Containers(store, stored, sessions, config.bounds)
+            answering = Responses(services, containers_, instance, tasks)
+            app.state.engine = Engine(
+                config, store, stored, sessions, running, answering, lambda: model.name
+            )
             await running.recover()
             tasks.start_soon(running.watch)
+            await answering.recover()
+            tasks.start_soon(answering.watch)
             tasks.start_soon(_warm_up, sessions)
             yield
             await running.stop()
+            await answering.stop()
             tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):

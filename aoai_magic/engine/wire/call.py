@@ -27,6 +27,7 @@ from aoai_magic.engine.errors import (
 from aoai_magic.engine.events import Feed, body
 from aoai_magic.engine.files import Files
 from aoai_magic.engine.objects import Body
+from aoai_magic.engine.responses.executions import Responses
 from aoai_magic.engine.runs import Runs
 from aoai_magic.engine.sessions import Sessions
 from aoai_magic.engine.store import Store
@@ -52,6 +53,7 @@ class Engine:
     files: Files
     sessions: Sessions
     runs: Runs
+    responses: Responses
     model_name: Callable[[], str]
 
 
@@ -111,6 +113,11 @@ class Call:
         if self.engine.config.lenient:
             given = leniency.mend(given)
         return validation.check(model, given).given()
+
+    async def body(self, model: type[Closed]) -> Body:
+        """Read and check a body of an API that has but one version; gives the keys sent."""
+        raw = await read(self.request, self.engine.config.bounds.body)
+        return validation.check(model, _json(raw) if raw.strip() else {}).given()
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Read from the store."""

@@ -20,6 +20,7 @@ from aoai_magic.engine.errors import (
     too_large,
 )
 from aoai_magic.engine.objects import Body
+from aoai_magic.engine.responses.containers import PURPOSE as CONTAINER
 from aoai_magic.engine.tables import FILES
 from aoai_magic.engine.wire import pagination
 from aoai_magic.engine.wire.call import Call, reply
@@ -65,8 +66,8 @@ _TYPES = {
 async def create(call: Call) -> Response:
     """Store an uploaded file."""
     limit = call.engine.config.bounds.upload
-    async with _form(call, limit) as form:
-        upload, purpose, seconds = _parts(form)
+    async with form(call, limit) as given:
+        upload, purpose, seconds = _parts(given)
         try:
             body = await call.engine.files.add(
                 upload.file,
@@ -81,7 +82,7 @@ async def create(call: Call) -> Response:
     return reply(body)
 
 
-def _form(call: Call, limit: int) -> Any:
+def form(call: Call, limit: int) -> Any:
     """Parse the form, of which no more is read than a file of the largest size needs."""
     request = call.request
     most = limit + _MULTIPART_OVERHEAD
@@ -150,7 +151,8 @@ def _filename(upload: UploadFile) -> str:
 async def list_(call: Call) -> Response:
     """List files, of one purpose if asked to."""
     purpose = call.request.query_params.get("purpose")
-    where = [FILES.c.purpose == purpose] if purpose else []
+    # What containers hold is theirs alone.
+    where = [FILES.c.purpose == purpose] if purpose else [FILES.c.purpose != CONTAINER]
     page = pagination.asked(call, most=10_000, default=10_000)
     return reply(await pagination.listing(call, FILES, "file", *where, page=page))
 
@@ -180,12 +182,16 @@ async def content(call: Call) -> Response:
     body = await _load(call)
     name = body["filename"]
     suffix = PurePosixPath(name).suffix.lower()
-    disposition = f"attachment; filename=\"{_ascii(name)}\"; filename*=UTF-8''{quote(name)}"
     return FileResponse(
         call.engine.files.path(body["id"]),
         media_type=_TYPES.get(suffix, "application/octet-stream"),
-        headers={"Content-Disposition": disposition, "X-Content-Type-Options": "nosniff"},
+        headers={"Content-Disposition": disposition(name), "X-Content-Type-Options": "nosniff"},
     )
+
+
+def disposition(name: str) -> str:
+    """Write the header that makes browsers save a file under its name."""
+    return f"attachment; filename=\"{_ascii(name)}\"; filename*=UTF-8''{quote(name)}"
 
 
 def _ascii(name: str) -> str:

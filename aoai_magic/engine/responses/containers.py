@@ -1,0 +1,286 @@
+"""Containers: a sandbox session each, with files, until nobody has used it for a while.
+
+A container that has expired is not brought back: its variables and files are gone, and
+only its object stays, to say so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, BinaryIO
+
+import anyio
+from sqlalchemy import Connection, Row, delete, select
+
+from aoai_magic.engine import store
+from aoai_magic.engine.config import Bounds
+from aoai_magic.engine.errors import ApiError
+from aoai_magic.engine.files import Files
+from aoai_magic.engine.ids import new_id, now
+from aoai_magic.engine.objects import Body
+from aoai_magic.engine.placement import place, safe_name
+from aoai_magic.engine.responses import objects
+from aoai_magic.engine.sessions import Lease, Sessions
+from aoai_magic.engine.store import Store
+from aoai_magic.engine.tables import CONTAINER_FILES, CONTAINERS, FILES, SESSION_FILES
+from aoai_magic.sandbox.session import MOUNT
+
+PURPOSE = "container"
+"""Purpose of the stored files that containers hold; clients do not see them as files."""
+
+_NS = 1_000_000_000
+
+
+def expired() -> ApiError:
+    """Refuse what needs a container that has expired; the service's own words."""
+    return ApiError("Container is expired.")
+
+
+class Containers:
+    """The containers of an engine."""
+
+    def __init__(self, store_: Store, files: Files, sessions: Sessions, bounds: Bounds) -> None:
+        self._store = store_
+        self._files = files
+        self._sessions = sessions
+        self._bounds = bounds
+        self._locks: dict[str, anyio.Lock] = {}
+
+    # Containers
+
+    async def create(
+        self,
+        name: str,
+        given: Mapping[str, Body],
+        *,
+        minutes: int | None = None,
+        memory: str | None = None,
+    ) -> Body:
+        """Make a container that holds copies of the ``given`` file objects, by name.
+
+        It expires when nobody has used it for ``minutes``, never later than the engine's
+        own bound.
+        """
+        expires = minutes and {"anchor": "last_active_at", "minutes": minutes}
+        body = objects.container(name, expires_after=expires, memory_limit=memory)
+        idle = min((minutes or 20) * 60, self._bounds.container_idle)
+        await self._store.write(
+            lambda c: store.add(
+                c,
+                CONTAINERS,
+                body,
+                status="running",
+                used_at=time.time_ns(),
+                idle_ns=int(idle * _NS),
+            )
+        )
+        await self.copy(body["id"], list(given.values()))
+        return body
+
+    async def get(self, id_: str) -> Body:
+        """Give a container as it is now.
+
+        Raises
+        ------
+        ApiError
+            When there is none of that id.
+        """
+        row = await self._store.read(lambda c: store.row(c, CONTAINERS, CONTAINERS.c.id == id_))
+        if row is None:
+            raise ApiError(f"Container with id '{id_}' not found.", status=404)
+        over = time.time_ns() > row.used_at + row.idle_ns
+        return {**row.body, "status": "expired"} if over and not self._busy(id_) else row.body
+
+    async def running(self, id_: str) -> Body:
+        """Give a container that can be used, and count this as a use.
+
+        Raises
+        ------
+        ApiError
+            When there is none of that id, or it has expired.
+        """
+        body = await self.get(id_)
+        if body["status"] != "running":
+            raise expired()
+        await self.touch(id_)
+        return body
+
+    async def touch(self, id_: str) -> None:
+        """Count a use: from now on the container lives for its whole time again."""
+        changes = {"last_active_at": now()}
+        used = time.time_ns()
+        await self._store.write(lambda c: store.patch(c, CONTAINERS, id_, changes, used_at=used))
+
+    async def delete(self, id_: str) -> None:
+        """End a container and delete it with all its files."""
+        await self._empty(id_)
+        await self._store.write(
+            lambda c: c.execute(delete(CONTAINERS).where(CONTAINERS.c.id == id_))
+        )
+
+    async def expire(self) -> None:
+        """Empty the containers whose time is over."""
+        over = (
+            CONTAINERS.c.status == "running",
+            CONTAINERS.c.used_at + CONTAINERS.c.idle_ns < time.time_ns(),
+        )
+        query = select(CONTAINERS.c.id).where(*over)
+        for id_ in await self._store.read(lambda c: c.execute(query).scalars().all()):
+            if not self._busy(id_):
+                await self._expire(id_)
+
+    async def _expire(self, id_: str) -> None:
+        changes = {"status": "expired"}
+        await self._store.write(
+            lambda c: store.patch(c, CONTAINERS, id_, changes, status="expired")
+        )
+        await self._empty(id_)
+
+    def _busy(self, id_: str) -> bool:
+        lock = self._locks.get(id_)
+        return lock is not None and lock.locked()
+
+    async def _empty(self, id_: str) -> None:
+        await self._sessions.discard(id_)
+        for row in await self._rows(id_):
+            await self._files.delete(row.file_id)
+        of_it = CONTAINER_FILES.c.container_id == id_
+        await self._store.write(lambda c: c.execute(delete(CONTAINER_FILES).where(of_it)))
+        self._locks.pop(id_, None)
+
+    # Their files
+
+    async def _rows(self, id_: str) -> Sequence[Row[Any]]:
+        query = select(CONTAINER_FILES).where(CONTAINER_FILES.c.container_id == id_)
+        ordered = query.order_by(CONTAINER_FILES.c.at, CONTAINER_FILES.c.seq)
+        return await self._store.read(lambda c: c.execute(ordered).all())
+
+    async def names(self, id_: str) -> dict[str, Body]:
+        """Give the container's files by their names in its folder."""
+        return {row.name: row.body for row in await self._rows(id_)}
+
+    async def copy(self, id_: str, bodies: Sequence[Body]) -> None:
+        """Put copies of stored files into a container, those that it has not yet."""
+        rows = await self._rows(id_)
+        held = {row.body.get("_copy_of") for row in rows}
+        taken = [{"id": row.id, "filename": row.name} for row in rows]
+        new = [body for body in bodies if body["id"] not in held]
+        for name, body in place([*taken, *new], []).items():
+            if body in new:
+                with self._files.path(body["id"]).open("rb") as source:
+                    await self.upload(id_, source, name, copy_of=body["id"])
+
+    async def upload(self, id_: str, source: BinaryIO, name: str, **extra: str) -> Body:
+        """Store a client's file under its name in the container, over one of that name.
+
+        Raises
+        ------
+        TooLarge
+            When there are more bytes than an upload may have.
+        """
+        file = await self._files.add(
+            source,
+            safe_name(name),
+            PURPOSE,
+            azure=False,
+            limit=self._bounds.upload,
+        )
+        body = objects.container_file(id_, file["filename"], file["bytes"], "user")
+        body |= {f"_{key}": value for key, value in extra.items()}
+        await self._replace(body, file["filename"], file["id"])
+        return body
+
+    async def _replace(self, body: Body, name: str, file_id: str) -> None:
+        """Make a file the one of its name; the bytes of the one before go."""
+        for old in await self._store.write(lambda c: _put(c, body, name, file_id)):
+            await self._files.delete(old)
+
+    async def file(self, id_: str, file_id: str) -> tuple[Body, str]:
+        """Give a file of a container and the id of the stored file that holds its bytes.
+
+        Raises
+        ------
+        ApiError
+            When the container has none of that id, or has expired.
+        """
+        await self.running(id_)
+        where = (CONTAINER_FILES.c.id == file_id, CONTAINER_FILES.c.container_id == id_)
+        row = await self._store.read(lambda c: store.row(c, CONTAINER_FILES, *where))
+        if row is None:
+            raise ApiError(f"File {file_id} not found on container {id_}.", status=404)
+        return dict(row.body), str(row.file_id)
+
+    async def remove(self, id_: str, file_id: str) -> None:
+        """Delete a file from a container, also from its session's folder."""
+        body, stored = await self.file(id_, file_id)
+        name = body["path"].removeprefix(f"{MOUNT}/")
+        async with self.lease(id_) as lease:
+            code = f"__import__('pathlib').Path({body['path']!r}).unlink(missing_ok=True)"
+            async for _ in lease.session.run(code):
+                pass
+        await self._store.write(lambda c: _drop(c, id_, file_id, name))
+        await self._files.delete(stored)
+
+    # Running code
+
+    @asynccontextmanager
+    async def lease(self, id_: str) -> AsyncIterator[Lease]:
+        """Hold the container's session for one cell; others wait.
+
+        Raises
+        ------
+        ApiError
+            When the container has expired.
+        """
+        async with self._locks.setdefault(id_, anyio.Lock()):
+            await self.running(id_)
+            rows = await self._rows(id_)
+            given = {row.name: {"id": row.file_id} for row in rows if row.body["source"] == "user"}
+            async with self._sessions.lease(id_, given) as lease:
+                yield lease
+            await self.touch(id_)
+
+    async def collect(self, lease: Lease, azure: bool) -> dict[str, Body]:
+        """Take what a cell made or changed into the container; gives its files by name."""
+        most = self._bounds.files_per_cell
+        made = await self._sessions.collect(lease, azure, most)
+        return {name: await self._keep(lease.thread_id, name, file) for name, file in made.items()}
+
+    async def _keep(self, id_: str, name: str, file: Body) -> Body:
+        body = objects.container_file(id_, name, file["bytes"], "assistant")
+
+        hidden = {"purpose": PURPOSE}
+        await self._store.write(
+            lambda c: store.patch(c, FILES, file["id"], hidden, purpose=PURPOSE)
+        )
+        await self._replace(body, name, file["id"])
+        return body
+
+    async def add_picture(self, id_: str, source: BinaryIO, suffix: str) -> tuple[Body, str]:
+        """Keep a picture that code showed; gives its container file and the stored file's id."""
+        cfile = new_id("cfile_")
+        name = f"{cfile}.{suffix}"
+        limit = self._bounds.upload
+        file = await self._files.add(source, name, PURPOSE, azure=False, limit=limit)
+        body = objects.container_file(id_, name, file["bytes"], "assistant", cfile)
+        await self._store.write(lambda c: _put(c, body, name, file["id"]))
+        return body, str(file["id"])
+
+
+def _put(connection: Connection, body: Body, name: str, file_id: str) -> Sequence[str]:
+    """Make a file the one of its name; gives the stored files that it replaces."""
+    id_ = body["container_id"]
+    same = (CONTAINER_FILES.c.container_id == id_, CONTAINER_FILES.c.name == name)
+    old = connection.execute(select(CONTAINER_FILES.c.file_id).where(*same)).scalars().all()
+    connection.execute(delete(CONTAINER_FILES).where(*same))
+    columns = {"container_id": id_, "name": name, "file_id": file_id}
+    store.add(connection, CONTAINER_FILES, body, **columns)
+    return old
+
+
+def _drop(connection: Connection, id_: str, file_id: str, name: str) -> None:
+    connection.execute(delete(CONTAINER_FILES).where(CONTAINER_FILES.c.id == file_id))
+    where = (SESSION_FILES.c.thread_id == id_, SESSION_FILES.c.name == name)
+    connection.execute(delete(SESSION_FILES).where(*where))

@@ -1,0 +1,128 @@
+"""The endpoints of responses."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from aoai_magic.engine.errors import ApiError, invalid_type
+from aoai_magic.engine.events import body
+from aoai_magic.engine.responses import objects
+from aoai_magic.engine.responses.executions import Execution, Responses
+from aoai_magic.engine.responses.objects import bare
+from aoai_magic.engine.wire import pagination
+from aoai_magic.engine.wire.call import Call, reply
+from aoai_magic.engine.wire.responses_requests import CreateResponse
+
+_NO_REPLAY = (
+    "This response cannot be streamed because it was not created with background=true and "
+    "stream=true."
+)
+_LISTEN_SECONDS = 0.5
+
+
+def _responses(call: Call) -> Responses:
+    return call.engine.responses
+
+
+async def create(call: Call) -> Response:
+    """Create a response; the answer is its stream, its end, or its beginning."""
+    given = await call.body(CreateResponse)
+    if given.get("background") and given.get("store") is False:
+        raise ApiError("Background mode requires 'store' to be true.", param="store")
+    execution = await _responses(call).create(given, azure=call.azure)
+    if given.get("stream"):
+        return _stream(_until_over(call, execution))
+    if not execution.background:
+        await _over(call, execution)
+    return reply(execution.writer.shown())
+
+
+def _stream(pieces: AsyncIterator[bytes]) -> Response:
+    headers = {"Cache-Control": "no-cache"}
+    return StreamingResponse(pieces, media_type="text/event-stream", headers=headers)
+
+
+async def _until_over(call: Call, execution: Execution) -> AsyncIterator[bytes]:
+    """Give the events; a client that goes away ends what it alone is waiting for."""
+    try:
+        async for piece in body(execution.writer.log.listen_after(-1)):
+            yield piece
+    finally:
+        if not execution.background:
+            execution.scope.cancel()
+
+
+async def _over(call: Call, execution: Execution) -> None:
+    """Wait for the end, or for the client to go away, which ends it too."""
+    while not execution.over.is_set():
+        with anyio.move_on_after(_LISTEN_SECONDS):
+            await execution.over.wait()
+        if not execution.over.is_set() and await _left(call.request):
+            execution.scope.cancel()
+            await execution.over.wait()
+
+
+async def _left(request: Request) -> bool:
+    return await request.is_disconnected()
+
+
+def _wants_outputs(call: Call) -> bool:
+    query = call.request.query_params
+    return objects.OUTPUTS in (*query.getlist("include[]"), *query.getlist("include"))
+
+
+async def retrieve(call: Call) -> Response:
+    """Give a response as it stands, or its events from a number on."""
+    id_ = call.path("response_id", "resp")
+    if call.request.query_params.get("stream") == "true":
+        return await _replay(call, id_)
+    return reply(await _responses(call).get(id_, outputs=_wants_outputs(call)))
+
+
+async def _replay(call: Call, id_: str) -> Response:
+    after = call.request.query_params.get("starting_after", "-1")
+    if not after.removeprefix("-").isdecimal():
+        raise invalid_type("starting_after", "an integer", "a string")
+    execution = _responses(call).execution(id_)
+    if execution is not None and execution.background and execution.streamed:
+        return _stream(body(execution.writer.log.listen_after(int(after))))
+    row = await _responses(call).row(id_)
+    if row.events is None:
+        raise ApiError(_NO_REPLAY, param="stream")
+    return _stream(_stored(row.events[int(after) + 1 :]))
+
+
+async def _stored(events: list[str]) -> AsyncIterator[bytes]:
+    for event in events:
+        yield event.encode()
+
+
+async def remove(call: Call) -> Response:
+    """Delete a response."""
+    id_ = call.path("response_id", "resp")
+    await _responses(call).delete(id_)
+    return reply({"id": id_, "object": "response", "deleted": True})
+
+
+async def cancel(call: Call) -> Response:
+    """Stop a background response."""
+    return reply(await _responses(call).cancel(call.path("response_id", "resp")))
+
+
+async def list_items(call: Call) -> Response:
+    """List what a client sent for a response."""
+    row = await _responses(call).row(call.path("response_id", "resp"))
+    shown: dict[str, Any] = {item["id"]: _shown(item) for item in row.input}
+    return reply(pagination.cut(call, list(shown), "item", shown.__getitem__))
+
+
+def _shown(item: dict[str, Any]) -> dict[str, Any]:
+    content = item.get("content")
+    if isinstance(content, list):
+        return {**bare(item), "content": [bare(part) for part in content]}
+    return bare(item)

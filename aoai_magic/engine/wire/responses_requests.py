@@ -1,0 +1,300 @@
+"""The request bodies of responses and containers."""
+
+# ruff: noqa: D101 - each class is the object of that name in the published description
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, StringConstraints
+
+from aoai_magic.engine.wire.requests import (
+    ByShape,
+    ByType,
+    Instructions,
+    Metadata,
+    Temperature,
+    Tokens,
+    TopP,
+    tagged,
+)
+from aoai_magic.engine.wire.validation import TAG, Closed
+
+Status = Literal["in_progress", "completed", "incomplete"]
+_Text = Annotated[str, StringConstraints(max_length=10_485_760)]
+
+# Content
+
+
+class InputText(Closed):
+    type: Literal["input_text"]
+    text: _Text
+
+
+class InputImage(Closed):
+    type: Literal["input_image"]
+    image_url: str | None = None
+    file_id: str | None = None
+    detail: Literal["low", "high", "auto", "original"] | None = None
+
+
+class InputFile(Closed):
+    type: Literal["input_file"]
+    file_id: str | None = None
+    file_data: str | None = None
+    filename: str | None = None
+
+
+class OutputText(Closed):
+    type: Literal["output_text"]
+    text: _Text
+    annotations: list[dict[str, Any]] | None = None
+    logprobs: list[Any] | None = None
+
+
+class Refusal(Closed):
+    type: Literal["refusal"]
+    refusal: str
+
+
+Part = Annotated[
+    Annotated[InputText, tagged("input_text")]
+    | Annotated[InputImage, tagged("input_image")]
+    | Annotated[InputFile, tagged("input_file")]
+    | Annotated[OutputText, tagged("output_text")]
+    | Annotated[Refusal, tagged("refusal")],
+    ByType,
+]
+Content = Annotated[
+    Annotated[_Text, tagged("text")] | Annotated[list[Part], tagged("list")], ByShape
+]
+
+# Items
+
+
+class Message(Closed):
+    type: Literal["message"] | None = None
+    id: str | None = None
+    role: Literal["user", "assistant", "system", "developer"]
+    content: Content
+    status: Status | None = None
+    phase: str | None = None
+
+
+class CodeInterpreterCall(Closed):
+    type: Literal["code_interpreter_call"]
+    id: str
+    code: str | None = None
+    container_id: str
+    outputs: list[dict[str, Any]] | None = None
+    status: str | None = None
+
+
+class FunctionCall(Closed):
+    type: Literal["function_call"]
+    id: str | None = None
+    call_id: str
+    name: str
+    arguments: str
+    status: Status | None = None
+
+
+class FunctionCallOutput(Closed):
+    type: Literal["function_call_output"]
+    id: str | None = None
+    call_id: str
+    output: Content
+    status: Status | None = None
+
+
+class ReasoningItem(Closed):
+    type: Literal["reasoning"]
+    id: str
+    summary: list[dict[str, Any]]
+    content: list[dict[str, Any]] | None = None
+    encrypted_content: str | None = None
+    status: Status | None = None
+
+
+class ItemReference(Closed):
+    type: Literal["item_reference"] | None = None
+    id: str
+
+
+def _key(value: Any, name: str) -> Any:
+    """Read a key; models are objects again when dumped."""
+    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+
+
+def _kind_of(value: Any) -> str | None:
+    """Tell the kind of an item; a message need not say that it is one."""
+    kind = _key(value, "type")
+    if not kind:
+        kind = "message" if _key(value, "role") else "item_reference" if _key(value, "id") else None
+    return TAG + kind if isinstance(kind, str) else None
+
+
+Item = Annotated[
+    Annotated[Message, tagged("message")]
+    | Annotated[CodeInterpreterCall, tagged("code_interpreter_call")]
+    | Annotated[FunctionCall, tagged("function_call")]
+    | Annotated[FunctionCallOutput, tagged("function_call_output")]
+    | Annotated[ReasoningItem, tagged("reasoning")]
+    | Annotated[ItemReference, tagged("item_reference")],
+    Discriminator(_kind_of),
+]
+Input = Annotated[Annotated[_Text, tagged("text")] | Annotated[list[Item], tagged("list")], ByShape]
+
+# Tools
+
+
+class NetworkPolicy(Closed):
+    type: Literal["disabled", "allowlist"]
+    allowed_domains: list[str] | None = None
+    domain_secrets: list[dict[str, Any]] | None = None
+
+
+MemoryLimit = Literal["1g", "4g", "16g", "64g"]
+
+
+class AutoContainer(Closed):
+    type: Literal["auto"]
+    file_ids: Annotated[list[str], Field(max_length=50)] | None = None
+    memory_limit: MemoryLimit | None = None
+    network_policy: NetworkPolicy | None = None
+
+
+Container = Annotated[
+    Annotated[str, tagged("text")] | Annotated[AutoContainer, tagged("auto")],
+    Discriminator(lambda value: TAG + ("text" if isinstance(value, str) else "auto")),
+]
+
+
+class CodeTool(Closed):
+    type: Literal["code_interpreter"]
+    container: Container
+
+
+class FunctionTool(Closed):
+    type: Literal["function"]
+    name: Annotated[str, StringConstraints(max_length=128, pattern=r"^[a-zA-Z0-9_-]+$")]
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+Tool = Annotated[
+    Annotated[CodeTool, tagged("code_interpreter")] | Annotated[FunctionTool, tagged("function")],
+    ByType,
+]
+
+
+class ChosenCode(Closed):
+    type: Literal["code_interpreter"]
+
+
+class ChosenFunction(Closed):
+    type: Literal["function"]
+    name: str
+
+
+def _choice_of(value: Any) -> str:
+    return TAG + ("word" if isinstance(value, str) else str(_key(value, "type")))
+
+
+ToolChoice = Annotated[
+    Annotated[Literal["none", "auto", "required"], tagged("word")]
+    | Annotated[ChosenCode, tagged("code_interpreter")]
+    | Annotated[ChosenFunction, tagged("function")],
+    Discriminator(_choice_of),
+]
+
+# Responses
+
+
+class TextFormat(Closed):
+    type: Literal["text"]
+
+
+class ObjectFormat(Closed):
+    type: Literal["json_object"]
+
+
+class SchemaFormat(Closed):
+    type: Literal["json_schema"]
+    name: Annotated[str, StringConstraints(max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
+    description: str | None = None
+    schema_: Annotated[dict[str, Any], Field(alias="schema")]
+    strict: bool | None = None
+
+
+class TextSettings(Closed):
+    format: (
+        Annotated[
+            Annotated[TextFormat, tagged("text")]
+            | Annotated[ObjectFormat, tagged("json_object")]
+            | Annotated[SchemaFormat, tagged("json_schema")],
+            ByType,
+        ]
+        | None
+    ) = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+
+
+class ReasoningSettings(Closed):
+    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    summary: Literal["auto", "concise", "detailed"] | None = None
+    generate_summary: Literal["auto", "concise", "detailed"] | None = None
+
+
+class StreamOptions(Closed):
+    include_obfuscation: bool | None = None
+
+
+class CreateResponse(Closed):
+    model: str
+    input: Input
+    background: bool | None = None
+    include: list[str] | None = None
+    instructions: Instructions | None = None
+    max_output_tokens: Tokens | None = None
+    max_tool_calls: Annotated[int, Field(ge=1)] | None = None
+    metadata: Metadata | None = None
+    parallel_tool_calls: bool | None = None
+    previous_response_id: str | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_retention: str | None = None
+    reasoning: ReasoningSettings | None = None
+    safety_identifier: str | None = None
+    service_tier: str | None = None
+    store: bool | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    temperature: Temperature | None = None
+    text: TextSettings | None = None
+    tool_choice: ToolChoice | None = None
+    tools: Annotated[list[Tool], Field(max_length=128)] | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    top_p: TopP | None = None
+    truncation: Literal["auto", "disabled"] | None = None
+    user: str | None = None
+
+
+# Containers
+
+
+class ExpiresAfter(Closed):
+    anchor: Literal["last_active_at"]
+    minutes: Annotated[int, Field(ge=1, le=20)]
+
+
+class CreateContainer(Closed):
+    name: str
+    file_ids: Annotated[list[str], Field(max_length=50)] | None = None
+    expires_after: ExpiresAfter | None = None
+    memory_limit: MemoryLimit | None = None
+    network_policy: NetworkPolicy | None = None
+
+
+class CreateContainerFile(Closed):
+    file_id: str
