@@ -73,6 +73,11 @@ _FAILED: Phrase = {
     "ja": "この処理のコードは失敗しました({})。列名を使い、より簡単な形でお試しください。",
     "zh": "這部分的程式碼執行失敗({});請用欄位名稱、以更簡單的方式再試一次。",
 }
+_NO_ROWS: Phrase = {
+    "en": "No rows meet the condition ({}).",
+    "ja": "条件({})に合う行はありません。",
+    "zh": "沒有符合條件({})的資料。",
+}
 _UNREADABLE: Phrase = {
     "en": "A file could not be read: {}",
     "ja": "読めないファイルがあります:{}",
@@ -110,6 +115,11 @@ def no_python(language: Language) -> str:
 def failure(reason: str, language: Language) -> str:
     """Say that the code failed, and why."""
     return _FAILED[language].format(plain(reason, 200))
+
+
+def no_rows(conditions: str, language: Language) -> str:
+    """Say that nothing is left to work on."""
+    return _NO_ROWS[language].format(plain(conditions, 200))
 
 
 def unreadable(lines: list[str], language: Language) -> str:

@@ -47,6 +47,8 @@ def mentions(prompt: str, table: Table) -> list[Mention]:
 
 def words_of(name: str) -> list[str]:
     """Split a name as written by programs into lower-case singular words."""
+    # A unit in brackets is no part of what people call a column.
+    name = re.sub(r"(?<=\w)\s*[(\[].*[)\]]\s*$", "", name)
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
     return [singular(word) for word in _WORD.findall(spaced.lower())]
 

@@ -31,6 +31,9 @@ class Grid:
         return self.column(name)[0] if self.rows else ""
 
 
+_YEARLY = re.compile(r"year|period|^年|年度|年份", re.IGNORECASE)
+"""Names of columns whose numbers take no comma."""
+
 Findings = Mapping[str, Grid]
 
 
@@ -100,7 +103,7 @@ def plain(text: str, longest: int = LONGEST_CELL) -> str:
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Write a Markdown table; cells are made safe here, numbers set to the right."""
     right = [all(_numeric(row[i]) for row in rows) for i in range(len(header))]
-    amounts = [flag and not all(_year(row[i]) for row in rows) for i, flag in enumerate(right)]
+    amounts = [flag and not _YEARLY.search(n) for flag, n in zip(right, header, strict=True)]
     lines = [
         "| " + " | ".join(map(plain, header)) + " |",
         "|" + "|".join("---:" if flag else "---" for flag in right) + "|",
@@ -113,8 +116,3 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _numeric(text: str) -> bool:
     return bool(re.fullmatch(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", text)) or text in {"", "nan"}
-
-
-def _year(text: str) -> bool:
-    """Whether a number may be a year, which takes no comma."""
-    return bool(re.fullmatch(r"(1[5-9]|2[01])\d\d", text))

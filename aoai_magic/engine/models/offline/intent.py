@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from . import algebra, vocabulary
@@ -151,14 +151,12 @@ class Reading:
         return next(iter([*named, *self.table.dates]), None)
 
 
-def needs_data(prompt: str) -> bool:
-    """Whether a prompt can be about tables, as far as its words alone tell."""
-    if algebra.find(prompt):
+def needs_data(prompt: str, names: Collection[str] = ()) -> bool:
+    """Whether a prompt can be about tables, as far as its words and the files' names tell."""
+    kinds = {vocabulary.first(clause, vocabulary.KINDS) for clause in clauses(prompt)}
+    if algebra.find(prompt) or kinds == {"unsupported"}:
         return False
-    kinds = [vocabulary.first(clause, vocabulary.KINDS) for clause in clauses(prompt)]
-    return any(kind not in {None, "unsupported"} for kind in kinds) or (
-        "unsupported" not in kinds and _names_a_concept(prompt)
-    )
+    return kinds != {None} or _names_a_concept(prompt) or any(name in prompt for name in names)
 
 
 def _names_a_concept(prompt: str) -> bool:

@@ -22,6 +22,7 @@ from .intent import needs_data, read_tasks
 from .language import Language, detect
 from .recipes import RECIPES, ending
 from .schema import Table
+from .script import described
 from .task import Task, Way
 
 _CHARACTERS_PER_TOKEN = 4
@@ -101,8 +102,12 @@ def _wants_a_look(talk: Conversation) -> bool:
     if talk.bare:
         return False
     follows = any(_is_look(step) for past in talk.exchanges[:-1] for step in past.steps)
-    named = any(name.rpartition(".")[0] in now.prompt for name in talk.files)
-    return needs_data(now.prompt) or follows or named
+    stems = {name.rpartition(".")[0] for name in talk.files} - {""}
+    return needs_data(now.prompt, stems) or (follows and not _refused(now.prompt))
+
+
+def _refused(prompt: str) -> bool:
+    return all(task.kind in {"help", "solve"} for task in read_tasks(prompt, (), None))
 
 
 def _is_look(step: Step) -> bool:
@@ -180,6 +185,8 @@ def _judge(
 ) -> tuple[_Outcome | None, Way]:
     """Tell whether a step did its task; if not, give the way to try next."""
     findings = read_findings(step.output)
+    if "kept" in findings and findings["kept"].first("rows") == "0":
+        return _Outcome(task, way, findings), way
     expected = RECIPES[task.kind].expects
     complete = expected in findings if expected else bool(findings)
     if complete and not repair.failed(step.output):
@@ -217,6 +224,8 @@ def _told(outcome: _Outcome, language: Language) -> str:
         return answer.help_text(task.text, language)
     if task.kind == "nothing":
         return answer.no_data(language)
+    if "kept" in found and found["kept"].first("rows") == "0":
+        return answer.no_rows(described(task.filters), language)
     if outcome.error:
         return answer.failure(outcome.error, language)
     try:

@@ -84,7 +84,10 @@ def begin(task: Task, way: Way, what: str, chart: bool = False) -> list[str]:
     texts += [value for column in task.table.columns for value in column.values]
     lines = [comment(what), *imports(chart, " ".join(texts))]
     lines += load(task.table, way, "df", used_columns(task))
-    return [*lines, *(condition(f) for f in task.filters), ""]
+    if task.filters:
+        lines += [condition(wanted) for wanted in task.filters]
+        lines += ['print("# kept")', 'print("rows")', 'print(len(df), end="\\n\\n")']
+    return [*lines, ""]
 
 
 def load(table: Table, way: Way, name: str, used: Iterable[Column]) -> list[str]:

@@ -115,6 +115,7 @@ class Notebook:
         self._kept = folder
         self._worker = worker
         self._variables: dict[str, str] = {}
+        self._generation = 0
         self._model = open_model("")
 
     def attach(self, **frames: Any) -> None:
@@ -124,6 +125,11 @@ class Notebook:
             pd.to_pickle(frame, path)
             self._variables[name] = str(path)
             (self.folder / f"{name}.arrow").write_bytes(b"parcel" * len(frame))
+
+    def forget(self) -> None:
+        """Let the session's variables be lost."""
+        self._variables.clear()
+        self._generation += 1
 
     def file(self, name: str, text: str | bytes) -> None:
         data = text.encode() if isinstance(text, str) else text
@@ -153,7 +159,7 @@ class Notebook:
         code = json.loads(arguments)["code"]
         done = self._worker.run(
             {
-                "session": str(self.folder),
+                "session": f"{self.folder} {self._generation}",
                 "code": code.replace("/mnt/data", str(self.folder)),
                 "variables": self._variables,
                 "missing": self.missing,

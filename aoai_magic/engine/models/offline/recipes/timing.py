@@ -24,7 +24,6 @@ from .recipe import Recipe
 _TREND_PERIOD = '"Y" if days > 2000 else "M" if days > 60 else "D"'
 _GROWTH_PERIOD = '"Y" if days >= 700 else "Q" if days >= 180 else "M"'
 _MOST_LINES = 8
-_MOST_PERIODS = 60
 _MOST_TOLD = 12
 
 _PER: dict[str, Phrase] = {
@@ -93,13 +92,28 @@ def _trend_code(task: Task, way: Way, language: Language) -> list[str]:
     lines = begin(task, way, what, draw)
     lines += _periods(task, _GROWTH_PERIOD if task.kind == "growth" else _TREND_PERIOD)
     if task.group is None:
-        lines += [f"result = {aggregated(task, 'period')}.reset_index(name={literal(value)})", ""]
-        lines += show("result", f"result.tail({_MOST_PERIODS})")
+        lines += _series_code(task, value)
         lines += _one_line(task, language, what) if draw else []
     else:
         lines += _table_code(task)
         lines += _many_lines(task, language, what) if draw else []
     return lines + save(task, way, language, [value, "over", "time"])
+
+
+def _series_code(task: Task, value: str) -> list[str]:
+    """Sum up by period, and pick the periods that matter."""
+    return [
+        f"series = {aggregated(task, 'period')}",
+        "places = {",
+        '    "first": series.index[0], "last": series.index[-1],',
+        '    "highest": series.idxmax(), "lowest": series.idxmin(),',
+        "}",
+        "picked = [(name, place, series[place]) for name, place in places.items()]",
+        f"result = series.reset_index(name={literal(value)})",
+        "",
+        *show("picked", 'pd.DataFrame(picked, columns=["which", "period", "value"])'),
+        *show("result", f"result.tail({_MOST_TOLD})"),
+    ]
 
 
 def _table_code(task: Task) -> list[str]:
@@ -159,19 +173,23 @@ def _many_lines(task: Task, language: Language, what: str) -> list[str]:
 
 
 def _trend_words(task: Task, found: Findings, language: Language) -> str:
-    grid, what = found["result"], plain(over_time(task, language))
-    if not grid.rows:
+    if not found["result"].rows:
         return _EMPTY[language]
     if task.group is not None:
         return _lines_words(task, found, language)
-    rows = [row for row in grid.rows if row[1]]
-    best = max(rows, key=lambda row: float(row[1]))
-    worst = min(rows, key=lambda row: float(row[1]))
-    text = capital(_SERIES[language].format(
-        what=what, first=rows[0][0], last=rows[-1][0], best=best[0], high=number(best[1]),
-        worst=worst[0], low=number(worst[1]), change=_change(rows[0][1], rows[-1][1]),
-    ))  # fmt: skip
-    return f"{text}\n\n{markdown(grid.header, rows[-_MOST_TOLD:])}"
+    picked = {which: (period, value) for which, period, value in found["picked"].rows}
+    first, last, best, worst = (picked[k] for k in ("first", "last", "highest", "lowest"))
+    text = _SERIES[language].format(
+        what=plain(over_time(task, language)),
+        first=first[0],
+        last=last[0],
+        best=best[0],
+        high=number(best[1]),
+        worst=worst[0],
+        low=number(worst[1]),
+        change=_change(first[1], last[1]),
+    )
+    return f"{capital(text)}\n\n{markdown(found['result'].header, found['result'].rows)}"
 
 
 def _lines_words(task: Task, found: Findings, language: Language) -> str:
