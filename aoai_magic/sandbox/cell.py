@@ -23,6 +23,7 @@ GRACE = 0.8
 
 _DISPLAYS = 32  # displays may take this many times what text may
 _MOST_DISPLAYS = 200
+_MOST_DROPPED = 256 << 20  # bytes
 _LONGEST_NAME = 200
 
 _LOST = "Its variables are lost, its files are kept; the next cell starts a fresh interpreter."
@@ -163,6 +164,8 @@ class Cell:
         granted = min(size, self._text_left)
         self._text_left -= granted
         self._dropped += size - granted
+        if self._dropped > _MOST_DROPPED:
+            self.interrupt()  # it would keep the host busy until its time is over
         if granted < size:
             text = text.encode("utf-8", "replace")[:granted].decode("utf-8", "ignore")
         if text:
@@ -208,7 +211,8 @@ class Cell:
         """Name the folder as the code does, where it has no such mount."""
         if self._interpreter.plan.isolated:
             return text
-        return text.replace(self._interpreter.plan.data, MOUNT)
+        plan = self._interpreter.plan
+        return text.replace(plan.data, MOUNT).replace(plan.scratch, "/tmp")  # noqa: S108
 
     def _note_dropped(self) -> None:
         if self._dropped:

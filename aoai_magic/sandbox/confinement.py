@@ -74,13 +74,14 @@ def set_environment(plan: Plan) -> None:
     os.environ.clear()
     os.environ.update(
         PATH="/usr/local/bin:/usr/bin:/bin",
-        HOME=root.HOME if plan.isolated else plan.data,
-        TMPDIR="/tmp" if plan.isolated else plan.data,  # noqa: S108
+        HOME=root.HOME if plan.isolated else plan.scratch,
+        TMPDIR="/tmp" if plan.isolated else plan.scratch,  # noqa: S108
         USER="sandbox",
         LANG="C.UTF-8",
         MPLBACKEND="agg",
         PLOTLY_RENDERER="plotly_mimetype",
         PYTHONDONTWRITEBYTECODE="1",
+        PIP_RETRIES="0",  # there is no network: let it fail at once
         OMP_NUM_THREADS="2",
         OPENBLAS_NUM_THREADS="2",
     )
@@ -134,7 +135,7 @@ def restrict(plan: Plan) -> None:
             landlock.restrict(["/"], writable)
         seccomp.restrict(contained=True)
     elif plan.level == "landlock":
-        landlock.restrict([*root.software(), *_READABLE], [plan.data, "/dev/null"])
+        landlock.restrict([*root.software(), *_READABLE], [plan.data, plan.scratch, "/dev/null"])
         scoped = syscalls.landlock_version() >= landlock.SCOPES_SIGNALS
         seccomp.restrict(contained=False, own_signals=None if scoped else os.getpid())
 

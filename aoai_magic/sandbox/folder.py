@@ -12,6 +12,7 @@ import errno
 import fcntl
 import itertools
 import os
+import secrets
 import shutil
 import stat
 import unicodedata
@@ -193,8 +194,9 @@ class Folder:
         """
         if not _plain(name) or "/" in name:
             raise SandboxError(f"A file cannot be put into the session as {name!r}.")
-        staged = self.path.parent / f"incoming-{os.getpid()}-{id(name)}"
+        staged = self.path.parent / f"incoming-{secrets.token_hex(8)}"
         try:
+            self._check_size(name, source)
             _copy(source, staged)
             if owner is not None:
                 os.chown(staged, owner, owner)
@@ -206,13 +208,19 @@ class Folder:
             with contextlib.suppress(FileNotFoundError):
                 staged.unlink()
 
+    def _check_size(self, name: str, source: Path) -> None:
+        size = source.stat().st_size
+        if size > self._largest:
+            text = f"{name!r} has {size:,} bytes, and a session's files may have"
+            raise SandboxError(f"{text} {self._largest:,}; raise the limit on disk space.")
+
     def _replace(self, staged: Path, name: str) -> None:
         root = self._root()
         try:
             try:
                 os.rename(staged, name, dst_dir_fd=root)  # replaces a link, never follows it
             except IsADirectoryError:
-                os.rename(name, f"{name}.{os.urandom(4).hex()}", src_dir_fd=root, dst_dir_fd=root)
+                os.rename(name, f"{name}.{secrets.token_hex(4)}", src_dir_fd=root, dst_dir_fd=root)
                 os.rename(staged, name, dst_dir_fd=root)
         finally:
             os.close(root)
@@ -259,7 +267,7 @@ def remove(path: Path) -> None:
 
 
 def _empty(top: int) -> None:
-    names = (f"moved-{os.urandom(8).hex()}" for _ in itertools.count())
+    names = (f"moved-{secrets.token_hex(8)}" for _ in itertools.count())
     waiting = _clear(top, top, names, keep=True)
     while waiting:
         name = waiting.pop()

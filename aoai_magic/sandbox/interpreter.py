@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,16 +53,18 @@ class Interpreter:
         return self
 
     async def _become_ready(self) -> None:
-        said, raw = await self.read(_READY_SECONDS)
-        if not said or said[0]["type"] != "ready":
-            words = raw.get("stderr", b"").decode("utf-8", "replace").strip()
-            raise SandboxError(f"No session could be started: {words or self._last_words()}.")
-
-    def _last_words(self) -> str:
-        with contextlib.suppress(OSError):
-            if words := os.read(self._handles.err, 4096):
-                return words.decode("utf-8", "replace").strip()
-        return "its process ended at once"
+        deadline = time.monotonic() + _READY_SECONDS
+        words = b""
+        while (left := deadline - time.monotonic()) > 0:
+            alive = self.alive
+            said, raw = await self.read(left)
+            words += raw.get("stderr", b"")
+            if said and said[0]["type"] == "ready":
+                return
+            if said or not alive:
+                break
+        reason = words.decode("utf-8", "replace").strip() or "its process did not get ready"
+        raise SandboxError(f"No session could be started: {reason}.")
 
     def _on_exit(self) -> None:
         asyncio.get_running_loop().remove_reader(self._handles.process)

@@ -20,11 +20,11 @@ _EMULATED_GAP = "/mnt/data exists only in the text of the code, not for programs
 _SHM_GAP = "There is no shared memory: process pools do not work, thread pools do."
 _NONE_GAP = "Code runs with all the rights of this account: nothing is kept from it."
 
-_REMEDY_LINUX = (
+_REMEDY = (
     "allow unprivileged user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0 "
     "or kernel.unprivileged_userns_clone=1), or run on a kernel with Landlock (Linux 5.13)"
 )
-_REMEDY_ELSEWHERE = "run in Linux, WSL 2 or a container, or use a remote engine"
+_ELSEWHERE = "Run in Linux, in WSL 2 or in a container, or use a remote engine."
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,21 @@ def account_for(key: str) -> int | None:
     return _FIRST_ACCOUNT + digest % spare
 
 
+def require_linux() -> None:
+    """Refuse other systems.
+
+    Raises
+    ------
+    SandboxError
+        With what to do there.
+    """
+    if sys.platform != "linux":
+        text = (
+            f"Code cannot be isolated on this machine: there is no local level for {sys.platform}."
+        )
+        raise SandboxError(f"{text} {_ELSEWHERE}")
+
+
 async def climb_down(probe: Callable[[Rung], Awaitable[None]]) -> tuple[Rung, Isolation]:
     """Return the first rung on which the probe holds.
 
@@ -72,7 +87,7 @@ async def climb_down(probe: Callable[[Rung], Awaitable[None]]) -> tuple[Rung, Is
         When none does: what was tried, why each failed, and what to do.
     """
     tried: list[str] = []
-    for rung in RUNGS if sys.platform == "linux" else ():
+    for rung in RUNGS:
         try:
             await probe(rung)
         except SandboxError as error:
@@ -80,6 +95,5 @@ async def climb_down(probe: Callable[[Rung], Awaitable[None]]) -> tuple[Rung, Is
             tried.append(f"{rung.level}{without}: {error}")
         else:
             return rung, Isolation(rung.level, rung.gaps, tuple(tried))
-    remedy = _REMEDY_LINUX if sys.platform == "linux" else _REMEDY_ELSEWHERE
-    reasons = " ".join(tried) or f"There is none for {sys.platform}."
-    raise SandboxError(f"Code cannot be isolated on this machine. {reasons} Remedy: {remedy}.")
+    reasons = " ".join(tried)
+    raise SandboxError(f"Code cannot be isolated on this machine. {reasons} Remedy: {_REMEDY}.")

@@ -17,12 +17,12 @@ from typing import BinaryIO
 
 from . import ladder, probe
 from .cell import Cell
-from .folder import Folder, remove
+from .folder import Folder, Usage, remove
 from .interpreter import Interpreter
 from .ladder import Rung
 from .nursery import PRELOAD, Nursery
 from .plan import Plan
-from .session import Ended, Event, FileInfo, Isolation, Limits, SandboxError, Stream
+from .session import Ended, Event, FileInfo, Isolation, Limits, Sandbox, SandboxError, Stream
 from .watchdog import Watchdog
 
 _SESSIONS_OF_A_ZYGOTE = 500
@@ -43,6 +43,7 @@ class LocalSession:
         self.data = path / "data"
         self.data.mkdir(mode=0o700, exist_ok=True)
         self.folder = Folder(self.data, self._limits.disk)
+        self._scratch = path / "scratch"
         self._lock = asyncio.Lock()  # held while a cell runs
         self._waking = asyncio.Lock()
         self._discarded = False
@@ -82,6 +83,14 @@ class LocalSession:
             return f"The session was {self._limits.life_seconds:g} seconds old"
         return ""
 
+    def usage(self) -> Usage:
+        """Measure what the session's files take on disk, temporary ones included."""
+        data = self.folder.used()
+        if not self._scratch.exists():
+            return data
+        scratch = Folder(self._scratch, self._limits.disk).used()
+        return Usage(data.bytes + scratch.bytes, data.complete and scratch.complete)
+
     async def ensure(self) -> Interpreter:
         """Return the living interpreter, or start one.
 
@@ -97,10 +106,16 @@ class LocalSession:
                 await self._end("The session's process ended")
             if self._interpreter is None:
                 start = self._sandbox.start_interpreter
+                await asyncio.to_thread(self._clear_scratch)
                 self._interpreter = await start(str(self.data), self._uid)
                 self._born = time.monotonic()
             self.used = time.monotonic()
             return self._interpreter
+
+    def _clear_scratch(self) -> None:
+        if not self._sandbox.isolated:
+            remove(self._scratch)
+            self._scratch.mkdir(mode=0o700)
 
     async def run(self, code: str, timeout: float | None = None) -> AsyncIterator[Event]:
         """Run one cell; see `Session.run`."""
@@ -205,10 +220,16 @@ class LocalSandbox:
         self._watchdog = Watchdog(self._sessions.values, limits)
         self._tasks: list[asyncio.Task[None]] = []
 
+    @property
+    def isolated(self) -> bool:
+        """Whether sessions have a file system of their own."""
+        return self._rung is not None and self._rung.level == "namespaces"
+
     async def start(self) -> Isolation:
         """Start the zygote and find the isolation; see `Sandbox.start`."""
         async with self._starting:
             if self._isolation is None:
+                ladder.require_linux()
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._nursery = await self._start_nursery()
                 self._rung, self._isolation = await self._choose()
@@ -347,7 +368,10 @@ async def _check(session: LocalSession) -> None:
             "pid": os.getpid(),
             "canary": canary,
         }
-        code = f"TARGETS = {targets!r}\n{inspect.getsource(probe)}"
+        # In hexadecimal, for paths in the code of a cell may be rewritten.
+        packed = json.dumps(targets).encode().hex()
+        given = f"TARGETS = __import__('json').loads(bytes.fromhex({packed!r}))"
+        code = f"{given}\n{inspect.getsource(probe)}"
         events = [event async for event in session.run(code, timeout=10.0)]
     said = "".join(event.text for event in events if isinstance(event, Stream))
     try:
@@ -360,7 +384,7 @@ async def _check(session: LocalSession) -> None:
 
 def open_sandbox(
     argument: str, folder: Path, limits: Limits, preload: Sequence[str] = PRELOAD
-) -> LocalSandbox:
+) -> Sandbox:
     """Open the sandbox of this machine.
 
     Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from .session import MOUNT, Limits
 
@@ -46,6 +47,11 @@ class Plan:
     def isolated(self) -> bool:
         """Whether the interpreter has a file system of its own."""
         return self.level == "namespaces"
+
+    @property
+    def scratch(self) -> str:
+        """Where a session without a file system of its own keeps home and temporary files."""
+        return str(Path(self.data).parent / "scratch")
 
     @property
     def workdir(self) -> str:

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import ast
 import re
-
-from .session import MOUNT
-
-_MOUNT = re.compile(rf"(?<![\w./-]){re.escape(MOUNT)}(?![\w-])")
+from collections.abc import Mapping
 
 
 class FolderPaths(ast.NodeTransformer):
-    """Replaces `MOUNT` in string constants, the parts of f-strings included.
+    """Replaces paths in string constants, the parts of f-strings included.
 
+    ``places`` says what stands for what; only whole components of a path are replaced.
     Paths that code composes out of smaller pieces are not seen.
     """
 
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self._places = places
+        names = "|".join(map(re.escape, places))
+        self._pattern = re.compile(rf"(?<![\w./-])(?:{names})(?![\w-])")
+
+    def _rewrite(self, text: str) -> str:
+        return self._pattern.sub(lambda match: self._places[match[0]], text)
 
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
         """Rewrite one constant."""
-        value = node.value
-        if isinstance(value, str) and MOUNT in value:
-            text = _MOUNT.sub(lambda _: self._folder, value)
-            return ast.copy_location(ast.Constant(text, node.kind), node)
-        if isinstance(value, bytes) and MOUNT.encode() in value:
-            text = _MOUNT.sub(lambda _: self._folder, value.decode("latin-1"))
-            return ast.copy_location(ast.Constant(text.encode("latin-1")), node)
-        return node
+        value: object = node.value
+        if isinstance(value, str):
+            value = self._rewrite(value)
+        elif isinstance(value, bytes):
+            # Byte by byte, whatever the encoding; paths of folders are ASCII or UTF-8.
+            value = self._rewrite(value.decode("utf-8", "surrogateescape")).encode(
+                "utf-8", "surrogateescape"
+            )
+        if value == node.value:
+            return node
+        return ast.copy_location(ast.Constant(value, node.kind), node)  # type: ignore[arg-type]

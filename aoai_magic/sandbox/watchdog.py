@@ -166,7 +166,7 @@ class Watchdog:
         started = time.monotonic()
         if started < watch.next_folder:
             return None
-        usage = await asyncio.to_thread(session.folder.used)
+        usage = await asyncio.to_thread(session.usage)
         took = time.monotonic() - started
         watch.next_folder = started + max(_RUNNING, took / _SHARE)
         if session.cell is not watch.cell:

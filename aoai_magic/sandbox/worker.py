@@ -19,6 +19,7 @@ from .frames import Frame
 from .lazy import LazyFrames
 from .plan import Plan
 from .rewrite import FolderPaths
+from .session import MOUNT
 from .shell import Shell, make_shell
 from .streams import Budget, open_stream
 
@@ -90,7 +91,8 @@ class Worker:
         self._shell.folder = plan.workdir
         self._frames = LazyFrames(Path(plan.workdir), self._shell.user_ns)
         if not plan.isolated:
-            self._shell.ast_transformers.append(FolderPaths(plan.data))
+            places = {MOUNT: plan.data, "/tmp": plan.scratch}  # noqa: S108
+            self._shell.ast_transformers.append(FolderPaths(places))
 
     def connect_streams(self) -> None:
         """Send what is printed from here on to the host."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
-import importlib.util
 import json
 import os
 import select
@@ -182,6 +181,14 @@ def _report(error: BaseException, answer: int, err: int) -> NoReturn:
     os._exit(1)
 
 
+def _import(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return False  # not installed here: then sessions do without
+    return True
+
+
 def main(settings: str) -> None:
     """Import, report ``{"ready": true, "modules": [...]}``, serve.
 
@@ -195,9 +202,7 @@ def main(settings: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=options["control"])
     zygote = Zygote(control, options["host"])
-    loaded = [name for name in options["preload"] if importlib.util.find_spec(name)]
-    for name in loaded:
-        importlib.import_module(name)
+    loaded = [name for name in options["preload"] if _import(name)]
     worker.prepare()
     gc.collect()
     gc.freeze()  # a collection in a session must not touch, and so copy, shared pages

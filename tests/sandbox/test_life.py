@@ -304,8 +304,19 @@ async def test_interpreters_start_at_once_in_parallel(make_sandbox):
     assert len({id(session) for session in same}) == 1
 
 
-async def test_a_broken_zygote_says_what_it_said(tmp_path):
-    folder = tmp_path / "s"
-    sandbox = LocalSandbox(folder, Limits(), preload=["antigravity_is_not_here", "sys.no.such"])
+async def test_a_helper_that_does_not_start_is_reported(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    sandbox = LocalSandbox(tmp_path / "s", Limits())
     with pytest.raises(SandboxError, match="helper process did not start"):
         await sandbox.start()
+
+
+async def test_what_is_not_installed_is_not_preloaded(make_sandbox):
+    sandbox = await make_sandbox(preload=["IPython", "no_such_package.inner"])
+    assert (await run(await sandbox.open("a"), "1 + 1")).result == "2"
+
+
+async def test_other_systems_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(SandboxError, match="darwin"):
+        await LocalSandbox(tmp_path / "s", Limits()).start()

@@ -10,7 +10,9 @@ from aoai_magic.sandbox.rewrite import FolderPaths
 
 
 def rewritten(code: str, mode: str = "eval") -> ast.AST:
-    return FolderPaths("/real/it's\\1").visit(ast.parse(code, mode=mode))
+    return FolderPaths({"/mnt/data": "/real/it's\\1", "/tmp": "/t"}).visit(
+        ast.parse(code, mode=mode)
+    )
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,7 @@ def rewritten(code: str, mode: str = "eval") -> ast.AST:
         ("f'/mnt/data/{1}.csv'", "/real/it's\\1/1.csv"),
         ("f'{\"/mnt/data\"}/x'", "/real/it's\\1/x"),
         ("b'/mnt/data/\\xff'", b"/real/it's\\1/\xff"),
+        ("'/tmp/x'", "/t/x"),
         ("'/mnt/database'", "/mnt/database"),
         ("'/mnt/data-old/x'", "/mnt/data-old/x"),
         ("'x/mnt/data'", "x/mnt/data"),

@@ -265,6 +265,28 @@ async def test_files_come_back(session, tmp_path):
         session.open("none.txt")
 
 
+async def test_temporary_files_work_and_are_not_listed(session):
+    code = """
+import tempfile
+with tempfile.NamedTemporaryFile() as f: f.write(b"x")
+open("/tmp/a.txt", "w").write("x")
+print(open("/tmp/a.txt").name)
+!cat /tmp/a.txt
+"""
+    outcome = await run(session, code)
+    assert outcome.error is None
+    assert outcome.text == "/tmp/a.txt\nx"
+    assert await session.files() == []
+
+
+async def test_put_refuses_what_is_larger_than_the_disk(session, tmp_path):
+    source = tmp_path / "large"
+    with source.open("wb") as stream:
+        stream.truncate(Limits().disk + 1)
+    with pytest.raises(SandboxError, match="1,073,741,825 bytes"):
+        await session.put("large", source)
+
+
 async def test_put_gives_a_copy(session, tmp_path):
     source = tmp_path / "in.bin"
     source.write_bytes(b"0123456789" * 100_000)
