@@ -6,6 +6,7 @@ Nothing is imported to find out what a value is; see `aoai_magic.parcel.kinds`.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from aoai_magic.attach import fingerprint
 from aoai_magic.attach.facts import facts
 from aoai_magic.attach.item import MOUNT, Attachment, Parcel
 from aoai_magic.errors import AttachError
+
+_CARDS: dict[tuple[str, str, bool], str] = {}
+_MOST_CARDS = 64
 
 
 def describe(value: object) -> str | None:
@@ -75,12 +79,16 @@ def attach(
     whole = _eager(value)
     taken, note = _sampled(whole, rows)
     contents = _contents(name, taken)
+    digest = fingerprint.of_contents(contents, name, filename)
     return Attachment(
         name=name,
         kind=contents.kind,
         filename=filename,
-        sha256=fingerprint.of_contents(contents, name, filename),
-        card=_card(name, filename, taken, contents, note, schema_only),
+        sha256=digest,
+        card=_known_card(
+            (digest, note, schema_only),
+            lambda: _card(name, filename, taken, contents, note, schema_only),
+        ),
         origin="variable",
         parcel=Parcel(lambda: _packed(contents, name, folder), int(contents.table.nbytes)),
     )
@@ -143,6 +151,15 @@ def _taken(value: Any, chosen: Any) -> Any:
         return value.iloc[chosen]
     take = getattr(value, "take", None)
     return take(chosen) if take and hasattr(value, "num_rows") else value[chosen]
+
+
+def _known_card(key: tuple[str, str, bool], write: Callable[[], str]) -> str:
+    """Give the card written before for the same content, which saves reading it again."""
+    if key not in _CARDS:
+        while len(_CARDS) >= _MOST_CARDS:
+            _CARDS.pop(next(iter(_CARDS)), None)
+        _CARDS[key] = write()
+    return _CARDS[key]
 
 
 def _card(

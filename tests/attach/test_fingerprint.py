@@ -89,6 +89,22 @@ def test_the_variables_name_belongs_to_it():
     assert fingerprint.of_contents(parts, "a") != fingerprint.of_contents(parts, "b")
 
 
+def test_a_part_of_a_table_is_as_a_table_of_its_own():
+    whole = pa.table(
+        {
+            "s": pa.array([str(n) for n in range(1000)], pa.large_string()),
+            "b": pa.array([b"%d" % n for n in range(1000)]),
+            "n": range(1000),
+            "x": [None if n % 3 else n / 2 for n in range(1000)],
+        }
+    )
+    own = pa.table(
+        {name: whole[name].to_pylist()[11:20] for name in whole.column_names}, whole.schema
+    )
+
+    assert digest(whole.slice(11, 9)) == digest(own)
+
+
 def test_chunks_do_not_matter():
     whole = pa.table({"d": pa.array(["a", "b", "a"]).dictionary_encode(), "n": [1, 2, 3]})
     parts = pa.concat_tables([whole.slice(0, 1), whole.slice(1)])
