@@ -25,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def serve(given: argparse.Namespace) -> int:
     """Serve the engine until it is told to end."""
     from .engine.config import EngineConfig
+    from .engine.models.base import ModelError
+    from .engine.registry import SpecError
     from .engine.server import serve as serve_engine
 
     config = EngineConfig(
@@ -38,7 +40,11 @@ def serve(given: argparse.Namespace) -> int:
         lenient=given.lenient or _switch("AOAI_MAGIC_LENIENT"),
         request_models=_switch("AOAI_MAGIC_REQUEST_MODELS"),
     )
-    serve_engine(config)
+    try:
+        serve_engine(config)
+    except (OSError, SpecError, ModelError) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
     return 0
 
 

@@ -53,7 +53,7 @@ def _executed(path: Path, folder: Path) -> Any:
         notebook, timeout=300, resources={"metadata": {"path": folder}}
     )
     try:
-        client.execute()
+        client.execute(env={**os.environ, **OFFLINE})
     except nbclient.exceptions.CellExecutionError as error:
         raise AssistantError(f"A cell of the quickstart failed: {error}") from error
     return notebook

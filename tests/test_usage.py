@@ -22,6 +22,7 @@ def shell(engine, script, monkeypatch, tmp_path):
     monkeypatch.setenv("AOAI_MAGIC_MODEL", script(ANSWER))
     InteractiveShell.clear_instance()
     shell = InteractiveShell.instance()
+    shell.history_manager.enabled = False
     shell.run_line_magic("load_ext", "aoai_magic")
     shell.user_ns["thing"] = object()
     shell.user_ns["sales"] = {"a": 1}
