@@ -84,6 +84,8 @@ class PromptCell {
       this.mark.remove();
       return;
     }
+    const isOneLine = !cell.model.sharedModel.getSource().includes('\n');
+    this.mark.classList.toggle('aoai-mod-oneLine', isOneLine);
     this.mark.textContent = this.describe();
     if (!this.mark.isConnected) {
       // There is no input area before the cell has come near the window.

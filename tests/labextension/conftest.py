@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from browser import lab as labs
-from browser.conftest import browser, page_context  # noqa: F401 - fixtures
-from playwright.sync_api import BrowserContext
+from browser.conftest import browser  # noqa: F401 - a fixture
+from playwright.sync_api import Browser, BrowserContext
 
 BUILT = Path(__file__).parents[2] / "aoai_magic" / "labextension"
 
@@ -26,9 +26,16 @@ def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def lab(extension: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[labs.Lab]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where JupyterLab keeps its data, such as the signatures of trusted notebooks."""
+    return tmp_path_factory.mktemp("lab-home")
+
+
+@pytest.fixture(scope="session")
+def lab(
+    extension: Path, home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[labs.Lab]:
     """JupyterLab with the extension, serving an empty folder, with English texts."""
-    home = tmp_path_factory.mktemp("lab-home")
     root = tmp_path_factory.mktemp("lab-root")
     env = {"JUPYTER_PATH": str(extension), "AOAI_MAGIC_LANG": "en"}
     with labs.open_lab(root, home, env) as lab:
@@ -36,14 +43,29 @@ def lab(extension: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[l
 
 
 @pytest.fixture
+def page_context(browser: Browser) -> Iterator[BrowserContext]:  # noqa: F811
+    """A fresh browser profile of a laptop's size, which may use the clipboard."""
+    context = browser.new_context(
+        viewport={"width": 1200, "height": 900},
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+    yield context
+    context.close()
+
+
+@pytest.fixture
 def open_notebook(
-    lab: labs.Lab,
-    page_context: BrowserContext,  # noqa: F811
-) -> Callable[[str, dict[str, Any]], labs.Notebook]:
-    """Write a notebook into the server's folder and open it."""
+    lab: labs.Lab, page_context: BrowserContext
+) -> Iterator[Callable[[str, dict[str, Any]], labs.Notebook]]:
+    """Write a notebook into the server's folder and open it; its kernel ends with the test."""
+    opened: list[labs.Notebook] = []
 
     def open_(name: str, notebook: dict[str, Any]) -> labs.Notebook:
-        lab.write(name, notebook)
-        return labs.open_notebook(page_context, lab, name)
+        if not (lab.root / name).exists():
+            lab.write(name, notebook)
+        opened.append(labs.open_notebook(page_context, lab, name))
+        return opened[-1]
 
-    return open_
+    yield open_
+    for notebook in opened:
+        notebook.page.evaluate("() => window.jupyterapp.serviceManager.sessions.shutdownAll()")

@@ -1,0 +1,256 @@
+"""The extension in JupyterLab: prompts, answers, commands, and what it must not do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import nbformat
+import pytest
+from browser import lab as labs
+from display import hostile
+from nbformat.sign import NotebookNotary
+from playwright.sync_api import Locator
+
+from . import saved
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+
+PROMPT = """%%assistant sales @budget.xlsx -o top -t 'Q3 review'
+Which **region** grew? See @sales and {{ 1 + 1 }}."""
+LOAD = """%load_ext aoai_magic
+import pandas as pd
+sales = pd.DataFrame({"region": ["a", "b"], "revenue": [1.5, 2.5]})"""
+NOTEBOOK = "window.jupyterapp.shell.currentWidget.content"
+MARKDOWN, PYTHON = "text/x-ipythongfm", "text/x-ipython"
+
+# A lone surrogate cannot be in a notebook that is signed.
+NAMES = [name.encode("utf-8", "replace").decode() for name in hostile.NAMES]
+
+Open = Callable[[str, dict[str, Any]], labs.Notebook]
+
+
+def sources(notebook: labs.Notebook) -> list[str]:
+    return notebook.page.evaluate(
+        f"() => {NOTEBOOK}.widgets.map(cell => cell.model.sharedModel.getSource())"
+    )
+
+
+def languages(notebook: labs.Notebook) -> list[str]:
+    return notebook.page.evaluate(f"() => {NOTEBOOK}.widgets.map(cell => cell.model.mimeType)")
+
+
+def write(notebook: labs.Notebook, number: int, source: str) -> None:
+    notebook.page.evaluate(
+        f"([n, text]) => {NOTEBOOK}.widgets[n].model.sharedModel.setSource(text)", [number, source]
+    )
+
+
+def activate(notebook: labs.Notebook, number: int) -> None:
+    notebook.page.evaluate(f"number => {{ {NOTEBOOK}.activeCellIndex = number }}", number)
+
+
+def command(notebook: labs.Notebook, name: str) -> None:
+    notebook.page.evaluate("name => window.jupyterapp.commands.execute(name)", f"aoai-magic:{name}")
+
+
+def enabled(notebook: labs.Notebook, name: str) -> bool:
+    return notebook.page.evaluate(
+        "name => window.jupyterapp.commands.isEnabled(name)", f"aoai-magic:{name}"
+    )
+
+
+def action(notebook: labs.Notebook, text: str) -> Locator:
+    return notebook.page.locator(".aoai-Action", has_text=text).first
+
+
+def trust(path: Path, home: Path) -> None:
+    """Sign a notebook, as it is when its author saves it."""
+    notary = NotebookNotary(data_dir=str(home / "data"))
+    notary.sign(nbformat.read(path, nbformat.NO_CONVERT))
+    notary.store.close()
+
+
+def test_a_prompt_is_edited_as_prose_and_nothing_of_that_is_saved(open_notebook: Open, lab):
+    answered = saved.code_cell(0, PROMPT, saved.outputs(saved.turn()))
+    notebook = open_notebook("prompt.ipynb", saved.notebook(answered, saved.code_cell(1, "x = 1")))
+    cell = notebook.cell(0)
+
+    assert languages(notebook) == [MARKDOWN, PYTHON]
+    assert cell.locator(".aoai-Magic").inner_text() == "%%assistant"
+    assert cell.locator(".aoai-Option").all_inner_texts() == ["-o", "-t"]
+    assert cell.locator(".aoai-Item").all_inner_texts() == ["sales", "@budget.xlsx", "@sales"]
+    assert cell.locator(".aoai-Expression").all_inner_texts() == ["{{ 1 + 1 }}"]
+    assert cell.locator(".aoai-Mark").inner_text() == "Q3 review · local"
+    assert notebook.page.locator(".aoai-Mark").count() == 1
+    notebook.save()
+    # nbformat joins the lines again that JupyterLab saves apart.
+    assert nbformat.read(lab.root / "prompt.ipynb", 4)["cells"][0] == answered
+
+    write(notebook, 0, "x = 2")
+    assert languages(notebook) == [PYTHON, PYTHON]
+    assert cell.locator(".aoai-Mark, .aoai-Magic").count() == 0
+    assert notebook.errors == []
+
+
+def test_an_answer_can_be_used_from_the_saved_notebook_alone(open_notebook: Open, lab):
+    outputs = saved.outputs(saved.turn())
+    written = saved.notebook(saved.code_cell(0, PROMPT, outputs), saved.code_cell(1, "x = 1"))
+    notebook = open_notebook("answer.ipynb", written)
+    footer = notebook.page.locator(".aoai-Turn")
+    assert "gpt-4o · local · 3.2 s · 1,540 tokens" in footer.inner_text()
+    assert notebook.page.get_by_text("Assistant: 1,540 tokens").is_visible()
+
+    action(notebook, "Copy").click()
+    copied = notebook.page.evaluate("() => navigator.clipboard.readText()")
+    assert copied.startswith("I will look at the **sales** table first.\n\n## North grew fastest")
+
+    action(notebook, "Enlarge").click()
+    picture = notebook.page.get_by_role("dialog").get_by_role("img", name="revenue.png")
+    assert picture.bounding_box()["height"] > 300
+    notebook.page.keyboard.press("Escape")
+
+    with notebook.page.expect_download() as downloaded:
+        action(notebook, "Download").click()
+    assert downloaded.value.suggested_filename == "revenue.png"
+    assert Path(downloaded.value.path()).read_bytes().startswith(b"\x89PNG")
+
+    action(notebook, "Continue").click()
+    notebook.page.wait_for_function(f"() => {NOTEBOOK}.mode === 'edit'")
+    notebook.page.keyboard.type("And why?")
+    action(notebook, "Insert code").click()
+    code = saved.turn().parts[2].code.strip()
+    assert sources(notebook) == [PROMPT, code, "%%assistant -t 'Q3 review'\nAnd why?", "x = 1"]
+
+    code_block = notebook.page.get_by_text("Monthly revenue by region · 4 lines")
+    assert code_block.is_visible()
+    command(notebook, "toggle-code")
+    assert not code_block.is_visible()
+    assert notebook.page.get_by_role("heading", name="North grew fastest").is_visible()
+
+    action(notebook, "Open").click()
+    notebook.page.locator(".jp-CSVViewer").wait_for()
+    assert (lab.root / "answer_files/top.csv").read_bytes() == b"customer,revenue\nA,3\n"
+    home = urlsplit(lab.url).netloc
+    hosts = {urlsplit(url).netloc for url in notebook.requests if url.startswith("http")}
+    assert hosts == {home}
+    assert notebook.errors == []
+
+
+def test_a_hostile_record_is_only_ever_text(open_notebook: Open, lab, home: Path):
+    evil = "<img src=x onerror=window.pwned=1>"
+    outputs = saved.outputs(saved.turn())
+    record = saved.record(outputs)
+    record.update(thread=evil, target=evil, model=hostile.PROSE[0], error=evil, isolation=evil)
+    record["files"] = [
+        {"name": name, "id": evil, "size": 1, "sha256": evil, "data": "eA=="}
+        for name in (*NAMES, "../../up.txt")
+    ]
+    broken = saved.outputs(saved.turn())
+    saved.record(broken)["parts"] = [{"type": "code", "code": {"toString": evil}}, None]
+    written = saved.notebook(
+        saved.code_cell(0, f"%%assistant -t '{evil}'", outputs),
+        saved.code_cell(1, "%%assistant", broken),
+    )
+    lab.write("evil.ipynb", written)
+    trust(lab.root / "evil.ipynb", home)
+    notebook = open_notebook("evil.ipynb", written)
+
+    notebook.page.locator(".aoai-Turn-plain").wait_for()
+    assert notebook.cell(1).locator(".aoai-Action").count() == 0
+    footer = notebook.cell(0).locator(".aoai-Turn")
+    assert footer.locator("img, script, a, iframe").count() == 0
+    assert evil in footer.inner_text()
+    assert notebook.cell(0).locator(".aoai-Mark").inner_text().startswith(evil)
+    footer.get_by_title("Save up.txt").click()
+    notebook.page.locator(".jp-FileEditor").wait_for()
+    assert (lab.root / "evil_files/up.txt").read_bytes() == b"x"
+    assert notebook.page.evaluate("() => window.pwned") is None
+
+
+def test_a_dead_view_shows_what_was_saved_beside_it(open_notebook: Open, lab, home: Path):
+    view = {"version_major": 2, "version_minor": 0, "model_id": "0" * 32}
+    data = {
+        "application/vnd.jupyter.widget-view+json": view,
+        "text/markdown": "*It was not finished.*",
+        "text/plain": "It was not finished.",
+    }
+    output = {"output_type": "display_data", "data": data, "metadata": {}}
+    written = saved.notebook(saved.code_cell(0, PROMPT, [output]))
+    lab.write("dead.ipynb", written)
+    trust(lab.root / "dead.ipynb", home)
+    notebook = open_notebook("dead.ipynb", written)
+    notebook.cell(0).get_by_text("It was not finished.").wait_for()
+    assert notebook.kinds(0) == ["text/markdown"]
+
+
+def test_questions_about_a_cell_are_written_but_not_sent(open_notebook: Open):
+    failing = 'x = sales.revenue.sum() / 0 if sales is None else {"a": {}}["b"]  # @sales {{x}}'
+    written = saved.notebook(saved.code_cell(0, LOAD), saved.code_cell(1, failing))
+    notebook = open_notebook("ask.ipynb", written)
+    activate(notebook, 1)
+    assert enabled(notebook, "ask")
+    assert not enabled(notebook, "fix")
+    command(notebook, "ask")
+    assert sources(notebook)[2].startswith("%%assistant --raw\n\n\nThe cell:")
+
+    notebook.run(0)
+    notebook.run(1)
+    activate(notebook, 1)
+    command(notebook, "fix")
+    line, text = sources(notebook)[2].split("\n", 1)
+    assert line == "%%assistant sales --raw"
+    assert text.startswith("This cell fails.")
+    assert failing.replace("@sales", "@ sales") in text
+    assert "KeyError: 'b'" in text
+    assert "\x1b" not in text
+    assert notebook.page.locator(".aoai-Turn").count() == 0
+
+    notebook.cell(2).locator(".aoai-Item", has_text="sales").first.hover()
+    card = notebook.page.locator(".aoai-Card")
+    card.wait_for()
+    lines = card.inner_text().splitlines()
+    assert (lines[0], lines[-1]) == ("sales: DataFrame, 2 × 2", "- revenue: float64")
+
+
+def test_the_kernel_completes_what_a_prompt_can_name(open_notebook: Open):
+    written = saved.notebook(saved.code_cell(0, LOAD), saved.code_cell(1, "%%assistant\nSee "))
+    notebook = open_notebook("complete.ipynb", written)
+    notebook.run(0)
+    editor = notebook.cell(1).locator(".cm-content")
+    editor.click()
+    notebook.page.keyboard.press("Control+End")
+    notebook.page.keyboard.type("@sal")
+    notebook.page.keyboard.press("Tab")
+    notebook.page.locator(".jp-Completer-item", has_text="@sales").wait_for()
+    notebook.page.keyboard.press("Enter")
+    assert sources(notebook)[1] == "%%assistant\nSee @sales"
+
+
+def test_a_file_dragged_into_a_prompt_is_attached(open_notebook: Open, lab):
+    (lab.root / "drag me.csv").write_text("a\n1\n")
+    (lab.root / "drag.csv").write_text("a\n1\n")
+    notebook = open_notebook("drag.ipynb", saved.notebook(saved.code_cell(0, "%%assistant\nSee")))
+    place = notebook.cell(0).locator(".cm-line").nth(1).bounding_box()
+    for name in ("drag.csv", "drag me.csv"):
+        item = notebook.page.locator(".jp-DirListing-item", has_text=name)
+        item.hover()
+        notebook.page.mouse.down()
+        notebook.page.mouse.move(place["x"] + 200, place["y"] + 5, steps=5)
+        notebook.page.mouse.up()
+    assert sources(notebook) == ["%%assistant '@drag me.csv'\nSee @drag.csv "]
+
+
+def test_settings_are_obeyed(open_notebook: Open):
+    outputs = saved.outputs(saved.turn())
+    notebook = open_notebook("settings.ipynb", saved.notebook(saved.code_cell(0, PROMPT, outputs)))
+    notebook.cell(0).locator(".aoai-Mark").wait_for()
+    save = "text => window.jupyterapp.serviceManager.settings.save('aoai-magic:plugin', text)"
+    notebook.page.evaluate(save, '{"mark": false, "hideCode": true}')
+    notebook.page.reload()
+    notebook.page.locator(".aoai-mod-prompt").wait_for()
+    assert notebook.page.locator(".aoai-Mark").count() == 0
+    assert not notebook.page.get_by_text("Monthly revenue by region · 4 lines").is_visible()
+    notebook.page.evaluate(save, "{}")
