@@ -7,6 +7,7 @@ only its object stays, to say so.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, BinaryIO
@@ -47,6 +48,7 @@ class Containers:
         self._sessions = sessions
         self._bounds = bounds
         self._locks: dict[str, anyio.Lock] = {}
+        self._held: Counter[str] = Counter()
 
     # Containers
 
@@ -138,9 +140,23 @@ class Containers:
         )
         await self._empty(id_)
 
+    @asynccontextmanager
+    async def held(self, id_: str | None) -> AsyncIterator[None]:
+        """Keep a container from expiring for as long as a response may need it."""
+        if id_ is None:
+            yield
+            return
+        self._held[id_] += 1
+        try:
+            yield
+        finally:
+            self._held[id_] -= 1
+            with anyio.CancelScope(shield=True):
+                await self.touch(id_)
+
     def _busy(self, id_: str) -> bool:
         lock = self._locks.get(id_)
-        return lock is not None and lock.locked()
+        return self._held[id_] > 0 or (lock is not None and lock.locked())
 
     async def _empty(self, id_: str) -> None:
         await self._sessions.discard(id_)

@@ -42,8 +42,9 @@ def not_found(id_: str) -> ApiError:
 
 @dataclass
 class Execution:
-    """A response that this engine executes."""
+    """A response that this engine executes; ``beginning`` is what it was before that."""
 
+    beginning: Body
     writer: Writer
     loop: ResponseLoop
     background: bool
@@ -88,6 +89,7 @@ class Responses:
         shown = objects.OUTPUTS in (given.get("include") or ())
         writer = Writer(EventLog(), response, outputs=shown)
         execution = Execution(
+            writer.shown(),
             writer,
             self._loop(writer, conversation, azure=azure),
             bool(given.get("background")),
@@ -121,9 +123,10 @@ class Responses:
     async def _execute(self, execution: Execution) -> None:
         end: End | None = None
         try:
-            await self._save(execution)
-            with execution.scope:
-                end = await self._timed(execution)
+            async with self.containers.held(execution.loop.container_id):
+                await self._save(execution)
+                with execution.scope:
+                    end = await self._timed(execution)
             with anyio.CancelScope(shield=True):
                 await self._end(execution, end or self._interrupted())
         except Exception:

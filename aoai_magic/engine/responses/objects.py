@@ -69,7 +69,7 @@ def usage(prompt: int, completion: int, cached: int) -> Body:
     """Make the usage of a response, in tokens."""
     return {
         "input_tokens": prompt,
-        "input_tokens_details": {"cached_tokens": cached},
+        "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": 0},
         "output_tokens": completion,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": prompt + completion,

@@ -37,8 +37,9 @@ async def create(call: Call) -> Response:
     execution = await _responses(call).create(given, azure=call.azure)
     if given.get("stream"):
         return _stream(_until_over(call, execution))
-    if not execution.background:
-        await _over(call, execution)
+    if execution.background:
+        return reply(execution.beginning)
+    await _over(call, execution)
     return reply(execution.writer.shown())
 
 
