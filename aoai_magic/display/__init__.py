@@ -27,8 +27,8 @@ def open_screen(kind: str = "auto", on_stop: Callable[[], None] | None = None) -
         ended: headless runs), ``terminal``, ``quiet`` (notices, files and the last line
         only), or ``auto``: whichever of the first three suits the place.
     on_stop
-        Called when the user presses Stop, perhaps on another thread; without it there
-        is no such button.
+        Called when the user presses Stop, perhaps on another thread; without it, and
+        in kernels that would not hear it in time, there is no such button.
 
     Raises
     ------
@@ -41,8 +41,9 @@ def open_screen(kind: str = "auto", on_stop: Callable[[], None] | None = None) -
         kind = kind_here()
     if kind == "live":
         from .live import LiveScreen
+        from .place import hears_buttons
 
-        return LiveScreen(on_stop)
+        return LiveScreen(on_stop if hears_buttons() else None)
     if kind == "terminal":
         from .terminal import open_terminal
 

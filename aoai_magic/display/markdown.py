@@ -74,11 +74,16 @@ def plain(text: str) -> str:
 @lru_cache(maxsize=2)
 def _parser(*, footnotes: bool) -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    parser.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False,
-               allow_blank_lines=False, double_inline=True)  # fmt: skip
+    parser.use(
+        dollarmath_plugin,
+        allow_labels=False,
+        allow_space=False,
+        allow_digits=False,
+        double_inline=True,
+    )
     parser.use(amsmath_plugin)
     if footnotes:
-        parser.use(footnote_plugin, inline=False)
+        parser.use(footnote_plugin).disable("footnote_inline")
     parser.inline.ruler.before("escape", "bracket_math", _bracket_math)
     parser.core.ruler.push("harmless", _harmless)
     return parser

@@ -21,6 +21,16 @@ def kind_here() -> str:
     return "live" if _somebody_there(kernel) else "frozen"
 
 
+def hears_buttons() -> bool:
+    """Tell whether a button is heard while an asynchronous cell runs.
+
+    ipykernel does so from version 7 on, which handles a message of a widget while a cell
+    waits; before, it comes when the cell is over, and only an interrupt stops it.
+    """
+    ipykernel = sys.modules.get("ipykernel")
+    return ipykernel is None or ipykernel.version_info[0] >= 7
+
+
 def _kernel() -> Any:
     core = sys.modules.get("IPython")
     shell = core.get_ipython() if core is not None else None

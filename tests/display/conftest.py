@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +19,9 @@ def _english(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def published() -> Iterator[list[dict]]:
     """Every display message in order: ``data``, ``metadata``, ``transient``, ``update``."""
-    shell = InteractiveShell.instance()
+    # No history: its database would be written to after the test's home has gone.
+    config = Config({"HistoryManager": {"enabled": False}})
+    shell = InteractiveShell.instance(config=config)
     before = shell.display_pub
     shell.display_pub = CapturingDisplayPublisher()
     yield shell.display_pub.outputs

@@ -1,0 +1,76 @@
+"""Which screen suits which place, and what it costs to ask."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import ipywidgets as widgets
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from aoai_magic.display import open_screen
+from aoai_magic.display.frozen import FrozenScreen
+from aoai_magic.display.live import LiveScreen
+from aoai_magic.display.place import kind_here
+from aoai_magic.display.terminal import TerminalScreen
+from aoai_magic.view import View
+
+SCREENS = {"terminal": TerminalScreen, "frozen": FrozenScreen, "live": LiveScreen}
+
+
+class Kernel:
+    """What is asked of a kernel: the request that runs now."""
+
+    def __init__(self, request):
+        self.request = request
+
+    def get_parent(self, channel):
+        assert channel == "shell"
+        return self.request
+
+
+@pytest.fixture
+def shell(published):
+    return InteractiveShell.instance()
+
+
+def test_without_ipython_or_without_a_kernel_it_is_a_terminal(shell):
+    assert kind_here() == "terminal"
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind"),
+    [
+        ({"content": {"allow_stdin": True}}, "live"),
+        ({"content": {"allow_stdin": False}}, "frozen"),
+        ({"content": {}}, "frozen"),
+        ({}, "frozen"),
+    ],
+)
+def test_a_kernel_is_as_live_as_the_one_who_asks(shell, request_, kind):
+    shell.kernel = Kernel(request_)
+    assert kind_here() == kind
+    assert isinstance(open_screen("auto"), SCREENS[kind])
+    del shell.kernel
+
+
+@pytest.mark.parametrize(("version", "heard"), [((6, 31, 0), False), ((7, 0, 1), True)])
+def test_a_stop_button_is_shown_only_where_it_is_heard(monkeypatch, shell, version, heard):
+    monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace(version_info=version))
+    screen = open_screen("live", on_stop=lambda: None)
+    screen.show(View())
+    buttons = [w for w in widgets.Widget.widgets.values() if isinstance(w, widgets.Button)]
+    shown = [box for box in widgets.Widget.widgets.values() if isinstance(box, widgets.HBox)]
+    assert any(set(box.children) & set(buttons) for box in shown) is heard
+    screen.close(View())
+
+
+def test_asking_for_the_display_imports_nothing_heavy():
+    code = (
+        "import sys, aoai_magic.display as d; d.open_screen('terminal');"
+        "print([name for name in ('ipywidgets', 'IPython', 'rich') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
