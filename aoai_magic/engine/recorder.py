@@ -53,8 +53,13 @@ class Recorder:
 
     async def open_step(self, type_: str, details: Body) -> StepRecord:
         """Begin a step; its details grow later."""
+        step = self._new_step(type_, details)
+        await self._store.write(step.insert)
+        step.announce()
+        return step
+
+    def _new_step(self, type_: str, details: Body) -> StepRecord:
         step = StepRecord(self._store, self.feed, objects.step(self.run, type_, details))
-        await step.open()
         self.steps.append(step)
         return step
 
@@ -77,7 +82,7 @@ class Recorder:
             "type": "message_creation",
             "message_creation": {"message_id": body["id"]},
         }
-        step = await self.open_step("message_creation", details)
+        step = self._new_step("message_creation", details)
         self.message = MessageRecord(self._store, self.feed, body, step)
         await self.message.open(self.images)
         self.images, self.files = [], []
@@ -119,27 +124,40 @@ class StepRecord:
         self._feed = feed
         self.body = body
 
-    async def open(self) -> None:
-        """Store and announce the step."""
+    def insert(self, connection: Connection) -> None:
+        """Store the step."""
         run_id, thread_id = self.body["run_id"], self.body["thread_id"]
-        await self._store.write(
-            lambda c: store.add(c, STEPS, self.body, run_id=run_id, thread_id=thread_id)
-        )
+        store.add(connection, STEPS, self.body, run_id=run_id, thread_id=thread_id)
+
+    def announce(self) -> None:
+        """Say that the step has begun."""
         self._feed.send("thread.run.step.created", self.body)
         self._feed.send("thread.run.step.in_progress", self.body)
 
+    def update(self, connection: Connection) -> None:
+        """Store the step as it stands."""
+        store.patch(connection, STEPS, self.body["id"], self.body)
+
     async def save(self) -> None:
         """Store the step as it stands."""
-        await self._store.write(lambda c: store.patch(c, STEPS, self.body["id"], self.body))
+        await self._store.write(self.update)
 
     async def close(self, status: str, **changes: Any) -> None:
         """Finish the step."""
+        self.finish(status, **changes)
+        await self.save()
+        self.announce_end()
+
+    def finish(self, status: str, **changes: Any) -> None:
+        """Change the step to a finished one."""
         empty = objects.usage(0, 0, 0)
         usage = self.body["usage"] or empty
         self.body.update(status=status, usage=usage, expires_at=None, **changes)
         self.body[_ENDS[status]] = now()
-        await self.save()
-        self._feed.send(f"thread.run.step.{status}", self.body)
+
+    def announce_end(self) -> None:
+        """Say that the step is finished."""
+        self._feed.send(f"thread.run.step.{self.body['status']}", self.body)
 
     def delta(self, call: Body) -> None:
         """Announce a change of a tool call."""
@@ -223,17 +241,20 @@ class MessageRecord:
         self._pieces: list[str] = []
 
     async def open(self, images: list[str]) -> None:
-        """Store and announce the message, its images first."""
-        thread_id, run_id = self.body["thread_id"], self.body["run_id"]
-        await self._store.write(
-            lambda c: store.add(c, MESSAGES, self.body, thread_id=thread_id, run_id=run_id)
-        )
+        """Store and announce step and message, the message's images first."""
+        await self._store.write(self._insert)
+        self.step.announce()
         self._feed.send("thread.message.created", self.body)
         self._feed.send("thread.message.in_progress", self.body)
         for index, id_ in enumerate(images):
             part = objects.image_file(id_)
             self.body["content"].append(part)
             self._delta({"index": index, **part})
+
+    def _insert(self, connection: Connection) -> None:
+        thread_id, run_id = self.body["thread_id"], self.body["run_id"]
+        self.step.insert(connection)
+        store.add(connection, MESSAGES, self.body, thread_id=thread_id, run_id=run_id)
 
     def write(self, text: str) -> None:
         """Append to the text."""
@@ -256,7 +277,10 @@ class MessageRecord:
         )
 
     async def close(self, links: dict[str, str], reason: str | None) -> None:
-        """Finish message and step; ``links`` gives the file ids of the session's files."""
+        """Finish the message, and the step if the message is whole.
+
+        ``links`` gives the file ids of the session's files.
+        """
         if self._pieces:
             self._finish_text(links)
         time = now()
@@ -267,13 +291,16 @@ class MessageRecord:
                 "incomplete_at": time,
                 "incomplete_details": {"reason": reason},
             }
+        else:
+            self.step.finish("completed")
         changes = {"content": self.body["content"], **ended}
         stored = await self._store.write(lambda c: self._save(c, changes))
         self._feed.send(f"thread.message.{ended['status']}", stored)
         if reason is None:
-            await self.step.close("completed")
+            self.step.announce_end()
 
     def _save(self, connection: Connection, changes: Body) -> Body:
+        self.step.update(connection)
         stored = store.patch(connection, MESSAGES, self.body["id"], changes)
         return stored or {**self.body, **changes}
 
