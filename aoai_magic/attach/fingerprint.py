@@ -2,11 +2,11 @@
 
 A table is hashed in pieces of about `PIECE` bytes: the memory of numbers and texts as it
 is, without a copy; nested types as Arrow serialises them. Pieces are hashed on all
-processors (hashlib lets go of the interpreter's lock), and the hash of the schema and of
-the pieces' hashes is the table's: it sees every cell, null, dtype and column name, and
-makes no difference between one chunk and several, or between a slice and a copy of it.
-SHA-256 because processors have instructions for it: measured, it is twice as fast as
-BLAKE2 in the standard library.
+processors, and the SHA-256 of the schema and of the pieces' hashes is the table's: it sees
+every cell, null, dtype and column name, and makes no difference between one chunk and
+several, or between a slice and a copy of it. Pieces are hashed with BLAKE3, which is as
+hard to deceive as SHA-256 and was measured to be four to eight times as fast; looking at
+data would otherwise take a good part of the time of sending it.
 
 Two equal values may get different hashes (a pickled column need not come out the same
 twice, nor what stands in memory below a null); they are then sent again. Different
@@ -23,6 +23,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from blake3 import blake3
 
 from aoai_magic.parcel import Contents
 
@@ -44,7 +46,7 @@ def of_contents(contents: Contents, *names: str) -> str:
 
 def of_bytes(data: bytes, name: str) -> str:
     """Hash bytes under a file's name."""
-    return _combined([name.encode("utf-8", "surrogateescape"), hashlib.sha256(data).digest()])
+    return _combined([name.encode("utf-8", "surrogateescape"), blake3(data).digest()])
 
 
 def of_files(files: Iterable[tuple[str, Path]], name: str) -> str:
@@ -84,7 +86,7 @@ def _plain_columns(table: Any) -> Iterator[Any]:
 
 
 def _hash_piece(piece: Any) -> bytes:
-    digest = hashlib.sha256(f"{len(piece)} {piece.null_count}".encode())
+    digest = blake3(f"{len(piece)} {piece.null_count}".encode())
     for buffer in _buffers(piece):
         digest.update(buffer)
     return digest.digest()
@@ -141,7 +143,7 @@ def _serialised(piece: Any) -> Any:
 
 
 def _hash_file(path: Path) -> bytes:
-    digest = hashlib.sha256()
+    digest = blake3()
     with path.open("rb") as file:
         while block := file.read(PIECE):
             digest.update(block)
