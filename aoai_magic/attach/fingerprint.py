@@ -88,7 +88,7 @@ def _plain_columns(table: Any) -> Iterator[Any]:
 def _hash_piece(piece: Any) -> bytes:
     digest = blake3(f"{len(piece)} {piece.null_count}".encode())
     for buffer in _buffers(piece):
-        digest.update(buffer)
+        digest.update(memoryview(buffer).cast("B"))
     return digest.digest()
 
 
