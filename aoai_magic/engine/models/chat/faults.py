@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..base import ModelError
@@ -108,7 +109,11 @@ def _code(error: Exception) -> Any:
 
 
 def _message(error: Exception) -> str:
-    return str(getattr(error, "message", error))
+    """Give the server's words; older SDKs put the whole body into the error's own message."""
+    body = getattr(error, "body", None)
+    if isinstance(body, Mapping) and body.get("message"):
+        return str(body["message"])
+    return body if body and isinstance(body, str) else str(getattr(error, "message", error))
 
 
 def _quote(error: Exception, secrets: tuple[str, ...]) -> str:

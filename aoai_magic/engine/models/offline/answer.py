@@ -32,7 +32,7 @@ Without a language model I follow fixed rules. Here is what I can do with attach
 - correlations, joining two tables, rows that meet a condition
 - converting to CSV, JSON or Excel, and solving equations
 
-For everything else configure a model, for example `%assistant config` or `--model openai:MODEL`.""",
+For everything else choose a model, for example with `--model openai:MODEL`.""",
     "ja": """\
 言語モデルを使わず、決まった規則で動いています。添付したデータについて、次のことができます。
 

@@ -110,14 +110,19 @@ def examples(column, kind):
     if kind in ("number", "date"):
         return [str(present.min()), str(present.max())] if len(present) else []
     counts = present.map(str).value_counts()
-    values = [value for value in counts.index if len(value) <= 40 and value == " ".join(value.split())]
-    return values[: 30 if len(counts) <= 30 else 3]
+    values = [value for value in counts.index if len(value) <= 40]
+    values = [value for value in values if value == " ".join(value.split())]
+    values = values[: 30 if len(counts) <= 30 else 3]
+    while len(str(values)) > 400:
+        values.pop()
+    return values
 
 
 def show(name, value, **more):
     """Print one table."""
     frame = as_frame(value)
-    print(f"{name}: {len(frame)} rows x {frame.shape[1]} columns {json.dumps(more, ensure_ascii=False)}")
+    rest = json.dumps(more, ensure_ascii=False)
+    print(f"{name}: {len(frame)} rows x {frame.shape[1]} columns {rest}")
     for place, label in enumerate(frame.columns):
         column = frame.iloc[:, place]
         kind, form = kind_of(column)

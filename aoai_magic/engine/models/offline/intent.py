@@ -29,6 +29,7 @@ _NUMBERS = [
     rf"(?:上位|下位|トップ|ベスト|ワースト|前|後|最初の)\s*([\d０-９]+|{HAN_NUMBER})",
     rf"([\d０-９]+|{HAN_NUMBER})\s*(?:件|名|位|社|人|個|大)",
 ]
+_AND = re.compile(r"\s*(and|と|和|與|及|、|&)\s*")
 _DATA = re.compile(
     r"\b(data|file|table|dataset|frame|everything)\b|データ|ファイル|資料|檔案|數據|全部",
     re.IGNORECASE,
@@ -123,11 +124,9 @@ class Reading:
         """The column that stands before the grouping one: "地域と商品ごと"."""
         place = self._grouping
         for mention in self.named:
-            if place and mention.column.categorical and mention.end < place.start:
-                if re.fullmatch(
-                    r"\s*(and|と|和|與|及|、|&)\s*", self.text[mention.end : place.start]
-                ):
-                    return mention
+            joint = self.text[mention.end : place.start] if place else ""
+            if mention.column.categorical and _AND.fullmatch(joint):
+                return mention
         return None
 
     @property
@@ -153,10 +152,16 @@ class Reading:
 
 def needs_data(prompt: str, names: Collection[str] = ()) -> bool:
     """Whether a prompt can be about tables, as far as its words and the files' names tell."""
-    kinds = {vocabulary.first(clause, vocabulary.KINDS) for clause in clauses(prompt)}
-    if algebra.find(prompt) or kinds == {"unsupported"}:
+    if is_refused(prompt):
         return False
-    return kinds != {None} or _names_a_concept(prompt) or any(name in prompt for name in names)
+    kinds = {vocabulary.first(clause, vocabulary.KINDS) for clause in clauses(prompt)}
+    return bool(kinds - {None}) or _names_a_concept(prompt) or any(name in prompt for name in names)
+
+
+def is_refused(prompt: str) -> bool:
+    """Whether a prompt is no matter of tables: algebra, or beyond all rules."""
+    kinds = {vocabulary.first(clause, vocabulary.KINDS) for clause in clauses(prompt)}
+    return bool(algebra.find(prompt)) or kinds == {"unsupported"}
 
 
 def _names_a_concept(prompt: str) -> bool:

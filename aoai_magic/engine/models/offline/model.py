@@ -18,7 +18,7 @@ from . import answer, repair
 from .conversation import Conversation, Exchange, Step, read_conversation
 from .findings import Findings, read_findings
 from .inspection import OPENING, SUFFIXES, inspection_code, read_inspection, sizes, unreadable
-from .intent import needs_data, read_tasks
+from .intent import is_refused, needs_data, read_tasks
 from .language import Language, detect
 from .recipes import RECIPES, ending
 from .schema import Table
@@ -103,11 +103,7 @@ def _wants_a_look(talk: Conversation) -> bool:
         return False
     follows = any(_is_look(step) for past in talk.exchanges[:-1] for step in past.steps)
     stems = {name.rpartition(".")[0] for name in talk.files} - {""}
-    return needs_data(now.prompt, stems) or (follows and not _refused(now.prompt))
-
-
-def _refused(prompt: str) -> bool:
-    return all(task.kind in {"help", "solve"} for task in read_tasks(prompt, (), None))
+    return needs_data(now.prompt, stems) or (follows and not is_refused(now.prompt))
 
 
 def _is_look(step: Step) -> bool:

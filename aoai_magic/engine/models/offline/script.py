@@ -6,8 +6,8 @@ Names and values of the data enter the code through `literal` alone.
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
 from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
 
 from .filters import Filter
 from .language import Language, Phrase
@@ -17,11 +17,6 @@ from .task import Task, Way, used_columns
 FOLDER = "/mnt/data"
 """Where the session's files are."""
 
-FONTS = (
-    "Noto Sans CJK JP", "Noto Sans CJK TC", "IPAexGothic", "Hiragino Sans", "PingFang TC",
-    "Microsoft JhengHei", "Yu Gothic",
-)  # fmt: skip
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _READERS = {
     "csv": "read_csv", "tsv": "read_csv", "xlsx": "read_excel", "xls": "read_excel",
     "json": "read_json", "jsonl": "read_json", "parquet": "read_parquet",
@@ -52,24 +47,9 @@ def comment(text: str) -> str:
     return "# " + capital(" ".join(text.split())).rstrip(".") + "."
 
 
-def imports(draw: bool = False, text: str = "") -> list[str]:
-    """Import pandas, and for drawing matplotlib; `text` is what charts will show."""
-    lines = ["import matplotlib.pyplot as plt"] if draw else []
-    lines = [*lines, "import pandas as pd", ""]
-    return lines + _fonts() if draw and _CJK.search(text) else lines
-
-
-def _fonts() -> list[str]:
-    """Choose a font with Japanese and Chinese characters, of those that are installed."""
-    return [
-        "from matplotlib import font_manager",
-        "",
-        "installed = {font.name for font in font_manager.fontManager.ttflist}",
-        f"fonts = [name for name in {listed(FONTS)} if name in installed]",
-        'plt.rcParams["font.family"] = [*fonts[:1], "DejaVu Sans"]',
-        'plt.rcParams["axes.unicode_minus"] = False',
-        "",
-    ]
+def imports(draw: bool = False) -> list[str]:
+    """Import pandas, and for drawing matplotlib."""
+    return [*(["import matplotlib.pyplot as plt"] if draw else []), "import pandas as pd", ""]
 
 
 def drawing(task: Task, way: Way) -> bool:
@@ -80,9 +60,7 @@ def drawing(task: Task, way: Way) -> bool:
 def begin(task: Task, way: Way, what: str, chart: bool = False) -> list[str]:
     """Say what the code does, load the data, convert the columns in use, keep the rows wanted."""
     assert task.table is not None
-    texts = [what, *(c.name for c in task.table.columns)]
-    texts += [value for column in task.table.columns for value in column.values]
-    lines = [comment(what), *imports(chart, " ".join(texts))]
+    lines = [comment(what), *imports(chart)]
     lines += load(task.table, way, "df", used_columns(task))
     if task.filters:
         lines += [condition(wanted) for wanted in task.filters]

@@ -70,7 +70,8 @@ KINDS: Mapping[str, re.Pattern[str]] = {
     ),
     "overview": _any(
         r"\b(overview|describe|summar\w+|explor\w+|insights?|analy[sz]\w*|profile|schema|columns)\b",
-        r"\bwhat('s| is| are| does)\b.*\b(in|inside) (the|this|these|my|that) \w+$|\blook at\b|\btell me about\b",
+        r"\bwhat('s| is| are| does)\b.*\b(in|inside) (the|this|these|my|that) \w+$",
+        r"\blook at\b|\btell me about\b",
         r"\bwhat\b.*\b(data|table|dataset|columns)\b",
         r"概要|要約|分析|概観|列名|どんなデータ|中身|サマリ|概覽|概览|摘要|描述|總結|总结|欄位|概況|看看|了解",
     ),
@@ -84,7 +85,8 @@ KINDS: Mapping[str, re.Pattern[str]] = {
         r"行を|一覧|リスト|抽出|絞り込|表示|列出|篩選|筛选|顯示|找出",
     ),
     "compare": _any(
-        r"\b(compar\w+|average|mean|total|sum|median|by|per|for each|in each|across|vs\.?|versus)\b",
+        r"\b(compar\w+|average|mean|total|sum|median|vs\.?|versus)\b",
+        r"\b(by|per|for each|in each|across)\b",
         r"比較|比べ|平均|合計|総計|中央値|別の|別に|別|ごと|毎に",
         r"比较|總和|總計|總額|總|加總|中位數|按|依|每個|各",
     ),
@@ -152,11 +154,13 @@ SAVE = _any(
     r"保存|出力|書き出|ファイルに|エクスポート|存成|存檔|存到|儲存|匯出|導出|下載|存為|輸出",
 )
 LOW = _any(
-    r"\b(bottom|worst|lowest|smallest|(?<!at )least|fewest|cheapest|minimum|min|slowest|declin\w+|shr[aiu]nk)\b",
+    r"\b(bottom|worst|lowest|smallest|(?<!at )least|fewest|cheapest|minimum|min)\b",
+    r"\b(slowest|declin\w+|shr[aiu]nk)\b",
     r"下位|最低|最小|ワースト|最少|最差|後\s*\d+\s*名|倒數|衰退|(低|少な|小さ|安)い順|由低到高",
 )
 SAME = _any(
-    r"\b(same|it|them|that|this|those|these|again|instead|now|also|too|only|just|what about|how about)\b",
+    r"\b(same|it|them|that|this|those|these|again|instead|now|also|too|only|just)\b",
+    r"\b(what|how) about\b",
     r"^\s*(and|but|or)\b",
     r"同じ|それ|これ|今度|代わり|だけ|のみ|ではなく|同様|次は|その|では",
     r"同樣|一樣|這個|它|那個|改成|換成|只看|只要|改為|那麼|再|只有|呢",
@@ -172,17 +176,20 @@ WHICH = _any(
 ROWS = _any(r"\b(rows?|records?|entries|lines|orders?|transactions?)\b", r"行|レコード|件|筆|列")
 
 CONCEPTS: tuple[tuple[str, ...], ...] = (
-    ("revenue", "sales", "sale", "amount", "turnover", "income", "売上", "売上高", "金額", "營收", "銷售額", "銷售", "營業額", "收入", "业绩", "業績"),
+    ("revenue", "sales", "sale", "amount", "turnover", "income",
+     "売上", "売上高", "金額", "營收", "銷售額", "銷售", "營業額", "收入", "业绩", "業績"),
     ("profit", "margin", "earnings", "利益", "粗利", "利潤", "毛利", "獲利"),
     ("quantity", "qty", "units", "volume", "数量", "個数", "販売数", "數量", "件數", "銷量"),
     ("price", "cost", "unit price", "価格", "単価", "値段", "價格", "單價", "售價"),
     ("date", "day", "time", "timestamp", "日付", "日時", "年月日", "日期", "時間"),
-    ("customer", "client", "buyer", "account", "顧客", "お客様", "得意先", "取引先", "客戶", "客户", "顧客"),
+    ("customer", "client", "buyer", "account",
+     "顧客", "お客様", "得意先", "取引先", "客戶", "客户", "顧客"),
     ("region", "area", "territory", "zone", "地域", "エリア", "地方", "地區", "区域", "區域"),
     ("country", "nation", "国", "國家", "国家"),
     ("city", "town", "市", "都市", "城市", "市区町村"),
     ("product", "item", "goods", "商品", "製品", "品目", "產品", "产品", "品項"),
-    ("category", "type", "segment", "class", "カテゴリ", "カテゴリー", "分類", "類別", "種類", "类别"),
+    ("category", "type", "segment", "class",
+     "カテゴリ", "カテゴリー", "分類", "類別", "種類", "类别"),
     ("department", "division", "team", "部署", "部門", "部门"),
     ("store", "shop", "branch", "店舗", "支店", "店", "門市", "分店", "商店"),
     ("salary", "wage", "pay", "給与", "給料", "年収", "薪資", "薪水", "薪水"),

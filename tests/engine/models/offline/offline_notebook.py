@@ -46,8 +46,10 @@ for line in sys.stdin:
     # Warnings of the code that the model writes fail it: users would see them.
     with contextlib.redirect_stdout(out), warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.filterwarnings("ignore", message="numpy.ndarray size changed")
-        warnings.filterwarnings("ignore", module="importlib")
+        for module in ("importlib", "sympy", "mpmath", "dateutil"):
+            warnings.filterwarnings("ignore", category=DeprecationWarning, module=module)
+        # Charts of the session find a font by themselves; here there may be none.
+        warnings.filterwarnings("ignore", message="Glyph")
         builtins.__import__ = importing
         try:
             exec(compile(job["code"], "cell", "exec"), space)
@@ -60,7 +62,7 @@ for line in sys.stdin:
         for number in plt.get_fignums():
             figure = plt.figure(number)
             figure.canvas.draw()
-            titles = [ax.get_title() for ax in figure.axes] + [figure.get_suptitle()]
+            titles = [ax.get_title() for ax in figure.axes] + [t.get_text() for t in figure.texts]
             figures.append([title for title in titles if title])
         plt.close("all")
     print(json.dumps({"output": out.getvalue(), "figures": figures}), flush=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import anyio
 import numpy as np
 import pandas as pd
-import polars
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from aoai_magic.engine.models.base import ModelError, Request
@@ -185,8 +186,8 @@ async def test_kinds_of_files(notebook, sales, suffix):
     path = notebook.folder / f"orders.{suffix}"
     writers = {
         "tsv": lambda: sales.to_csv(path, sep="\t", index=False),
-        "json": lambda: sales.to_json(path),
-        "jsonl": lambda: sales.to_json(path, orient="records", lines=True),
+        "json": lambda: sales.to_json(path, date_format="iso"),
+        "jsonl": lambda: sales.to_json(path, orient="records", lines=True, date_format="iso"),
         "xlsx": lambda: sales.to_excel(path, index=False),
         "parquet": lambda: sales.to_parquet(path),
         "feather": lambda: sales.to_feather(path),
@@ -209,11 +210,9 @@ async def test_sheets_are_tables(notebook, sales):
 
 @pytest.mark.parametrize("kind", ["polars", "pyarrow", "indexed", "series", "labelled", "nullable"])
 async def test_kinds_of_variables(notebook, sales, kind):
-    import pyarrow
-
     values = {
-        "polars": lambda: polars.from_pandas(sales),
-        "pyarrow": lambda: pyarrow.Table.from_pandas(sales),
+        "polars": lambda: pl.from_pandas(sales),
+        "pyarrow": lambda: pa.Table.from_pandas(sales),
         "indexed": lambda: sales.set_index(["region", "order_date"]),
         "series": lambda: sales.set_index("region").revenue,
         "labelled": lambda: sales.rename(columns={"quantity": 3}),

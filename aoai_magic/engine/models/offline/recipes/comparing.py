@@ -195,7 +195,8 @@ def _top_code(task: Task, way: Way, language: Language) -> list[str]:
         task, way, f"{by(task, language)}: {'bottom' if task.lowest else 'top'} {count}", draw
     )
     lines += [
-        f"result = {aggregated(task, literal(group))}.{pick}({count}).reset_index(name={literal(value)})",
+        f"result = {aggregated(task, literal(group))}.{pick}({count})",
+        f"result = result.reset_index(name={literal(value)})",
         "",
         *show("result", f"result.head({_MOST_SHOWN})"),
     ]

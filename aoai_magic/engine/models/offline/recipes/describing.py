@@ -69,10 +69,12 @@ def _line(column: Column) -> tuple[str, ...]:
 
 
 _GAPS: Phrase = {
-    "en": "{total} values are missing in {columns} columns; most in **{worst}** ({count}, {share}).",
+    "en": "{total} values are missing in {columns} columns; "
+    "most in **{worst}** ({count}, {share}).",
     "ja": "欠損値は {columns} 列に合計 {total} 個あります。最も多いのは "
     "**{worst}**({count} 個、{share})です。",
-    "zh": "共有 {total} 個缺失值,分布在 {columns} 個欄位;最多的是 **{worst}**({count} 個,{share})。",
+    "zh": "共有 {total} 個缺失值,分布在 {columns} 個欄位;"
+    "最多的是 **{worst}**({count} 個,{share})。",
 }
 _NO_GAPS: Phrase = {
     "en": "No values are missing.",
@@ -120,7 +122,8 @@ _SPREAD: Phrase = {
 }
 _FREQUENT: Phrase = {
     "en": "**{name}** has {distinct} different values; the most frequent is **{best}** ({count}).",
-    "ja": "**{name}** には {distinct} 種類の値があります。最も多いのは **{best}**({count} 件)です。",
+    "ja": "**{name}** には {distinct} 種類の値があります。"
+    "最も多いのは **{best}**({count} 件)です。",
     "zh": "**{name}** 有 {distinct} 種值;最常見的是 **{best}**({count} 筆)。",
 }
 _DISTRIBUTION: Phrase = {

@@ -79,7 +79,8 @@ def _scatter(task: Task, names: list[str]) -> list[str]:
     x, y = names[:2]
     return [
         "fig, ax = plt.subplots(figsize=(7, 5))",
-        f'ax.scatter(numbers[{literal(x)}], numbers[{literal(y)}], s=14, alpha=0.5, color="#4c78a8")',
+        f"x, y = numbers[{literal(x)}], numbers[{literal(y)}]",
+        'ax.scatter(x, y, s=14, alpha=0.5, color="#4c78a8")',
         *finish(titled(f"{y} / {x}", task), x=x, y=y, grid="both"),
     ]
 
