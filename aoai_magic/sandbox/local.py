@@ -119,28 +119,32 @@ class LocalSession:
 
     async def run(self, code: str, timeout: float | None = None) -> AsyncIterator[Event]:
         """Run one cell; see `Session.run`."""
-        async with self._lock:
+        await self._lock.acquire()
+        try:
             interpreter = await self.ensure()
             if self._lost:
                 yield Ended(f"{self._lost}; {_PUT_AWAY}")
             self._lost, self._has_state = "", True
-            cell = Cell(interpreter, self._limits, timeout or self._limits.cell_seconds)
-            self._cell = cell
+            cell = self._cell = Cell(
+                interpreter, self._limits, timeout or self._limits.cell_seconds
+            )
             cell.start(code)
-            try:
-                async for event in cell.events():
-                    if isinstance(event, Ended):
-                        self._has_state = False
-                    yield event
-            finally:
-                await asyncio.shield(asyncio.ensure_future(self._finish(cell)))
+            async for event in cell.events():
+                if isinstance(event, Ended):
+                    self._has_state = False
+                yield event
+        finally:
+            # A task of its own: who cancels this one must not set a running cell free.
+            await asyncio.shield(asyncio.ensure_future(self._finish()))
 
-    async def _finish(self, cell: Cell) -> None:
+    async def _finish(self) -> None:
         """Stop the cell if it still runs, as when nobody takes its events any more."""
-        cell.interrupt()
-        await cell.wait()
-        self._cell = None
-        self.used = time.monotonic()
+        try:
+            await self.interrupt()
+        finally:
+            self._cell = None
+            self.used = time.monotonic()
+            self._lock.release()
 
     async def interrupt(self) -> None:
         """Stop the running cell within a second."""

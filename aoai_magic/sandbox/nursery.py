@@ -129,6 +129,7 @@ class Nursery:
             socket.send_fds(self._control, [plan.encode()], given)
             message, descriptors, _, _ = socket.recv_fds(self._control, 1 << 16, 1)
         except OSError as error:
+            self._kill()  # a late answer would be taken for that to the next question
             raise SandboxError(f"The sandbox's helper process does not answer: {error}.") from None
         reply = json.loads(message) if message else {"error": "it has ended"}
         if not descriptors:
