@@ -126,6 +126,11 @@ def as_async_cell(lines: list[str]) -> list[str]:
     return [f"await get_ipython().magics_manager.registry['AssistantMagics'].{call}\n"]
 
 
+# IPython leaves transformers so marked out when it asks whether a cell is complete. In a
+# terminal a magic's cell is complete after an empty line; rewritten, its first line would be.
+as_async_cell.has_side_effects = True  # type: ignore[attr-defined]
+
+
 def register(shell: InteractiveShell) -> AssistantMagics:
     """Add the magics, the asynchronous cell and the completer to a shell; idempotent."""
     from .completion import complete
