@@ -20,6 +20,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import anyio
 from openai import OpenAI
 from sqlalchemy import insert
 
@@ -111,14 +112,19 @@ def milliseconds(times):
 
 def fill(data_dir, thread_id):
     """Write a long thread straight into the database."""
-    store = Store(f"sqlite:///{data_dir / 'engine.sqlite'}")
     rows = []
     for number in range(MESSAGES_IN_A_LONG_THREAD):
         body = objects.message(thread_id, "user", [objects.text(f"Message {number}.")])
         rows.append({"id": body["id"], "at": now_ns(), "body": body, "thread_id": thread_id})
-    with store._writers.begin() as connection:
+
+    def write(connection):
         for start in range(0, len(rows), 1000):
             connection.execute(insert(MESSAGES), rows[start : start + 1000])
+
+    async def fill():
+        await Store(f"sqlite:///{data_dir / 'engine.sqlite'}").write(write)
+
+    anyio.run(fill)
 
 
 def main(runs):

@@ -77,6 +77,7 @@ class RunLoop:
     def __init__(self, services: Services, recorder: Recorder, context: Body) -> None:
         self._services = services
         self._recorder = recorder
+        self.context = context
         self._azure = bool(context.get("azure"))
         self._additional = context.get("additional_instructions")
         self._toolbox = Toolbox(recorder.run)
@@ -171,6 +172,9 @@ class RunLoop:
     def _resume(self, steps: list[Body]) -> None:
         """Take up the count where a run stopped to ask its client."""
         self._first = not steps
+        pending = self.context.get("pending", {})
+        self._recorder.images = list(pending.get("images", ()))
+        self._recorder.files = list(pending.get("files", ()))
         for usage in filter(None, (step["usage"] for step in steps)):
             self.tokens["prompt"] += usage["prompt_tokens"]
             self.tokens["completion"] += usage["completion_tokens"]

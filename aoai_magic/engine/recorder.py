@@ -39,12 +39,19 @@ class Recorder:
         self.files: list[str] = []
         self.links: dict[str, str] = {}
 
-    async def set_run(self, status: str, was: tuple[str, ...], **changes: Any) -> bool:
+    @property
+    def pending(self) -> Body:
+        """What the next message has to show, to be kept while a client is asked."""
+        return {"images": self.images, "files": self.files}
+
+    async def set_run(
+        self, status: str, was: tuple[str, ...], columns: Body, **changes: Any
+    ) -> bool:
         """Move the run on to ``status``, if it still is in one of ``was``."""
         changes = {"status": status, **changes}
         where = RUNS.c.status.in_(was)
         run = await self._store.write(
-            lambda c: store.patch(c, RUNS, self.run["id"], changes, where, status=status)
+            lambda c: store.patch(c, RUNS, self.run["id"], changes, where, status=status, **columns)
         )
         if run is not None:
             self.run = run

@@ -53,6 +53,7 @@ class Runs:
         self._tasks = tasks
         self._executions: dict[str, Execution] = {}
         self._stopping = False
+        self._orphans: set[str] = set()
 
     # Creating and launching
 
@@ -110,7 +111,7 @@ class Runs:
     async def _converse(self, recorder: Recorder, loop: RunLoop) -> Ending:
         """Run the loop to its end, which an error or the run's deadline may be."""
         started = recorder.run["started_at"] or now()
-        if not await recorder.set_run("in_progress", ("queued",), started_at=started):
+        if not await recorder.set_run("in_progress", ("queued",), {}, started_at=started):
             return self._interrupted()
         with anyio.move_on_after(max(recorder.run["expires_at"] - now(), 0)):
             return await self._guarded(recorder, loop)
@@ -134,16 +135,18 @@ class Runs:
             await recorder.abandon(status, ending.changes.get("last_error"), ending.message)
         elif status == "incomplete":
             await recorder.cut(ending.message)
-        changes = dict(ending.changes)
-        if status != "requires_action":
+        changes, columns = dict(ending.changes), {}
+        if status == "requires_action":
+            columns["context"] = {**loop.context, "pending": recorder.pending}
+        else:
             tokens = loop.tokens
             usage = objects.usage(tokens["prompt"], tokens["completion"], tokens["cached"])
             changes |= {"usage": usage, "expires_at": None, "required_action": None}
         was = EXECUTING if status in ("cancelled", "failed", "expired") else ("in_progress",)
-        if not await recorder.set_run(status, was, **changes):
+        if not await recorder.set_run(status, was, columns, **changes):
             # It was cancelled in the last moment, and everything in it is finished.
             end = {"cancelled_at": now(), "expires_at": None, "usage": changes.get("usage")}
-            await recorder.set_run("cancelled", ("cancelling",), **end)
+            await recorder.set_run("cancelled", ("cancelling",), {}, **end)
 
     # What clients do to runs
 
@@ -256,15 +259,20 @@ class Runs:
     async def recover(self) -> None:
         """End the runs whose engine is gone and those whose client never answered."""
         query = select(RUNS).where(RUNS.c.status.in_(ACTIVE))
+        orphans = set()
         for row in await self._services.store.read(lambda c: c.execute(query).all()):
             if row.status == "requires_action":
                 if row.body["expires_at"] <= now():
                     await self._settle(row.body, "expired", {})
-            elif row.id not in self._executions and not self._lives(row.owner):
+            elif row.owner != self._instance.id:
+                if not self._instance.alive(row.owner):
+                    await self._settle(row.body, *_abandoned(row.status))
+            elif row.id in self._orphans and row.id not in self._executions:
                 await self._settle(row.body, *_abandoned(row.status))
-
-    def _lives(self, owner: str | None) -> bool:
-        return owner != self._instance.id and self._instance.alive(owner)
+            elif row.id not in self._executions:
+                # Stored, and about to be launched; if not, its end could not be stored.
+                orphans.add(row.id)
+        self._orphans = orphans
 
     async def _settle(self, run: Body, status: str, changes: Body) -> None:
         await self._services.store.write(lambda c: _close(c, run, status, changes))

@@ -8,10 +8,12 @@ import os
 import socket
 import sys
 import threading
+from contextlib import suppress
 
 import uvicorn
 
 from aoai_magic.engine.app import create_app
+from aoai_magic.engine.auth import is_loopback
 from aoai_magic.engine.config import EngineConfig
 
 LIFELINE = "AOAI_MAGIC_LIFELINE"
@@ -39,6 +41,8 @@ def serve(config: EngineConfig) -> None:
 
     Raises
     ------
+    ValueError
+        When the address is not loopback and there is no configured token.
     OSError
         When the address cannot be bound; the text names it.
     SpecError, ModelError
@@ -46,6 +50,11 @@ def serve(config: EngineConfig) -> None:
     SystemExit
         When the engine could not start; the log says why.
     """
+    if config.token is None and not is_loopback(config.host):
+        raise ValueError(
+            f"Without a token of your own only loopback is served, not {config.host}; "
+            "set AOAI_MAGIC_TOKEN or use --token-file."
+        )
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=_FORMAT)
     bound = _bind(config.host, config.port)
     settings = uvicorn.Config(
@@ -58,7 +67,8 @@ def serve(config: EngineConfig) -> None:
     server = Server(settings)
     if os.environ.get(LIFELINE) == "stdin":
         threading.Thread(target=_watch_lifeline, args=(server,), daemon=True).start()
-    server.run(sockets=[bound])
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[bound])
     if not server.started:
         raise SystemExit(3)
 
