@@ -58,7 +58,8 @@ class FrontendBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         # In the output folder, as an entry of its own would be written through the link
         # that `jupyter-builder develop` leaves, and clash with itself in the next build.
         shutil.copy2(self.sources / "install.json", self.output / "install.json")
-        build_data["shared_data"][str(self.output)] = SHARE
+        if self.target_name == "wheel":
+            build_data["shared_data"][str(self.output)] = SHARE
 
     def _wanted(self) -> bool:
         mode = _mode()

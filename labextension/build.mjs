@@ -43,9 +43,12 @@ function bundle() {
   rmSync(output, { recursive: true, force: true });
   const core = 'node_modules/@jupyterlab/core-meta/core.package.json';
   run('node_modules/@jupyter/builder/lib/build-labextension.js', '--core-package-file', core, '.');
-  const file = join(output, 'package.json');
-  const metadata = JSON.parse(readFileSync(file, 'utf8'));
-  writeFileSync(file, JSON.stringify({ ...metadata, version: version() }, null, 2) + '\n');
+  // JupyterLab shows the first, and gives the second's version to the settings.
+  for (const name of ['package.json', 'schemas/aoai-magic/package.json.orig']) {
+    const file = join(output, name);
+    const metadata = JSON.parse(readFileSync(file, 'utf8'));
+    writeFileSync(file, JSON.stringify({ ...metadata, version: version() }, null, 2) + '\n');
+  }
 }
 
 function tests(folder) {
