@@ -75,9 +75,9 @@ def read_table(source: Path | bytes, name: str, library: str = "pandas") -> Fram
     try:
         data = _content(source)
         return reader(data, library) if data else None
-    except MemoryError:
-        return None
-    except Exception:  # what the parsers of seven formats raise has no common base
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # the errors of these parsers have no common base; polars panics
         return None
 
 

@@ -26,7 +26,7 @@ def describe(value: object) -> str | None:
     name = type(value).__name__
     size = parcel.shape(value)
     if size is None:
-        return name if _is_lazy(value) or _is_stream(value) else None
+        return name if any(matches(value) for matches, _ in _OTHERS) else None
     dimensions = getattr(value, "shape", size)
     if not dimensions:
         return f"{name}, no dimensions"
@@ -76,8 +76,7 @@ def attach(
     AttachError
         The value holds something that cannot be written.
     """
-    whole = _eager(value)
-    taken, note = _sampled(whole, rows)
+    taken, note = _sampled(_read(name, value), rows)
     contents = _contents(name, taken)
     digest = fingerprint.of_contents(contents, name, filename)
     return Attachment(
@@ -105,6 +104,16 @@ def _packed(contents: parcel.Contents, name: str, folder: Path) -> Path:
         ) from error
 
 
+def _read(name: str, value: object) -> Any:
+    try:
+        return _eager(value)
+    except Exception as error:  # whatever a query of the user's may raise
+        raise AttachError(
+            f"{name} cannot be attached because reading its rows failed "
+            f"({card_.clean(str(error), 200)}); make a DataFrame of it and attach that."
+        ) from error
+
+
 def _contents(name: str, value: object) -> parcel.Contents:
     try:
         return parcel.contents(value)
@@ -116,24 +125,45 @@ def _contents(name: str, value: object) -> parcel.Contents:
 
 
 def _eager(value: Any) -> Any:
-    """Turn what has no rows yet into what has."""
+    """Turn what has no rows in memory yet, or not in a library of ours, into what has."""
     if parcel.supported(value):
         return value
-    if _is_lazy(value):
-        return value.collect()
+    read = next(read for matches, read in _OTHERS if matches(value))
+    return read(value)
+
+
+def _is(module: str, name: str) -> Callable[[object], bool]:
+    """Whether a value is of that class, which is looked for but never imported."""
+
+    def matches(value: object) -> bool:
+        kind = getattr(sys.modules.get(module), name, None)
+        return isinstance(kind, type) and isinstance(value, kind)
+
+    return matches
+
+
+def _offers(protocol: str) -> Callable[[object], bool]:
+    return lambda value: callable(getattr(type(value), protocol, None))
+
+
+def _from_stream(value: Any) -> Any:
     import pyarrow as pa
 
     return pa.table(value)
 
 
-def _is_lazy(value: object) -> bool:
-    polars = sys.modules.get("polars")
-    return polars is not None and isinstance(value, polars.LazyFrame)
+def _from_interchange(value: Any) -> Any:
+    from pyarrow import interchange
+
+    return interchange.from_dataframe(value)
 
 
-def _is_stream(value: object) -> bool:
-    """Whether it hands its rows out by Arrow's own protocol, as DuckDB and ibis do."""
-    return callable(getattr(type(value), "__arrow_c_stream__", None))
+_OTHERS: list[tuple[Callable[[object], bool], Callable[[Any], Any]]] = [
+    (_is("polars", "LazyFrame"), lambda frame: frame.collect()),
+    (_is("pyarrow.dataset", "Dataset"), lambda dataset: dataset.to_table()),
+    (_offers("__arrow_c_stream__"), _from_stream),  # readers, DuckDB, ibis
+    (_offers("__dataframe__"), _from_interchange),  # Modin, cuDF
+]
 
 
 def _sampled(value: Any, rows: int | None) -> tuple[Any, str]:

@@ -166,7 +166,11 @@ def pack(value: object, name: str, folder: Path) -> Path:
     ------
     TypeError
         The value is of no kind that can be packed.
+    ValueError
+        The name is no identifier; it becomes part of a path.
     """
+    if not name.isidentifier():
+        raise ValueError(f"{name!r} is no name of a variable.")
     parts = value if isinstance(value, Contents) else contents(value)
     head = {"name": name, "kind": parts.kind, "rows": parts.rows, "columns": parts.columns}
     path = folder / f"{name}.arrow"

@@ -243,6 +243,25 @@ def test_streams_of_arrow_are_taken(attach):
     assert parcel.unpack(read.path).equals(pa.table({"a": [1]}))
 
 
+def test_datasets_and_the_interchange_protocol_are_taken(attach):
+    dataset = pytest.importorskip("pyarrow.dataset")
+
+    class Foreign:
+        def __dataframe__(self, nan_as_null=False, allow_copy=True):
+            return pa.table({"a": [1, 2]}).__dataframe__(nan_as_null, allow_copy)
+
+    for value in (dataset.dataset(pa.table({"a": [1, 2]})), Foreign()):
+        [found] = attach("x", namespace={"x": value})
+        assert parcel.unpack(found.path).equals(pa.table({"a": [1, 2]}))
+
+
+def test_a_query_that_fails_is_said(attach):
+    lazy = pl.LazyFrame({"a": [1]}).select("missing")
+
+    with pytest.raises(AttachError, match="x cannot be attached because reading its rows failed"):
+        attach("x", namespace={"x": lazy})
+
+
 def test_a_variable_that_is_a_path_attaches_the_file(attach):
     (attach.cwd / "a.csv").write_text("x")
 

@@ -67,6 +67,11 @@ def test_what_cannot_be_packed_is_a_type_error(tmp_path):
         pack((x for x in ()), "x", tmp_path)
 
 
+def test_a_name_cannot_lead_out_of_the_folder(tmp_path):
+    with pytest.raises(ValueError, match=r"'\.\./x' is no name of a variable"):
+        pack(pd.DataFrame(), "../x", tmp_path)
+
+
 def test_the_value_is_writable_again(tmp_path):
     frame = unpack(pack(pd.DataFrame({"a": [1.5, 2.5], "b": ["x", "y"]}), "x", tmp_path))
     array = unpack(pack(np.arange(3), "x", tmp_path))
