@@ -140,10 +140,10 @@ class LiveScreen:
             self._waiting = Slot(self._strip)
 
     def _last_printed(self, view: View) -> str:
-        """Give the line that a running program is at, where it is not printed yet."""
+        """Give the line that a running program is at, where it is not printed (yet)."""
         last = view.parts[-1] if view.parts else None
         if isinstance(last, views.Logs) and last.id not in self._over:
-            return self._logs[last.id].pending if last.id in self._logs else ""
+            return self._logs[last.id].latest if last.id in self._logs else ""
         return ""
 
     def _abandon(self) -> None:
@@ -168,9 +168,9 @@ class LogWriter:
         return printed + (self._fold.close() if last else "")
 
     @property
-    def pending(self) -> str:
+    def latest(self) -> str:
         """The newest line that was not printed."""
-        return self._fold.pending
+        return self._fold.latest
 
 
 class Slot:

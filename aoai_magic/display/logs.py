@@ -38,6 +38,13 @@ class LogFold:
         return _line("".join(self._pieces))
 
     @property
+    def latest(self) -> str:
+        """The newest text that is not printed (yet), in one line."""
+        if self.pending.strip() or not self._tail:
+            return self.pending
+        return f"{self.lines:,}: {self._tail[-1].rstrip()}"
+
+    @property
     def hidden(self) -> int:
         """How many lines have come that are not printed (yet)."""
         return max(0, self.lines - HEAD_LINES)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 
 from markdown_it.tree import SyntaxTreeNode
@@ -90,7 +91,17 @@ def _block(node: SyntaxTreeNode) -> str:
 
 def _paragraph(node: SyntaxTreeNode) -> str:
     lines = _inline(node.children).split("\n")
-    return "\n".join(_guard(line.strip()) for line in lines)
+    return "\n".join(_directed(_guard(line.strip())) for line in lines)
+
+
+def _directed(line: str) -> str:
+    """Set a line that begins right to left apart: front ends lay out from the left."""
+    strong = (unicodedata.bidirectional(character) for character in line)
+    first = next((kind for kind in strong if kind in ("L", "R", "AL")), "L")
+    if first == "L":
+        return line
+    # U+2067 and U+2069 (isolate); a backslash before a line's end must stay there.
+    return f"\u2067{line.removesuffix(chr(92))}\u2069{chr(92) if line.endswith(chr(92)) else ''}"
 
 
 def _guard(line: str) -> str:
@@ -105,7 +116,7 @@ def _guard(line: str) -> str:
 
 def _heading(node: SyntaxTreeNode) -> str:
     text = " ".join(_inline(node.children).split("\n"))
-    return f"{'#' * int(node.tag[1])} {text}"
+    return f"{'#' * int(node.tag[1])} {_directed(text)}"
 
 
 def _fence(node: SyntaxTreeNode) -> str:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
+import nbformat
 import pytest
+from nbconvert import HTMLExporter
+
+from aoai_magic.display.frozen import bundles
+from aoai_magic.view import Code, File, Notice, Text, View
 
 from . import lab as labs
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from display import hostile
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -62,6 +72,7 @@ evil = View('t', hostile.PROSE[0], hostile.PROSE[1], hostile.NAMES[2], files=fil
 ATTACKS = ("texts[:half]", "texts[half:]", "others")
 OPEN = "screen = open_screen(); view = replace(evil, parts={parts}); screen.show(view)"
 CLOSE = "screen.close(view)"
+CDN = "cdnjs.cloudflare.com"
 RECORD = "application/vnd.aoai-magic.turn+json"
 FROZEN_KINDS = [
     "text/markdown",
@@ -218,6 +229,30 @@ def test_nothing_hostile_comes_alive_live_or_frozen(open_notebook, lab, parts):
     assert_unharmed(notebook, lab)
     notebook.save()
     assert_nothing_saved_that_runs(lab.read(name))
+
+
+def test_nothing_hostile_comes_alive_in_an_exported_page(page_context, tmp_path):
+    parts = [Text(f"t{i}", text) for i, text in enumerate(hostile.PROSE)]
+    parts += [Code(f"c{i}", code) for i, code in enumerate(hostile.CODE)]
+    parts += [Notice(f"n{i}", name) for i, name in enumerate(hostile.NAMES)]
+    files = tuple(File(name, b"") for name in hostile.NAMES)
+    view = View(model=hostile.PROSE[0], parts=tuple(parts), files=files)
+    outputs = [nbformat.v4.new_output("display_data", output.data) for output in bundles(view)]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=outputs)])
+    page_file = tmp_path / "page.html"
+    page_file.write_text(HTMLExporter().from_notebook_node(notebook)[0], "utf-8")
+    page, asked = page_context.new_page(), []
+    page.on("request", lambda request: asked.append(request.url))
+    # nbconvert's own page fetches MathJax and others from a CDN; nothing is let out here.
+    page.route("http*://**", lambda route: route.abort())
+    page.goto(page_file.as_uri())
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("() => window.pwned") is None
+    assert page.locator(".jp-OutputArea-output").count() == len(outputs)
+    assert [url for url in asked if "127.0.0.1" in url or "example" in url] == []
+    assert {url.split("/")[2] for url in asked if url.startswith("http")} <= {CDN}
+    area = page.locator(".jp-OutputArea")
+    assert area.locator("script, iframe, form, object, embed, img, style, svg").count() == 0
 
 
 def assert_nothing_saved_that_runs(saved):

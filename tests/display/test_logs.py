@@ -25,6 +25,14 @@ def test_lines_are_printed_as_soon_as_they_are_complete():
     assert fold.close() == "two\n"
 
 
+def test_what_is_not_printed_can_be_glimpsed():
+    fold = LogFold()
+    fold.feed("".join(f"line {i}\n" for i in range(2_000)))
+    assert fold.latest == "2,000: line 1999"
+    fold.feed("50 %\r60 %")
+    assert fold.latest == "60 %"
+
+
 def test_nothing_is_left_out_of_what_just_fits():
     text = "x\n" * (HEAD_LINES + TAIL_LINES)
     assert fold_logs(text) == text

@@ -134,6 +134,12 @@ def test_a_link_into_the_session_names_the_file(link):
     assert safe_markdown(link) == "Download: `my top.csv`"
 
 
+def test_lines_from_right_to_left_are_set_apart_and_others_not():
+    assert safe_markdown("مرحبا `x`\nhello") == "\u2067مرحبا `x`\u2069\nhello"
+    assert safe_markdown("# שלום") == "# \u2067שלום\u2069"
+    assert safe_markdown("مرحبا\\\nb") == "\u2067مرحبا\u2069\\\nb"
+
+
 def test_footnotes_are_numbered_and_stand_at_the_end():
     assert safe_markdown("a[^x] b[^y]\n\n[^x]: first\n[^y]: second") == (
         "a¹ b²\n\n---\n\n¹ first\n\n² second"
