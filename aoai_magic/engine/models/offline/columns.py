@@ -50,7 +50,8 @@ def words_of(name: str) -> list[str]:
     # A unit in brackets is no part of what people call a column.
     name = re.sub(r"(?<=\w)\s*[(\[].*[)\]]\s*$", "", name)
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
-    return [singular(word) for word in _WORD.findall(spaced.lower())]
+    words = [singular(word) for word in _WORD.findall(spaced.lower())]
+    return words[:-1] if len(words) > 1 and words[-1] in _UNITS else words
 
 
 def singular(word: str) -> str:
@@ -113,6 +114,9 @@ def _alike(token: str, word: str, words: Sequence[str]) -> float:
     return 0.0
 
 
+_UNITS = frozenset(
+    ["mm", "cm", "km", "kg", "g", "mg", "lb", "usd", "eur", "jpy", "twd", "pct", "ms"]
+)
 _NAMING = frozenset({"id", "no", "code", "name", "key", "number"})
 _TOO_COMMON = frozenset(
     [
@@ -181,5 +185,7 @@ def _by_concept(column: Column, prompt: str, tokens: Sequence[_Token]) -> Iterat
             if token.word in plain:
                 yield Mention(column, token.start, token.end, weight)
         for word in foreign:
-            if (start := prompt.find(word)) >= 0:
-                yield Mention(column, start, start + len(word), weight + len(word) / 50)
+            # One character is a word of its own only where something says so.
+            alone = rf"(?:(?<=[各每按依]){word}|{word}(?=ごと|別|毎|間))"
+            if match := re.search(word if len(word) > 1 else alone, prompt):
+                yield Mention(column, match.start(), match.end(), weight + len(word) / 50)

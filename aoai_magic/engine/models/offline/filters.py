@@ -108,7 +108,9 @@ def _place(prompt: str, value: str, named: Sequence[Mention]) -> int | None:
     if len(value) < 2 or value.isdecimal():
         return None
     bounded = value.isascii()
-    pattern = rf"(?<!\w){re.escape(value)}(?!\w)" if bounded else re.escape(value)
+    # "females" and "rainy days" mean the values "female" and "rain".
+    ending = r"(?:e?s|\w?y)?" if len(value) > 2 else ""
+    pattern = rf"(?<!\w){re.escape(value)}{ending}(?!\w)" if bounded else re.escape(value)
     for match in re.finditer(pattern, prompt, re.IGNORECASE):
         # Short names such as "US" or "It" are words too, unless written as in the data.
         exact = match[0] == value or len(value) > 3

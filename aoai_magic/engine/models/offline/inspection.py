@@ -126,7 +126,7 @@ def show(name, value, **more):
     for place, label in enumerate(frame.columns):
         column = frame.iloc[:, place]
         kind, form = kind_of(column)
-        missing, distinct = column.isna().sum(), column.map(str).nunique()
+        missing, distinct = column.isna().sum(), column.dropna().map(str).nunique()
         fields = [json.dumps(label, ensure_ascii=False), f"{kind} ({form})" if form else kind]
         fields += [str(column.dtype), f"{missing} missing", f"{distinct} distinct"]
         print(*fields, json.dumps(examples(column, kind), ensure_ascii=False), sep="\\t")

@@ -26,6 +26,8 @@ _N = rf"(\d+|{NUMBER_WORD})"
 _NUMBERS = [
     rf"\b(?:top|bottom|best|worst|first|last|highest|lowest|largest|biggest)\s+{_N}\b",
     rf"\b{_N}\s+(?:\w+\s+)?(?:best|top|worst|highest|lowest|largest|biggest|smallest|most|first)\b",
+    rf"\b{_N}\s+(?:\w+\s+){{0,2}}(?:with|having|by)\b",
+    rf"\b{_N}\s+{vocabulary.SUPERLATIVE}",
     rf"(?:上位|下位|トップ|ベスト|ワースト|前|後|最初の)\s*([\d０-９]+|{HAN_NUMBER})",
     rf"([\d０-９]+|{HAN_NUMBER})\s*(?:件|名|位|社|人|個|大)",
 ]
@@ -37,6 +39,9 @@ _DATA = re.compile(
 _RESULT = re.compile(
     r"\b(results?|it|that|them|those|these|answer)\b|結果|それ|它|上面", re.IGNORECASE
 )
+_SHORT = 4
+"""Words up to which a prompt can be a mere addition without saying "the same"."""
+
 _FILELESS = {"overview", "convert", "help", "nothing"}
 """Kinds whose result is no table to save."""
 
@@ -183,16 +188,17 @@ def read_tasks(prompt: str, tables: Sequence[Table], previous: Task | None) -> l
         task = _read(clause, tables, before, fresh=not tasks)
         if tasks and task.kind == "help":
             continue
-        if tasks and _refines(task, tasks[-1], clause):
-            tasks.pop()
+        if tasks and _repeats(task, tasks[-1]):
+            chart, text = task.chart or tasks[-1].chart, tasks.pop().text
+            task = replace(task, chart=chart, text=text)
         tasks.append(task)
     return tasks or [Task("help", text=prompt)]
 
 
-def _refines(task: Task, last: Task, clause: str) -> bool:
-    """Whether a clause only adds a chart or a file to what the clause before it asks."""
-    same = replace(task, chart=last.chart, save=last.save, stem=last.stem, text=last.text)
-    return same == last and bool(vocabulary.SAME.search(clause) or task.save != last.save)
+def _repeats(task: Task, last: Task) -> bool:
+    """Whether a clause asks what the clause before it does, but for a chart or a file."""
+    same = replace(task, chart=last.chart, save=last.save, stem=last.stem)
+    return replace(same, text=last.text, measures=last.measures) == last
 
 
 def _read(clause: str, tables: Sequence[Table], before: Task | None, fresh: bool) -> Task:
@@ -206,9 +212,15 @@ def _read(clause: str, tables: Sequence[Table], before: Task | None, fresh: bool
         return _join(reading, tables)
     if before and before.table == reading.table and _modifies(before, reading, kind, fresh):
         return _modified(before, reading, kind)
-    if kind is None and not (reading.measures or reading.group):
+    if kind is None and not _speaks_of_data(reading):
         return Task("help", text=clause)
-    return _task(reading, _settled(kind, reading), before)
+    return _task(reading, _settled(kind, reading), _inherited(reading, before, fresh))
+
+
+def _speaks_of_data(reading: Reading) -> bool:
+    """Whether the columns alone say what is wanted: a long sentence wants more than one."""
+    short = len(reading.text.split()) <= _SHORT
+    return bool(reading.group or (reading.measures and (short or reading.filters)))
 
 
 def _reading(clause: str, table: Table) -> Reading:
@@ -295,7 +307,7 @@ def _modifies(before: Task, reading: Reading, kind: str | None, fresh: bool) -> 
     """Whether the clause changes what was asked before and does not ask anew."""
     marked = bool(vocabulary.SAME.search(reading.text))
     if kind is None:
-        return _adds(before, reading, marked)
+        return _adds(before, reading, marked or not fresh)
     if kind == "convert":
         return not (reading.named or _whole(reading, fresh)) and before.kind not in _FILELESS
     if kind == "plot" and not reading.named:
@@ -309,7 +321,8 @@ def _adds(before: Task, reading: Reading, marked: bool) -> bool:
     """Whether a clause that asks for nothing by itself says more of what was asked."""
     if reading.named and before.kind in _FILELESS | {"missing"}:
         return False
-    if reading.measures and (reading.group or not marked):
+    alone = reading.measures or len(reading.text.split()) > _SHORT
+    if (reading.measures and reading.group) or (alone and not marked):
         return False
     slots = reading.frequency or reading.chart or reading.filters or reading.named
     return bool(slots or vocabulary.SAVE.search(reading.text))
@@ -359,7 +372,7 @@ def _fitted(task: Task, chart: str, kind: str | None) -> Task:
 def _drawable(task: Task) -> Task:
     """Compare the groups where what was asked before has nothing to draw."""
     assert task.table is not None
-    measure = task.measure or likeliest_measure(task.table)
+    measure = task.measure or likeliest_measure(task.table, any_number=False)
     group = task.group or next(iter(task.table.categories), None)
     aggregation = task.aggregation if task.measure else "sum" if measure else "count"
     changed = replace(task, measure=measure, group=group, aggregation=aggregation)
@@ -370,6 +383,13 @@ def _narrowed(before: Sequence[Filter], found: Sequence[Filter]) -> tuple[Filter
     """Let a new condition on a column take the place of the old ones."""
     columns = {condition.column for condition in found}
     return (*(f for f in before if f.column not in columns), *found)
+
+
+def _inherited(reading: Reading, before: Task | None, fresh: bool) -> Task | None:
+    """Give the task whose measure goes without saying: in one prompt, or for "the same"."""
+    if before is None or before.table != reading.table:
+        return None
+    return before if not fresh or vocabulary.SAME.search(reading.text) else None
 
 
 def _task(reading: Reading, kind: str, before: Task | None) -> Task:
@@ -384,9 +404,9 @@ def _task(reading: Reading, kind: str, before: Task | None) -> Task:
         second=reading.second if kind == "compare" else None,
         date=reading.date,
         frequency=reading.frequency,
-        aggregation=_aggregation(reading, kind, measure),
+        aggregation=_aggregation(reading, kind, measure, before),
         number=_number(reading.text),
-        lowest=bool(vocabulary.LOW.search(reading.text)),
+        lowest=kind in {"top", "growth"} and bool(vocabulary.LOW.search(reading.words)),
         chart=reading.chart,
         filters=tuple(reading.filters),
         save=format_,
@@ -406,20 +426,20 @@ def _measure(reading: Reading, kind: str, before: Task | None) -> Column | None:
         or (kind == "distribution" and reading.group)
     ):
         return None
-    same = before is not None and before.table == reading.table
-    if before and before.measure and same and vocabulary.SAME.search(reading.text):
+    if before and before.measure:
         return before.measure
-    return likeliest_measure(reading.table)
+    lone = kind in {"trend", "growth", "distribution"} or (kind == "top" and not reading.group)
+    return likeliest_measure(reading.table, any_number=lone)
 
 
-def likeliest_measure(table: Table) -> Column | None:
+def likeliest_measure(table: Table, any_number: bool) -> Column | None:
     """Give the number that people mean when they name none: revenue before price."""
     for concept in vocabulary.CONCEPTS[:4]:
         for column in table.numbers:
             words = words_of(column.name)
             if any(w in words if w.isascii() else w in column.name for w in concept):
                 return column
-    return next(iter(table.numbers), None)
+    return next(iter(table.numbers), None) if any_number else None
 
 
 def _group(reading: Reading, kind: str) -> Column | None:
@@ -433,11 +453,13 @@ def _group(reading: Reading, kind: str) -> Column | None:
     return None
 
 
-def _aggregation(reading: Reading, kind: str, measure: Column | None) -> str:
+def _aggregation(reading: Reading, kind: str, measure: Column | None, before: Task | None) -> str:
     if measure is None:
         return "count"
     if reading.aggregation and not (kind == "top" and reading.aggregation in {"max", "min"}):
         return reading.aggregation
+    if before and measure == before.measure and not reading.measures:
+        return before.aggregation
     additive = vocabulary.ADDITIVE.search(measure.name.replace("_", " "))
     return "sum" if additive or kind in {"share", "growth"} else "mean"
 

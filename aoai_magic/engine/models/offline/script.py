@@ -247,8 +247,8 @@ def aggregated(task: Task, keys: str) -> str:
 
 
 def capital(text: str) -> str:
-    """Begin with a capital letter."""
-    return text[:1].upper() + text[1:]
+    """Begin with a capital letter, unless a column's name stands first."""
+    return text[:1].upper() + text[1:] if re.match(r"[a-z]+[ ,]", text) else text
 
 
 def _dated(filters: Sequence[Filter]) -> tuple[list[str], list[Filter]]:

@@ -13,6 +13,12 @@ def _any(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
+SUPERLATIVE = (
+    r"(?:heaviest|lightest|longest|shortest|tallest|oldest|youngest|newest|hottest|warmest|coldest"
+    r"|coolest|wettest|driest|windiest|strongest|weakest|cheapest|richest|poorest|busiest|deepest)"
+)
+_LOW_ENDS = r"(?:lightest|shortest|youngest|coldest|coolest|driest|weakest|cheapest|poorest)"
+
 KINDS: Mapping[str, re.Pattern[str]] = {
     "unsupported": _any(
         r"\b(forecast|predict|cluster|regress|train|classif|sentiment|translat|simulat)",
@@ -36,7 +42,7 @@ KINDS: Mapping[str, re.Pattern[str]] = {
     ),
     "growth": _any(
         r"\b(grew|grow|grows|growing|growth|increased?|declin\w+|shr[aiu]nk)\b",
-        r"成長|伸び|増加率|增長|增长|成長率|增幅|衰退",
+        r"成長(?!條)|伸び|増加率|增長|增长|成長率|增幅|衰退",
     ),
     "share": _any(
         r"\b(shares?|percent(age)?s?|proportions?|fractions?|pie)\b|%",
@@ -45,6 +51,7 @@ KINDS: Mapping[str, re.Pattern[str]] = {
     "top": _any(
         r"\b(top|best|highest|largest|biggest|(?<!at )most|greatest|leading|maximum|max)\b",
         r"\b(bottom|worst|lowest|smallest|(?<!at )least|fewest|cheapest|minimum|min)\b",
+        rf"\b{SUPERLATIVE}\b",
         r"\b(ranking|rank|ranked|most expensive|sort(ed)?|ordered by)\b",
         r"上位|トップ|ベスト|最も|一番|最大|最高|下位|ワースト|最低|最小|ランキング|(高|低|多|少な|大き|小さ|安)い順|順に",
         r"前\s*(\d+|[一二三四五六七八九十]+)|最多|最少|最好|最差|最佳|排名|排行|由高到低|由低到高|排序|後\s*\d+\s*名|倒數",
@@ -155,11 +162,14 @@ SAVE = _any(
 )
 LOW = _any(
     r"\b(bottom|worst|lowest|smallest|(?<!at )least|fewest|cheapest|minimum|min)\b",
+    rf"\b{_LOW_ENDS}\b",
     r"\b(slowest|declin\w+|shr[aiu]nk)\b",
     r"下位|最低|最小|ワースト|最少|最差|後\s*\d+\s*名|倒數|衰退|(低|少な|小さ|安)い順|由低到高",
 )
 SAME = _any(
-    r"\b(same|it|them|that|this|those|these|again|instead|now|also|too|only|just)\b",
+    r"\b(same|again|instead|now|also|too|only|just)\b",
+    r"\b(plot|draw|show|save|export|convert|make|do|sort|split|turn|put|of|with|for|as)"
+    r" (it|them|that|this|those|these)\b",
     r"\b(what|how) about\b",
     r"^\s*(and|but|or)\b",
     r"同じ|それ|これ|今度|代わり|だけ|のみ|ではなく|同様|次は|その|では",
@@ -177,10 +187,11 @@ ROWS = _any(r"\b(rows?|records?|entries|lines|orders?|transactions?)\b", r"行|�
 
 CONCEPTS: tuple[tuple[str, ...], ...] = (
     ("revenue", "sales", "sale", "amount", "turnover", "income",
-     "売上", "売上高", "金額", "營收", "銷售額", "銷售", "營業額", "收入", "业绩", "業績"),
+     "売上", "売上高", "金額", "營收", "銷售額", "銷售", "營業額", "收入", "業績"),
     ("profit", "margin", "earnings", "利益", "粗利", "利潤", "毛利", "獲利"),
     ("quantity", "qty", "units", "volume", "数量", "個数", "販売数", "數量", "件數", "銷量"),
-    ("price", "cost", "unit price", "価格", "単価", "値段", "價格", "單價", "售價"),
+    ("price", "cost", "unit price", "cheapest", "expensive",
+     "価格", "単価", "値段", "價格", "單價", "售價"),
     ("date", "day", "time", "timestamp", "日付", "日時", "年月日", "日期", "時間"),
     ("customer", "client", "buyer", "account",
      "顧客", "お客様", "得意先", "取引先", "客戶", "客户", "顧客"),
@@ -193,7 +204,7 @@ CONCEPTS: tuple[tuple[str, ...], ...] = (
     ("department", "division", "team", "部署", "部門", "部门"),
     ("store", "shop", "branch", "店舗", "支店", "店", "門市", "分店", "商店"),
     ("salary", "wage", "pay", "給与", "給料", "年収", "薪資", "薪水", "薪水"),
-    ("age", "年齢", "年齡"),
+    ("age", "oldest", "youngest", "年齢", "年齡"),
     ("score", "rating", "grade", "点数", "評価", "スコア", "分數", "評分", "成績"),
     ("gender", "sex", "性別"),
     ("name", "名前", "氏名", "姓名", "名稱", "名称"),
@@ -201,11 +212,16 @@ CONCEPTS: tuple[tuple[str, ...], ...] = (
     ("order", "orders", "注文", "訂單"),
     ("status", "state", "状態", "ステータス", "狀態"),
     ("year", "年", "年度", "年份"),
-    ("temperature", "temp", "気温", "温度", "氣溫", "溫度"),
+    ("temperature", "temp", "hottest", "warmest", "coldest", "coolest",
+     "気温", "温度", "氣溫", "溫度"),
     ("population", "人口"),
-    ("weight", "mass", "体重", "重さ", "重量", "體重"),
-    ("length", "長さ", "長度"),
-    ("height", "身長", "高さ", "身高", "高度"),
+    ("weight", "mass", "heaviest", "lightest", "体重", "重さ", "重量", "體重"),
+    ("precipitation", "rain", "rainfall", "wettest", "driest", "降水量", "雨量"),
+    ("wind", "windiest", "風速"),
+    ("species", "種", "物種"),
+    ("island", "島", "島嶼"),
+    ("length", "longest", "shortest", "長さ", "長度"),
+    ("height", "tallest", "身長", "高さ", "身高", "高度"),
     ("width", "幅", "寬度"),
 )  # fmt: skip
 """Words that people use for one another in the names of columns."""

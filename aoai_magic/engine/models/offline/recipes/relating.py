@@ -77,12 +77,19 @@ def _correlate_code(task: Task, way: Way, language: Language) -> list[str]:
 
 def _scatter(task: Task, names: list[str]) -> list[str]:
     x, y = names[:2]
-    return [
-        "fig, ax = plt.subplots(figsize=(7, 5))",
-        f"x, y = numbers[{literal(x)}], numbers[{literal(y)}]",
-        'ax.scatter(x, y, s=14, alpha=0.5, color="#4c78a8")',
-        *finish(titled(f"{y} / {x}", task), x=x, y=y, grid="both"),
-    ]
+    place = f"{{}}[{literal(x)}], {{}}[{literal(y)}]"
+    lines = ["fig, ax = plt.subplots(figsize=(7, 5))"]
+    if task.group is None or not task.group.categorical:
+        points = place.format("numbers", "numbers")
+        lines += [f'ax.scatter({points}, s=14, alpha=0.5, color="#4c78a8")']
+    else:
+        group = literal(task.group.name)
+        lines += [
+            f"for name, part in numbers.groupby(df[{group}], observed=True):",
+            f"    ax.scatter({place.format('part', 'part')}, s=14, alpha=0.6, label=str(name))",
+            f"ax.legend(title={group}, frameon=False)",
+        ]
+    return [*lines, *finish(titled(f"{y} / {x}", task), x=x, y=y, grid="both")]
 
 
 def _heatmap(language: Language) -> list[str]:
