@@ -1,8 +1,12 @@
 /** What the user chose in the settings editor. */
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { ITranslator, type TranslationBundle } from '@jupyterlab/translation';
 import { Token } from '@lumino/coreutils';
 import { type ISignal, Signal } from '@lumino/signaling';
+import { texts } from './texts.js';
+
+const ID = 'aoai-magic:plugin';
 
 /** The settings by name; their defaults stand in `schema/plugin.json`. */
 export interface IChoices {
@@ -40,17 +44,43 @@ class Preferences implements IPreferences {
 }
 
 export const preferences: JupyterFrontEndPlugin<IPreferences> = {
-  id: 'aoai-magic:plugin',
+  id: ID,
   description: 'The settings of assistant cells.',
   autoStart: true,
   provides: IPreferences,
-  optional: [ISettingRegistry],
-  activate: (_, registry: ISettingRegistry | null) => {
+  optional: [ISettingRegistry, ITranslator],
+  activate: (_, registry: ISettingRegistry | null, translator: ITranslator | null) => {
     const made = new Preferences();
-    registry?.load('aoai-magic:plugin').then(
+    const trans = texts(translator);
+    registry?.transform(ID, { fetch: plugin => translated(plugin, trans) });
+    // True: once more through the transformation, as the schema is there already.
+    registry?.load(ID, true).then(
       settings => made.follow(settings),
       (reason: unknown) => console.warn(`aoai-magic keeps its default settings: ${reason}`)
     );
     return made;
   }
 };
+
+/** The settings with titles and descriptions in the reader's language. */
+function translated(
+  plugin: ISettingRegistry.IPlugin,
+  trans: TranslationBundle
+): ISettingRegistry.IPlugin {
+  const properties = Object.entries(plugin.schema.properties ?? {});
+  const schema = {
+    ...plugin.schema,
+    ...inWords(plugin.schema, trans),
+    properties: Object.fromEntries(
+      properties.map(([name, property]) => [name, { ...property, ...inWords(property, trans) }])
+    )
+  };
+  return { ...plugin, schema };
+}
+
+function inWords(
+  { title, description }: { title?: string; description?: string },
+  trans: TranslationBundle
+): { title: string; description: string } {
+  return { title: trans.__(title ?? ''), description: trans.__(description ?? '') };
+}

@@ -44,7 +44,8 @@ test('mentions and expressions are found in the text, addresses are not', () => 
   assert.deepEqual(kinds(source), [
     'magic:%%assistant',
     'item:@sales',
-    'expression:{{ len(@x) }}'
+    'expression:{{ len(@x) }}',
+    'item:@budget.xlsx'
   ]);
 });
 

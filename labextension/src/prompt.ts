@@ -20,9 +20,10 @@ export const VALUE_OPTIONS: readonly string[] = [
 ];
 
 const MAGIC = /^\s*%%(?:assistant|aoai)(?=\s|$)/;
-// A word after an @ that does not itself follow a word, as it would in an address.
-const MENTION = /(?<![\p{L}\p{N}_@./])@(?=[\p{L}\p{N}_~./-])/gu;
-const MENTION_WORD = /(?<![\p{L}\p{N}_@./])@[\p{L}\p{N}_~./-]+/gu;
+// A word after an @ that does not itself follow a word, as it would in an address; a Japanese
+// or Chinese word may stand before it without a space.
+const MENTION = /(?<![A-Za-z0-9_@./+-])@(?=[\p{L}\p{N}_~./-])/gu;
+const MENTION_WORD = /(?<![A-Za-z0-9_@./+-])@[\p{L}\p{N}_~./-]+/gu;
 const EXPRESSION = /\{\{.+?\}\}/g;
 const WORD = /(?:[^\s'"]|'[^']*'|"(?:\\.|[^"\\])*")+|['"].*$/g;
 
