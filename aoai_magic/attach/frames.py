@@ -58,6 +58,8 @@ def attach(
 ) -> Attachment:
     """Make an attachment of a value that `describe` knows.
 
+    A query (LazyFrame, DuckDB relation) is run, a reader is read to its end.
+
     Parameters
     ----------
     name
@@ -74,14 +76,14 @@ def attach(
     Raises
     ------
     AttachError
-        The value holds something that cannot be written.
+        Its rows cannot be read, or it holds something that cannot be written.
     """
-    taken, note = _sampled(_read(name, value), rows)
+    taken, note = _read(name, value, rows)
     contents = _contents(name, taken)
     digest = fingerprint.of_contents(contents, name, filename)
     return Attachment(
         name=name,
-        kind=contents.kind,
+        kind=_kind(taken),
         filename=filename,
         sha256=digest,
         card=_known_card(
@@ -104,9 +106,10 @@ def _packed(contents: parcel.Contents, name: str, folder: Path) -> Path:
         ) from error
 
 
-def _read(name: str, value: object) -> Any:
+def _read(name: str, value: object, rows: int | None) -> tuple[Any, str]:
+    """Give the value with its rows, or a sample of them and words on that."""
     try:
-        return _eager(value)
+        return _sampled(_eager(value), rows)
     except Exception as error:  # whatever a query of the user's may raise
         raise AttachError(
             f"{name} cannot be attached because reading its rows failed "
@@ -206,11 +209,16 @@ def _card(
     elif contents.columns == 1 and not contents.kind.endswith(("Frame", "Table")):
         size = _count(contents.rows, "value")
     title = (
-        f"`{name}`: {contents.kind}, {size}{f', {note}' if note else ''}, loaded as the "
+        f"`{name}`: {_kind(value)}, {size}{f', {note}' if note else ''}, loaded as the "
         f"variable `{name}` (file {MOUNT}/{filename})."
     )
     index = _range_words(contents.header.get("index", {}))
     return card_.card(title, facts(value, contents), index, schema_only=schema_only)
+
+
+def _kind(value: object) -> str:
+    """Name the type as its users do: ``geopandas.GeoDataFrame``."""
+    return f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
 
 
 def _count(number: int, noun: str) -> str:
