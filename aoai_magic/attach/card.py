@@ -206,7 +206,7 @@ def _rows(facts: Facts, room: int) -> list[str]:
     """Give the first rows, as many columns of them as there is room for."""
     try:
         rows = facts.head()
-    except (ValueError, OverflowError):  # again such a date
+    except Exception:  # again such a date, or an object of the user's that has no text
         return []
     if not rows:
         return []

@@ -14,7 +14,7 @@ HEAD = 5
 WIDE = 200
 """Columns of which rows are read at most; no card has room for more."""
 
-_RANGED = frozenset({"numpy", "object", "masked", "arrow", "zoned", "string", "category"})
+_RANGED = frozenset({"numpy", "object", "masked", "arrow", "zoned", "string"})
 """Codecs whose Arrow values are the values themselves; periods are ordinals there."""
 
 
@@ -108,7 +108,8 @@ def _column(label: str, dtype: object, contents: Contents, key: str) -> Column:
 
 
 def _data(contents: Contents, spec: dict[str, Any]) -> Any:
-    plain = "field" in spec and spec.get("codec") in _RANGED
+    # Of categories and of an index's levels, what they stand for is what counts.
+    plain = "field" in spec and spec.get("categories", spec)["codec"] in _RANGED
     return contents.table.column(spec["field"]) if plain else None
 
 

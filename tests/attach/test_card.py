@@ -63,8 +63,7 @@ def test_a_card_of_a_frame(card):
 def test_a_card_names_the_index(card):
     frame = FRAME.set_index(["customer", "when"])
 
-    assert "\nIndex: customer: " in card(frame)
-    assert "; when: datetime64" in card(frame)
+    assert f"\nIndex: customer: {FRAME['customer'].dtype} (Ann, Bob, Zoë); when: " in card(frame)
     assert "Index: 0 to 8." in card(pd.DataFrame({"a": [1] * 5}, index=range(0, 10, 2)))
     assert "Index: no rows." in card(pd.DataFrame({"a": []}))
 
@@ -155,6 +154,24 @@ def test_a_date_beyond_pythons_years_does_no_harm(card):
     far = pa.table({"t": pa.array([2**60], pa.timestamp("s"))})
 
     assert "- t: timestamp[s]" in card(far)
+
+
+def test_categories_that_arrow_cannot_name_are_left_to_the_rows(card):
+    frame = pd.DataFrame({"bin": pd.cut([1, 2, 3], 2), "month": pd.Categorical(FRAME["month"][:3])})
+
+    assert "- bin: category\n- month: category\n" in card(frame)
+    assert "(0.998, 2.0] | 2024-01" in card(frame)
+
+
+def test_an_object_without_a_text_does_no_harm(card):
+    class Mute:
+        def __str__(self):
+            raise RuntimeError
+
+        def __reduce__(self):
+            return (int, ())
+
+    assert "- o: object" in card(pd.DataFrame({"o": [Mute()]}))
 
 
 def test_days_are_told(card):
