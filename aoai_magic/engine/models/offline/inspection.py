@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from .schema import Column, Kind, Table
@@ -24,156 +24,133 @@ SUFFIXES = (".arrow", ".csv", ".feather", ".json", ".jsonl", ".parquet", ".tsv",
 _HEAD = re.compile(
     r"^(?P<name>.*): (?P<rows>\d+) rows x (?P<columns>\d+) columns (?P<more>\{.*\})$"
 )
-_CODE = '''\
-@OPENING@
-import json
-import re
-from pathlib import Path
-
-import pandas as pd
-
-VARIABLES = @VARIABLES@
-AMOUNT = re.compile(r"[-+]?\\s*[$€£¥￥]?\\s*[-+]?\\d[\\d.,' ]*\\s*(%|[$€£¥円元]|[A-Z]{3})?")
-DATE = re.compile(r"\\d{1,4}[-/.年]\\s?\\d{1,2}([-/.月].*)?|.*\\b[A-Z][a-z]{2,8}\\b.*\\d{2,4}.*")
-
-
-def read(path):
-    """Read a file: the frame, or one per sheet, and the options that it took."""
-    suffix = path.suffix.lower()
-    if suffix in (".csv", ".tsv"):
-        return read_text(path, {"sep": "\\t"} if suffix == ".tsv" else {})
-    if suffix in (".xlsx", ".xls"):
-        return pd.read_excel(path, sheet_name=None), {}
-    if suffix in (".json", ".jsonl"):
-        options = {"lines": True} if suffix == ".jsonl" else {}
-        return pd.read_json(path, **options), options
-    return (pd.read_parquet if suffix == ".parquet" else pd.read_feather)(path), {}
-
-
-def read_text(path, options):
-    """Read a CSV file with the first encoding and separator that fit."""
-    for encoding in ("utf-8", "cp932", "big5", "latin-1"):
-        try:
-            frame = pd.read_csv(path, **options, encoding=encoding)
-        except UnicodeDecodeError:
-            continue
-        options |= {} if encoding == "utf-8" else {"encoding": encoding}
-        for separator in ";\\t|":
-            if frame.shape[1] == 1 and separator in str(frame.columns[0]):
-                options["sep"] = separator
-                return pd.read_csv(path, **options), options
-        return frame, options
-
-
-def as_frame(value):
-    """Give anything table-like as a pandas frame with its index among the columns."""
-    value = value.to_pandas() if hasattr(value, "to_pandas") else value
-    value = value.to_frame() if hasattr(value, "to_frame") else value
-    if not isinstance(value.index, pd.RangeIndex):
-        value = value.reset_index()
-    return value.set_axis([str(label) for label in value.columns], axis=1)
+_KINDS = r"""
+AMOUNT = r"[-+]?\s*[$€£¥￥]?\s*[-+]?\d[\d.,' ]*\s*(%|[$€£¥円元]|[A-Z]{3})?"
+DATE = r"\d{1,4}[-/.年]\s?\d{1,2}([-/.月].*)?|.*\b[A-Z][a-z]{2,8}\b.*\d{2,4}.*"
 
 
 def kind_of(column):
-    """Say what a column holds, and how its text is to be read."""
-    if pd.api.types.is_bool_dtype(column):
-        return "flag", ""
     if pd.api.types.is_numeric_dtype(column):
-        return "number", ""
+        return "flag" if pd.api.types.is_bool_dtype(column) else "number"
     if pd.api.types.is_datetime64_any_dtype(column):
-        return "date", ""
+        return "date"
     sample = column.dropna().head(500)
-    if not len(sample) or not sample.map(lambda value: isinstance(value, str)).all():
-        hashable = sample.map(lambda value: isinstance(value, (str, int, float, bool))).all()
-        dates = len(sample) and sample.map(lambda value: hasattr(value, "year")).all()
-        return ("date as text" if dates else "text" if hashable else "other"), ""
-    return kind_of_text(sample.str.strip())
-
-
-def kind_of_text(sample):
-    """Tell amounts and dates that are written as text from plain text."""
-    if sample.str.fullmatch(AMOUNT.pattern).mean() > 0.9 and not sample.str.match(r"0\\d").any():
-        comma = sample.str.contains(r",\\d{1,2}\\D*$").mean() > 0.5
-        return "amount as text", "decimal comma" if comma else ""
-    if sample.str.fullmatch(DATE.pattern).mean() > 0.9:
-        plain = sample.str.replace("[年月]", "-", regex=True).str.rstrip("日 ")
-        if pd.to_datetime(plain, errors="coerce", format="mixed").notna().mean() > 0.8:
-            first = pd.to_numeric(sample.str.extract(r"^(\\d{1,2})[-/.]\\d{1,2}[-/.]")[0])
-            cjk = sample.str.contains("年").any()
-            return "date as text", "年月日" if cjk else "day first" if first.max() > 12 else ""
-    return "text", ""
+    if len(sample) and sample.map(lambda value: hasattr(value, "year")).all():
+        return "date as text"
+    if not sample.map(pd.api.types.is_hashable).all():
+        return "other"
+    text = sample.astype(str).str.strip()
+    if text.str.fullmatch(AMOUNT).mean() > 0.9 and not text.str.match(r"0\d").any():
+        comma = text.str.contains(r",\d{1,2}\D*$").mean() > 0.5
+        return "amount as text (decimal comma)" if comma else "amount as text"
+    plain = text.str.replace("[年月]", "-", regex=True).str.rstrip("日 ")
+    if text.str.fullmatch(DATE).mean() < 0.9 or not len(text) or (
+        pd.to_datetime(plain, errors="coerce", format="mixed").isna().mean() > 0.2
+    ):
+        return "text"
+    first = pd.to_numeric(text.str.extract(r"^(\d{1,2})[-/.]\d{1,2}[-/.]")[0])
+    form = "年月日" if text.str.contains("年").any() else "day first" if first.max() > 12 else ""
+    return f"date as text ({form})" if form else "date as text"
 
 
 def examples(column, kind):
-    """Give the range of a number or a date, and the most frequent values of others."""
     present = column.dropna()
     if kind in ("number", "date"):
         return [str(present.min()), str(present.max())] if len(present) else []
     counts = present.map(str).value_counts()
-    values = [value for value in counts.index if len(value) <= 40]
-    values = [value for value in values if value == " ".join(value.split())]
-    values = values[: 30 if len(counts) <= 30 else 3]
-    while len(str(values)) > 400:
-        values.pop()
-    return values
+    values = counts.index[: 30 if len(counts) <= 30 else 3]
+    return [value for value in values if len(value) <= 40 and value == " ".join(value.split())]
 
 
 def show(name, value, **more):
-    """Print one table."""
-    frame = as_frame(value)
-    rest = json.dumps(more, ensure_ascii=False)
-    print(f"{name}: {len(frame)} rows x {frame.shape[1]} columns {rest}")
-    for place, label in enumerate(frame.columns):
-        column = frame.iloc[:, place]
-        kind, form = kind_of(column)
-        missing, distinct = column.isna().sum(), column.dropna().map(str).nunique()
-        fields = [json.dumps(label, ensure_ascii=False), f"{kind} ({form})" if form else kind]
-        fields += [str(column.dtype), f"{missing} missing", f"{distinct} distinct"]
-        print(*fields, json.dumps(examples(column, kind), ensure_ascii=False), sep="\\t")
+    frame = value.to_pandas() if hasattr(value, "to_pandas") else value
+    frame = frame.to_frame() if hasattr(frame, "to_frame") else frame
+    if not isinstance(frame.index, pd.RangeIndex):
+        frame, more["indexed"] = frame.reset_index(), True
+    if not all(isinstance(label, str) for label in frame.columns):
+        more["labelled"] = True
+    rows, columns = frame.shape
+    print(f"{name}: {rows} rows x {columns} columns {json.dumps(more, ensure_ascii=False)}")
+    for label, column in frame.items():
+        kind, distinct = kind_of(column), column.dropna().map(str).nunique()
+        fields = [kind, column.dtype, f"{column.isna().sum()} missing", f"{distinct} distinct"]
+        first, last = (
+            json.dumps(part, ensure_ascii=False) for part in (str(label), examples(column, kind))
+        )
+        print(first, *fields, last, sep="\t")
     print()
 
+"""
+_READ_CSV = r"""
+def read_csv(path):
+    options = {"sep": "\t"} if path.suffix == ".tsv" else {}
+    for encoding in ("utf-8", "cp932", "big5", "latin-1"):
+        try:
+            frame = pd.read_csv(path, **options, encoding=encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    options |= {} if encoding == "utf-8" else {"encoding": encoding}
+    for separator in ";\t|":
+        if frame.shape[1] == 1 and separator in str(frame.columns[0]):
+            options["sep"] = separator
+            frame = pd.read_csv(path, **options)
+    return frame, options
 
-def traits(value):
-    """Say what a pandas frame has beside its columns."""
-    found = {}
-    if isinstance(value, (pd.DataFrame, pd.Series)):
-        found["indexed"] = not isinstance(value.index, pd.RangeIndex)
-    if isinstance(value, pd.DataFrame):
-        found["labelled"] = not all(isinstance(label, str) for label in value.columns)
-    return {key: True for key, truth in found.items() if truth}
-
-
+"""
+_READERS = {
+    (".csv", ".tsv"): "read_csv(path)",
+    (".xlsx", ".xls"): "pd.read_excel(path, sheet_name=None), {}",
+    (".json",): "pd.read_json(path), {}",
+    (".jsonl",): 'pd.read_json(path, lines=True), {"lines": True}',
+    (".parquet",): "pd.read_parquet(path), {}",
+}
+_LOOP = r"""
 for path in sorted(Path("/mnt/data").iterdir()):
-    if path.suffix.lower() not in @SUFFIXES@:
+    if path.suffix.lower() not in SUFFIXES:
         continue
-    size = path.stat().st_size
+    more = {"file": path.name, "bytes": path.stat().st_size}
+    name = VARIABLES.get(path.name)
     try:
-        name = VARIABLES.get(path.name)
         if name in globals():
             value = globals()[name]
             kind = f"{type(value).__module__.split('.')[0]}.{type(value).__name__}"
-            show(name, value, file=path.name, bytes=size, variable=name, kind=kind, **traits(value))
+            show(name, value, **more, variable=name, kind=kind)
             continue
         found, options = read(path)
-        sheets = found if isinstance(found, dict) else {"": found}
-        for sheet, frame in sheets.items():
-            more = {"sheet": sheet} if len(sheets) > 1 else {}
-            more |= {"options": options} if options else {}
-            name = sheet if len(sheets) > 1 else path.stem
-            show(name, frame, file=path.name, bytes=size, **more, **traits(frame))
+        more |= {"options": options} if options else {}
+        if not isinstance(found, dict) or len(found) == 1:
+            show(path.stem, *(found.values() if isinstance(found, dict) else [found]), **more)
+            continue
+        for sheet, frame in found.items():
+            show(sheet, frame, **more, sheet=sheet)
     except Exception as error:
-        print(f"{path.name!r} cannot be read: {type(error).__name__}: {error}\\n")
-'''
+        print(f"{path.name!r} cannot be read: {type(error).__name__}: {error}\n")
+"""
 
 
-def inspection_code(variables: Mapping[str, str]) -> str:
-    """Write the code that inspects; `variables` maps names of files to those of variables."""
+def inspection_code(variables: Mapping[str, str], files: Collection[str]) -> str:
+    """Write the code that inspects.
+
+    `variables` maps names of files to those of variables, `files` are all that there are;
+    the code has no more in it than these want.
+    """
+    suffixes = {f".{name.rpartition('.')[2].lower()}" for name in files if name not in variables}
+    wanted = suffixes & set(SUFFIXES) if files else set(SUFFIXES)
+    reads_text = bool(wanted & {".csv", ".tsv"})
+    head = [OPENING, "import json", "from pathlib import Path", "", "import pandas as pd", ""]
     # A variable is loaded when code mentions its name, hence the names stand in the code.
-    return (
-        _CODE.replace("@OPENING@", OPENING)
-        .replace("@VARIABLES@", repr(dict(variables)))
-        .replace("@SUFFIXES@", repr(SUFFIXES))
-    )
+    head += [f"VARIABLES = {dict(variables)!r}", f"SUFFIXES = {SUFFIXES!r}"]
+    return "\n".join(head) + _KINDS + (_READ_CSV if reads_text else "") + _reader(wanted) + _LOOP
+
+
+def _reader(suffixes: Collection[str]) -> str:
+    """Write the function that reads one file, with the kinds of files that there are."""
+    lines = ["", "def read(path):", "    suffix = path.suffix.lower()"]
+    for known, call in _READERS.items():
+        if set(known) & set(suffixes):
+            lines += [f"    if suffix in {known!r}:", f"        return {call}"]
+    return "\n".join([*lines, "    return pd.read_feather(path), {}", "", ""])
 
 
 def read_inspection(output: str) -> tuple[list[Table], bool]:

@@ -79,7 +79,7 @@ def next_step(request: Request) -> Code | Answer:
     if tables is None and _wants_a_look(talk):
         if not _may_run(request):
             return Answer(answer.with_notice(answer.no_python(language), earlier, language))
-        return Code(inspection_code(talk.variables))
+        return Code(inspection_code(talk.variables, talk.files))
     tasks = read_tasks(now.prompt, tables or (), _previous(talk, tables or ()))
     outcomes, way = _replay(tasks, talk, language)
     if len(outcomes) < len(tasks):
