@@ -10,13 +10,14 @@ import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
 from sqlalchemy import Connection, select
 
-from aoai_magic.engine import files, store
+from aoai_magic.engine import files
 from aoai_magic.engine.config import Bounds
 from aoai_magic.engine.models.base import PYTHON_TOOL
 from aoai_magic.engine.objects import Body
@@ -33,7 +34,11 @@ _CHARACTERS_PER_TOKEN = 4
 
 @dataclass(frozen=True)
 class Thread:
-    """All that is stored of a thread: messages, runs, and steps by run id, oldest first."""
+    """All that is stored of a thread, oldest first.
+
+    Messages and runs come with the time of their creation in nanoseconds; steps, by run
+    id, have the number of their model call beside their own keys, as ``reply``.
+    """
 
     messages: list[tuple[int, Body]]
     runs: list[tuple[int, Body]]
@@ -49,8 +54,9 @@ async def load(store_: Store, thread_id: str) -> Thread:
 def _load(connection: Connection, thread_id: str) -> Thread:
     messages = _timed(connection, MESSAGES, thread_id)
     steps: dict[str, list[Body]] = {}
-    for body in store.bodies(connection, STEPS, STEPS.c.thread_id == thread_id):
-        steps.setdefault(body["run_id"], []).append(body)
+    query = select(STEPS.c.body, STEPS.c.reply).where(STEPS.c.thread_id == thread_id)
+    for row in connection.execute(query.order_by(STEPS.c.at, STEPS.c.seq)):
+        steps.setdefault(row.body["run_id"], []).append({**row.body, "reply": row.reply})
     images = [id_ for _, message in messages for id_ in _image_ids(message)]
     found = files.find(connection, images) if images else {}
     return Thread(messages, _timed(connection, RUNS, thread_id), steps, found)
@@ -135,31 +141,30 @@ class History:
         return {"type": "image_url", "image_url": {"url": url}}
 
     def _tell(self, run: Body) -> Iterator[Chat]:
-        """Tell what a run said and did; a text goes with the calls that followed it."""
-        text: str | None = None
-        for step in self._thread.steps.get(run["id"], []):
-            if step["type"] == "message_creation":
-                if text is not None:
-                    yield {"role": "assistant", "content": text}
-                id_ = step["step_details"]["message_creation"]["message_id"]
-                text = _text(self._by_id[id_]) if id_ in self._by_id else None
-            else:
-                calls = step["step_details"]["tool_calls"]
-                if calls:
-                    yield from self._calls(calls, text, run["id"] == self._run["id"])
-                    text = None
-        if text is not None:
-            yield {"role": "assistant", "content": text}
+        """Tell what a run said and did, one model call after the other."""
+        limit = self._bounds.earlier_tool_output
+        if run["id"] == self._run["id"]:
+            limit = self._bounds.tool_output
+        steps = self._thread.steps.get(run["id"], [])
+        for _, group in groupby(steps, key=lambda step: step["reply"]):
+            yield from self._reply(list(group), limit)
 
-    def _calls(self, calls: list[Body], text: str | None, current: bool) -> Iterator[Chat]:
-        limit = self._bounds.tool_output if current else self._bounds.earlier_tool_output
-        yield {
-            "role": "assistant",
-            "content": text,
-            "tool_calls": [_call(call) for call in calls],
-        }
+    def _reply(self, steps: list[Body], limit: int) -> Iterator[Chat]:
+        """Tell one answer of the model: its text, its calls, and what came of them."""
+        text = "".join(self._written(step) for step in steps)
+        calls = [call for step in steps for call in step["step_details"].get("tool_calls", ())]
+        if calls:
+            asked = [_call(call) for call in calls]
+            yield {"role": "assistant", "content": text or None, "tool_calls": asked}
+        elif text:
+            yield {"role": "assistant", "content": text}
         for call in calls:
             yield tool_result(call["id"], _result(call, limit))
+
+    def _written(self, step: Body) -> str:
+        created = step["step_details"].get("message_creation")
+        message = self._by_id.get(created["message_id"]) if created else None
+        return _text(message) if message else ""
 
 
 def _call(call: Body) -> Chat:

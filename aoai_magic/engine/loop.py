@@ -172,6 +172,7 @@ class RunLoop:
     def _resume(self, steps: list[Body]) -> None:
         """Take up the count where a run stopped to ask its client."""
         self._first = not steps
+        self._recorder.reply = max((step["reply"] for step in steps), default=0)
         pending = self.context.get("pending", {})
         self._recorder.images = list(pending.get("images", ()))
         self._recorder.files = list(pending.get("files", ()))
@@ -240,6 +241,7 @@ class RunLoop:
             options=self._options(),
         )
         self._first = False
+        self._recorder.reply += 1
         reply = Reply(self._recorder, self._toolbox)
         async with closing(model.stream(request)) as chunks:
             async for chunk in chunks:

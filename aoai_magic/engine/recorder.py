@@ -38,6 +38,7 @@ class Recorder:
         self.images: list[str] = []
         self.files: list[str] = []
         self.links: dict[str, str] = {}
+        self.reply = 0
 
     @property
     def pending(self) -> Body:
@@ -66,7 +67,8 @@ class Recorder:
         return step
 
     def _new_step(self, type_: str, details: Body) -> StepRecord:
-        step = StepRecord(self._store, self.feed, objects.step(self.run, type_, details))
+        body = objects.step(self.run, type_, details)
+        step = StepRecord(self._store, self.feed, body, self.reply)
         self.steps.append(step)
         return step
 
@@ -124,17 +126,19 @@ class Recorder:
 
 
 class StepRecord:
-    """One step."""
+    """One step, and which of the run's model calls it came of."""
 
-    def __init__(self, store: Store, feed: Feed, body: Body) -> None:
+    def __init__(self, store: Store, feed: Feed, body: Body, reply: int) -> None:
         self._store = store
         self._feed = feed
+        self._reply = reply
         self.body = body
 
     def insert(self, connection: Connection) -> None:
         """Store the step."""
         run_id, thread_id = self.body["run_id"], self.body["thread_id"]
-        store.add(connection, STEPS, self.body, run_id=run_id, thread_id=thread_id)
+        columns = {"run_id": run_id, "thread_id": thread_id, "reply": self._reply}
+        store.add(connection, STEPS, self.body, **columns)
 
     def announce(self) -> None:
         """Say that the step has begun."""

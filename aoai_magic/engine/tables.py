@@ -50,7 +50,11 @@ RUNS = _table(
     parent="thread_id",
 )
 STEPS = _table(
-    "steps", _reference("run_id"), Column("thread_id", String(64), index=True), parent="run_id"
+    "steps",
+    _reference("run_id"),
+    Column("thread_id", String(64), index=True),
+    Column("reply", Integer, nullable=False),
+    parent="run_id",
 )
 VECTOR_STORES = _table("vector_stores")
 VECTOR_STORE_BATCHES = _table("vector_store_batches", _reference("vector_store_id"))

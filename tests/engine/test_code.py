@@ -233,3 +233,32 @@ def test_engine_describes_itself(engine, client, ask):
     assert about["sandbox"]["level"]
     (session,) = [s for s in about["sessions"] if s["thread_id"] == run.thread_id]
     assert session["alive"] is True
+
+
+def test_limit_that_struck_is_the_outcome(start_engine, script):
+    client = start_engine(limits=Limits(cell_seconds=0.5)).openai()
+    model = script([{"code": "while True: pass"}, {"text": "Too slow."}])
+    assistant = client.beta.assistants.create(model=model, tools=[{"type": "code_interpreter"}])
+    run = client.beta.threads.create_and_run_poll(
+        assistant_id=assistant.id,
+        thread={"messages": [{"role": "user", "content": "Loop."}]},
+        poll_interval_ms=20,
+    )
+    step = steps(client, run)[0]
+    assert step.to_dict()["metadata"]["outcome"] == "limit"
+    assert logs(step).startswith(step.to_dict()["metadata"]["error"])
+
+
+def test_picture_made_before_a_client_is_asked_is_shown_after(client, ask):
+    tool = {"type": "function", "function": {"name": "python"}}
+    calls = [{"code": PLOT}, {"tool": {"name": "client_python", "arguments": {}}}]
+    run = ask({"calls": calls}, {"text": "Here."}, tools=[tool, {"type": "code_interpreter"}])
+    (call,) = run.required_action.submit_tool_outputs.tool_calls
+    assert call.function.name == "python"
+    client.beta.threads.runs.submit_tool_outputs_and_poll(
+        run_id=run.id,
+        thread_id=run.thread_id,
+        tool_outputs=[{"tool_call_id": call.id, "output": "ok"}],
+        poll_interval_ms=20,
+    )
+    assert [part.type for part in last_message(client, run).content] == ["image_file", "text"]

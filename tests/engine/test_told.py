@@ -1,0 +1,169 @@
+"""What a model is told: system prompt, history, tools and options, as they leave the engine."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pandas as pd
+import pytest
+
+from aoai_magic import parcel
+from aoai_magic.engine.config import Bounds
+
+CODE = [{"type": "code_interpreter"}]
+
+
+class Far:
+    """A chat server that keeps what it was asked and answers what it is given."""
+
+    def __init__(self):
+        self.asked, self.answers = [], []
+        far = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                far.asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+                self.send_response(200)
+                self.send_header("content-type", "text/event-stream")
+                self.end_headers()
+                for chunk in far.chunks():
+                    self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+                self.wfile.write(b"data: [DONE]\n\n")
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
+
+    def chunks(self):
+        code = self.answers.pop(0) if self.answers else None
+        head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+        delta = {"role": "assistant", "content": "Done."}
+        if code is not None:
+            function = {"name": "python", "arguments": json.dumps({"code": code})}
+            call = {"index": 0, "id": "call_far", "type": "function", "function": function}
+            delta = {"role": "assistant", "content": None, "tool_calls": [call]}
+        reason = "stop" if code is None else "tool_calls"
+        yield {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+        yield {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
+
+
+@pytest.fixture
+def far(monkeypatch):
+    far = Far()
+    monkeypatch.setenv("OPENAI_BASE_URL", far.url)
+    monkeypatch.setenv("OPENAI_API_KEY", "far")
+    yield far
+    far.server.shutdown()
+    far.server.server_close()
+
+
+@pytest.fixture
+def go(start_engine, far):
+    """Run once on a thread; gives the run."""
+    engine = start_engine(model="openai:m", bounds=Bounds(earlier_tool_output=60))
+    client = engine.openai()
+
+    def go(thread=None, content="Go on.", attachments=(), assistant=None, **options):
+        made = client.beta.assistants.create(model="m", tools=CODE, **assistant or {})
+        thread = thread or client.beta.threads.create()
+        client.beta.threads.messages.create(
+            thread.id, role="user", content=content, attachments=list(attachments)
+        )
+        run = client.beta.threads.runs.create_and_poll(
+            thread_id=thread.id, assistant_id=made.id, poll_interval_ms=20, **options
+        )
+        assert run.status == "completed", run.last_error
+        return run
+
+    go.client = client
+    return go
+
+
+def test_system_prompt_names_files_variables_and_instructions(go, far, tmp_path):
+    packed = parcel.pack(pd.DataFrame({"a": [1, 2]}), "sales", tmp_path)
+    with packed.open("rb") as source:
+        frame = go.client.files.create(file=source, purpose="assistants")
+    text = go.client.files.create(file=("b c.csv", b"1"), purpose="assistants")
+    attachments = [{"file_id": file.id, "tools": CODE} for file in (frame, text)]
+    go(
+        attachments=attachments,
+        assistant={"instructions": "Be brief."},
+        additional_instructions="Use euros.",
+    )
+    (system, user) = far.asked[0]["messages"]
+    assert system["role"] == "system"
+    assert f"'{packed.name}' ({packed.stat().st_size} bytes)" in system["content"]
+    assert "the variable `sales` (pandas.DataFrame, 2 rows, 1 columns)" in system["content"]
+    assert "'b c.csv' (1 bytes)" in system["content"]
+    assert system["content"].endswith("Be brief.\n\nUse euros.")
+    assert user == {"role": "user", "content": "Go on."}
+
+
+def test_later_run_is_told_what_earlier_ones_did_shortened(go, far):
+    far.answers = ["print('x' * 500)"]
+    run = go()
+    now = far.asked[1]["messages"][-1]
+    assert now["role"] == "tool"
+    assert now["content"] == "x" * 500 + "\n"
+    go(thread=go.client.beta.threads.retrieve(run.thread_id), content="And now?")
+    _, first, call, result, said, last = far.asked[-1]["messages"]
+    assert first["content"] == "Go on."
+    function = call["tool_calls"][0]["function"]
+    assert json.loads(function["arguments"]) == {"code": "print('x' * 500)"}
+    assert result["tool_call_id"] == call["tool_calls"][0]["id"]
+    assert "characters left out" in result["content"]
+    assert len(result["content"]) < 120
+    assert (said["content"], last["content"]) == ("Done.", "And now?")
+
+
+def test_new_files_are_told(go, far):
+    far.answers = ["open('/mnt/data/new.csv', 'w').write('1')"]
+    go()
+    assert "[New or changed files: 'new.csv']" in far.asked[1]["messages"][-1]["content"]
+
+
+def test_last_messages_alone(go, far):
+    thread = go.client.beta.threads.create(
+        messages=[{"role": "user", "content": str(n)} for n in range(5)]
+    )
+    go(thread=thread, truncation_strategy={"type": "last_messages", "last_messages": 2})
+    assert [m["content"] for m in far.asked[0]["messages"][1:]] == ["4", "Go on."]
+
+
+def test_tool_choice_is_forced_once(go, far):
+    far.answers = ["1"]
+    go(tool_choice={"type": "code_interpreter"})
+    forced = {"type": "function", "function": {"name": "python"}}
+    assert far.asked[0]["tool_choice"] == forced
+    assert far.asked[1].get("tool_choice", "auto") == "auto"
+
+
+def test_options_are_passed_on_where_they_were_set(go, far):
+    schema = {"name": "n", "schema": {"type": "object"}}
+    go(
+        temperature=0.2,
+        max_completion_tokens=300,
+        response_format={"type": "json_schema", "json_schema": schema},
+    )
+    asked = far.asked[0]
+    assert asked["temperature"] == 0.2
+    assert "top_p" not in asked
+    assert asked["response_format"]["json_schema"] == schema
+    assert 300 in (asked.get("max_completion_tokens"), asked.get("max_tokens"))
+
+
+def test_image_of_a_user_is_shown(go, far):
+    image = go.client.files.create(file=("a.png", b"\x89PNG"), purpose="vision")
+    content = [
+        {"type": "text", "text": "What is it?"},
+        {"type": "image_file", "image_file": {"file_id": image.id}},
+    ]
+    go(content=content)
+    text, picture = far.asked[0]["messages"][-1]["content"]
+    assert text == {"type": "text", "text": "What is it?"}
+    assert picture["image_url"]["url"] == "data:image/png;base64,iVBORw=="
