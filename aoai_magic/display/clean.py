@@ -41,6 +41,11 @@ def printed(text: str) -> str:
     return "".join(p if i % 2 else exact(p) for i, p in enumerate(pieces))
 
 
+def uncoloured(text: str) -> str:
+    """Drop colours too, for where they are not drawn."""
+    return _COLOUR.sub("", text)
+
+
 def cut(text: str, limit: int) -> str:
     """Shorten ``text`` to ``limit`` characters, marked by an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

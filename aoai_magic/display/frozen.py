@@ -55,7 +55,9 @@ def _text(part: views.Text) -> Bundle | None:
     )
 
 
-def _code(part: views.Code) -> Bundle:
+def _code(part: views.Code) -> Bundle | None:
+    if not part.code.strip() and not part.error:
+        return None
     summary = words.code_summary(part)
     block = source.fence(part.code, "python")
     # Blank lines around the fence: without them it would be part of the HTML.

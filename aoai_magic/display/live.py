@@ -88,11 +88,11 @@ class LiveScreen:
             self._slots.pop(part.id, None)
 
     def _draw_open(self, part: views.Text | views.Code, over: bool) -> None:
-        if not _worth_showing(part):
-            return
         slot = self._slots.get(part.id)
         if slot is None and over:
             self._place(frozen.part_output(part))
+            return
+        if not _worth_showing(part):
             return
         slot = slot or self._take_slot(part.id)
         # The newest words first: writing the saved form of a long answer takes a while.

@@ -40,9 +40,10 @@ class LogFold:
     @property
     def latest(self) -> str:
         """The newest text that is not printed (yet), in one line."""
-        if self.pending.strip() or not self._tail:
-            return self.pending
-        return f"{self.lines:,}: {self._tail[-1].rstrip()}"
+        pending = clean.uncoloured(self.pending)
+        if pending.strip() or not self._tail:
+            return pending
+        return f"{self.lines:,}: {clean.uncoloured(self._tail[-1]).rstrip()}"
 
     @property
     def hidden(self) -> int:

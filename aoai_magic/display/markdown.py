@@ -37,6 +37,7 @@ _FORBIDDEN_TEX = re.compile(
     r"|mathtip|texttip|toggle|mmlToken|error|special)(?![a-z]))",
     re.IGNORECASE,
 )
+_CITATION = re.compile(r"【\d+(?::\d+)?†([^【】\n]{1,200})】")
 _TASK = re.compile(r"^\[([ xX])\] ")
 _TEX_TOKEN = re.compile(r"\\[{}$]|[{}]")
 
@@ -47,6 +48,18 @@ def parse(text: str) -> list[Token]:
     tokens = _parser(footnotes=True).parse(text)
     # The footnote plugin tears a note apart that is defined within a note's list.
     return tokens if _nests(tokens) else _parser(footnotes=False).parse(text)
+
+
+def cited(text: str) -> str:
+    """Make notes of the marks that assistants put where they cite: ``【4:0†report.pdf】``."""
+    names: dict[str, int] = {}
+
+    def mark(match: re.Match[str]) -> str:
+        return f"[^cited-{names.setdefault(match[1], len(names) + 1)}]"
+
+    text = _CITATION.sub(mark, text)
+    notes = (f"\n\n[^cited-{number}]: {name}" for name, number in names.items())
+    return text + "".join(notes)
 
 
 def _nests(tokens: Sequence[Token]) -> bool:

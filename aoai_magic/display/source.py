@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from markdown_it.tree import SyntaxTreeNode
 
 from . import clean
-from .markdown import parse
+from .markdown import cited, parse
 
 # Front ends highlight these. Any other name is dropped: some *draw* what a fence holds
 # (mermaid, geojson, topojson, stl, math), and a drawing may fetch things.
@@ -46,7 +46,7 @@ _URL_UNSAFE = re.compile(r"[^A-Za-z0-9\-._/:?#@!&+,;=%']")
 
 def safe_markdown(text: str) -> str:
     """Give Markdown that reads like ``text`` and does nothing anywhere."""
-    return _blocks(SyntaxTreeNode(parse(text)).children)
+    return _blocks(SyntaxTreeNode(parse(cited(text))).children)
 
 
 def escape(text: str) -> str:

@@ -68,7 +68,7 @@ def test_code_that_was_left_open_is_called_interrupted(state):
 
 @pytest.mark.parametrize("code", hostile.CODE)
 def test_hostile_code_cannot_leave_its_fold(code):
-    written = marked(Code("c", code, "done"))
+    written = marked(Code("c", code, "failed", error="E"))
     summary, rest = written.split("</summary>\n\n")
     assert "<" not in summary.removeprefix("<details>\n<summary>").replace("<span>&#36;</span>", "")
     opening, *body, closing, blank, end = rest.split("\n")
@@ -100,8 +100,10 @@ def test_a_picture_that_could_run_is_not_drawn():
     assert set(output.data) == {"text/markdown", "text/plain"}
 
 
-def test_text_that_is_blank_takes_no_output():
+def test_what_is_blank_takes_no_output():
     assert part_output(Text("t", " \n")) is None
+    assert part_output(Code("c", "\n", "done")) is None
+    assert part_output(Code("c", "", "failed", error="SyntaxError")) is not None
 
 
 def test_a_notice_is_set_apart():

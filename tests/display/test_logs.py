@@ -29,7 +29,7 @@ def test_what_is_not_printed_can_be_glimpsed():
     fold = LogFold()
     fold.feed("".join(f"line {i}\n" for i in range(2_000)))
     assert fold.latest == "2,000: line 1999"
-    fold.feed("50 %\r60 %")
+    fold.feed("50 %\r\x1b[31m60 %\x1b[0m")
     assert fold.latest == "60 %"
 
 

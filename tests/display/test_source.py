@@ -146,6 +146,12 @@ def test_footnotes_are_numbered_and_stand_at_the_end():
     )
 
 
+def test_citations_are_numbered_by_what_they_cite():
+    text = "Up【4:0†a.pdf】, down【4:1†<b>.pdf】, up again【5:0†a.pdf】."
+    written = "Up¹, down², up again¹.\n\n---\n\n¹ a.pdf\n\n² &lt;b&gt;.pdf"
+    assert safe_markdown(text) == written
+
+
 def test_a_note_defined_within_a_note_costs_the_notes_not_the_text():
     assert "word" in safe_markdown("[^1]: - [^1]: word")
 
