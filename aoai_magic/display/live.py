@@ -311,10 +311,13 @@ def _html(value: str = "") -> Any:
 
 def _retire(widgets: tuple[Any, ...]) -> None:
     """Close widgets once the front end has had time to draw what takes their place."""
+    # Closing a widget leaves its layout and style behind, models of their own.
+    parts = [getattr(widget, name, None) for widget in widgets for name in ("layout", "style")]
 
     def close() -> None:
-        for widget in widgets:
-            widget.close()
+        for widget in (*widgets, *parts):
+            if widget is not None:
+                widget.close()
 
     try:
         # A kernel's loop goes on after the cell.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipywidgets
 import pytest
 
 from aoai_magic import events
@@ -180,6 +181,12 @@ def test_what_is_finished_is_sent_once_and_widgets_stay_small(published):
     assert all(len(widget.value) < 2 * live.CLOSED_CHARS for widget in flow.widgets)
     # All of the text at every step would be a hundred times as much.
     assert sent < 5 * len(text)
+
+
+def test_a_turn_leaves_no_widget_in_memory(published):
+    before = set(ipywidgets.Widget.get_manager_state()["state"])
+    run(story.turn(), on_stop=lambda: None)
+    assert set(ipywidgets.Widget.get_manager_state()["state"]) == before
 
 
 def test_a_view_of_nothing_leaves_only_the_last_line(published):
