@@ -109,8 +109,8 @@ def test_files_are_listed_by_purpose(client):
 
 
 def test_expiring_file(client):
-    expires = {"anchor": "created_at", "seconds": 3600}
-    file = client.files.create(file=("a.txt", b"x"), purpose="assistants", expires_after=expires)
+    extra = {"expires_after": {"anchor": "created_at", "seconds": 3600}}
+    file = client.files.create(file=("a.txt", b"x"), purpose="assistants", extra_body=extra)
     assert file.expires_at in range(file.created_at + 3599, file.created_at + 3602)
 
 
