@@ -6,8 +6,8 @@ that says what Arrow does not know about the value (labels, index, dtypes), so t
 `unpack` gives an equal one. What has no Arrow type at all (mixed objects, sparse
 arrays, types of other packages) is pickled into one further column.
 
-Arrow IPC and not Parquet: it writes a mixed frame three times as fast
-(``benchmarks/attach.py``), and it keeps types that Parquet drops.
+Arrow IPC and not Parquet: it was measured to write a mixed frame two to three times as
+fast, and it keeps types that Parquet drops.
 
 Parcels go from the notebook into a session, never back: `unpack` may unpickle, so
 call it only where the file's author could run code anyway.
