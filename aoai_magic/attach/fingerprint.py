@@ -5,7 +5,7 @@ is, without a copy; nested types as Arrow serialises them. Pieces are hashed on 
 processors, and the SHA-256 of the schema and of the pieces' hashes is the table's: it sees
 every cell, null, dtype and column name, and makes no difference between one chunk and
 several, or between a slice and a copy of it. Pieces are hashed with BLAKE3, which is as
-hard to deceive as SHA-256 and was measured to be four to eight times as fast; looking at
+hard to deceive as SHA-256 and was measured to be three to eight times as fast; looking at
 data would otherwise take a good part of the time of sending it.
 
 Two equal values may get different hashes (a pickled column need not come out the same
