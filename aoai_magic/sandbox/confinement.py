@@ -6,6 +6,7 @@ import contextlib
 import os
 import resource
 import signal
+import sys
 from pathlib import Path
 
 from . import landlock, root, seccomp, syscalls
@@ -73,7 +74,7 @@ def set_environment(plan: Plan) -> None:
     os.umask(0o022 if plan.isolated else 0o077)
     os.environ.clear()
     os.environ.update(
-        PATH="/usr/local/bin:/usr/bin:/bin",
+        PATH=f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
         HOME=root.HOME if plan.isolated else plan.scratch,
         TMPDIR="/tmp" if plan.isolated else plan.scratch,  # noqa: S108
         USER="sandbox",

@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import itertools
 import os
 import secrets
 import shutil
 import stat
+import time
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,6 +40,7 @@ _UNSHOWABLE = ("Cc", "Cs", "Zl", "Zp")
 _DIRECTIONS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 _FICLONE = 0x40049409
 _BLOCK = 512
+_REMOVALS, _REMOVAL_PAUSE = 5, 0.05
 _CHUNK = 1 << 30
 
 
@@ -252,45 +253,72 @@ def _copy_in_kernel(reading: BinaryIO, writing: BinaryIO) -> None:
 
 
 def remove(path: Path) -> None:
-    """Delete a session's tree, however deep and whatever its modes; its session is dead.
+    """Delete a session's tree, however deep and whatever its modes.
 
     Directories are moved up to the top before they are emptied, so that neither names
-    nor the stack grow with the depth.
+    nor the stack grow with the depth. It is tried again where a process of the session,
+    killed but not gone yet, has made something new meanwhile.
+
+    Raises
+    ------
+    OSError
+        When something could not be deleted.
     """
-    with contextlib.suppress(FileNotFoundError):
-        top = os.open(path, _DIRECTORY)
+    for attempt in range(_REMOVALS):
         try:
-            _empty(top)
-        finally:
-            os.close(top)
-        path.rmdir()
+            _remove_once(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY or attempt == _REMOVALS - 1:
+                raise
+            time.sleep(_REMOVAL_PAUSE)
+        else:
+            return
+
+
+def _remove_once(path: Path) -> None:
+    top = os.open(path, _DIRECTORY)
+    try:
+        _empty(top)
+    finally:
+        os.close(top)
+    path.rmdir()
 
 
 def _empty(top: int) -> None:
-    names = (f"moved-{secrets.token_hex(8)}" for _ in itertools.count())
-    waiting = _clear(top, top, names, keep=True)
+    waiting = _clear(top, top)
     while waiting:
         name = waiting.pop()
-        os.chmod(name, 0o700, dir_fd=top)
-        inner = os.open(name, _DIRECTORY, dir_fd=top)
+        inner = _open_whatever_mode(name, top)
         try:
-            waiting += _clear(inner, top, names, keep=False)
+            waiting += _clear(inner, top)
         finally:
             os.close(inner)
         os.rmdir(name, dir_fd=top)
 
 
-def _clear(descriptor: int, top: int, names: Iterator[str], keep: bool) -> list[str]:
+def _open_whatever_mode(name: str, parent: int) -> int:
+    """Open a directory after making it readable; never what a link leads to."""
+    handle = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+    try:
+        Path(f"/proc/self/fd/{handle}").chmod(0o700)
+    finally:
+        os.close(handle)
+    return os.open(name, _DIRECTORY, dir_fd=parent)
+
+
+def _clear(descriptor: int, top: int) -> list[str]:
     """Delete the files of a directory; return its directories' names, moved to the top."""
     directories = []
     for name, status in list(_entries(descriptor)):
         if not stat.S_ISDIR(status.st_mode):
             os.unlink(name, dir_fd=descriptor)
-        elif keep:
+        elif descriptor == top:
             directories.append(name)
         else:
-            moved = next(names)
-            os.chmod(name, 0o700, dir_fd=descriptor)
+            os.close(_open_whatever_mode(name, descriptor))
+            moved = f"moved-{secrets.token_hex(8)}"
             os.rename(name, moved, src_dir_fd=descriptor, dst_dir_fd=top)
             directories.append(moved)
     return directories

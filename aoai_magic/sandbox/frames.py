@@ -11,8 +11,8 @@ import json
 import struct
 from typing import Any
 
-MAXIMUM = 32 << 20
-"""Longest JSON of a frame, in bytes."""
+MAXIMUM = 8 << 20
+"""Longest JSON of a frame, in bytes; parsed, the worst takes some twenty times that."""
 
 _LENGTH = struct.Struct(">I")
 

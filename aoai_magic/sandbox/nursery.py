@@ -69,7 +69,7 @@ class Nursery:
         log = self._scratch / "zygote.log"
         with theirs, log.open("wb") as stream:
             self._process = subprocess.Popen(  # noqa: S603  (this Python, our own words)
-                [sys.executable, "-I", "-B", "-c", _BOOT, json.dumps(settings), *_paths()],
+                [sys.executable, "-I", "-c", _BOOT, json.dumps(settings), *_paths()],
                 pass_fds=[theirs.fileno()],
                 env=_environment(self._scratch),
                 cwd="/",
@@ -176,6 +176,5 @@ def _environment(scratch: Path) -> dict[str, str]:
         "IPYTHONDIR": str(scratch / "ipython"),
         "MPLCONFIGDIR": str(scratch / "matplotlib"),
         "MPLBACKEND": "agg",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "OPENBLAS_NUM_THREADS": "1",  # a thread would not survive the fork
     }

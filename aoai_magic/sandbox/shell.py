@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
+from IPython.core.formatters import DisplayFormatter
 from IPython.core.history import HistoryManager
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
@@ -99,6 +100,17 @@ class _ResultHook(DisplayHook):
         """End nothing: results are frames of their own."""
 
 
+class _Formatter(DisplayFormatter):
+    def format(
+        self, obj: Any, include: Any = None, exclude: Any = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Format a value; charts of Altair as data and not as a page with scripts."""
+        if type(obj).__module__.startswith("altair."):
+            sys.modules["altair"].renderers.enable("mimetype")
+        bundle, metadata = super().format(obj, include, exclude)
+        return bundle, metadata
+
+
 class _Compiler(CachingCompiler):
     """Names cells as a reader counts them."""
 
@@ -159,6 +171,11 @@ class Shell(InteractiveShell):
             self.send({**frame, "update": update, "result": result})
         except frames.FrameError as error:
             print(f"This display was left out: {error}.", file=sys.stderr)  # noqa: T201
+
+    def init_display_formatter(self) -> None:
+        """Take our own formatter."""
+        super().init_display_formatter()
+        self.display_formatter = _Formatter(parent=self)
 
     def forget_cells(self) -> None:
         """Count cells from one again."""

@@ -113,10 +113,10 @@ class _Raw(io.RawIOBase):
     def send(self) -> None:
         """Send what is pending, but for an incomplete character."""
         with self._lock:
-            self._flushed = time.monotonic()
             text = self._decoder.decode(bytes(self._pending))
             self._pending.clear()
             if text:
+                self._flushed = time.monotonic()
                 self._channel.send({"type": "stream", "name": self._name, "text": text})
 
     def flush(self) -> None:

@@ -141,6 +141,7 @@ def serve(connection: socket.socket, plan: Plan) -> None:
     worker = Worker(channel, plan)
     os.chdir(plan.workdir)
     sys.path.insert(0, "")
+    sys.dont_write_bytecode = True  # nothing but what the code wrote belongs in the folder
     worker.connect_streams()
     _reseed()
     channel.send({"type": "ready"})

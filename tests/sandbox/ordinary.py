@@ -23,8 +23,14 @@ def _closed_above(path: Path) -> list[Path]:
     return [above for above in path.parents if not above.stat().st_mode & 0o001]
 
 
-def _become_ordinary() -> None:
-    """Give up root; in a mount namespace where nothing above Python is closed to others."""
+MASKED = "--masked"
+
+
+def _become_ordinary(masked: bool) -> None:
+    """Give up root; in a mount namespace where nothing above Python is closed to others.
+
+    A masked ``/proc``, as containers have it, may not be mounted anew by an ordinary user.
+    """
     syscalls.unshare(syscalls.CLONE_NEWNS)
     syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_SLAVE)
     held = {path: os.open(path, os.O_PATH) for path in _needed()}
@@ -36,6 +42,8 @@ def _become_ordinary() -> None:
             path.mkdir(parents=True)
             source = f"/proc/self/fd/{fd}"
             syscalls.mount(source, path, None, syscalls.MS_BIND | syscalls.MS_REC)
+    if masked:
+        syscalls.mount("tmpfs", "/proc/fs", "tmpfs", syscalls.MS_RDONLY)
     os.setgroups([])
     os.setresgid(UID, UID, UID)
     os.setresuid(UID, UID, UID)
@@ -44,10 +52,11 @@ def _become_ordinary() -> None:
 def main() -> None:
     """Become an ordinary user and run the command in the arguments."""
     home = Path(sys.argv[1])
-    _become_ordinary()
+    _become_ordinary(MASKED in sys.argv)
     os.chdir(home)
+    arguments = [argument for argument in sys.argv[2:] if argument != MASKED]
     environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
-    os.execve(sys.executable, [sys.executable, *sys.argv[2:]], environment)
+    os.execve(sys.executable, [sys.executable, *arguments], environment)
 
 
 def run(home: Path, *arguments: str, timeout: float = 60) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aoai_magic.sandbox import ladder
+from aoai_magic.sandbox import ladder, local
 from aoai_magic.sandbox.local import LocalSandbox, open_sandbox
 from aoai_magic.sandbox.session import Limits, SandboxError
 
@@ -111,6 +111,23 @@ async def test_a_killed_zygote_is_replaced(make_sandbox):
     zygote.wait()
     other = await sandbox.open("b")
     assert (await run(other, "1 + 1")).result == "2"
+
+
+async def test_zygotes_are_renewed_and_the_old_ones_end(make_sandbox, monkeypatch):
+    monkeypatch.setattr(local, "_SESSIONS_OF_A_ZYGOTE", 3)
+    sandbox = await make_sandbox(Limits(idle_seconds=0.2))
+    first = psutil.Process().children()
+    session = await sandbox.open("kept")
+    await run(session, "x = 1")
+    for i in range(4):
+        assert (await run(await sandbox.open(f"{i}"), "1 + 1")).result == "2"
+        assert (await run(session, "x")).result == "1"
+    await session.close()
+    for _ in range(200):
+        if not first[0].is_running():
+            break
+        await asyncio.sleep(0.05)
+    assert not first[0].is_running()
 
 
 async def test_daemons_die_with_the_session(make_sandbox):
@@ -227,12 +244,16 @@ def test_where_nothing_holds_the_sandbox_refuses_and_says_why(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_an_ordinary_user_gets_namespaces(open_folder):
+@pytest.mark.parametrize("masked", [False, True])
+def test_an_ordinary_user_gets_namespaces(open_folder, masked):
     script = open_folder / "start.py"
     script.write_text(RESTRICTED.split("def deny")[0] + "\nasyncio.run(main())\n")
     home = open_folder / "home"
     home.mkdir()
-    assert json.loads(ordinary.run(home, str(script), str(home / "s")))["level"] == "namespaces"
+    options = [ordinary.MASKED] if masked else []
+    said = json.loads(ordinary.run(home, str(script), str(home / "s"), *options))
+    assert said["level"] == "namespaces"
+    assert len(said["tried"]) == (1 if masked else 0)
 
 
 def test_accounts_of_sessions_differ_and_stay():
