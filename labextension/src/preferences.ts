@@ -53,8 +53,7 @@ export const preferences: JupyterFrontEndPlugin<IPreferences> = {
     const made = new Preferences();
     const trans = texts(translator);
     registry?.transform(ID, { fetch: plugin => translated(plugin, trans) });
-    // True: once more through the transformation, as the schema is there already.
-    registry?.load(ID, true).then(
+    registry?.load(ID).then(
       settings => made.follow(settings),
       (reason: unknown) => console.warn(`aoai-magic keeps its default settings: ${reason}`)
     );

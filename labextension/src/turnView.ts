@@ -145,14 +145,15 @@ export class TurnView extends Widget implements IRenderMime.IRenderer {
   }
 
   private provenance(turn: TurnRecord): HTMLElement {
-    const pairs = words.provenance(turn, this.trans);
-    const list = element('dl', 'aoai-Turn-provenance');
-    for (const [name, value] of pairs) {
-      list.append(element('dt', '', name), element('dd', '', value));
-    }
+    const rows = words.provenance(turn, this.trans).map(([name, value]) => {
+      const head = element('th', '', name);
+      head.scope = 'row';
+      return element('tr', '', head, element('td', '', value));
+    });
+    const table = element('table', 'aoai-Turn-provenance', ...rows);
     const title = this.trans.__('How this answer came about');
     const summary = element('summary', 'aoai-Turn-summary', title);
-    return element('details', 'aoai-Turn-details', summary, list);
+    return element('details', 'aoai-Turn-details', summary, table);
   }
 
   private turn: TurnRecord | null = null;

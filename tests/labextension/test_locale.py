@@ -13,20 +13,20 @@ ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "labextension"
 LOCALE = ROOT / "aoai_magic" / "locale"
 LANGUAGES = ("ja_JP", "zh_TW")
-# trans.__('…') and trans._n('…', '…', …); a literal is all that a catalogue can hold.
-CALL = re.compile(r"trans\s*\.\s*(?:__|_n)\(\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))")
+# trans.__('…') and trans._n('…', '…', …)
+CALL = re.compile(r"trans\s*\.\s*(__|_n)\(\s*'((?:[^'\\]|\\.)*)'")
 
 
-def texts() -> set[str]:
-    """Every text of the extension that a user may read."""
-    found = set()
+def texts() -> dict[str, bool]:
+    """Every text of the extension that a user may read, and whether it has a plural."""
+    found = {}
     for path in (SOURCES / "src").glob("*.ts"):
-        for literal, _ in CALL.findall(path.read_text("utf-8")):
-            found.add(literal)
+        for function, text in CALL.findall(path.read_text("utf-8")):
+            found[text] = function == "_n"
     schema = json.loads((SOURCES / "schema/plugin.json").read_text("utf-8"))
     for described in (schema, *schema["properties"].values()):
-        found |= {described["title"], described["description"]}
-    return found - {""}
+        found |= {described["title"]: False, described["description"]: False}
+    return found
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -36,8 +36,11 @@ def test_every_text_is_translated_and_no_other(language):
     header = catalogue.pop("")
     # With an underscore JupyterLab would stay with English.
     assert header["language"] == language.replace("_", "-")
-    assert set(catalogue) == texts()
-    for text, (translation,) in catalogue.items():
+    assert set(catalogue) == set(texts())
+    for text, has_plural in texts().items():
+        # JupyterLab takes a text with a plural only from a list of two.
+        translation, *rest = catalogue[text]
+        assert rest == ([""] if has_plural else []), text
         assert placeholders(translation) == placeholders(text), text
 
 
