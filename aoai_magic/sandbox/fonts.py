@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import importlib.util
 import logging
 import os
+from pathlib import Path
 from typing import Any
 
 from .root import software
@@ -80,9 +80,11 @@ def _in_sight(manager: Any) -> None:
 
 
 def _from_package(manager: Any) -> None:
-    if importlib.util.find_spec("matplotlib_fontja"):
-        package = importlib.import_module("matplotlib_fontja")
-        manager.addfont(package.get_font_ttf_path())
+    """Add the fonts that the package matplotlib-fontja carries, without its settings."""
+    package = importlib.util.find_spec("matplotlib_fontja")
+    for folder in (package and package.submodule_search_locations) or []:
+        for font in Path(folder).rglob("*.ttf"):
+            manager.addfont(font)
 
 
 def _alias(manager: Any, families: list[str]) -> None:
