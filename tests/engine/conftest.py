@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import threading
+import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from openai import AsyncOpenAI, AzureOpenAI, OpenAI
 
 from aoai_magic.engine.app import create_app
 from aoai_magic.engine.config import EngineConfig
+from aoai_magic.engine.server import bind
 
 from .conformance import Watched
 
@@ -60,11 +61,13 @@ def start_engine(tmp_path_factory):
         script.write_text("turns: []")
         settings = {"model": f"scripted:{script}", "request_models": True, **settings}
         watched = Watched(create_app(EngineConfig(data_dir=data_dir, token=TOKEN, **settings)))
-        listening = socket.create_server(("127.0.0.1", 0))
+        listening = bind("127.0.0.1", 0)
         server = uvicorn.Server(uvicorn.Config(watched, log_config=None, lifespan="on"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         running.append((server, thread))
+        while not server.started:
+            time.sleep(0.01)
         return Engine(f"http://127.0.0.1:{listening.getsockname()[1]}", data_dir, watched)
 
     yield start
