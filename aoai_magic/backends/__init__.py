@@ -11,9 +11,10 @@ from ..errors import ServiceError, UsageError
 if TYPE_CHECKING:
     from ..settings import Settings, Target
     from .assistants import Assistants
+    from .responses import Responses
 
 
-def open_backend(settings: Settings, target: Target) -> Assistants:
+def open_backend(settings: Settings, target: Target) -> Assistants | Responses:
     """Give the backend of a target; for ``local`` the engine is started if need be.
 
     Raises
@@ -26,11 +27,7 @@ def open_backend(settings: Settings, target: Target) -> Assistants:
         If the model SPEC names no kind of model.
     """
     if target.name in ("azure", "openai"):
-        raise ServiceError(
-            f"Turns on {target.name} are not available in this version; "
-            f"use --on local with -m {target.name}:{target.model or 'MODEL'}, which runs the "
-            "code on this machine."
-        )
+        return _open_service(settings, target)
     from ..attach.ledger import Ledger
     from .assistants import Assistants
     from .connect import Endpoint, engine_key
@@ -45,6 +42,21 @@ def open_backend(settings: Settings, target: Target) -> Assistants:
         return Assistants(Endpoint(engine.url, engine.token), "local", ledger, "local")
     url = target.name.rstrip("/").removesuffix("/v1")
     return Assistants(Endpoint(url, engine_key()), target.name, ledger, url)
+
+
+def _open_service(settings: Settings, target: Target) -> Responses:
+    """Give the backend of a service, once everything that it needs is there."""
+    from . import azure
+    from .responses import Responses
+    from .shelf import Shelf
+
+    service = azure.azure() if target.name == "azure" else azure.openai_service()
+    if not target.model:
+        noun = "deployment" if target.name == "azure" else "model"
+        raise ServiceError(
+            f"No {noun} is named for --on {target.name}; give one with -m, or set AOAI_MAGIC_MODEL."
+        )
+    return Responses(service, target.name, Shelf(settings.folder, service.url))
 
 
 def _check_spec(spec: str) -> None:

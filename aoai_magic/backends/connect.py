@@ -19,6 +19,8 @@ from ..errors import ServiceError
 if TYPE_CHECKING:
     import openai
 
+    from .azure import Service
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -30,13 +32,19 @@ class Endpoint:
     def __repr__(self) -> str:
         return f"Endpoint({self.url!r})"
 
+    def open(self, **options: Any) -> openai.AsyncOpenAI:
+        """Open a client."""
+        import openai
+
+        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key=self.key, **options)
+
 
 _clients: weakref.WeakKeyDictionary[
-    asyncio.AbstractEventLoop, dict[Endpoint, openai.AsyncOpenAI]
+    asyncio.AbstractEventLoop, dict[Endpoint | Service, openai.AsyncOpenAI]
 ] = weakref.WeakKeyDictionary()
 
 
-def client(endpoint: Endpoint) -> openai.AsyncOpenAI:
+def client(endpoint: Endpoint | Service) -> openai.AsyncOpenAI:
     """Give the client of the running event loop for that endpoint.
 
     A client's connections belong to one event loop, so that each loop has its own.
@@ -48,7 +56,7 @@ def client(endpoint: Endpoint) -> openai.AsyncOpenAI:
     return clients[endpoint]
 
 
-def _open(endpoint: Endpoint) -> openai.AsyncOpenAI:
+def _open(endpoint: Endpoint | Service) -> openai.AsyncOpenAI:
     import openai
 
     options: dict[str, Any] = {}
@@ -56,7 +64,7 @@ def _open(endpoint: Endpoint) -> openai.AsyncOpenAI:
         # A proxy from the environment has no business on the way to our own engine,
         # and loading the CA bundle for plain HTTP would cost tens of milliseconds.
         options["http_client"] = openai.DefaultAsyncHttpxClient(trust_env=False, verify=False)
-    return openai.AsyncOpenAI(base_url=f"{endpoint.url}/v1", api_key=endpoint.key, **options)
+    return endpoint.open(**options)
 
 
 def is_loopback(url: str) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import decimal
-import glob
 import os
+import re
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -19,11 +19,13 @@ from typing import Any
 def load_typed_csv(filename: str, spec: dict[str, Any], folder: str = "/mnt/data") -> Any:
     """Give the value that the file of that name in `folder` holds.
 
-    It is looked for by the end of its name: services put a hash in front of it.
+    Services put a hash or an id in front of the name; the newest file is taken.
     """
     import pandas as pd
 
-    path = max(glob.glob(f"{glob.escape(folder)}/*{filename}"), key=os.path.getmtime)  # noqa: PTH207
+    name = re.compile(r"((c?file[-_]\w+|[0-9a-f]{16,})-)?" + re.escape(filename))
+    found = [entry for entry in os.scandir(folder) if name.fullmatch(entry.name)]
+    path = max(found, key=lambda entry: entry.stat().st_mtime).path
     with _opened(path) as file:
         raw = pd.read_csv(file, dtype=str, na_filter=False, encoding_errors="surrogatepass")
     columns = [_column(raw[f"c{n}"].tolist(), one) for n, one in enumerate(spec["columns"])]

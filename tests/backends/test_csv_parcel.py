@@ -64,7 +64,8 @@ def through(tmp_path):
 
     def through(value):
         typed = convert(parcel.pack(value, "data", tmp_path))
-        (tmp_path / f"88e12f-{typed.filename}").write_bytes(typed.data)
+        (tmp_path / f"88e12fa445d32636f190a0b33daed6cb-{typed.filename}").write_bytes(typed.data)
+        (tmp_path / f"other-{typed.filename}").write_bytes(b"not this one")
         names: dict[str, object] = {}
         exec(typed.loader.replace("/mnt/data", str(tmp_path)), names)
         return names["data"], typed

@@ -1,0 +1,199 @@
+"""A service's containers: made, filled, compared, rebuilt when they have expired."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+
+from .. import events
+from ..events import Event
+from .csv_parcel import convert
+
+if TYPE_CHECKING:
+    import openai
+
+    from ..attach.item import Attachment
+    from .shelf import Shelf
+
+MOUNT = "/mnt/data"
+PICTURE = re.compile(r"c?file[-_]\w+\.(png|jpe?g)")
+"""Names that services give to the pictures that code shows."""
+
+_LIST_SECONDS = 30.0
+
+
+def is_expired(error: openai.APIStatusError) -> bool:
+    """Say whether a refusal means that a container is no longer there."""
+    text = str(error.message).lower()
+    return "container" in text and ("expired" in text or "not found" in text)
+
+
+@dataclass
+class Container:
+    """One container, for the time of a turn.
+
+    Attributes
+    ----------
+    id
+        Its id; empty before it is opened.
+    files
+        What the model is told of the files that go with the question.
+    revived
+        Whether it had expired and was rebuilt.
+    """
+
+    api: openai.AsyncOpenAI
+    shelf: Shelf
+    id: str = ""
+    files: list[str] = field(default_factory=list)
+    revived: bool = False
+    _before: set[tuple[str, int, int]] = field(default_factory=set)
+
+    async def open(self) -> None:
+        """Make it, or rebuild it, unless it is there."""
+        if not self.id:
+            self.id = await self._made()
+        elif not await self._alive():
+            await self.revive()
+        else:
+            self._before = {_state(file) for file in await self._list()}
+
+    async def _made(self) -> str:
+        return str((await self.api.containers.create(name="aoai_magic")).id)
+
+    async def _alive(self) -> bool:
+        import openai
+
+        try:
+            return (await self.api.containers.retrieve(self.id)).status == "running"
+        except openai.APIStatusError as error:
+            if error.status_code == 404 or is_expired(error):
+                return False
+            raise
+
+    async def revive(self) -> None:
+        """Make a new one that holds the files of the old one, as far as we have them."""
+        old, self.id = self.id, await self._made()
+        self.revived = True
+        self.files = []
+        for kept in self.shelf.entries(old):
+            data = await anyio.to_thread.run_sync(self.shelf.data, old, kept)
+            path = await self._upload(kept.digest, kept.name, data)
+            self.files.append(f"{kept.path} is now {path}" if path != kept.path else path)
+        self.shelf.drop(old)
+        self._before = {_state(file) for file in await self._list()}
+
+    # In
+
+    async def send(self, items: Sequence[Attachment]) -> AsyncIterator[Event]:
+        """Send the attachments that are not there yet; says how far it has come."""
+        for item in items:
+            if not self.shelf.find(self.id, item.sha256):
+                yield events.Progress(f"sending {item.name}", 0, item.bytes)
+                for notice in await self._sent(item):
+                    yield events.Notice(notice)
+            self.files.append(self._told(item))
+
+    async def _sent(self, item: Attachment) -> list[str]:
+        typed = await anyio.to_thread.run_sync(lambda: convert(item.path))
+        if typed is None:
+            data = await anyio.to_thread.run_sync(lambda: item.path.read_bytes())
+            await self._upload(item.sha256, item.filename, data)
+            return []
+        await self._upload(item.sha256, typed.filename, typed.data)
+        loader = f"load_{typed.filename.rpartition('.')[0]}.py"
+        await self._upload(_loader(item), loader, typed.loader.encode(errors="surrogatepass"))
+        if not typed.as_text:
+            return []
+        columns = ", ".join(typed.as_text)
+        return [f"{columns} of {item.name} went as text: CSV has no other form for the values."]
+
+    async def _upload(self, digest: str, name: str, data: bytes) -> str:
+        sent = await self.api.containers.files.create(self.id, file=(name, data))
+        await anyio.to_thread.run_sync(
+            self.shelf.put, self.id, digest, name, sent.path, sent.id, data
+        )
+        return str(sent.path)
+
+    def _told(self, item: Attachment) -> str:
+        kept = self.shelf.find(self.id, item.sha256)
+        loader = self.shelf.find(self.id, _loader(item))
+        path = kept.path if kept else f"{MOUNT}/{item.filename}"
+        if loader is None:
+            return f"{item.name}: {path}"
+        return (
+            f"{item.name}: {path}; to define the variable `{item.name}` with its types, run "
+            f"exec(open({loader.path!r}).read()) once"
+        )
+
+    # Out
+
+    async def made(self, cited: dict[str, str], shown: set[str]) -> AsyncIterator[Event]:
+        """Fetch what the turn's code left behind.
+
+        Parameters
+        ----------
+        cited
+            Ids and names of the files that the answer cites, in case the list fails.
+        shown
+            Hashes of the pictures that were shown already.
+        """
+        try:
+            news = [file for file in await self._list() if _state(file) not in self._before]
+            found = {file.id: _name(file.path) for file in news if file.source != "user"}
+        except self._unlisted as error:
+            yield events.Notice(f"The files could not be listed ({error}); only cited ones came.")
+            found = {}
+        for id_, name in {**cited, **found}.items():
+            async for event in self._fetched(id_, name, shown):
+                yield event
+
+    @property
+    def _unlisted(self) -> type[Exception]:
+        import openai
+
+        return openai.APIError
+
+    async def _list(self) -> list[Any]:
+        files = self.api.with_options(timeout=_LIST_SECONDS).containers.files
+        return [file async for file in files.list(self.id, limit=100)]
+
+    async def _fetched(self, id_: str, name: str, shown: set[str]) -> AsyncIterator[Event]:
+        import openai
+
+        try:
+            answer = await self.api.containers.files.content.retrieve(id_, container_id=self.id)
+        except openai.NotFoundError:
+            yield events.Notice(f"{name} had gone before it could be fetched.")
+            return
+        data = bytes(answer.content)
+        digest = sha256(data).hexdigest()
+        picture = PICTURE.fullmatch(name)
+        if picture and digest in shown:
+            return
+        if picture:
+            shown.add(digest)
+            media = "image/png" if picture[1] == "png" else "image/jpeg"
+            yield events.ImageMade(id_, f"chart-{len(shown)}.{picture[1]}", data, media)
+            return
+        path = f"{MOUNT}/{name}"
+        base = name.rpartition("/")[2]
+        await anyio.to_thread.run_sync(self.shelf.put, self.id, digest, base, path, id_, data)
+        yield events.FileMade(name, data, id_)
+
+
+def _loader(item: Attachment) -> str:
+    return f"{item.sha256}/loader"
+
+
+def _state(file: Any) -> tuple[str, int, int]:
+    return file.id, file.bytes or 0, file.created_at
+
+
+def _name(path: str) -> str:
+    return path.removeprefix(f"{MOUNT}/")

@@ -1,0 +1,218 @@
+"""Reader: the events of the Responses API, turned into ours."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import time
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+from .. import events
+from ..events import Event, Usage
+from .refusals import filtered, sentence
+
+
+class Reader:
+    """Turns the events of one response into ours.
+
+    Attributes
+    ----------
+    response
+        Its id, empty until it is known.
+    number
+        The number of the last event.
+    cited
+        Ids and names of the files that the answer cites.
+    shown
+        Hashes of the pictures that were shown.
+    notices
+        What the user is told when the answer begins.
+    ending
+        How it ended, None until it has.
+    """
+
+    def __init__(self) -> None:
+        self.response = ""
+        self.number = -1
+        self.cited: dict[str, str] = {}
+        self.shown: set[str] = set()
+        self.notices: list[str] = []
+        self.ending: events.Finished | None = None
+        self._began: dict[str, float] = {}
+        self._written: set[str] = set()
+        self._done: set[str] = set()
+
+    @property
+    def over(self) -> bool:
+        """Whether the response has ended."""
+        return self.ending is not None
+
+    def note(self, received: Any) -> None:
+        """Remember where the stream is."""
+        self.number = getattr(received, "sequence_number", None) or self.number
+        response = getattr(received, "response", None)
+        if response is not None:
+            self.response = response.id
+
+    def read(self, received: Any) -> Iterator[Event]:
+        """Yield what one event of the wire means for the turn."""
+        handler = _HANDLERS.get(received.type)
+        if handler is not None:
+            yield from handler(self, received)
+
+    # Text
+
+    def text_delta(self, received: Any) -> Iterator[Event]:
+        """Read more of the answer, or of a refusal."""
+        yield events.TextDelta(_text_part(received.item_id, received.content_index), received.delta)
+
+    # Code
+
+    def code_delta(self, received: Any) -> Iterator[Event]:
+        """Read more of the code."""
+        self._written.add(received.item_id)
+        yield events.CodeDelta(received.item_id, received.delta)
+
+    def code_done(self, received: Any) -> Iterator[Event]:
+        """Take the code that is whole; some models send it in one piece."""
+        if received.item_id not in self._written and received.code:
+            self._written.add(received.item_id)
+            yield events.CodeDelta(received.item_id, received.code)
+
+    def interpreting(self, received: Any) -> Iterator[Event]:
+        """See the code run."""
+        self._began[received.item_id] = time.monotonic()
+        yield events.CodeRunning(received.item_id)
+
+    # Items
+
+    def item_done(self, received: Any) -> Iterator[Event]:
+        """Take an item that is whole."""
+        yield from self._item(received.item)
+
+    def _item(self, item: Any) -> Iterator[Event]:
+        if item.id in self._done:
+            return
+        self._done.add(item.id)
+        if item.type == "message":
+            yield from self._message(item)
+        elif item.type == "code_interpreter_call":
+            yield from self._call(item)
+
+    def _message(self, item: Any) -> Iterator[Event]:
+        for index, part in enumerate(item.content):
+            refused = part.type == "refusal"
+            text = part.refusal if refused else part.text
+            if text:
+                yield events.TextDone(_text_part(item.id, index), text)
+            if refused:
+                yield events.Notice("The model refused to answer; put the question differently.")
+            for annotation in getattr(part, "annotations", None) or ():
+                if annotation.type == "container_file_citation":
+                    self.cited[annotation.file_id] = annotation.filename or annotation.file_id
+
+    def _call(self, item: Any) -> Iterator[Event]:
+        if item.id not in self._written and item.code:
+            yield events.CodeDelta(item.id, item.code)
+        if item.id not in self._began:
+            yield events.CodeRunning(item.id)
+        logs = ""
+        for output in item.outputs or ():
+            if output.type == "logs" and output.logs:
+                logs += output.logs
+                yield events.LogsDelta(item.id, output.logs)
+            elif output.type == "image":
+                yield from self._image(item.id, output.url)
+        began = self._began.get(item.id)
+        error = raised(logs) if item.status == "completed" else f"the call is {item.status}"
+        yield events.CodeDone(item.id, error, time.monotonic() - began if began else None)
+
+    def _image(self, part: str, url: str) -> Iterator[Event]:
+        """Show a picture whose data came along; any other is fetched from the container."""
+        data = _decoded(url)
+        digest = sha256(data or b"").hexdigest()
+        if data is None or digest in self.shown:
+            return
+        self.shown.add(digest)
+        suffix = "jpeg" if data.startswith(b"\xff\xd8") else "png"
+        name = f"chart-{len(self.shown)}.{suffix}"
+        yield events.ImageMade(f"{part}/{name}", name, data, f"image/{suffix}")
+
+    # The end
+
+    def ended(self, received: Any) -> Iterator[Event]:
+        """End the response; what was missed on the way is made up for."""
+        response = received.response
+        for item in response.output or ():
+            yield from self._item(item)
+        if response.usage is not None:
+            yield events.UsageReported(_usage(response.usage))
+        self.ending = _ending(response)
+
+    def error(self, received: Any) -> Iterator[Event]:
+        """End because the service gave up in the middle."""
+        self.ending = events.Finished("failed", sentence(received.message))
+        yield from ()
+
+
+_HANDLERS = {
+    "response.output_text.delta": Reader.text_delta,
+    "response.refusal.delta": Reader.text_delta,
+    "response.code_interpreter_call_code.delta": Reader.code_delta,
+    "response.code_interpreter_call_code.done": Reader.code_done,
+    "response.code_interpreter_call.interpreting": Reader.interpreting,
+    "response.output_item.done": Reader.item_done,
+    "response.completed": Reader.ended,
+    "response.incomplete": Reader.ended,
+    "response.failed": Reader.ended,
+    "response.cancelled": Reader.ended,
+    "error": Reader.error,
+}
+
+
+def _text_part(item_id: str, index: int) -> str:
+    return f"{item_id}/{index}"
+
+
+def _decoded(url: str) -> bytes | None:
+    head, _, data = url.partition(";base64,")
+    if not head.startswith("data:image/"):
+        return None
+    try:
+        return base64.b64decode(data, validate=True)
+    except binascii.Error:
+        return None
+
+
+_EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning)\b.*$", re.M)
+
+
+def raised(logs: str) -> str | None:
+    """Give the last line of the traceback that a cell's output ends with, if it does."""
+    if "Traceback (most recent call last)" not in logs:
+        return None
+    found = _EXCEPTION.findall(logs.rpartition("Traceback (most recent call last)")[2])
+    return str(found[-1]) if found else "the code raised an exception"
+
+
+def _usage(told: Any) -> Usage:
+    cached = getattr(told.input_tokens_details, "cached_tokens", 0) or 0
+    return Usage(told.input_tokens, told.output_tokens, cached)
+
+
+def _ending(response: Any) -> events.Finished:
+    """Say how a response ended, in our words."""
+    if response.status == "completed":
+        return events.Finished("completed")
+    if response.status == "cancelled":
+        return events.Finished("interrupted", "The response was cancelled.")
+    if response.status == "incomplete":
+        reason = getattr(response.incomplete_details, "reason", None) or "a limit"
+        if reason == "content_filter":
+            return events.Finished("incomplete", filtered(response))
+        return events.Finished("incomplete", f"The answer was cut short by {reason}; ask on.")
+    told = response.error.message if response.error else f"The response is {response.status}."
+    return events.Finished("failed", sentence(told))

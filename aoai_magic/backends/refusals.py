@@ -1,0 +1,54 @@
+"""Refusals: what a service would not do, in sentences that say what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import openai
+
+
+def remedy(error: openai.APIStatusError, model: str) -> str:
+    """Say what to do about a refusal; empty where only the service's own words help."""
+    body = error.body if isinstance(error.body, Mapping) else {}
+    code = str(error.code or body.get("code") or "")
+    if error.status_code == 401:
+        return "The service did not accept the key; check the variable that holds it"
+    if error.status_code == 403:
+        return "The identity lacks a role such as Cognitive Services OpenAI User; have it assigned"
+    if code in ("DeploymentNotFound", "model_not_found"):
+        return f"There is no deployment or model {model!r} there; name one that is with -m"
+    if error.status_code == 404 and code in ("404", "NotFound", ""):
+        return "The endpoint does not serve the Responses API; check its address, or use --on local"
+    if "content_filter" in code or "content management policy" in str(error.message):
+        found = ", ".join(sorted(_categories(body)))
+        detail = f" ({found})" if found else ""
+        return f"The service's content filter refused the question{detail}; put it differently"
+    return ""
+
+
+def filtered(response: Any) -> str:
+    """Say that the content filter stopped an answer, and for which categories."""
+    categories = ", ".join(sorted(_categories(getattr(response, "content_filters", None))))
+    found = f" ({categories})" if categories else ""
+    return f"The service's content filter stopped the answer{found}; put the question differently."
+
+
+def _categories(told: Any) -> set[str]:
+    """Find the categories that Azure says it filtered, wherever it says so."""
+    if isinstance(told, list):
+        return {name for one in told for name in _categories(one)}
+    if not isinstance(told, Mapping):
+        return set()
+    here = {
+        str(name).replace("_", " ")
+        for name, value in told.items()
+        if isinstance(value, Mapping) and value.get("filtered")
+    }
+    return here | {name for value in told.values() for name in _categories(value)}
+
+
+def sentence(text: str) -> str:
+    """End a text as a sentence."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."

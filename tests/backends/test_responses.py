@@ -1,0 +1,188 @@
+"""Turns through the Responses API, against the engine, as against a service."""
+
+import asyncio
+
+import openai
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+from serving import TOKEN, serving
+
+from aoai_magic import view
+from aoai_magic.attach.resolve import resolve
+from aoai_magic.backends.azure import Service
+from aoai_magic.backends.base import Question
+from aoai_magic.backends.responses import Responses
+from aoai_magic.backends.shelf import Shelf
+from aoai_magic.conversation import Stop, follow
+from aoai_magic.engine.config import Bounds
+
+SALES = pd.DataFrame(
+    {
+        "region": pd.Categorical(["North", "South"] * 2, ["South", "North", "West"]),
+        "revenue": pd.array([1, None, 2, 4], "Int64"),
+    },
+    index=pd.date_range("2024-01-01", periods=4, tz="Europe/Oslo", name="day"),
+)
+LOAD = "exec(open('/mnt/data/load_sales.py').read())\n"
+WHOLE = f"""
+turns:
+  - - text: "I look."
+      code: |
+        {LOAD.strip()}
+        print(sales["nothing"])
+    - code: |
+        import matplotlib.pyplot as plt
+        sales["revenue"].plot.bar()
+        plt.show()
+        sales.to_pickle("/mnt/data/sales.pkl")
+        sales.to_csv("/mnt/data/totals.csv")
+        print(sales["revenue"].sum())
+      usage: {{prompt_tokens: 100, completion_tokens: 20, cached_tokens: 60}}
+    - text: "It is 7; see [the table](sandbox:/mnt/data/totals.csv)."
+  - - code: "print(sales.shape, open('/mnt/data/totals.csv').readline())"
+    - text: "Four rows."
+"""
+IDLE = 2.0
+
+
+@pytest.fixture
+def service(engine):
+    return Service(f"{engine.url}/openai/v1", engine.token)
+
+
+@pytest.fixture
+def backend(service, tmp_path):
+    return Responses(service, "azure", Shelf(tmp_path / "home", service.url))
+
+
+@pytest.fixture
+def attached(tmp_path):
+    def attach(*items, **variables):
+        folder = tmp_path / "packed"
+        return resolve([*variables, *items], "", variables, tmp_path, folder=folder)
+
+    return attach
+
+
+async def asked(backend, question, show=lambda view: None, stop=None):
+    return await follow(backend.turn(question), show, stop or Stop(), timeout=60)
+
+
+def logs(seen):
+    return "".join(part.text for part in seen.parts if isinstance(part, view.Logs))
+
+
+async def test_a_whole_turn_and_a_second_one(backend, attached, script):
+    model = script(WHOLE)
+    seen = await asked(backend, Question("Compare.", attached(sales=SALES), model=model))
+    assert (seen.status, seen.error) == ("completed", None)
+    failed, done = (part for part in seen.parts if isinstance(part, view.Code))
+    assert (failed.state, failed.error) == ("failed", "KeyError: 'nothing'")
+    assert (done.state, done.attempt) == ("done", 2)
+    assert done.seconds is not None
+    assert [p.text for p in seen.parts if isinstance(p, view.Logs)][1] == "7\n"
+    (picture,) = (part for part in seen.parts if isinstance(part, view.Image))
+    assert picture.data.startswith(b"\x89PNG")
+    assert sorted(file.name for file in seen.files) == ["sales.pkl", "totals.csv"]
+    assert (seen.usage.input_tokens, seen.usage.cached_tokens) == (100, 60)
+    assert (seen.target, seen.model) == ("azure", model)
+    second = await asked(backend, Question("Rows?", (), seen.thread, model))
+    assert logs(second) == "(4, 2) day,region,revenue\n\n"
+    assert second.thread.split("|")[1] == seen.thread.split("|")[1]
+    assert second.files == ()
+
+
+async def test_frames_arrive_with_their_types(backend, attached, script, tmp_path):
+    model = script(WHOLE)
+    seen = await asked(backend, Question("Compare.", attached(sales=SALES), model=model))
+    (file,) = (file for file in seen.files if file.name == "sales.pkl")
+    (tmp_path / "back.pkl").write_bytes(file.data)
+    assert_frame_equal(pd.read_pickle(tmp_path / "back.pkl"), SALES, check_freq=False)
+
+
+async def test_what_is_there_already_is_not_sent_again(backend, attached, script):
+    model = script(WHOLE)
+    sent = attached(sales=SALES)
+    first = await asked(backend, Question("Compare.", sent, model=model))
+    shown = []
+    await asked(backend, Question("Again.", sent, first.thread, model), shown.append)
+    assert not [v for v in shown if v.progress and "sending" in v.progress.what]
+
+
+async def test_files_go_as_they_are(backend, attached, script, tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    model = script("turns: [[{code: print(open('/mnt/data/notes.txt').read())}, {text: Done.}]]")
+    seen = await asked(backend, Question("Read.", attached("@notes.txt"), model=model))
+    assert [p.text for p in seen.parts if isinstance(p, view.Logs)] == ["hello\n"]
+    assert seen.files == ()
+
+
+INTERRUPTED = """
+turns:
+  - when: Wait
+    replies: [{text: I start., code: "import time; time.sleep(600)"}]
+  - when: Hi
+    replies: [{code: print(42)}, {text: Hello.}]
+"""
+
+
+async def test_an_interrupt_cancels_the_response(backend, script):
+    stop = Stop()
+    model = script(INTERRUPTED)
+
+    def show(seen):
+        if any(part.state == "running" for part in seen.parts if isinstance(part, view.Code)):
+            stop()
+
+    seen = await asked(backend, Question("Wait.", model=model), show, stop)
+    assert (seen.status, seen.text) == ("interrupted", "I start.")
+    # The same container runs code again, so what ran there has ended.
+    again = await asked(backend, Question("Hi.", (), seen.thread, model))
+    assert (again.text, logs(again)) == ("Hello.", "42\n")
+    assert again.thread.split("|")[1] == seen.thread.split("|")[1]
+
+
+@pytest.fixture(scope="module")
+def brief(tmp_path_factory):
+    """Serve containers that expire very soon."""
+    with serving(tmp_path_factory.mktemp("engine"), bounds=Bounds(container_idle=IDLE)) as url:
+        yield Service(f"{url}/v1", TOKEN)
+
+
+EXPIRING = f"""
+turns:
+  - - code: |
+        {LOAD.strip()}
+        sales.to_csv("/mnt/data/totals.csv")
+    - text: "I made a table."
+  - - code: |
+        import os
+        print(sorted(os.listdir("/mnt/data")), "sales" in globals())
+        {LOAD.strip()}
+        print(sales.shape)
+    - text: "It is all there."
+"""
+
+
+async def test_an_expired_container_is_rebuilt(brief, attached, script, tmp_path):
+    backend = Responses(brief, "openai", Shelf(tmp_path / "home", brief.url))
+    model = script(EXPIRING)
+    first = await asked(backend, Question("Make it.", attached(sales=SALES), model=model))
+    assert first.status == "completed"
+    await asyncio.sleep(IDLE + 0.2)
+    second = await asked(backend, Question("Is it there?", (), first.thread, model))
+    assert (second.status, second.text) == ("completed", "It is all there.")
+    assert logs(second) == "['load_sales.py', 'sales.csv', 'totals.csv'] False\n(4, 2)\n"
+    notices = [part.text for part in second.parts if isinstance(part, view.Notice)]
+    assert len(notices) == 1
+    assert "expired" in notices[0]
+    assert second.thread.split("|")[1] != first.thread.split("|")[1]
+
+
+async def test_cleanup_deletes_containers_and_copies(backend, attached, script, service):
+    seen = await asked(backend, Question("Compare.", attached(sales=SALES), model=script(WHOLE)))
+    assert await backend.cleanup() == 4
+    assert list(backend.shelf.containers()) == []
+    with pytest.raises(openai.NotFoundError):
+        await service.open(max_retries=0).containers.retrieve(seen.thread.split("|")[1])
