@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ def find(prompt: str) -> Problem | None:
     text = prompt.translate(_DIGITS).replace("`", " ` ").replace("²", "^2").replace("³", "^3")
     equations = tuple(_sides(match[0]) for match in _EQUATION.finditer(text))
     equations = tuple(pair for pair in equations if re.search("[a-zA-Z]", "".join(pair)))
-    if equations and all(all(pair) for pair in equations):
+    if equations and all(_is_expression(side) for pair in equations for side in pair):
         return Problem(equations) if _only(text, _EQUATION) or _SOLVE.search(text) else None
     return _sum(text)
 
@@ -47,7 +48,16 @@ def _sum(text: str) -> Problem | None:
         return None
     if not _COMPUTE.search(text.replace(match[0], " ")):
         return None
-    return Problem(expression=_python(_plain(match[0])))
+    expression = _python(_plain(match[0]))
+    return Problem(expression=expression) if _is_expression(expression) else None
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return False
+    return True
 
 
 def _is_date(text: str) -> bool:

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .schema import Column, Table
 from .vocabulary import CONCEPTS
@@ -45,12 +46,13 @@ def mentions(prompt: str, table: Table) -> list[Mention]:
     return sorted(chosen, key=lambda m: m.start)
 
 
-def words_of(name: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def words_of(name: str) -> tuple[str, ...]:
     """Split a name as written by programs into lower-case singular words."""
     # A unit in brackets is no part of what people call a column.
     name = re.sub(r"(?<=\w)\s*[(\[].*[)\]]\s*$", "", name)
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
-    words = [singular(word) for word in _WORD.findall(spaced.lower())]
+    words = tuple(singular(word) for word in _WORD.findall(spaced.lower()))
     return words[:-1] if len(words) > 1 and words[-1] in _UNITS else words
 
 
@@ -86,7 +88,7 @@ def _in_words(column: Column, tokens: Sequence[_Token]) -> Iterator[Mention]:
     size = len(words)
     for place in range(len(tokens) - size + 1 if words else 0):
         window = tokens[place : place + size]
-        if [token.word for token in window] == words:
+        if tuple(token.word for token in window) == words:
             yield Mention(column, window[0].start, window[-1].end, 3 + size / 10)
     for token in tokens:
         score = max((_alike(token.word, word, words) for word in words), default=0.0)
@@ -108,8 +110,10 @@ def _alike(token: str, word: str, words: Sequence[str]) -> float:
     if token == word:
         telling = [w for w in words if w not in _NAMING] or list(words)
         return (2.0 if word == telling[-1] else 1.4) - size / 10
+    if len(token) < 5 or token[0] != word[0] or abs(len(token) - len(word)) > 2:
+        return 0.0
     ratio = difflib.SequenceMatcher(None, token, word).ratio()
-    if len(token) >= 5 and token[0] == word[0] and ratio >= _CLOSE:
+    if ratio >= _CLOSE:
         return (1.9 if size == 1 else 1.2) * ratio
     return 0.0
 

@@ -17,6 +17,9 @@ _LISTED = re.compile(
     re.MULTILINE,
 )
 
+_LONGEST_PROMPT = 2000
+"""Characters of a prompt that are read; the time that the rules take grows with its square."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -114,9 +117,9 @@ def _steps(message: Mapping[str, Any], outputs: Mapping[str, str]) -> Iterator[S
 def _prompt(message: Mapping[str, Any]) -> str:
     """Give what was typed: the first text part; later ones describe attached data."""
     content = message.get("content") or ""
-    if isinstance(content, str):
-        return content
-    return next((part["text"] for part in content if part.get("type") == "text"), "")
+    if not isinstance(content, str):
+        content = next((part["text"] for part in content if part.get("type") == "text"), "")
+    return content[:_LONGEST_PROMPT]
 
 
 def _text(message: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from . import algebra, vocabulary
 from .clauses import clauses
@@ -57,7 +58,7 @@ class Reading:
     named: list[Mention]
     filters: list[Filter]
 
-    @property
+    @cached_property
     def words(self) -> str:
         """The text without names of columns, which may be words of other meaning too."""
         text = self.text
@@ -67,27 +68,27 @@ class Reading:
                 text = text[: mention.start] + blank + text[mention.end :]
         return text
 
-    @property
+    @cached_property
     def kinds(self) -> list[str]:
         """What the words may mean, the likeliest first."""
         return [k for k, words in vocabulary.KINDS.items() if words.search(self.words)]
 
-    @property
+    @cached_property
     def frequency(self) -> str:
         """The frequency that is asked for, or ``""``."""
         return vocabulary.first(self.words, vocabulary.FREQUENCIES) or ""
 
-    @property
+    @cached_property
     def aggregation(self) -> str:
         """The aggregation that is asked for, or ``""``."""
         return vocabulary.first(self.words, vocabulary.AGGREGATIONS) or ""
 
-    @property
+    @cached_property
     def chart(self) -> str:
         """The chart that is asked for, or ``""``."""
         return vocabulary.first(self.words, vocabulary.CHARTS) or ""
 
-    @property
+    @cached_property
     def measures(self) -> list[Column]:
         """The numeric columns that are named; those with a condition only if no others are."""
         limited = {f.column for f in self.filters}
@@ -95,7 +96,7 @@ class Reading:
         found = [column for column in found if not column.identifying]
         return [column for column in found if column not in limited] or found
 
-    @property
+    @cached_property
     def group(self) -> Column | None:
         """The column whose values are compared."""
         if self._grouping:
@@ -109,7 +110,7 @@ class Reading:
         plain = [c for c in named if c.categorical] + [c for c in named if c.identifying]
         return plain[0] if plain else None
 
-    @property
+    @cached_property
     def second(self) -> Column | None:
         """The column that divides the groups further: "by region and product"."""
         if self._grouping is None:
@@ -119,12 +120,12 @@ class Reading:
         later = [m.column for m in self.named if m.start > self._grouping.start]
         return next((column for column in later if column.categorical), None)
 
-    @property
+    @cached_property
     def grouped(self) -> bool:
         """Whether "per" or "by" stands at a column."""
         return self._grouping is not None
 
-    @property
+    @cached_property
     def _beside(self) -> Mention | None:
         """The column that stands before the grouping one: "地域と商品ごと"."""
         place = self._grouping
@@ -134,7 +135,7 @@ class Reading:
                 return mention
         return None
 
-    @property
+    @cached_property
     def _grouping(self) -> Mention | None:
         return next((m for m in self.named if self._is_grouping(m)), None)
 
@@ -148,7 +149,7 @@ class Reading:
             return False
         return bool(vocabulary.GROUPING.search(before) or vocabulary.GROUPED.match(after))
 
-    @property
+    @cached_property
     def date(self) -> Column | None:
         """The column that says when: the one that is named, or the first."""
         named = [m.column for m in self.named if m.column in self.table.dates]
@@ -220,7 +221,8 @@ def _read(clause: str, tables: Sequence[Table], before: Task | None, fresh: bool
 def _speaks_of_data(reading: Reading) -> bool:
     """Whether the columns alone say what is wanted: a long sentence wants more than one."""
     short = len(reading.text.split()) <= _SHORT
-    return bool(reading.group or (reading.measures and (short or reading.filters)))
+    told = [reading.measures, reading.group, reading.filters]
+    return any(told[:2]) and (short or sum(map(bool, told)) > 1)
 
 
 def _reading(clause: str, table: Table) -> Reading:
@@ -235,7 +237,7 @@ def _table(clause: str, tables: Sequence[Table], before: Task | None) -> Table:
         named = sum(m.score for m in mentions(clause, table))
         return named + 5 * _names(clause, table), before is not None and table == before.table, 0
 
-    return max(tables, key=score)
+    return tables[0] if len(tables) == 1 else max(tables, key=score)
 
 
 def _names(clause: str, table: Table) -> bool:

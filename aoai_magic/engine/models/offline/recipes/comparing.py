@@ -92,7 +92,7 @@ def _crossed_code(task: Task, way: Way, language: Language) -> list[str]:
     assert task.group is not None
     assert task.second is not None
     group, second = task.group.name, task.second.name
-    draw, title = drawing(task, way), f"{by(task, language)}, {second}"
+    draw, title = drawing(task, way), _by_both(task, language)
     keys = listed([group, second])
     lines = begin(task, way, title, draw)
     lines += [
@@ -112,6 +112,17 @@ def _crossed_code(task: Task, way: Way, language: Language) -> list[str]:
     return lines + save(task, way, language, [value_name(task), "by", group, second])
 
 
+def _by_both(task: Task, language: Language) -> str:
+    """Name the table: "total revenue by region and product"."""
+    names = [column.name for column in (task.group, task.second) if column]
+    return _BY_BOTH[language].format(quantity(task, language), *names)
+
+
+_BY_BOTH: Phrase = {
+    "en": "{} by {} and {}",
+    "ja": "{1}・{2}別の{0}",
+    "zh": "各{1}、{2}的{0}",
+}
 _CROSSED: Phrase = {
     "en": "{what}: **{row}, {column}** has the highest value ({high}).",
     "ja": "{what}:最も大きいのは **{row}・{column}**({high})です。",
@@ -128,9 +139,8 @@ def _crossed_words(task: Task, found: Findings, language: Language) -> str:
         if value
     ]
     high, row, column = max(cells)
-    second = task.second.name if task.second else ""
     text = _CROSSED[language].format(
-        what=capital(plain(f"{by(task, language)}, {second}")),
+        what=capital(plain(_by_both(task, language))),
         row=plain(row),
         column=plain(column),
         high=number(high),

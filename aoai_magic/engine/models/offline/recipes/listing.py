@@ -102,8 +102,8 @@ def join_key(left: Table, right: Table, text: str = "") -> tuple[Column, Column]
 def _joins(a: Column, b: Column, left: Table, right: Table) -> bool:
     if a.numeric != b.numeric or a.temporal != b.temporal:
         return False
-    first, second = words_of(a.name) or [a.name], words_of(b.name) or [b.name]
-    owned = ([*words_of(left.name), *first], [*words_of(right.name), *second])
+    first, second = words_of(a.name) or (a.name,), words_of(b.name) or (b.name,)
+    owned = (words_of(left.name) + first, words_of(right.name) + second)
     return first == second or first == owned[1] or second == owned[0]
 
 

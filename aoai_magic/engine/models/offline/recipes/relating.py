@@ -100,7 +100,9 @@ def _heatmap(language: Language) -> list[str]:
         "ax.set_yticks(range(len(matrix)), matrix.columns)",
         "for i in range(len(matrix)):",
         "    for j in range(len(matrix)):",
-        '        ax.text(j, i, f"{matrix.iloc[i, j]:.2f}", ha="center", va="center")',
+        "        r = matrix.iloc[i, j]",
+        '        color = "white" if abs(r) > 0.6 else "black"',
+        '        ax.text(j, i, f"{r:.2f}", ha="center", va="center", color=color)',
         "fig.colorbar(image, ax=ax, shrink=0.8)",
         *finish(_TITLE[language]),
     ]
