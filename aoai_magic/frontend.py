@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.getipython import get_ipython
 from IPython.display import JSON
@@ -13,6 +14,10 @@ from . import parcel
 from .attach.card import card
 from .attach.facts import facts
 from .attach.resolve import attachable
+from .cellcode import Input, as_cell
+
+if TYPE_CHECKING:
+    from .turn import Turn
 
 
 def answer(question: str) -> JSON:
@@ -28,14 +33,21 @@ def answer(question: str) -> JSON:
             its description, as ``names``; ``loaded`` says whether the magic is.
         ``card``
             Name of a variable. Gives its schema as ``card``, None if it has none.
+        ``cells``
+            Python of a turn that ran without error, with the ``items`` of its prompt.
+            Gives it as ``cell`` for the notebook.
     """
     asked = json.loads(question)
     shell = get_ipython()
     assert shell is not None, "the extension asks a kernel, which has a shell"
     if "card" in asked:
         return JSON({"card": schema(asked["card"], shell.user_ns)})
-    loaded = "AssistantMagics" in shell.magics_manager.registry
-    return JSON({"loaded": loaded, "names": attachable_names(asked["names"], shell.user_ns)})
+    magics = shell.magics_manager.registry.get("AssistantMagics")
+    if "cells" in asked:
+        turns = magics.state.turns if magics else ()
+        return JSON({"cell": cell(asked["cells"], asked["items"], turns)})
+    names = attachable_names(asked["names"], shell.user_ns)
+    return JSON({"loaded": magics is not None, "names": names})
 
 
 def attachable_names(names: Iterable[str], namespace: Mapping[str, Any]) -> dict[str, str]:
@@ -57,6 +69,23 @@ def schema(name: str, namespace: Mapping[str, Any]) -> str | None:
     if empty is None:
         return title
     return card(title, facts(empty, parcel.contents(empty)), "", schema_only=True)
+
+
+def cell(cells: list[str], items: Iterable[str], turns: Sequence[Turn]) -> str:
+    """Give the Python of a turn as one cell that runs in the notebook.
+
+    A turn of this kernel knows what each file was; for one of an earlier kernel that is
+    told from the items of its prompt (names of variables, and ``@name`` or ``@path``).
+    """
+    turn = next((turn for turn in reversed(turns) if list(turn.cells) == cells), None)
+    return as_cell(cells, turn.inputs if turn else dict(map(_input, items)))
+
+
+def _input(item: str) -> tuple[str, Input]:
+    name = item.removeprefix("@")
+    if name.isidentifier():
+        return f"{name}.arrow", Input(name, is_variable=True)
+    return Path(name).name, Input(name, is_variable=False)
 
 
 def _empty(value: Any) -> Any:

@@ -79,6 +79,11 @@ export function readMagicLine(source: string): IMagicLine | null {
   };
 }
 
+/** Everything that a prompt attaches: the items of its line, and what its text mentions. */
+export function attached(source: string): string[] {
+  return tokens(source).flatMap(({ kind, text }) => (kind === 'item' ? [unquote(text)] : []));
+}
+
 /** Write a prompt cell: the magic with its words, then the text. */
 export function writePrompt(words: readonly string[], text: string): string {
   return `${['%%assistant', ...words].join(' ')}\n${text}`;

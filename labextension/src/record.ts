@@ -55,12 +55,9 @@ export function findRecord(outputs: IOutputs): TurnRecord | null {
   return null;
 }
 
-/** The Python of a turn that ran without error. */
-export function finalCode(turn: TurnRecord): string {
-  return codes(turn)
-    .filter(part => part.state === 'done')
-    .map(part => part.code.replace(/^\n+|\s+$/g, ''))
-    .join('\n\n');
+/** The Python of a turn that ran without error, as it ran. */
+export function finalCells(turn: TurnRecord): string[] {
+  return codes(turn).flatMap(part => (part.state === 'done' ? [part.code] : []));
 }
 
 /** The pieces of code of a turn, failed attempts included. */

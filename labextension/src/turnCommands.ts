@@ -5,8 +5,9 @@ import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
 import { ITranslator } from '@jupyterlab/translation';
 import { activePlace, type IPlace } from './cells.js';
 import { edit, insertBelow } from './insert.js';
-import { quote, readMagicLine, writePrompt } from './prompt.js';
-import { answer, finalCode, findRecord, type TurnRecord } from './record.js';
+import { askKernel } from './kernel.js';
+import { attached, quote, readMagicLine, writePrompt } from './prompt.js';
+import { answer, finalCells, findRecord, type TurnRecord } from './record.js';
 import { texts } from './texts.js';
 
 type Action = (place: IPlace, turn: TurnRecord) => void | Promise<void>;
@@ -53,8 +54,13 @@ function activeTurn(tracker: INotebookTracker): { place: IPlace; turn: TurnRecor
   return place && turn ? { place, turn } : null;
 }
 
-function insertCode({ panel }: IPlace, turn: TurnRecord): void {
-  insertBelow(panel.content, finalCode(turn));
+/** The kernel knows what the sandbox's files are here; without it only their folder goes. */
+async function insertCode({ panel, cell }: IPlace, turn: TurnRecord): Promise<void> {
+  const cells = finalCells(turn);
+  const items = attached(cell.model.sharedModel.getSource());
+  const reply = await askKernel(panel.sessionContext, { cells, items });
+  const code = typeof reply?.cell === 'string' ? reply.cell : cells.join('\n\n');
+  insertBelow(panel.content, code.replaceAll('/mnt/data/', '').trimEnd());
 }
 
 async function askFurther({ panel, cell }: IPlace): Promise<void> {

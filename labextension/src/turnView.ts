@@ -12,7 +12,7 @@ import {
 import { Widget } from '@lumino/widgets';
 import { button, download, element } from './dom.js';
 import { safeName } from './names.js';
-import { finalCode, type IPicture, MEDIA_TYPE, readRecord, type TurnFile } from './record.js';
+import { finalCells, type IPicture, MEDIA_TYPE, readRecord, type TurnFile } from './record.js';
 import type { TurnRecord } from './record.js';
 import * as words from './words.js';
 
@@ -79,7 +79,7 @@ export class TurnView extends Widget implements IRenderMime.IRenderer {
       return bar;
     }
     bar.append(button(copyIcon, trans.__('Copy'), run('copy-answer'), trans.__('Copy the answer')));
-    if (finalCode(turn)) {
+    if (finalCells(turn).length) {
       const caption = trans.__('Put the Python of this answer into a new cell below');
       bar.append(button(addBelowIcon, trans.__('Insert code'), run('insert-code'), caption));
     }

@@ -14,6 +14,8 @@ from display import hostile
 from nbformat.sign import NotebookNotary
 from playwright.sync_api import Locator
 
+from aoai_magic.cellcode import as_cell
+
 from . import saved
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -121,7 +123,8 @@ def test_an_answer_can_be_used_from_the_saved_notebook_alone(open_notebook: Open
     notebook.page.wait_for_function(f"() => {NOTEBOOK}.mode === 'edit'")
     notebook.page.keyboard.type("And why?")
     action(notebook, "Insert code").click()
-    code = saved.turn().parts[2].code.strip()
+    notebook.page.wait_for_function(f"() => {NOTEBOOK}.widgets.length === 4")
+    code = as_cell([saved.turn().parts[2].code], {}).strip()
     assert sources(notebook) == [PROMPT, code, "%%assistant -t 'Q3 review'\nAnd why?", "x = 1"]
 
     code_block = notebook.page.get_by_text("Monthly revenue by region · 4 lines")
