@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aoai_magic import meter
 from aoai_magic.attach import fingerprint, preview
 from aoai_magic.attach.item import Attachment, Parcel
 from aoai_magic.errors import AttachError
@@ -100,6 +101,7 @@ def attach_file(path: Path, filename: str, *, rows: int | None, schema_only: boo
         )
     try:
         size = _regular(path).st_size
+        meter.current().begin(f"looking for changes in {path.name}", size)
         digest = fingerprint.of_files([("", path)], filename)
         card = preview.of_file(path, filename, size, schema_only)
     except OSError as error:
@@ -119,6 +121,7 @@ def attach_folder(path: Path, filename: str, *, schema_only: bool, folder: Path)
     try:
         files = list(_inside(path))
         size = sum(file.stat().st_size for _, file in files)
+        meter.current().begin(f"looking for changes in {path.name}", size)
         digest = fingerprint.of_files(files, filename)
     except OSError as error:
         raise AttachError(_unreadable(path, error)) from error
@@ -181,9 +184,12 @@ def _raise(error: OSError) -> None:
 
 def _zipped(target: Path, files: list[tuple[str, Path]]) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
+    progress = meter.current()
+    progress.begin(f"packing {target.name}", sum(path.stat().st_size for _, path in files))
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
         for name, path in files:
             archive.write(path, name)
+            progress.add(path.stat().st_size)
     return target
 
 

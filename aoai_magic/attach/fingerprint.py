@@ -26,6 +26,7 @@ from typing import Any
 
 from blake3 import blake3
 
+from aoai_magic import meter
 from aoai_magic.parcel import Contents
 
 PIECE = 4 << 20
@@ -39,9 +40,20 @@ def of_contents(contents: Contents, *names: str) -> str:
     """Hash a value taken apart, under the names of its variable and file."""
     about = [contents.kind, contents.rows, contents.columns, contents.header, *names]
     schema = contents.table.schema.serialize()
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        leaves = pool.map(_hash_piece, _pieces(contents.table))
-        return _combined([json.dumps(about).encode(), schema, *leaves])
+    return _combined([json.dumps(about).encode(), schema, *_leaves(contents.table)])
+
+
+def _leaves(table: Any) -> Iterator[bytes]:
+    """Give the hashes of a table's pieces, in their order; tells the meter of each."""
+    progress = meter.current()
+    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    try:
+        pieces = list(_pieces(table))
+        for piece, leaf in zip(pieces, pool.map(_hash_piece, pieces), strict=True):
+            yield leaf
+            progress.add(piece.nbytes)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def of_bytes(data: bytes, name: str) -> str:
@@ -144,7 +156,7 @@ def _serialised(piece: Any) -> Any:
 
 def _hash_file(path: Path) -> bytes:
     digest = blake3()
-    with path.open("rb") as file:
+    with meter.MeteredFile(path) as file:
         while block := file.read(PIECE):
             digest.update(block)
     return digest.digest()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from aoai_magic import parcel
+from aoai_magic import meter, parcel
 from aoai_magic.attach import card as card_
 from aoai_magic.attach import fingerprint
 from aoai_magic.attach.facts import facts
@@ -78,8 +78,11 @@ def attach(
     AttachError
         Its rows cannot be read, or it holds something that cannot be written.
     """
+    progress = meter.current()
+    progress.begin(f"reading {name}")
     taken, note = _read(name, value, rows)
     contents = _contents(name, taken)
+    progress.begin(f"looking for changes in {name}", contents.table.nbytes)
     digest = fingerprint.of_contents(contents, name, filename)
     return Attachment(
         name=name,
@@ -97,8 +100,10 @@ def attach(
 
 def _packed(contents: parcel.Contents, name: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
+    progress = meter.current()
     try:
-        return parcel.pack(contents, name, folder)
+        progress.begin(f"packing {name}", contents.table.nbytes)
+        return parcel.pack(contents, name, folder, progress.add)
     except OSError as error:
         raise AttachError(
             f"{name} cannot be written to {folder} ({error.strerror or error}); "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import anyio.to_thread
 
 from .. import events
 from ..events import Event, Usage
+from ..meter import Metered, MeteredFile
 from .connect import Endpoint, client, own_words
 
 if TYPE_CHECKING:
@@ -56,8 +58,11 @@ class Assistants:
             told = await self.status()
             files = []
             for item in question.attachments:
-                yield events.Progress(f"sending {item.name}", 0, item.bytes)
-                files.append(await self._uploaded(api, item))
+                sending = Metered(self._uploaded(api, item))
+                async with contextlib.aclosing(sending.events()) as moves:
+                    async for progress in moves:
+                        yield progress
+                files.append(sending.result)
             assistant = await self._assistant(api, question)
             thread = question.thread or (await api.beta.threads.create()).id
             model = question.model or str(told.get("model", ""))
@@ -100,10 +105,8 @@ class Assistants:
         known = self.ledger.lookup(self.store, item.sha256)
         if known and await _exists(api, known):
             return known
-        sent = await api.files.create(
-            file=(item.filename, await anyio.to_thread.run_sync(_content, item)),
-            purpose="assistants",
-        )
+        with await anyio.to_thread.run_sync(_opened, item) as file:
+            sent = await api.files.create(file=(item.filename, file), purpose="assistants")
         self.ledger.record(self.store, item.sha256, sent.id, item.name, item.bytes, None)
         return sent.id
 
@@ -291,9 +294,11 @@ def _message(question: Question, files: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _content(item: Attachment) -> bytes:
-    """Give the bytes to send; a variable is packed by this, which may take a while."""
-    return item.path.read_bytes()
+def _opened(item: Attachment) -> MeteredFile:
+    """Open what is to be sent; a variable is packed by this, which may take a while."""
+    file = MeteredFile(item.path)
+    file.meter.begin(f"sending {item.name}", file.size)
+    return file
 
 
 async def _exists(api: openai.AsyncOpenAI, file_id: str) -> bool:

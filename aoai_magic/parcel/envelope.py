@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ VERSION = 1
 
 _SMALL_BATCH = 1 << 16
 """Rows below which batches are joined before they are written."""
+
+_LARGE_BATCH = 256 << 20
+"""Bytes above which a batch is cut: Arrow compresses a whole one before it writes any."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,11 @@ class Manifest:
     columns: int
 
 
-def write(path: Path, table: Any, header: Mapping[str, Any]) -> None:
+def write(path: Path, table: Any, header: Mapping[str, Any], tick: Callable[[int], object]) -> None:
     """Write a table and its header to a new file at `path`.
 
     The file appears whole or not at all. LZ4 costs less than the bytes that it saves
-    on their way through a socket.
+    on their way through a socket. `tick` is told the bytes of each batch once written.
     """
     import pyarrow as pa
 
@@ -59,8 +62,9 @@ def write(path: Path, table: Any, header: Mapping[str, Any]) -> None:
             pa.OSFile(str(half), "wb") as sink,
             pa.ipc.new_file(sink, schema, options=options) as w,
         ):
-            for batch in batches(table):
+            for batch in _cut(batches(table)):
                 w.write_batch(batch)
+                tick(batch.nbytes)
         half.replace(path)
     finally:
         half.unlink(missing_ok=True)
@@ -82,6 +86,14 @@ def batches(table: Any) -> list[Any]:
         for column in table.columns
     ]
     return [pa.RecordBatch.from_arrays(arrays, schema=table.schema)]
+
+
+def _cut(whole: list[Any]) -> Iterator[Any]:
+    for batch in whole:
+        pieces = 1 + batch.nbytes // _LARGE_BATCH
+        rows = max(1, -(-batch.num_rows // pieces))
+        for start in range(0, max(1, batch.num_rows), rows):
+            yield batch.slice(start, rows)
 
 
 def read(path: Path) -> tuple[Any, dict[str, Any], dict[str, Any]]:

@@ -145,7 +145,11 @@ def contents(value: object) -> Contents:
     return Contents(kind.full_name, *kind.shape(value), envelope.enclose(table, beside), header)
 
 
-def pack(value: object, name: str, folder: Path) -> Path:
+def _untold(_: int) -> None:
+    """Take no notice."""
+
+
+def pack(value: object, name: str, folder: Path, tick: Callable[[int], object] = _untold) -> Path:
     """Write `value` to ``folder/<name>.arrow``.
 
     Parameters
@@ -156,6 +160,9 @@ def pack(value: object, name: str, folder: Path) -> Path:
         Name of the variable, a Python identifier.
     folder
         An existing folder.
+    tick
+        Told the bytes of each batch once written; what it raises ends the packing, and
+        leaves nothing behind.
 
     Returns
     -------
@@ -174,7 +181,7 @@ def pack(value: object, name: str, folder: Path) -> Path:
     parts = value if isinstance(value, Contents) else contents(value)
     head = {"name": name, "kind": parts.kind, "rows": parts.rows, "columns": parts.columns}
     path = folder / f"{name}.arrow"
-    envelope.write(path, parts.table, {**head, "value": parts.header})
+    envelope.write(path, parts.table, {**head, "value": parts.header}, tick)
     return path
 
 
