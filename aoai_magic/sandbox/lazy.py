@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -34,7 +35,8 @@ class LazyFrames:
 
     def load_for(self, code: str) -> None:
         """Load what the code of a cell mentions."""
-        self._discover()
+        with contextlib.suppress(OSError):  # a file is gone, or the code has closed the folder
+            self._discover()
         for name in [name for name in self._waiting if _mentions(code, name)]:
             path = self._waiting.pop(name)
             if self._is_free(name):

@@ -23,6 +23,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 
 from . import frames
+from .streams import flush_all
 
 _CELL = "<cell "
 _LONGEST_TEXT = 1 << 20
@@ -164,8 +165,7 @@ class Shell(InteractiveShell):
         result: bool = False,
     ) -> None:
         """Send a display, after all that was printed before it."""
-        sys.stdout.flush()
-        sys.stderr.flush()
+        flush_all()
         frame = {"type": "display", "data": encode_bundle(data), "id": id}
         try:
             self.send({**frame, "update": update, "result": result})
@@ -215,8 +215,7 @@ class Shell(InteractiveShell):
     ) -> None:
         """Send the error of a cell."""
         kind, value, _ = self._get_exc_info(exc_tuple)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        flush_all()
         frame = {
             "type": "error",
             "name": kind.__name__,

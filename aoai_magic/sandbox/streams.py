@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -119,13 +121,22 @@ class _Raw(io.RawIOBase):
                 self._flushed = time.monotonic()
                 self._channel.send({"type": "stream", "name": self._name, "text": text})
 
+    def close(self) -> None:
+        """Flush, and stay open: a cell that closes its output must not silence the next."""
+        self.flush()
+
     def flush(self) -> None:
-        if self.closed:
-            return
         if self._channel.owned:
             self.send()
         elif self._process == os.getpid():
             self._empty_in_child()
+
+
+def flush_all() -> None:
+    """Flush standard output and error, whatever the session's code has put there."""
+    for name in ("stdout", "stderr"):
+        with contextlib.suppress(Exception):
+            getattr(sys, name).flush()
 
 
 def open_stream(channel: Channel, name: str, descriptor: int, budget: Budget) -> io.TextIOWrapper:

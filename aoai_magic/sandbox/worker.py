@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 from . import fonts
 from .channel import Channel
@@ -21,7 +22,7 @@ from .plan import Plan
 from .rewrite import FolderPaths
 from .session import MOUNT
 from .shell import Shell, make_shell
-from .streams import Budget, open_stream
+from .streams import Budget, flush_all, open_stream
 
 _COLUMNS, _WIDTH = 20, 120
 
@@ -85,6 +86,7 @@ class Worker:
     def __init__(self, channel: Channel, plan: Plan) -> None:
         self._channel = channel
         self._budget = Budget(plan.output)
+        self._streams: dict[str, TextIO] = {}
         self._shell = _Prepared.shell
         self._figures = _Prepared.figures
         self._shell.send = channel.send
@@ -97,8 +99,16 @@ class Worker:
     def connect_streams(self) -> None:
         """Send what is printed from here on to the host."""
         sys.stdin = Path(os.devnull).open()  # noqa: SIM115  (lives as long as the process)
-        sys.stdout = open_stream(self._channel, "stdout", 1, self._budget)
-        sys.stderr = open_stream(self._channel, "stderr", 2, self._budget)
+        del sys.stdout, sys.stderr
+        for descriptor, name in enumerate(("stdout", "stderr"), start=1):
+            self._streams[name] = open_stream(self._channel, name, descriptor, self._budget)
+        self._restore_streams()
+
+    def _restore_streams(self) -> None:
+        """Put back what a cell has taken away; what it has put there instead stays."""
+        for name, stream in self._streams.items():
+            if getattr(sys, name, None) is None:
+                setattr(sys, name, stream)
 
     def run(self, request: Frame) -> None:
         """Run one cell and say that it is done."""
@@ -110,29 +120,23 @@ class Worker:
             ok = self._run_cell(str(request["code"]))
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         seconds = time.perf_counter() - started
-        self._flush()
+        flush_all()
         dropped = self._budget.dropped
         self._channel.send({"type": "done", "ok": ok, "seconds": seconds, "dropped": dropped})
 
     def _run_cell(self, code: str) -> bool:
+        self._restore_streams()
         self._figures.attach()
         self._frames.load_for(code)
         self._shell.code = code
-        result = self._shell.run_cell(code, store_history=False)
-        return self._draw_figures() and bool(result.success)
-
-    def _draw_figures(self) -> bool:
         try:
+            result = self._shell.run_cell(code, store_history=False)
             self._figures.flush()
-        except Exception:
+        except Exception:  # of the shell, when the cell broke what it stands on; or of a figure
+            self._restore_streams()
             self._shell.showtraceback()
             return False
-        return True
-
-    def _flush(self) -> None:
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):  # the cell may have put anything there
-                stream.flush()
+        return bool(result.success)
 
 
 def serve(connection: socket.socket, plan: Plan) -> None:

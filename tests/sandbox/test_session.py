@@ -75,6 +75,14 @@ async def test_text_without_a_newline_arrives_while_the_cell_runs(session):
     await task
 
 
+@pytest.mark.parametrize("code", ["sys.stdout.close()", "sys.stdout = None", "del sys.stdout"])
+async def test_a_session_survives_what_is_done_to_its_output(session, code):
+    await run(session, f"import sys\nkept = sys.stdout\n{code}")
+    assert (await run(session, "1 / 0")).error.name == "ZeroDivisionError"
+    assert (await run(session, "1 + 1")).result == "2"
+    assert (await run(session, "sys.stdout = kept\nprint('again')")).text == "again\n"
+
+
 async def test_an_error_shows_the_users_frames_alone(session):
     outcome = await run(session, "import json\ndef f(text):\n    return json.loads(text)\nf('{')")
     assert outcome.error.name == "JSONDecodeError"
