@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 import yaml
@@ -18,14 +19,26 @@ TOKEN = "a-token-for-tests"
 
 
 @contextmanager
-def serving(data_dir: Path, **settings) -> Iterator[str]:
-    """Give the URL of an engine that may be asked for any model SPEC."""
+def serving(
+    data_dir: Path, wrap: Callable[[Any], Any] = lambda app: app, **settings
+) -> Iterator[str]:
+    """Give the URL of an engine that may be asked for any model SPEC.
+
+    ``wrap`` puts an ASGI application of the test's around it, which can do it harm.
+    """
     silent = data_dir / "silent.yaml"
     silent.write_text("turns: []")
     settings = {"model": f"scripted:{silent}", "request_models": True, **settings}
     app = create_app(EngineConfig(data_dir=data_dir, token=TOKEN, **settings))
+    with serving_app(wrap(app)) as url:
+        yield url
+
+
+@contextmanager
+def serving_app(app: Any) -> Iterator[str]:
+    """Give the URL of any ASGI application."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="auto"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:

@@ -52,7 +52,8 @@ class Reader:
 
     def note(self, received: Any) -> None:
         """Remember where the stream is."""
-        self.number = getattr(received, "sequence_number", None) or self.number
+        number = getattr(received, "sequence_number", None)
+        self.number = self.number if number is None else number
         response = getattr(received, "response", None)
         if response is not None:
             self.response = response.id

@@ -1,0 +1,210 @@
+"""Turns in bad weather: refusals, busy services, and connections cut at every event."""
+
+import json
+
+import pytest
+from serving import TOKEN, serving, write_script
+
+from aoai_magic import view
+from aoai_magic.backends.azure import Service
+from aoai_magic.backends.base import Question
+from aoai_magic.backends.responses import Responses
+from aoai_magic.backends.shelf import Shelf
+from aoai_magic.conversation import Stop, follow
+
+TURN = [
+    {"text": "Let me see.", "code": "open('/mnt/data/x.txt', 'w').write('x')\nprint(6 * 7)"},
+    {"text": "It is 42.", "chunk": 4, "usage": {"prompt_tokens": 9, "completion_tokens": 3}},
+]
+
+
+class Faults:
+    """ASGI middleware that refuses requests for responses, or cuts their streams.
+
+    ``refusals`` holds what is answered instead, ``cut`` after how many events a stream
+    is cut; each once.
+    """
+
+    def __init__(self, app):
+        self.app = app
+        self.refusals = []
+        self.cut = None
+        self.no_replay = False
+        self.requests = []
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http" or "/responses" not in scope["path"]:
+            await self.app(scope, receive, send)
+            return
+        self.requests.append((scope["method"], scope["path"].rpartition("/")[2]))
+        if scope["method"] == "POST" and scope["path"].endswith("/responses") and self.refusals:
+            await self.refuse(send, *self.refusals.pop(0))
+        elif self.no_replay and b"stream=true" in scope["query_string"]:
+            await self.refuse(send, 400, {"error": {"message": "No replay."}})
+        else:
+            await self.app(scope, receive, self.cutting(send))
+
+    async def refuse(self, send, status, body, *headers):
+        headers = [(b"content-type", b"application/json"), *headers]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+    def cutting(self, send):
+        count = 0
+
+        async def cut(message):
+            nonlocal count
+            count += message.get("body", b"").count(b"\nevent: ") + message.get(
+                "body", b""
+            ).startswith(b"event: ")
+            await send(message)
+            if self.cut is not None and count >= self.cut:
+                self.cut = None
+                raise ConnectionError("cut by the test")
+
+        return cut
+
+
+@pytest.fixture(scope="module")
+def far(tmp_path_factory):
+    """Give the faults and the service that has them."""
+    wrapped = []
+
+    def wrap(app):
+        wrapped.append(Faults(app))
+        return wrapped[0]
+
+    with serving(tmp_path_factory.mktemp("engine"), wrap) as url:
+        yield wrapped[0], Service(f"{url}/v1", TOKEN)
+
+
+@pytest.fixture
+def faults(far):
+    faults = far[0]
+    faults.refusals, faults.cut, faults.no_replay, faults.requests = [], None, False, []
+    return faults
+
+
+@pytest.fixture
+def ask(far, tmp_path):
+    """Do one turn."""
+    backend = Responses(far[1], "openai", Shelf(tmp_path / "home", far[1].url))
+    (tmp_path / "scripts").mkdir()
+    model = write_script(tmp_path / "scripts", {"when": "", "replies": TURN})
+
+    async def ask(thread=None, model=model, show=lambda seen: None):
+        question = Question("Go.", (), thread, model)
+        return await follow(backend.turn(question), show, Stop(), timeout=60)
+
+    return ask
+
+
+def told(seen):
+    """Give what a turn came to, without what differs from turn to turn."""
+    code = [(p.code, p.state) for p in seen.parts if isinstance(p, view.Code)]
+    logs = [p.text for p in seen.parts if isinstance(p, view.Logs)]
+    files = [(f.name, f.data) for f in seen.files]
+    return seen.status, seen.error, seen.text, code, logs, files, seen.usage
+
+
+async def test_a_stream_cut_at_any_event_ends_as_one_that_was_not(faults, ask):
+    whole = told(await ask())
+    assert whole[0] == "completed"
+    for number in range(1, 24):
+        faults.cut = number
+        assert told(await ask()) == whole, f"cut after event {number}"
+        assert faults.cut is None, f"there is no event {number}"
+
+
+async def test_a_stream_that_cannot_be_resumed_is_polled_to_its_end(faults, ask):
+    whole = told(await ask())
+    faults.cut, faults.no_replay = 6, True
+    assert told(await ask()) == whole
+
+
+async def test_a_busy_service_is_asked_again_when_it_says(faults, ask):
+    busy = {"error": {"message": "Slow down.", "code": "rate_limit_exceeded"}}
+    faults.refusals = [(429, busy, (b"retry-after-ms", b"120")), (503, busy)]
+    shown = []
+    seen = await ask(show=shown.append)
+    assert seen.text.endswith("It is 42.")
+    assert any(v.progress and v.progress.what.startswith("trying again in") for v in shown)
+    assert faults.requests.count(("POST", "responses")) == 3
+
+
+async def test_a_service_that_is_busy_for_long_is_not_waited_for(faults, ask):
+    faults.refusals = [(429, {"error": {"message": "Slow down."}}, (b"retry-after", b"900"))]
+    seen = await ask()
+    assert seen.status == "failed"
+    assert "900 seconds" in seen.error
+
+
+async def test_a_quota_that_is_used_up_is_not_waited_for(faults, ask):
+    faults.refusals = [(429, {"error": {"message": "Pay.", "code": "insufficient_quota"}})]
+    seen = await ask()
+    assert (seen.status, "Pay." in seen.error) == ("failed", True)
+    assert len(faults.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "words"),
+    [
+        (401, {"message": "Incorrect API key", "code": "invalid_api_key"}, "not accept the key"),
+        (403, {"message": "Denied", "code": "PermissionDenied"}, "lacks a role"),
+        (404, {"message": "None", "code": "DeploymentNotFound"}, "no deployment or model 'gpt-9'"),
+        (404, {"message": "Resource not found", "code": "404"}, "does not serve the Responses"),
+        (
+            400,
+            {
+                "message": "The response was filtered",
+                "code": "content_filter",
+                "innererror": {"content_filter_result": {"self_harm": {"filtered": True}}},
+            },
+            "content filter refused the question (self harm)",
+        ),
+        (400, {"message": "Tool not supported in this region."}, "Tool not supported"),
+    ],
+)
+async def test_refusals_say_what_to_do(faults, ask, status, error, words):
+    faults.refusals = [(status, {"error": error})]
+    seen = await ask(model="gpt-9")
+    assert seen.status == "failed"
+    assert words in seen.error
+
+
+async def test_a_container_that_expires_in_between_is_rebuilt(faults, ask):
+    first = await ask()
+    faults.refusals = [(400, {"error": {"message": "Container is expired."}})]
+    second = await ask(first.thread)
+    assert (second.status, second.text) == (first.status, first.text)
+    assert second.thread.split("|")[1] != first.thread.split("|")[1]
+    (notice,) = (p.text for p in second.parts if isinstance(p, view.Notice))
+    assert "had expired" in notice
+
+
+async def test_a_forgotten_conversation_begins_anew(ask):
+    first = await ask()
+    container = first.thread.split("|")[1]
+    second = await ask(f"resp_unknown|{container}")
+    assert second.status == "completed"
+    (notice,) = (p.text for p in second.parts if isinstance(p, view.Notice))
+    assert "begins anew" in notice
+
+
+async def test_a_service_without_background_is_asked_without_it(faults, ask):
+    faults.refusals = [(400, {"error": {"message": "Background mode is not supported."}})]
+    assert (await ask()).status == "completed"
+
+
+@pytest.mark.parametrize(
+    ("reply", "status", "words"),
+    [
+        ({"text": "I be", "finish": "length"}, "incomplete", "cut short by max_output_tokens"),
+        ({"text": "I be", "finish": "content_filter"}, "incomplete", "content filter"),
+        ({"text": "I be", "error": {"message": "It broke"}}, "failed", "It broke."),
+    ],
+)
+async def test_ends_are_said_in_words(ask, tmp_path, reply, status, words):
+    seen = await ask(model=write_script(tmp_path, [reply]))
+    assert (seen.status, seen.text) == (status, "I be")
+    assert words in seen.error
