@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 
 from .. import events
+from ..errors import ServiceError
 from ..events import Event, Usage
 from ..meter import Metered, MeteredFile
 from .connect import Endpoint, client, own_words
@@ -113,14 +114,26 @@ class Assistants:
     async def _assistant(self, api: openai.AsyncOpenAI, question: Question) -> str:
         key = (question.model, question.instructions)
         if key not in self._assistants:
+            self._assistants[key] = await self._made(api, question)
+        return self._assistants[key]
+
+    async def _made(self, api: openai.AsyncOpenAI, question: Question) -> str:
+        import openai
+
+        try:
             made = await api.beta.assistants.create(
                 model=question.model or "default",
                 instructions=question.instructions or None,
                 tools=[{"type": "code_interpreter"}],
                 name="aoai_magic",
             )
-            self._assistants[key] = made.id
-        return self._assistants[key]
+        except openai.NotFoundError as error:
+            raise ServiceError(
+                f"{self.endpoint.url} does not serve the Assistants API, which OpenAI and Azure "
+                "retired in August 2026; use --on azure with AZURE_OPENAI_ENDPOINT set, --on "
+                "openai with OPENAI_API_KEY set, or --on local."
+            ) from error
+        return str(made.id)
 
     async def _run(
         self, api: openai.AsyncOpenAI, thread: str, assistant: str, message: dict[str, Any]

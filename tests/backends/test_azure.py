@@ -10,8 +10,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from aoai_magic.backends import open_backend
+from aoai_magic.backends.assistants import Assistants
 from aoai_magic.backends.azure import azure, openai_service
-from aoai_magic.backends.connect import client
+from aoai_magic.backends.base import Question
+from aoai_magic.backends.connect import Endpoint, client
 from aoai_magic.errors import ServiceError
 from aoai_magic.settings import Settings, Target
 
@@ -90,3 +92,15 @@ async def test_tokens_of_an_identity_open_the_service(monkeypatch, tmp_path):
             assert (await api.containers.create(name="c")).status == "running"
             assert (await api.containers.create(name="d")).status == "running"
     assert asked == ["https://cognitiveservices.azure.com"]
+
+
+async def test_a_service_that_retired_assistants_says_what_to_set_instead():
+    async def gone(_request):
+        return JSONResponse({"error": {"code": "404", "message": "Resource not found"}}, 404)
+
+    everything = Route("/{path:path}", gone, methods=["GET", "POST"])
+    with serving_app(Starlette(routes=[everything])) as url:
+        backend = Assistants(Endpoint(url, "key"), url, None, url)
+        with pytest.raises(ServiceError, match="retired in August 2026; use --on azure"):
+            async for _ in backend.turn(Question("Hi.")):
+                pass
