@@ -117,10 +117,10 @@ def too_large(limit: int) -> ApiError:
     return ApiError(text, status=413)
 
 
-def server_error(request_id: str) -> ApiError:
-    """Answer a fault of the engine itself."""
+def server_error(id: str) -> ApiError:  # noqa: A002
+    """Answer a fault of the engine itself; the log has it under the request's or run's id."""
     text = (
         "The server had an error while processing your request. Sorry about that! "
-        f"(Please look for request ID {request_id} in the engine's log.)"
+        f"(Please look for {id} in the engine's log.)"
     )
     return ApiError(text, status=500, type="server_error", code="server_error")

@@ -15,7 +15,7 @@ from anyio.abc import TaskGroup
 from sqlalchemy import Connection, select
 
 from aoai_magic.engine import objects, store
-from aoai_magic.engine.errors import ApiError, not_found
+from aoai_magic.engine.errors import ApiError, not_found, server_error
 from aoai_magic.engine.events import Feed
 from aoai_magic.engine.ids import now
 from aoai_magic.engine.instances import Instance
@@ -98,6 +98,8 @@ class Runs:
                 await self._end(recorder, loop, ending or self._interrupted())
         except Exception:
             _LOG.exception("Run %s could not be ended", recorder.run["id"])
+            # The SDK raises an error in a stream only where it is wrapped like this.
+            recorder.feed.send("error", server_error(recorder.run["id"]).body())
         finally:
             self._executions.pop(recorder.run["id"], None)
             recorder.feed.close()

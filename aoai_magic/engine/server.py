@@ -41,17 +41,15 @@ def serve(config: EngineConfig) -> None:
 
     Raises
     ------
-    ValueError
-        When the address is not loopback and there is no configured token.
     OSError
-        When the address cannot be bound; the text names it.
+        When the address cannot be bound, or may not be without a configured token.
     SpecError, ModelError
         When the configured model cannot be had.
     SystemExit
         When the engine could not start; the log says why.
     """
     if config.token is None and not is_loopback(config.host):
-        raise ValueError(
+        raise PermissionError(
             f"Without a token of your own only loopback is served, not {config.host}; "
             "set AOAI_MAGIC_TOKEN or use --token-file."
         )

@@ -82,6 +82,8 @@ class Sessions:
         self._limits = limits
         self._open: dict[str, Open] = {}
         self._starting = anyio.Lock()
+        self._opening = anyio.Lock()
+        self._places = anyio.Semaphore(limits.sessions)
 
     async def isolation(self) -> Isolation:
         """Get the sandbox ready and tell how strong it is.
@@ -112,17 +114,22 @@ class Sessions:
 
     @asynccontextmanager
     async def lease(self, thread_id: str, given: Mapping[str, Body]) -> AsyncIterator[Lease]:
-        """Hold the thread's session for one cell, with the ``given`` files in place."""
-        state = await self.state(thread_id)
-        held = await self._hold(thread_id)
-        held.busy = True
-        try:
-            await self._touch(thread_id)
-            await self._furnish(thread_id, held.session, given)
-            yield Lease(thread_id, held.session, state)
-        finally:
-            held.busy = False
-            held.used = anyio.current_time()
+        """Hold the thread's session for one cell, with the ``given`` files in place.
+
+        Waits while as many sessions as there may be are at work.
+        """
+        async with self._places:
+            async with self._opening:
+                state = await self.state(thread_id)
+                held = await self._hold(thread_id)
+                held.busy = True
+            try:
+                await self._touch(thread_id)
+                await self._furnish(thread_id, held.session, given)
+                yield Lease(thread_id, held.session, state)
+            finally:
+                held.busy = False
+                held.used = anyio.current_time()
 
     async def _hold(self, thread_id: str) -> Open:
         held = self._open.get(thread_id)

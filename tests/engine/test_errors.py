@@ -9,6 +9,8 @@ import urllib.request
 import pytest
 from openai import APIStatusError, OpenAI
 
+from aoai_magic.engine.config import Bounds
+
 from .conftest import TOKEN
 
 
@@ -302,8 +304,6 @@ def test_foreign_host_is_turned_away(engine):
 
 
 def test_body_over_the_limit(start_engine):
-    from aoai_magic.engine.config import Bounds
-
     engine = start_engine(bounds=Bounds(body=1000, upload=1000))
     body = {"metadata": {"k": "v" * 2000}}
     assert request(engine, "POST", "/v1/threads", body)[0] == 413

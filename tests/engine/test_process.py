@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
+import stat
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
-from openai import OpenAI
+from openai import APIError, OpenAI
+
+from aoai_magic.engine.auth import ensure_token
+from aoai_magic.engine.config import Bounds, EngineConfig
+from aoai_magic.engine.server import bind, serve
+from aoai_magic.sandbox.session import Limits
 
 from .test_runs import steps, texts
 
@@ -146,8 +154,6 @@ def test_client_that_goes_away_does_not_cancel_its_run(client, script):
 
 
 def test_expired_run(start_engine, script):
-    from aoai_magic.engine.config import Bounds
-
     client = start_engine(bounds=Bounds(run_seconds=1)).openai()
     assistant = client.beta.assistants.create(model=script([{"delay": 30, "text": "Late."}]))
     thread = client.beta.threads.create(messages=[{"role": "user", "content": "Go."}])
@@ -188,3 +194,71 @@ def test_sandbox_that_is_refused_fails_the_run_with_its_sentence(start_engine, s
     assert run.last_error.message.startswith("There is no sandbox called 'nowhere'")
     about = client.get("/engine", cast_to=object)
     assert about["sandbox"] == {"error": run.last_error.message}
+
+
+def test_only_loopback_is_served_without_a_token(tmp_path):
+    with pytest.raises(OSError, match="only loopback is served, not 0.0.0.0"):
+        serve(EngineConfig(data_dir=tmp_path, host="0.0.0.0", port=0))
+
+
+def test_port_that_is_taken_is_named(tmp_path):
+    with bind("127.0.0.1", 0) as taken:
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=rf"cannot listen on 127\.0\.0\.1:{port}"):
+            serve(EngineConfig(data_dir=tmp_path, port=port))
+
+
+def test_token_is_kept_and_only_a_private_one_counts(tmp_path):
+    first = ensure_token(None, tmp_path)
+    path = tmp_path / "token"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert ensure_token(None, tmp_path) == first
+    path.chmod(0o644)
+    assert ensure_token(None, tmp_path) != first
+    assert ensure_token("mine", tmp_path) == "mine"
+
+
+def test_more_threads_than_sessions_wait_for_their_turn(start_engine, script):
+    client = start_engine(limits=Limits(sessions=2)).openai()
+    model = script(
+        {"when": "", "replies": [{"code": "import time; time.sleep(.2)"}, {"text": "."}]}
+    )
+    assistant = client.beta.assistants.create(model=model, tools=[{"type": "code_interpreter"}])
+
+    def go(_):
+        thread = {"messages": [{"role": "user", "content": "Go."}]}
+        return client.beta.threads.create_and_run_poll(
+            assistant_id=assistant.id, thread=thread, poll_interval_ms=50
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        runs = list(pool.map(go, range(8)))
+    assert [(run.status, run.last_error) for run in runs] == [("completed", None)] * 8
+    outcomes = [steps(client, run)[0].to_dict()["metadata"]["outcome"] for run in runs]
+    assert outcomes == ["ok"] * 8
+
+
+@pytest.mark.parametrize("helper", [True, False])
+def test_fault_of_the_engine_is_raised_out_of_the_stream(start_engine, script, helper):
+    engine = start_engine()
+    client = engine.openai()
+    assistant = client.beta.assistants.create(model=script([{"delay": 0.5, "text": "."}]))
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": "Go."}])
+    runs = client.beta.threads.runs
+    start = {"thread_id": thread.id, "assistant_id": assistant.id}
+
+    def follow():
+        opened = runs.stream(**start) if helper else runs.create(**start, stream=True)
+        with opened as events:
+            for event in events:
+                if event.event == "thread.run.in_progress":
+                    break_database(engine.data_dir)
+
+    with pytest.raises(APIError, match="The server had an error"):
+        follow()
+
+
+def break_database(data_dir):
+    with closing(sqlite3.connect(data_dir / "engine.sqlite")) as database:
+        database.execute("ALTER TABLE runs RENAME TO gone")
