@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import stat
@@ -205,7 +206,7 @@ def test_port_that_is_taken_is_named(tmp_path):
     with bind("127.0.0.1", 0) as taken:
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(OSError, match=rf"cannot listen on 127\.0\.0\.1:{port}"):
+        with pytest.raises(OSError, match=re.escape(f"cannot listen on 127.0.0.1:{port}")):
             serve(EngineConfig(data_dir=tmp_path, port=port))
 
 
