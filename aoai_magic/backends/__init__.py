@@ -46,17 +46,30 @@ def open_backend(settings: Settings, target: Target) -> Assistants | Responses:
 
 def _open_service(settings: Settings, target: Target) -> Responses:
     """Give the backend of a service, once everything that it needs is there."""
+    from ..attach.ledger import Ledger
     from . import azure
     from .responses import Responses
     from .shelf import Shelf
 
+    _check_sdk(target)
     service = azure.azure() if target.name == "azure" else azure.openai_service()
     if not target.model:
         noun = "deployment" if target.name == "azure" else "model"
         raise ServiceError(
             f"No {noun} is named for --on {target.name}; give one with -m, or set AOAI_MAGIC_MODEL."
         )
-    return Responses(service, target.name, Shelf(settings.folder, service.url))
+    shelf, ledger = Shelf(settings.folder, service.url), Ledger(settings.folder)
+    return Responses(service, target.name, shelf, ledger)
+
+
+def _check_sdk(target: Target) -> None:
+    import openai
+
+    if not hasattr(openai.AsyncOpenAI, "containers"):
+        raise ServiceError(
+            f"--on {target.name} needs an SDK that knows containers, and openai "
+            f"{openai.__version__} does not; pip install -U openai."
+        )
 
 
 def _check_spec(spec: str) -> None:

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
 from .. import events
 from ..events import Event
+from ..meter import Metered, MeteredFile
 from .csv_parcel import convert
+from .shelf import Kept, Shelf
 
 if TYPE_CHECKING:
     import openai
 
     from ..attach.item import Attachment
-    from .shelf import Shelf
+    from ..attach.ledger import Ledger
 
 MOUNT = "/mnt/data"
 PICTURE = re.compile(r"c?file[-_]\w+\.(png|jpe?g)")
 """Names that services give to the pictures that code shows."""
+
+LIFE_SECONDS = 20 * 60.0
+"""How long a container lives that nobody uses."""
 
 _LIST_SECONDS = 30.0
 
@@ -39,6 +47,8 @@ class Container:
 
     Attributes
     ----------
+    ledger, store
+        Where the user can look up what was sent, and the name of the service there.
     id
         Its id; empty before it is opened.
     files
@@ -49,6 +59,8 @@ class Container:
 
     api: openai.AsyncOpenAI
     shelf: Shelf
+    ledger: Ledger
+    store: str
     id: str = ""
     files: list[str] = field(default_factory=list)
     revived: bool = False
@@ -62,6 +74,9 @@ class Container:
             await self.revive()
         else:
             self._before = {_state(file) for file in await self._list()}
+            for kept in self.shelf.entries(self.id):
+                if kept.sent:
+                    self._enter(kept)
 
     async def _made(self) -> str:
         return str((await self.api.containers.create(name="aoai_magic")).id)
@@ -82,8 +97,7 @@ class Container:
         self.revived = True
         self.files = []
         for kept in self.shelf.entries(old):
-            data = await anyio.to_thread.run_sync(self.shelf.data, old, kept)
-            path = await self._upload(kept.digest, kept.name, data)
+            path = await self._upload(kept.digest, kept.name, self.shelf.blob(old, kept))
             self.files.append(f"{kept.path} is now {path}" if path != kept.path else path)
         self.shelf.drop(old)
         self._before = {_state(file) for file in await self._list()}
@@ -95,15 +109,18 @@ class Container:
         for item in items:
             if not self.shelf.find(self.id, item.sha256):
                 yield events.Progress(f"sending {item.name}", 0, item.bytes)
-                for notice in await self._sent(item):
+                sending = Metered(self._sent(item))
+                async with contextlib.aclosing(sending.events()) as moves:
+                    async for progress in moves:
+                        yield progress
+                for notice in sending.result:
                     yield events.Notice(notice)
             self.files.append(self._told(item))
 
     async def _sent(self, item: Attachment) -> list[str]:
         typed = await anyio.to_thread.run_sync(lambda: convert(item.path))
         if typed is None:
-            data = await anyio.to_thread.run_sync(lambda: item.path.read_bytes())
-            await self._upload(item.sha256, item.filename, data)
+            await self._upload(item.sha256, item.filename, item.path)
             return []
         await self._upload(item.sha256, typed.filename, typed.data)
         loader = f"load_{typed.filename.rpartition('.')[0]}.py"
@@ -113,12 +130,21 @@ class Container:
         columns = ", ".join(typed.as_text)
         return [f"{columns} of {item.name} went as text: CSV has no other form for the values."]
 
-    async def _upload(self, digest: str, name: str, data: bytes) -> str:
-        sent = await self.api.containers.files.create(self.id, file=(name, data))
-        await anyio.to_thread.run_sync(
-            self.shelf.put, self.id, digest, name, sent.path, sent.id, data
-        )
-        return str(sent.path)
+    async def _upload(self, digest: str, name: str, source: Path | bytes) -> str:
+        blob = await anyio.to_thread.run_sync(self.shelf.copy, self.id, source)
+        with MeteredFile(blob) as file:
+            file.meter.begin(f"sending {name}", file.size)
+            sent = await self.api.containers.files.create(self.id, file=(name, file))
+        kept = Kept(digest, name, str(sent.path), sent.id, blob.name, sent=True)
+        self.shelf.record(self.id, kept)
+        self._enter(kept)
+        return kept.path
+
+    def _enter(self, kept: Kept) -> None:
+        """Write into the ledger what is there, as long as it is."""
+        size = self.shelf.blob(self.id, kept).stat().st_size
+        gone = time.time() + LIFE_SECONDS
+        self.ledger.record(self.store, kept.digest, kept.id, kept.name, size, gone)
 
     def _told(self, item: Attachment) -> str:
         kept = self.shelf.find(self.id, item.sha256)
@@ -181,9 +207,9 @@ class Container:
             media = "image/png" if picture[1] == "png" else "image/jpeg"
             yield events.ImageMade(id_, f"chart-{len(shown)}.{picture[1]}", data, media)
             return
-        path = f"{MOUNT}/{name}"
-        base = name.rpartition("/")[2]
-        await anyio.to_thread.run_sync(self.shelf.put, self.id, digest, base, path, id_, data)
+        blob = await anyio.to_thread.run_sync(self.shelf.copy, self.id, data)
+        base, path = name.rpartition("/")[2], f"{MOUNT}/{name}"
+        self.shelf.record(self.id, Kept(digest, base, path, id_, blob.name, sent=False))
         yield events.FileMade(name, data, id_)
 
 

@@ -24,6 +24,7 @@ from .weather import TRIES, is_dropped, is_passing, waited
 if TYPE_CHECKING:
     import openai
 
+    from ..attach.ledger import Ledger
     from .base import Question
 
 CANCEL_SECONDS = 3.0
@@ -76,11 +77,14 @@ class Responses:
         How the user named it.
     shelf
         Copies of what its containers hold.
+    ledger
+        What was sent there.
     """
 
     service: Service
     target: str
     shelf: Shelf = field(compare=False)
+    ledger: Ledger = field(compare=False)
     _foreground: bool = field(default=False, compare=False)
 
     async def turn(self, question: Question) -> AsyncIterator[Event]:
@@ -107,6 +111,8 @@ class Responses:
                     if error.status_code != 404 and not is_expired(error):
                         raise
                 self.shelf.drop(container)
+        for entry in self.ledger.entries(self.service.url):
+            self.ledger.forget(self.service.url, entry.file_id)
         return count
 
     @contextmanager
@@ -141,7 +147,13 @@ class _Turn:
         self._question = question
         self._thread = Thread.parse(question.thread)
         self._api = client(backend.service)
-        self._container = Container(self._api, backend.shelf, self._thread.container)
+        self._container = Container(
+            self._api,
+            backend.shelf,
+            backend.ledger,
+            backend.service.url,
+            self._thread.container,
+        )
         self._reader = Reader()
         self._stream: Any = None
         self._input: list[Any] = []

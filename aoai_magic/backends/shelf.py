@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -37,6 +38,8 @@ class Kept:
         The container file's id.
     blob
         Name of the copy in the container's folder here.
+    sent
+        Whether we sent it; else the container's code made it.
     """
 
     digest: str
@@ -44,6 +47,7 @@ class Kept:
     path: str
     id: str
     blob: str
+    sent: bool
 
 
 class Shelf:
@@ -52,14 +56,23 @@ class Shelf:
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder / "containers" / sha256(url.encode()).hexdigest()[:16]
 
-    def put(self, container: str, digest: str, name: str, path: str, id: str, data: bytes) -> Kept:  # noqa: A002
-        """Keep a file; one at the same path is replaced."""
+    def copy(self, container: str, source: Path | bytes) -> Path:
+        """Copy bytes into a container's folder; give the copy's path."""
         place = self._place(container)
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        kept = Kept(digest, name, path, id, sha256(data).hexdigest())
-        (place / kept.blob).write_bytes(data)
-        self._write(container, [*(k for k in self.entries(container) if k.path != path), kept])
-        return kept
+        blob = place / uuid.uuid4().hex
+        if isinstance(source, bytes):
+            blob.write_bytes(source)
+        else:
+            shutil.copyfile(source, blob)
+        return blob
+
+    def record(self, container: str, kept: Kept) -> None:
+        """Say what a copy is one of; another one of the same path goes."""
+        entries = self.entries(container)
+        for old in (entry for entry in entries if entry.path == kept.path):
+            self.blob(container, old).unlink(missing_ok=True)
+        self._write(container, [*(e for e in entries if e.path != kept.path), kept])
 
     def entries(self, container: str) -> list[Kept]:
         """List what is kept of a container, in the order in which it came."""
@@ -73,9 +86,9 @@ class Shelf:
         """Give the file that was made from what has that digest."""
         return next((k for k in self.entries(container) if k.digest == digest), None)
 
-    def data(self, container: str, kept: Kept) -> bytes:
-        """Give the bytes of a file."""
-        return (self._place(container) / kept.blob).read_bytes()
+    def blob(self, container: str, kept: Kept) -> Path:
+        """Tell where a copy is."""
+        return self._place(container) / kept.blob
 
     def containers(self) -> Iterator[str]:
         """Give the containers of which something is kept."""

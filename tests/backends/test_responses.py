@@ -9,6 +9,7 @@ from pandas.testing import assert_frame_equal
 from serving import TOKEN, serving
 
 from aoai_magic import view
+from aoai_magic.attach.ledger import Ledger
 from aoai_magic.attach.resolve import resolve
 from aoai_magic.backends.azure import Service
 from aoai_magic.backends.base import Question
@@ -53,7 +54,8 @@ def service(engine):
 
 @pytest.fixture
 def backend(service, tmp_path):
-    return Responses(service, "azure", Shelf(tmp_path / "home", service.url))
+    home = tmp_path / "home"
+    return Responses(service, "azure", Shelf(home, service.url), Ledger(home))
 
 
 @pytest.fixture
@@ -166,7 +168,8 @@ turns:
 
 
 async def test_an_expired_container_is_rebuilt(brief, attached, script, tmp_path):
-    backend = Responses(brief, "openai", Shelf(tmp_path / "home", brief.url))
+    home = tmp_path / "home"
+    backend = Responses(brief, "openai", Shelf(home, brief.url), Ledger(home))
     model = script(EXPIRING)
     first = await asked(backend, Question("Make it.", attached(sales=SALES), model=model))
     assert first.status == "completed"
@@ -182,7 +185,10 @@ async def test_an_expired_container_is_rebuilt(brief, attached, script, tmp_path
 
 async def test_cleanup_deletes_containers_and_copies(backend, attached, script, service):
     seen = await asked(backend, Question("Compare.", attached(sales=SALES), model=script(WHOLE)))
+    known = backend.ledger.entries(service.url)
+    assert [entry.name for entry in known] == ["sales.csv", "load_sales.py"]
     assert await backend.cleanup() == 4
+    assert backend.ledger.entries(service.url) == []
     assert list(backend.shelf.containers()) == []
     with pytest.raises(openai.NotFoundError):
         await service.open(max_retries=0).containers.retrieve(seen.thread.split("|")[1])

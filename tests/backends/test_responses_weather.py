@@ -6,6 +6,7 @@ import pytest
 from serving import TOKEN, serving, write_script
 
 from aoai_magic import view
+from aoai_magic.attach.ledger import Ledger
 from aoai_magic.backends.azure import Service
 from aoai_magic.backends.base import Question
 from aoai_magic.backends.responses import Responses
@@ -88,7 +89,8 @@ def faults(far):
 @pytest.fixture
 def ask(far, tmp_path):
     """Do one turn."""
-    backend = Responses(far[1], "openai", Shelf(tmp_path / "home", far[1].url))
+    home = tmp_path / "home"
+    backend = Responses(far[1], "openai", Shelf(home, far[1].url), Ledger(home))
     (tmp_path / "scripts").mkdir()
     model = write_script(tmp_path / "scripts", {"when": "", "replies": TURN})
 
