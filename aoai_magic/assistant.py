@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import meter
 from . import settings as settings_
 from . import threads as threads_
 from .blocking import run_blocking
 from .cellcode import Input
 from .conversation import Stop, follow, interrupts
 from .errors import AssistantError, TurnError, TurnInterrupted, UsageError
-from .events import Usage
+from .events import Event, Usage
+from .meter import Metered, in_thread
 from .options import Options
 from .prompt import interpolate
 from .settings import Settings, Target
@@ -25,9 +28,11 @@ from .turn import Turn
 if TYPE_CHECKING:
     from .attach.item import Attachment
     from .backends.base import Backend
+    from .display import Screen
     from .view import View
 
 Namespace = MutableMapping[str, Any]
+Ready = tuple["Backend", "list[Attachment]"]
 Layers = Callable[[], tuple[Mapping[str, Any], Mapping[str, Any]]]
 
 
@@ -98,7 +103,9 @@ class Assistant:
             If it failed, unless ``no_raise``; it holds the turn as far as it came.
         """
         job = self._job(prompt, options, data or {})
-        with tempfile.TemporaryDirectory(prefix="aoai-magic-") as folder:
+        with tempfile.TemporaryDirectory(
+            prefix="aoai-magic-", ignore_cleanup_errors=True
+        ) as folder:
             if options.dry_run:
                 print(job.plan(Path(folder)))  # noqa: T201 - what the user asked to read
                 return None
@@ -195,25 +202,28 @@ class _Job:
 
     async def done(self, folder: Path) -> tuple[View, list[Attachment]]:
         """Attach, send, follow and show; give the view at the end and what was attached."""
-        from .backends.base import Question
-        from .display import open_screen
-
-        backend, attachments = await self._ready(folder)
-        question = Question(
-            self.prompt,
-            attachments,
-            self.thread,
-            self.target.model,
-            self.settings.instructions,
-        )
+        ready = Metered(self._ready(folder))
         stop = self.assistant._stop = Stop()
-        screen = open_screen(self.settings.display, on_stop=stop)
+        screen = _Screen(self.settings.display, stop, ready)
         with interrupts(stop):
-            view = await follow(backend.turn(question), screen.show, stop, self.settings.timeout)
+            view = await follow(self._events(ready), screen.show, stop, self.settings.timeout)
         screen.close(view)
-        return view, attachments
+        return view, ready.result[1] if ready.done else []
 
-    async def _ready(self, folder: Path) -> tuple[Backend, list[Attachment]]:
+    async def _events(self, ready: Metered[Ready]) -> AsyncGenerator[Event, None]:
+        """Yield the whole turn's events, from the reading of the data on."""
+        from .backends.base import Question
+
+        async with aclosing(ready.events()) as moves:
+            async for progress in moves:
+                yield progress
+        backend, attachments = ready.result
+        instructions = self.settings.instructions
+        question = Question(self.prompt, attachments, self.thread, self.target.model, instructions)
+        async for event in backend.turn(question):
+            yield event
+
+    async def _ready(self, folder: Path) -> Ready:
         """Pack the data, import the SDK and start the engine, all at once."""
         importing = asyncio.create_task(asyncio.to_thread(_import_sdk))
         starting = asyncio.create_task(
@@ -221,7 +231,8 @@ class _Job:
         )
         # Where packing fails nobody asks for the engine's own error, and that is no news.
         starting.add_done_callback(lambda task: task.cancelled() or task.exception())
-        attachments = await asyncio.to_thread(self.attachments, folder)
+        attachments = await in_thread(lambda: self.attachments(folder))
+        meter.current().begin("starting the engine")
         await importing
         return await starting, attachments
 
@@ -230,6 +241,36 @@ class _Job:
         from .plan import plan
 
         return plan(self.prompt, self.attachments(folder), self.target, self.settings)
+
+
+class _Screen:
+    """The turn's screen, opened only when there is something to see.
+
+    What keeps a turn from beginning is an exception alone, without a turn shown above it.
+    """
+
+    def __init__(self, kind: str, stop: Stop, ready: Metered[Ready]) -> None:
+        self._kind = kind
+        self._stop = stop
+        self._ready = ready
+        self._screen: Screen | None = None
+
+    def show(self, view: View) -> None:
+        """Show the view, unless nothing has happened yet or nothing ever will."""
+        if view.progress or self._ready.succeeded:
+            self._opened().show(view)
+
+    def close(self, view: View) -> None:
+        """Leave the view in place."""
+        if self._screen or not self._ready.done or self._ready.succeeded:
+            self._opened().close(view)
+
+    def _opened(self) -> Screen:
+        from .display import open_screen
+
+        if self._screen is None:
+            self._screen = open_screen(self._kind, on_stop=self._stop)
+        return self._screen
 
 
 def _import_sdk() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -84,6 +84,16 @@ class Metered(Generic[T]):
         self._task: asyncio.Task[T] | None = None
 
     @property
+    def done(self) -> bool:
+        """Whether the work came to its own end, good or bad."""
+        return self._task is not None and self._task.done() and not self._task.cancelled()
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether there is a `result`."""
+        return self._task is not None and self.done and self._task.exception() is None
+
+    @property
     def result(self) -> T:
         """What the work gave; raises what it raised."""
         assert self._task is not None
@@ -117,6 +127,16 @@ class Metered(Generic[T]):
             await asyncio.wait({task})
             # Looked at, lest asyncio report what nobody waits for.
             _ = task.cancelled() or task.exception()
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Do work in a thread; if cancelled, only once that has ended, which `Stopped` hastens."""
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 class MeteredFile(io.FileIO):
