@@ -52,21 +52,31 @@ class Far:
         yield {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
 
 
-@pytest.fixture
-def far(monkeypatch):
+@pytest.fixture(scope="module")
+def far_and_engine(start_engine):
+    """Start the far end, and an engine whose model it is."""
     far = Far()
-    monkeypatch.setenv("OPENAI_BASE_URL", far.url)
-    monkeypatch.setenv("OPENAI_API_KEY", "far")
-    yield far
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENAI_BASE_URL", far.url)
+        patch.setenv("OPENAI_API_KEY", "far")
+        engine = start_engine(model="openai:m", bounds=Bounds(earlier_tool_output=60))
+    yield far, engine
     far.server.shutdown()
     far.server.server_close()
 
 
 @pytest.fixture
-def go(start_engine, far):
+def far(far_and_engine):
+    far = far_and_engine[0]
+    far.asked.clear()
+    far.answers.clear()
+    return far
+
+
+@pytest.fixture
+def go(far_and_engine):
     """Run once on a thread; gives the run."""
-    engine = start_engine(model="openai:m", bounds=Bounds(earlier_tool_output=60))
-    client = engine.openai()
+    client = far_and_engine[1].openai()
 
     def go(thread=None, content="Go on.", attachments=(), assistant=None, **options):
         made = client.beta.assistants.create(model="m", tools=CODE, **assistant or {})
