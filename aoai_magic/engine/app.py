@@ -42,6 +42,7 @@ from aoai_magic.engine.store import Store
 from aoai_magic.engine.wire import (
     assistants,
     containers,
+    conversations,
     files,
     models,
     responses,
@@ -61,6 +62,7 @@ _ASSISTANT = "/assistants/{assistant_id}"
 _STORE = "/vector_stores/{vector_store_id}"
 _BATCH = f"{_STORE}/file_batches/{{batch_id}}"
 _RESPONSE = "/responses/{response_id}"
+_CONVERSATION = "/conversations/{conversation_id}"
 _CONTAINER = "/containers/{container_id}"
 _CONTAINER_FILE = f"{_CONTAINER}/files/{{file_id}}"
 
@@ -121,6 +123,14 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("DELETE", _RESPONSE, responses.remove),
     ("POST", f"{_RESPONSE}/cancel", responses.cancel),
     ("GET", f"{_RESPONSE}/input_items", responses.list_items),
+    ("POST", "/conversations", conversations.create),
+    ("GET", _CONVERSATION, conversations.retrieve),
+    ("POST", _CONVERSATION, conversations.modify),
+    ("DELETE", _CONVERSATION, conversations.remove),
+    ("GET", f"{_CONVERSATION}/items", conversations.list_items),
+    ("POST", f"{_CONVERSATION}/items", conversations.add_items),
+    ("GET", f"{_CONVERSATION}/items/{{item_id}}", conversations.retrieve_item),
+    ("DELETE", f"{_CONVERSATION}/items/{{item_id}}", conversations.remove_item),
     ("GET", "/containers", containers.list_),
     ("POST", "/containers", containers.create),
     ("GET", _CONTAINER, containers.retrieve),

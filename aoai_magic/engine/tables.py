@@ -97,6 +97,10 @@ RESPONSES = _table(
     Column("input", JSON, nullable=False),
     Column("events", JSON),
 )
+CONVERSATIONS = _table("conversations")
+CONVERSATION_ITEMS = _table(
+    "conversation_items", _reference("conversation_id"), parent="conversation_id"
+)
 CONTAINERS = _table(
     "containers",
     Column("status", String(16), nullable=False, index=True),

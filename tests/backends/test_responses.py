@@ -9,6 +9,7 @@ from pandas.testing import assert_frame_equal
 from serving import TOKEN, serving
 
 from aoai_magic import view
+from aoai_magic.assistant import Assistant
 from aoai_magic.attach.ledger import Ledger
 from aoai_magic.attach.resolve import resolve
 from aoai_magic.backends.azure import Service
@@ -17,6 +18,7 @@ from aoai_magic.backends.responses import Responses
 from aoai_magic.backends.shelf import Shelf
 from aoai_magic.conversation import Stop, follow
 from aoai_magic.engine.config import Bounds
+from aoai_magic.options import from_keywords
 
 SALES = pd.DataFrame(
     {
@@ -192,3 +194,15 @@ async def test_cleanup_deletes_containers_and_copies(backend, attached, script, 
     assert list(backend.shelf.containers()) == []
     with pytest.raises(openai.NotFoundError):
         await service.open(max_retries=0).containers.retrieve(seen.thread.split("|")[1])
+
+
+async def test_the_same_cell_runs_on_azure(monkeypatch, engine, script):
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", engine.url)
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", engine.token)
+    state = Assistant({"sales": SALES})
+    options = from_keywords(("sales",), {"model": script(WHOLE), "quiet": True, "out": "top"})
+    turn = await state.ask("Compare.", options)
+    assert (turn.status, turn.view.target) == ("completed", "azure")
+    assert list(state.namespace["top"]["region"]) == ["North", "South"] * 2
+    second = await state.ask("Rows?", from_keywords((), {"model": script(WHOLE), "quiet": True}))
+    assert second.text == "Four rows."

@@ -19,9 +19,9 @@ from aoai_magic.engine.loop import Services
 from aoai_magic.engine.models.base import ModelError
 from aoai_magic.engine.objects import Body
 from aoai_magic.engine.registry import SpecError
-from aoai_magic.engine.responses import history, loop, objects
+from aoai_magic.engine.responses import conversations, history, loop, objects
 from aoai_magic.engine.responses.containers import Containers
-from aoai_magic.engine.responses.conversation import Conversation, Gathering
+from aoai_magic.engine.responses.gathering import Gathering, Told
 from aoai_magic.engine.responses.loop import End, ResponseLoop, failed
 from aoai_magic.engine.responses.writer import EventLog, Writer, show
 from aoai_magic.engine.tables import RESPONSES
@@ -42,8 +42,12 @@ def not_found(id_: str) -> ApiError:
 
 @dataclass
 class Execution:
-    """A response that this engine executes; ``beginning`` is what it was before that."""
+    """A response that this engine executes.
 
+    ``told`` is what its model is told, ``beginning`` what it was before its execution.
+    """
+
+    told: Told
     beginning: Body
     writer: Writer
     loop: ResponseLoop
@@ -82,16 +86,20 @@ class Responses:
         ApiError
             When what the request names is not there or has expired.
         """
-        conversation = await self._gathering.gather(given)
+        told = await self._gathering.gather(given)
+        self._check_free(told.conversation)
         response = objects.response(given, given.get("tools") or [], azure=azure)
         if given.get("store") is not False:
-            await self._insert(response, conversation)
+            await self._insert(response, told)
+        if told.conversation:
+            response["conversation"] = {"id": told.conversation}
         shown = objects.OUTPUTS in (given.get("include") or ())
         writer = Writer(EventLog(), response, outputs=shown)
         execution = Execution(
+            told,
             writer.shown(),
             writer,
-            self._loop(writer, conversation, azure=azure),
+            self._loop(writer, told, azure=azure),
             bool(given.get("background")),
             bool(given.get("stream")),
         )
@@ -100,23 +108,33 @@ class Responses:
         self._tasks.start_soon(self._execute, execution)
         return execution
 
-    async def _insert(self, response: Body, conversation: Conversation) -> None:
+    def _check_free(self, conversation: str | None) -> None:
+        going = {execution.told.conversation for execution in self._executions.values()}
+        if conversation is not None and conversation in going:
+            raise ApiError(
+                f"Another process is currently operating on this conversation: {conversation}. "
+                "Please retry in a few seconds.",
+                param="conversation",
+                code="conversation_locked",
+            )
+
+    async def _insert(self, response: Body, told: Told) -> None:
         columns = {
             "status": response["status"],
             "owner": self._instance.id,
             "previous_id": response["previous_response_id"],
-            "input": list(conversation.new),
+            "input": list(told.new),
         }
         await self._services.store.write(lambda c: store.add(c, RESPONSES, response, **columns))
 
-    def _loop(self, writer: Writer, conversation: Conversation, *, azure: bool) -> ResponseLoop:
-        items = [*conversation.earlier, *conversation.new]
+    def _loop(self, writer: Writer, told: Told, *, azure: bool) -> ResponseLoop:
+        items = [*told.earlier, *told.new]
         return ResponseLoop(
             self._services,
             self.containers,
             writer,
             history.messages(items, self._services.bounds),
-            conversation.container_id,
+            told.container_id,
             azure,
         )
 
@@ -161,12 +179,20 @@ class Responses:
         usage = objects.usage(tokens["prompt"], tokens["completion"], tokens["cached"])
         execution.writer.end(end.status, usage=usage, **end.changes)
         await self._save(execution)
+        await self._append(execution)
         execution.writer.announce()
         if execution.background and execution.streamed:
             events = [event.decode() for event in execution.writer.log.events]
             await self._services.store.write(
                 lambda c: store.patch(c, RESPONSES, execution.id, {}, events=events)
             )
+
+    async def _append(self, execution: Execution) -> None:
+        """Make what was said part of the conversation, if there is one."""
+        id_, new = execution.told.conversation, execution.told.new
+        if id_ is not None:
+            said = [*new, *map(_stored, execution.writer.items)]
+            await self._services.store.write(lambda c: conversations.append(c, id_, said))
 
     async def _save(self, execution: Execution) -> None:
         writer = execution.writer
@@ -206,18 +232,18 @@ class Responses:
         items = execution.writer.items if execution else body["output"]
         if execution:
             body = execution.writer.response
-        loaded = [await self._loaded(item) for item in items] if outputs else items
+        loaded = [await self.loaded(item) for item in items] if outputs else items
         return {**body, "output": [show(item, outputs=outputs) for item in loaded]}
 
-    async def _loaded(self, item: Body) -> Body:
+    async def loaded(self, item: Body) -> Body:
         """Put the pictures' data into an item, where the container still has it."""
         if item["type"] != "code_interpreter_call":
             return item
-        parts = [await self._picture(part) for part in item["outputs"]]
+        parts = [await self._picture(part) for part in item["outputs"] or ()]
         return {**item, "outputs": [part for part in parts if part.get("url") != ""]}
 
     async def _picture(self, part: Body) -> Body:
-        if part["type"] != "image" or part.get("url"):
+        if "_file" not in part or part.get("url"):
             return part
         path = self._services.files.path(part["_file"])
         try:

@@ -259,5 +259,8 @@ def show(item: Body, *, outputs: bool) -> Body:
     """Give an item as the client sees it; a call's outputs only if it asked for them."""
     shown = objects.bare(item)
     if item["type"] == "code_interpreter_call":
-        shown["outputs"] = [objects.bare(out) for out in item["outputs"]] if outputs else None
+        found = item.get("outputs")
+        shown["outputs"] = [objects.bare(out) for out in found or ()] if outputs else None
+    elif isinstance(item.get("content"), list):
+        shown["content"] = [objects.bare(part) for part in item["content"]]
     return shown

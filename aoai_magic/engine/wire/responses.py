@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import anyio
 from starlette.requests import Request
@@ -13,7 +12,7 @@ from aoai_magic.engine.errors import ApiError, invalid_type
 from aoai_magic.engine.events import body
 from aoai_magic.engine.responses import objects
 from aoai_magic.engine.responses.executions import Execution, Responses
-from aoai_magic.engine.responses.objects import bare
+from aoai_magic.engine.responses.writer import show
 from aoai_magic.engine.wire import pagination
 from aoai_magic.engine.wire.call import Call, reply
 from aoai_magic.engine.wire.responses_requests import CreateResponse
@@ -72,7 +71,8 @@ async def _left(request: Request) -> bool:
     return await request.is_disconnected()
 
 
-def _wants_outputs(call: Call) -> bool:
+def wants_outputs(call: Call) -> bool:
+    """Say whether a request asks for the outputs of code."""
     query = call.request.query_params
     return objects.OUTPUTS in (*query.getlist("include[]"), *query.getlist("include"))
 
@@ -82,7 +82,7 @@ async def retrieve(call: Call) -> Response:
     id_ = call.path("response_id", "resp")
     if call.request.query_params.get("stream") == "true":
         return await _replay(call, id_)
-    return reply(await _responses(call).get(id_, outputs=_wants_outputs(call)))
+    return reply(await _responses(call).get(id_, outputs=wants_outputs(call)))
 
 
 async def _replay(call: Call, id_: str) -> Response:
@@ -118,12 +118,5 @@ async def cancel(call: Call) -> Response:
 async def list_items(call: Call) -> Response:
     """List what a client sent for a response."""
     row = await _responses(call).row(call.path("response_id", "resp"))
-    shown: dict[str, Any] = {item["id"]: _shown(item) for item in row.input}
+    shown = {item["id"]: show(item, outputs=True) for item in row.input}
     return reply(pagination.cut(call, list(shown), "item", shown.__getitem__))
-
-
-def _shown(item: dict[str, Any]) -> dict[str, Any]:
-    content = item.get("content")
-    if isinstance(content, list):
-        return {**bare(item), "content": [bare(part) for part in content]}
-    return bare(item)

@@ -81,12 +81,28 @@ class Message(Closed):
     phase: str | None = None
 
 
+class Logs(Closed):
+    type: Literal["logs"]
+    logs: str
+
+
+class Image(Closed):
+    type: Literal["image"]
+    url: str
+
+
+Output = Annotated[
+    Annotated[Logs, tagged("logs")] | Annotated[Image, tagged("image")],
+    ByType,
+]
+
+
 class CodeInterpreterCall(Closed):
     type: Literal["code_interpreter_call"]
     id: str
     code: str | None = None
     container_id: str
-    outputs: list[dict[str, Any]] | None = None
+    outputs: list[Output] | None = None
     status: str | None = None
 
 
@@ -212,6 +228,10 @@ ToolChoice = Annotated[
 # Responses
 
 
+class ConversationParam(Closed):
+    id: str
+
+
 class TextFormat(Closed):
     type: Literal["text"]
 
@@ -255,6 +275,13 @@ class CreateResponse(Closed):
     model: str
     input: Input
     background: bool | None = None
+    conversation: (
+        Annotated[
+            Annotated[str, tagged("text")] | Annotated[ConversationParam, tagged("object")],
+            Discriminator(lambda value: TAG + ("text" if isinstance(value, str) else "object")),
+        ]
+        | None
+    ) = None
     include: list[str] | None = None
     instructions: Instructions | None = None
     max_output_tokens: Tokens | None = None
@@ -278,6 +305,22 @@ class CreateResponse(Closed):
     top_p: TopP | None = None
     truncation: Literal["auto", "disabled"] | None = None
     user: str | None = None
+
+
+# Conversations
+
+
+class CreateConversation(Closed):
+    items: Annotated[list[Item], Field(max_length=20)] | None = None
+    metadata: Metadata | None = None
+
+
+class UpdateConversation(Closed):
+    metadata: Metadata
+
+
+class CreateItems(Closed):
+    items: Annotated[list[Item], Field(min_length=1, max_length=20)]
 
 
 # Containers

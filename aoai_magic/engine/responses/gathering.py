@@ -1,4 +1,4 @@
-"""Conversation: what a new response is told, gathered and checked before it begins."""
+"""Gathering: what a new response is told, collected and checked before it begins."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aoai_magic.engine.errors import ApiError, file_not_found
 from aoai_magic.engine.files import Files
 from aoai_magic.engine.ids import new_id
 from aoai_magic.engine.objects import Body
-from aoai_magic.engine.responses import objects
+from aoai_magic.engine.responses import conversations, objects
 from aoai_magic.engine.responses.containers import Containers, expired
 from aoai_magic.engine.store import Store
 from aoai_magic.engine.tables import RESPONSES
@@ -35,7 +35,7 @@ _LARGEST_IMAGE = 20 << 20
 
 
 @dataclass(frozen=True)
-class Conversation:
+class Told:
     """What a response is told.
 
     Attributes
@@ -46,22 +46,25 @@ class Conversation:
         Items that the client sends now.
     container_id
         Where code runs, None without the code interpreter.
+    conversation
+        The conversation that all this becomes part of, if there is one.
     """
 
     earlier: Sequence[Body]
     new: Sequence[Body]
     container_id: str | None
+    conversation: str | None
 
 
 class Gathering:
-    """Gathers conversations out of what is stored."""
+    """Gathers what responses are told out of what is stored."""
 
     def __init__(self, store_: Store, files: Files, containers: Containers) -> None:
         self._store = store_
         self._files = files
         self._containers = containers
 
-    async def gather(self, given: Body) -> Conversation:
+    async def gather(self, given: Body) -> Told:
         """Gather what a request asks for.
 
         Raises
@@ -69,7 +72,8 @@ class Gathering:
         ApiError
             When it names what is not there or has expired, or leaves a call unanswered.
         """
-        earlier = await self.before(given.get("previous_response_id"))
+        conversation = conversation_id(given.get("conversation"))
+        earlier = await self._earlier(given.get("previous_response_id"), conversation)
         new = [item for item in items(given["input"]) if item["type"] != "item_reference"]
         _check_answered(earlier, new)
         container_id = await self._container(given, [*earlier, *new])
@@ -77,11 +81,20 @@ class Gathering:
             if item["type"] == "message" and isinstance(item["content"], list):
                 for part in item["content"]:
                     await self._fill(part, container_id)
-        return Conversation(earlier, new, container_id)
+        return Told(earlier, new, container_id, conversation)
 
-    async def before(self, id_: str | None) -> list[Body]:
-        """Give the items of a response and of all before it, oldest first."""
-        return await self._store.read(lambda c: _chain(c, id_)) if id_ else []
+    async def _earlier(self, previous: str | None, conversation: str | None) -> list[Body]:
+        """Give the items of a response and of all before it, or those of a conversation."""
+        if conversation is None:
+            return await self._store.read(lambda c: _chain(c, previous))
+        if previous is not None:
+            raise ApiError(
+                "Mutually exclusive parameters: 'previous_response_id' and 'conversation'. "
+                "Provide only one.",
+                param="conversation",
+                code="mutually_exclusive_parameters",
+            )
+        return await self._store.read(lambda c: conversations.items(c, conversation))
 
     # Containers
 
@@ -161,6 +174,11 @@ def _decoded(data: str) -> bytes:
             param="input",
             code="invalid_value",
         ) from error
+
+
+def conversation_id(given: str | Body | None) -> str | None:
+    """Give the id of a conversation, which may be named in two ways."""
+    return given["id"] if isinstance(given, dict) else given
 
 
 def items(given: str | list[Body]) -> list[Body]:
