@@ -152,8 +152,6 @@ class Assistant:
         self.namespace["_assistant"] = turn
         if view.thread:
             self.threads(job.settings).put(job.thread_name, job.target.name, view.thread)
-        if job.options.save:
-            turn.save(job.options.save, overwrite=job.options.overwrite)
         if turn.status == "completed" and job.options.out:
             self.namespace[job.options.out] = _bound(turn, job.options.out)
         elif turn.status != "completed" and not job.options.no_raise:

@@ -11,7 +11,6 @@ from typing import Any
 
 from . import view as views
 from .cellcode import Input
-from .errors import AssistantError
 from .events import Status, Usage
 from .view import View
 
@@ -209,20 +208,9 @@ class Turn:
             If a file of that name is there already and ``overwrite`` is false;
             nothing is written then.
         """
-        from .tables import safe_name
+        from . import saving
 
-        target = Path(folder).expanduser()
-        paths: dict[Path, bytes] = {}
-        made: list[ReturnedFile | Picture] = [*self.files.values(), *self.images]
-        for item in made:
-            name = safe_name(item.name, {path.name for path in paths})
-            paths[target / name] = item.data
-        if not overwrite:
-            _refuse_existing(list(paths))
-        target.mkdir(parents=True, exist_ok=True)
-        for path, data in paths.items():
-            path.write_bytes(data)
-        return list(paths)
+        return saving.paths(saving.save(self.view, folder, overwrite=overwrite))
 
     def __repr__(self) -> str:
         made = f"{len(self.images)} images, {len(self.view.files)} files"
@@ -247,12 +235,3 @@ def _write(path: Path, data: bytes) -> Path:
     with path.expanduser().open("xb") as file:
         file.write(data)
     return path
-
-
-def _refuse_existing(paths: list[Path]) -> None:
-    existing = [str(path) for path in paths if path.exists()]
-    if existing:
-        raise AssistantError(
-            f"Nothing was written because {', '.join(existing)} exists already; "
-            "give --overwrite (overwrite=True) to replace it, or another folder."
-        )

@@ -65,12 +65,13 @@ class Logs:
 
 @dataclass(frozen=True)
 class Image:
-    """A picture; ``data`` are its bytes as ``media_type``."""
+    """A picture; ``data`` are its bytes as ``media_type``, ``saved`` the path it was saved to."""
 
     id: str
     name: str
     data: bytes = field(repr=False)
     media_type: str = "image/png"
+    saved: str | None = None
     done: bool = True
 
 
@@ -85,11 +86,16 @@ class Notice:
 
 @dataclass(frozen=True)
 class File:
-    """A file that the code made; ``name`` is relative to the session's folder."""
+    """A file that the code made.
+
+    ``name`` is relative to the session's folder, ``saved`` the path that it was saved to,
+    relative to the working folder.
+    """
 
     name: str
     data: bytes = field(repr=False)
     id: str | None = None
+    saved: str | None = None
 
 
 Part = Text | Code | Logs | Image | Notice

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 
 from .. import view as views
 from ..locale import gettext as _
@@ -89,8 +88,8 @@ def files_output(view: View) -> Bundle | None:
     if not view.files:
         return None
     shown = view.files[:LISTED_FILES]
-    marked = [_file(file, place, source.code_span) for place, file in enumerate(shown)]
-    plain = [_file(file, place, str) for place, file in enumerate(shown)]
+    marked = [_marked_file(file, place) for place, file in enumerate(shown)]
+    plain = [_plain_file(file, place) for place, file in enumerate(shown)]
     if more := len(view.files) - len(shown):
         text = ngettext("and {count:,} more file", "and {count:,} more files", more)
         marked.append(f"- {text.format(count=more)}")
@@ -98,10 +97,20 @@ def files_output(view: View) -> Bundle | None:
     return Bundle({"text/markdown": "\n".join(marked), "text/plain": "\n".join(plain)})
 
 
-def _file(file: views.File, place: int, as_code: Callable[[str], str]) -> str:
-    name = as_code(words.file_name(file.name))
+def _marked_file(file: views.File, place: int) -> str:
+    name = source.code_span(words.file_name(file.name))
+    if file.saved is None:
+        return _file(file, name, source.code_span(words.file_way(file.name, place)))
+    return _file(file, name, source.link(clean.line(file.saved), file.saved))
+
+
+def _plain_file(file: views.File, place: int) -> str:
+    way = words.file_way(file.name, place) if file.saved is None else clean.line(file.saved)
+    return _file(file, words.file_name(file.name), way)
+
+
+def _file(file: views.File, name: str, way: str) -> str:
     facts = f"{words.file_kind(file.name)}, {words.size(len(file.data))}"
-    way = as_code(words.file_way(file.name, place))
     return f"- {words.file_icon(file.name)} {name} ({facts}): {way}"
 
 

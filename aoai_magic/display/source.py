@@ -16,6 +16,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
+from urllib.parse import quote
 
 from markdown_it.tree import SyntaxTreeNode
 
@@ -68,6 +69,11 @@ def code_span(text: str) -> str:
     # A space at both ends is taken off again by every parser.
     pad = " " if text[0] in "` " or text[-1] in "` " else ""
     return f"{ticks}{pad}{text}{pad}{ticks}"
+
+
+def link(text: str, path: str) -> str:
+    """Give a link to a file beside the notebook; the path cannot be read as a URL."""
+    return f"[{escape(text)}]({quote(path, safe='/')})"
 
 
 def fence(code: str, language: str = "") -> str:

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
 from .. import view as views
+from ..locale import ngettext
 from ..view import View
 from . import clean, frozen, words
 from .blocks import ProseSplitter
@@ -14,6 +15,9 @@ from .logs import LogFold
 from .outputs import Bundle
 from .screen import Pace, Screen
 from .source import safe_markdown
+
+CODE_LINES = 30
+"""Longer code is cut to half of this."""
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -103,9 +107,7 @@ class PlainPaper:
 
     def code(self, part: views.Code) -> None:
         """Add a piece of code, its summary first."""
-        output = frozen.part_output(part)
-        assert isinstance(output, Bundle)
-        self.plain(output.data["text/plain"] + "\n\n")
+        self.plain(f"[{words.code_summary(part)}]\n{_head(part.code)}\n\n")
 
     def plain(self, text: str) -> None:
         """Add text."""
@@ -147,9 +149,14 @@ class RichPaper:
         from rich.text import Text
 
         self._console.print(Text(words.code_summary(part), style="bold"))
-        code = clean.exact(part.code).rstrip()
         self._console.print(
-            Syntax(code, "python", theme="ansi_dark", background_color="default", word_wrap=True)
+            Syntax(
+                _head(part.code),
+                "python",
+                theme="ansi_dark",
+                background_color="default",
+                word_wrap=True,
+            )
         )
 
     def plain(self, text: str) -> None:
@@ -166,6 +173,20 @@ class RichPaper:
 
         self._status.update(Text(text))
         self._status.start()
+
+
+def _head(code: str) -> str:
+    """Give the code, cut where it would fill the terminal: nothing can be folded there."""
+    lines = clean.exact(code).rstrip().splitlines()
+    if len(lines) <= CODE_LINES:
+        return "\n".join(lines)
+    left_out = len(lines) - CODE_LINES // 2
+    text = ngettext(
+        "… {count:,} more line (_assistant.code holds all)",
+        "… {count:,} more lines (_assistant.code holds all)",
+        left_out,
+    )
+    return "\n".join([*lines[: CODE_LINES // 2], f"# {text.format(count=left_out)}"])
 
 
 def open_terminal() -> Screen:
