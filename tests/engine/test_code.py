@@ -114,6 +114,18 @@ def test_changed_file_gets_a_new_id_and_untouched_one_is_not_reported(client, as
     assert client.files.content(new.file_id).content == b"two"
 
 
+def test_file_written_once_more_with_the_same_content_is_reported_under_its_id(client, ask):
+    code = {"code": "open('/mnt/data/n.txt', 'w').write('one')"}
+    first = ask(code, {"text": "One."})
+    thread = client.beta.threads.retrieve(first.thread_id)
+    client.beta.threads.messages.create(thread.id, role="user", content="Again.")
+    again = ask(code, {"text": "See sandbox:/mnt/data/n.txt."}, thread=thread)
+    attachments = last_message(client, again).attachments
+    assert attachments == last_message(client, first).attachments
+    (annotation,) = last_message(client, again).content[0].text.annotations
+    assert annotation.file_path.file_id == attachments[0].file_id
+
+
 def test_files_of_assistant_thread_and_message_are_all_there(client, script):
     ids = {name: upload(client, "data.csv", name.encode()).id for name in ("a", "t", "m")}
     code = "import pathlib\nfor p in sorted(pathlib.Path('/mnt/data').iterdir()):\n"
