@@ -60,19 +60,32 @@ def wait_until_gone(processes: list[psutil.Process]) -> list[psutil.Process]:
 @pytest.mark.parametrize("level", ["namespaces", "landlock"])
 def test_everything_dies_with_a_killed_host(level, tmp_path):
     command = [sys.executable, "-c", HOST, str(tmp_path), level]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as host:
+    host = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
         assert host.stdout.readline() == "ready\n"
-        forked = [
-            process for process in psutil.Process(host.pid).children() if not _zygote(process)
-        ]
-        tree = [process for process in below(host.pid) if process not in forked]
-        assert len([process for process in tree if process.name() == "sleep"]) == 2
+        (zygote,) = zygotes(host.pid)
+        assert len(sleeping(host.pid, 2)) == 2
+        tree = [zygote, *zygote.children(recursive=True)]
+    finally:
         host.kill()
-        assert wait_until_gone(tree) == []
+        host.wait()
+        host.stdout.close()
+    assert wait_until_gone(tree) == []
 
 
-def _zygote(process: psutil.Process) -> bool:
-    return "aoai_magic.sandbox" in " ".join(process.cmdline()[:5]) and "-I" in process.cmdline()
+def zygotes(pid: int) -> list[psutil.Process]:
+    children = psutil.Process(pid).children()
+    return [child for child in children if "zygote.main" in " ".join(child.cmdline())]
+
+
+def sleeping(pid: int, expected: int) -> list[psutil.Process]:
+    """Give the processes below one that run ``sleep``, once there are as many as expected."""
+    for _ in range(200):
+        found = [process for process in below(pid) if process.name() == "sleep"]
+        if len(found) >= expected:
+            break
+        time.sleep(0.05)
+    return found
 
 
 async def test_a_hundred_sessions_leave_nothing(make_sandbox, tmp_path):
@@ -92,7 +105,8 @@ async def test_a_hundred_sessions_leave_nothing(make_sandbox, tmp_path):
 def _traces(folder: Path) -> tuple:
     """Count descriptors, mounts, processes and files."""
     for _ in range(100):
-        processes = [p for p in below(os.getpid()) if p.status() != psutil.STATUS_ZOMBIE]
+        (zygote,) = zygotes(os.getpid())
+        processes = [zygote, *zygote.children(recursive=True)]
         if len(processes) <= 1:
             break
         time.sleep(0.02)
@@ -106,7 +120,7 @@ async def test_a_killed_zygote_is_replaced(make_sandbox):
     sandbox = await make_sandbox()
     session = await sandbox.open("a")
     await run(session, "x = 1")
-    (zygote,) = psutil.Process().children()
+    (zygote,) = zygotes(os.getpid())
     zygote.kill()
     zygote.wait()
     other = await sandbox.open("b")
@@ -115,8 +129,8 @@ async def test_a_killed_zygote_is_replaced(make_sandbox):
 
 async def test_zygotes_are_renewed_and_the_old_ones_end(make_sandbox, monkeypatch):
     monkeypatch.setattr(local, "_SESSIONS_OF_A_ZYGOTE", 3)
-    sandbox = await make_sandbox(Limits(idle_seconds=0.2))
-    first = psutil.Process().children()
+    sandbox = await make_sandbox(Limits(idle_seconds=4))
+    first = zygotes(os.getpid())
     session = await sandbox.open("kept")
     await run(session, "x = 1")
     for i in range(4):
@@ -144,7 +158,7 @@ if os.fork() == 0:
 import time; time.sleep(0.2)
 """
         await run(session, code)
-        daemons = [process for process in below(os.getpid()) if process.name() == "sleep"]
+        daemons = sleeping(os.getpid(), 1)
         assert len(daemons) == 1
         await session.close()
         assert wait_until_gone(daemons) == []
@@ -310,7 +324,7 @@ async def test_signals_to_the_host_process_group_do_not_reach_sessions(make_sand
     sandbox = await make_sandbox()
     session = await sandbox.open("a")
     await run(session, "x = 1")
-    (zygote,) = psutil.Process().children()
+    (zygote,) = zygotes(os.getpid())
     zygote.send_signal(signal.SIGINT)  # as the terminal's Ctrl-C does
     assert (await run(session, "x")).result == "1"
     assert (await run(await sandbox.open("b"), "3")).result == "3"
