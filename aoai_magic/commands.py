@@ -113,13 +113,25 @@ def show(state: Assistant, words: Sequence[str]) -> None:
 
 
 def usage(state: Assistant, words: Sequence[str]) -> str:
-    """Add up the tokens of this kernel's turns."""
+    """Add up the tokens of this kernel's turns, and what they cost where a price is known."""
     used = state.usage
     return (
         f"turns: {len(state.turns)}, tokens: {used.total_tokens:,} "
         f"({used.input_tokens:,} in, {used.cached_tokens:,} of them cached; "
-        f"{used.output_tokens:,} out)"
+        f"{used.output_tokens:,} out){_cost(state)}"
     )
+
+
+def _cost(state: Assistant) -> str:
+    from .backends.prices import load
+
+    prices = load(state.settings().folder)
+    costs = [prices.cost(turn.view.model, turn.usage) for turn in state.turns]
+    known = [cost for cost in costs if cost is not None]
+    if not known:
+        return ""
+    rest = f", without {len(costs) - len(known)} turns of unknown price" * (len(known) < len(costs))
+    return f", about ${sum(known):.4f} for tokens (prices of {prices.as_of}{rest})"
 
 
 def code(state: Assistant, words: Sequence[str]) -> None:
