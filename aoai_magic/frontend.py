@@ -13,10 +13,13 @@ from IPython.display import JSON
 from . import parcel
 from .attach.card import card
 from .attach.facts import facts
+from .attach.ledger import Ledger
 from .attach.resolve import attachable
 from .cellcode import Input, as_cell
+from .settings import resolve_target
 
 if TYPE_CHECKING:
+    from .assistant import Assistant
     from .turn import Turn
 
 
@@ -36,6 +39,8 @@ def answer(question: str) -> JSON:
         ``cells``
             Python of a turn that ran without error, with the ``items`` of its prompt.
             Gives it as ``cell`` for the notebook.
+        ``overview``
+            Gives as ``overview`` what the panel shows, None while the magic is not loaded.
     """
     asked = json.loads(question)
     shell = get_ipython()
@@ -46,14 +51,20 @@ def answer(question: str) -> JSON:
     if "cells" in asked:
         turns = magics.state.turns if magics else ()
         return JSON({"cell": cell(asked["cells"], asked["items"], turns)})
+    if "overview" in asked:
+        return JSON({"overview": overview(magics.state) if magics else None})
     names = attachable_names(asked["names"], shell.user_ns)
     return JSON({"loaded": magics is not None, "names": names})
 
 
 def attachable_names(names: Iterable[str], namespace: Mapping[str, Any]) -> dict[str, str]:
-    """Give those of ``names`` that can be attached, each with its description."""
-    found = {name: attachable(namespace[name]) for name in names if name in namespace}
-    return {name: said for name, said in found.items() if said and not name.startswith("_")}
+    """Give those of ``names`` that can be attached, each with its description.
+
+    IPython's own variables are left out.
+    """
+    users = [name for name in names if not name.startswith("_") and name not in ("In", "Out")]
+    found = {name: attachable(namespace[name]) for name in users if name in namespace}
+    return {name: said for name, said in found.items() if said}
 
 
 def schema(name: str, namespace: Mapping[str, Any]) -> str | None:
@@ -79,6 +90,31 @@ def cell(cells: list[str], items: Iterable[str], turns: Sequence[Turn]) -> str:
     """
     turn = next((turn for turn in reversed(turns) if list(turn.cells) == cells), None)
     return as_cell(cells, turn.inputs if turn else dict(map(_input, items)))
+
+
+def overview(state: Assistant) -> dict[str, Any]:
+    """Give what a kernel knows of its assistant without asking the far side.
+
+    Sizes are in bytes, times in seconds since 1970.
+    """
+    settings = state.settings()
+    target = resolve_target(settings)
+    return {
+        "target": target.name,
+        "why": target.why,
+        "model": target.model,
+        "turns": len(state.turns),
+        "tokens": state.usage.total_tokens,
+        "threads": [
+            {"name": thread.name, "target": thread.target, "used": thread.used}
+            for thread in state.threads(settings).all()
+        ],
+        "files": [
+            {"name": e.name, "bytes": e.bytes, "target": e.target, "expires": e.expires_at}
+            for e in Ledger(settings.folder).entries()
+        ],
+        "data": attachable_names(list(state.namespace), state.namespace),
+    }
 
 
 def _input(item: str) -> tuple[str, Input]:

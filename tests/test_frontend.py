@@ -66,3 +66,12 @@ def test_code_of_an_earlier_kernel_reads_what_its_prompt_attached(ask):
         "cell": "import pandas as pd\n\na = sales\n\n"
         "b = pd.read_csv('in/budget.csv')\nb.to_csv('out.csv')\n"
     }
+
+
+def test_the_overview_lists_data_threads_and_uploaded_files(ask, monkeypatch, tmp_path):
+    monkeypatch.setenv("AOAI_MAGIC_HOME", str(tmp_path))
+    monkeypatch.setenv("AOAI_MAGIC_TARGET", "local")
+    told = ask({"overview": True}, sales=pd.DataFrame({"a": [1]}))["overview"]
+    assert (told["target"], told["turns"], told["tokens"]) == ("local", 0, 0)
+    assert told["data"]["sales"] == "DataFrame, 1 × 1"
+    assert told["threads"] == told["files"] == []

@@ -4,7 +4,7 @@ import { PathExt } from '@jupyterlab/coreutils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import type { Drag } from '@lumino/dragdrop';
 import { eachNotebook, type IPlace, placeOf } from './cells.js';
-import { canMention, isPrompt, quote } from './prompt.js';
+import { canMention, isPrompt, withItem } from './prompt.js';
 
 const PATHS = 'application/x-jupyter-icontents';
 
@@ -68,11 +68,8 @@ function mention({ cell }: IPlace, path: string, event: Drag.Event): void {
 }
 
 /** Add the file to the items of the magic line, where it can be quoted. */
-function name({ cell }: IPlace, path: string): void {
-  const { sharedModel } = cell.model;
-  const [line = ''] = sharedModel.getSource().split('\n', 1);
-  const gap = line.endsWith(' ') ? '' : ' ';
-  sharedModel.updateSource(line.length, line.length, `${gap}${quote(`@${path}`)}`);
+function name({ cell: { model } }: IPlace, path: string): void {
+  model.sharedModel.setSource(withItem(model.sharedModel.getSource(), `@${path}`));
 }
 
 function positionOf(

@@ -6,6 +6,7 @@ import { fileDrop } from './fileDrop.js';
 import { heal } from './heal.js';
 import { hover } from './hover.js';
 import { magicLine } from './magicLine.js';
+import { panel } from './panel.js';
 import { pictures } from './pictures.js';
 import { preferences } from './preferences.js';
 import { promptCells } from './promptCells.js';
@@ -25,6 +26,7 @@ const plugins: JupyterFrontEndPlugin<any>[] = [
   pictures,
   askCommands,
   fileDrop,
+  panel,
   tokenCount
 ];
 

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { canMention, fence, isPrompt, names, quote, readMagicLine, tokens, writePrompt } from './prompt.js';
+import {
+  canMention,
+  fence,
+  isPrompt,
+  names,
+  quote,
+  readMagicLine,
+  tokens,
+  withItem,
+  writePrompt
+} from './prompt.js';
 
 const kinds = (source: string): string[] => tokens(source).map(t => `${t.kind}:${t.text}`);
 
@@ -16,7 +26,9 @@ test('both names of the magic begin a prompt, and nothing else does', () => {
 });
 
 test('a magic line is read as the magic reads it', () => {
-  const line = readMagicLine(`%%assistant sales "@my file.csv" -o top -t 'Q 3' --new --on=local\n-m x`);
+  const line = readMagicLine(
+    `%%assistant sales "@my file.csv" -o top -t 'Q 3' --new --on=local\n-m x`
+  );
   assert.deepEqual(line, {
     items: ['sales', '@my file.csv'],
     thread: 'Q 3',
@@ -40,7 +52,8 @@ test('an open quote takes the rest of the line', () => {
 });
 
 test('mentions and expressions are found in the text, addresses are not', () => {
-  const source = '%%assistant\nWrite to me@home.org about @sales and {{ len(@x) }}, 見て@budget.xlsx';
+  const source =
+    '%%assistant\nWrite to me@home.org about @sales and {{ len(@x) }}, 見て@budget.xlsx';
   assert.deepEqual(kinds(source), [
     'magic:%%assistant',
     'item:@sales',
@@ -70,4 +83,12 @@ test('foreign text can neither close its fence nor attach a file', () => {
 
 test('names of a cell, once each', () => {
   assert.deepEqual(names('df = sales.head(3); 売上 = df'), ['df', 'sales', 'head', '売上']);
+});
+
+test('an item is added to the magic line', () => {
+  assert.equal(
+    withItem('%%assistant -o x \nWhy?', '@a b.csv'),
+    "%%assistant -o x '@a b.csv'\nWhy?"
+  );
+  assert.equal(withItem('\n%%aoai', 'sales'), '\n%%aoai sales');
 });

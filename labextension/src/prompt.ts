@@ -79,6 +79,13 @@ export function readMagicLine(source: string): IMagicLine | null {
   };
 }
 
+/** Add an item to the magic line of a prompt. */
+export function withItem(source: string, item: string): string {
+  const end = lineEnd(source);
+  const line = source.slice(0, end).trimEnd();
+  return `${line} ${quote(item)}${source.slice(end)}`;
+}
+
 /** Everything that a prompt attaches: the items of its line, and what its text mentions. */
 export function attached(source: string): string[] {
   return tokens(source).flatMap(({ kind, text }) => (kind === 'item' ? [unquote(text)] : []));

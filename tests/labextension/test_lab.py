@@ -190,13 +190,13 @@ def test_a_dead_view_shows_what_was_saved_beside_it(open_notebook: Open, lab, ho
 
 
 def test_questions_about_a_cell_are_written_but_not_sent(open_notebook: Open):
-    failing = 'x = sales.revenue.sum() / 0 if sales is None else {"a": {}}["b"]  # @sales {{x}}'
+    failing = 'sales\n{"a": 1}["b"]  # @sales {{x}}'
     written = saved.notebook(saved.code_cell(0, LOAD), saved.code_cell(1, failing))
     notebook = open_notebook("ask.ipynb", written)
     activate(notebook, 1)
-    assert enabled(notebook, "ask")
     assert not enabled(notebook, "fix")
-    command(notebook, "ask")
+    notebook.cell(1).get_by_title("Ask the assistant about this cell").click()
+    notebook.page.wait_for_function(f"() => {NOTEBOOK}.widgets.length === 3")
     assert sources(notebook)[2].startswith("%%assistant --raw\n\n\nThe cell:")
 
     notebook.run(0)
@@ -216,6 +216,24 @@ def test_questions_about_a_cell_are_written_but_not_sent(open_notebook: Open):
     card.wait_for()
     lines = card.inner_text().splitlines()
     assert (lines[0], lines[-1]) == ("sales: DataFrame, 2 × 2", "- revenue: float64")
+
+
+def test_the_panel_shows_what_the_kernel_knows_and_attaches_it(open_notebook: Open):
+    written = saved.notebook(saved.code_cell(0, LOAD), saved.code_cell(1, "%%aoai -o x\nWhy?"))
+    notebook = open_notebook("panel.ipynb", written)
+    panel = notebook.page.locator(".aoai-Panel")
+    command(notebook, "show-panel")
+    panel.get_by_text("run: %load_ext aoai_magic").wait_for()
+    notebook.run(0)
+    panel.get_by_text("DataFrame, 2 × 2").wait_for()
+    assert panel.get_by_text("local · offline").is_visible()
+    activate(notebook, 1)
+    panel.get_by_title("Attach sales").click()
+    assert sources(notebook)[1] == "%%aoai -o x sales\nWhy?"
+    activate(notebook, 0)
+    panel.get_by_title("Attach sales").click()
+    assert sources(notebook)[1] == "%%assistant sales\n"
+    assert notebook.errors == []
 
 
 def test_the_kernel_completes_what_a_prompt_can_name(open_notebook: Open):
