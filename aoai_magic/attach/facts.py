@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aoai_magic.parcel import Contents
+from aoai_magic.parcel.mapped_values import Mapped
 
 HEAD = 5
 """Rows that are shown."""
@@ -50,7 +51,9 @@ def facts(value: Any, contents: Contents) -> Facts:
     if library == "polars":
         return _polars(value, contents)
     if library == "pyarrow":
-        return _arrow(contents)
+        return _arrow(contents.table)
+    if isinstance(value, Mapped):
+        return _mapped(value)
     return Facts([], [], _no_rows)
 
 
@@ -113,9 +116,16 @@ def _data(contents: Contents, spec: dict[str, Any]) -> Any:
     return contents.table.column(spec["field"]) if plain else None
 
 
-def _arrow(contents: Contents) -> Facts:
-    columns = [Column(label, str(data.type), data) for label, data in _named(contents.table)]
-    return Facts(columns, [], lambda: _arrow_rows(contents.table))
+def _arrow(table: Any) -> Facts:
+    columns = [Column(label, str(data.type), data) for label, data in _named(table)]
+    return Facts(columns, [], lambda: _arrow_rows(table))
+
+
+def _mapped(value: Mapped) -> Facts:
+    empty, table = value.empty, value.table
+    columns = [Column(label, str(kind), table[label]) for label, kind in empty.dtypes.items()]
+    index = [Column(_text(value.index), str(empty.index.dtype), table[n]) for n in value.levels]
+    return Facts(columns, index, lambda: _arrow_rows(table.drop_columns(value.levels)))
 
 
 def _named(table: Any) -> Iterator[tuple[str, Any]]:

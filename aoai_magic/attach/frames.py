@@ -12,10 +12,11 @@ from typing import Any
 
 from aoai_magic import meter, parcel
 from aoai_magic.attach import card as card_
-from aoai_magic.attach import fingerprint
+from aoai_magic.attach import engines, fingerprint, sample
 from aoai_magic.attach.facts import facts
 from aoai_magic.attach.item import MOUNT, Attachment, Parcel
 from aoai_magic.errors import AttachError
+from aoai_magic.parcel.mapped_values import Mapped
 
 _CARDS: dict[tuple[str, str, bool], str] = {}
 _MOST_CARDS = 64
@@ -24,6 +25,8 @@ _MOST_CARDS = 64
 def describe(value: object) -> str | None:
     """Say in a few words what the value is, or None if it is no frame; fast."""
     name = type(value).__name__
+    if engine := engines.find(value):
+        return f"{engine.name.partition('.')[0]} {name}"
     size = parcel.shape(value)
     if size is None:
         return name if any(matches(value) for matches, _ in _OTHERS) else None
@@ -36,7 +39,9 @@ def describe(value: object) -> str | None:
 
 
 def estimate(value: object) -> int:
-    """Bytes in memory, without a look at each object."""
+    """Bytes in memory, without a look at each object; 0 where an engine would have to work."""
+    if engines.find(value):
+        return 0
     for name in ("nbytes", "estimated_size"):
         size = getattr(value, name, None)
         size = size() if callable(size) else size
@@ -58,7 +63,8 @@ def attach(
 ) -> Attachment:
     """Make an attachment of a value that `describe` knows.
 
-    A query (LazyFrame, DuckDB relation) is run, a reader is read to its end.
+    A query (LazyFrame, DuckDB relation) is run, a reader is read to its end; Spark, Dask
+    and Ray write their own frames into `folder`.
 
     Parameters
     ----------
@@ -80,7 +86,7 @@ def attach(
     """
     progress = meter.current()
     progress.begin(f"reading {name}")
-    taken, note = _read(name, value, rows)
+    taken, note = _read(name, value, rows, folder)
     contents = _contents(name, taken)
     progress.begin(f"looking for changes in {name}", contents.table.nbytes)
     digest = fingerprint.of_contents(contents, name, filename)
@@ -111,10 +117,14 @@ def _packed(contents: parcel.Contents, name: str, folder: Path) -> Path:
         ) from error
 
 
-def _read(name: str, value: object, rows: int | None) -> tuple[Any, str]:
+def _read(name: str, value: object, rows: int | None, folder: Path) -> tuple[Any, str]:
     """Give the value with its rows, or a sample of them and words on that."""
     try:
-        return _sampled(_eager(value), rows)
+        taken, total = _rows(value, rows, folder)
+        size = parcel.shape(taken)
+        return taken, card_.sample_words(size[0] if size else total, total)
+    except AttachError as error:
+        raise AttachError(f"{name} cannot be attached: {error}") from error
     except Exception as error:  # whatever a query of the user's may raise
         raise AttachError(
             f"{name} cannot be attached because reading its rows failed "
@@ -132,12 +142,18 @@ def _contents(name: str, value: object) -> parcel.Contents:
         ) from error
 
 
-def _eager(value: Any) -> Any:
-    """Turn what has no rows in memory yet, or not in a library of ours, into what has."""
-    if parcel.supported(value):
-        return value
-    read = next(read for matches, read in _OTHERS if matches(value))
-    return read(value)
+def _rows(value: Any, rows: int | None, folder: Path) -> tuple[Any, int]:
+    """Give the value with its rows, or with some of them, and the number of all."""
+    engine = engines.find(value)
+    if engine is not None:
+        return engines.read(engine, value, rows, folder)
+    size = parcel.shape(value)
+    if size is None:
+        read = next(read for matches, read in _OTHERS if matches(value))
+        return read(value, rows)
+    if rows is None or rows >= size[0]:
+        return value, size[0]
+    return sample.of_value(value, size[0], rows), size[0]
 
 
 def _is(module: str, name: str) -> Callable[[object], bool]:
@@ -154,41 +170,39 @@ def _offers(protocol: str) -> Callable[[object], bool]:
     return lambda value: callable(getattr(type(value), protocol, None))
 
 
-def _from_stream(value: Any) -> Any:
+def _from_query(query: Any, rows: int | None) -> tuple[Any, int]:
+    if rows is not None:
+        return sample.of_lazy(query, rows)
+    frame = query.collect()
+    return frame, len(frame)
+
+
+def _from_dataset(dataset: Any, rows: int | None) -> tuple[Any, int]:
+    return sample.of_batches(dataset.to_batches(), dataset.schema, rows)
+
+
+def _from_stream(value: Any, rows: int | None) -> tuple[Any, int]:
     import pyarrow as pa
 
-    return pa.table(value)
+    # pyarrow 14 knows streams, but has no name for the one of a foreign object.
+    from_stream = getattr(pa.RecordBatchReader, "from_stream", None)
+    reader = from_stream(value) if from_stream else pa.table(value).to_reader()
+    return sample.of_batches(reader, reader.schema, rows)
 
 
-def _from_interchange(value: Any) -> Any:
+def _from_interchange(value: Any, rows: int | None) -> tuple[Any, int]:
     from pyarrow import interchange
 
-    return interchange.from_dataframe(value)
+    table = interchange.from_dataframe(value)
+    return sample.of_batches(table.to_batches(), table.schema, rows)
 
 
-_OTHERS: list[tuple[Callable[[object], bool], Callable[[Any], Any]]] = [
-    (_is("polars", "LazyFrame"), lambda frame: frame.collect()),
-    (_is("pyarrow.dataset", "Dataset"), lambda dataset: dataset.to_table()),
+_OTHERS: list[tuple[Callable[[object], bool], Callable[[Any, int | None], tuple[Any, int]]]] = [
+    (_is("polars", "LazyFrame"), _from_query),
+    (_is("pyarrow.dataset", "Dataset"), _from_dataset),
     (_offers("__arrow_c_stream__"), _from_stream),  # readers, DuckDB, ibis
     (_offers("__dataframe__"), _from_interchange),  # Modin, cuDF
 ]
-
-
-def _sampled(value: Any, rows: int | None) -> tuple[Any, str]:
-    size = parcel.shape(value)
-    if rows is None or size is None or rows >= size[0]:
-        return value, ""
-    import numpy as np
-
-    chosen = np.sort(np.random.default_rng(0).choice(size[0], rows, replace=False))
-    return _taken(value, chosen), card_.sample_words(rows, size[0])
-
-
-def _taken(value: Any, chosen: Any) -> Any:
-    if hasattr(value, "iloc"):
-        return value.iloc[chosen]
-    take = getattr(value, "take", None)
-    return take(chosen) if take and hasattr(value, "num_rows") else value[chosen]
 
 
 def _known_card(key: tuple[str, str, bool], write: Callable[[], str]) -> str:
@@ -213,9 +227,11 @@ def _card(
         size = f"shape {tuple(value.shape)}, dtype {value.dtype}"
     elif contents.columns == 1 and not contents.kind.endswith(("Frame", "Table")):
         size = _count(contents.rows, "value")
+    mapped = isinstance(value, Mapped)
     title = (
-        f"`{name}`: {_kind(value)}, {size}{f', {note}' if note else ''}, loaded as the "
-        f"variable `{name}` (file {MOUNT}/{filename})."
+        f"`{name}`: {'pandas.DataFrame' if mapped else _kind(value)}, {size}"
+        f"{f', made of a {value.source}' if mapped else ''}{f', {note}' if note else ''}, "
+        f"loaded as the variable `{name}` (file {MOUNT}/{filename})."
     )
     index = _range_words(contents.header.get("index", {}))
     return card_.card(title, facts(value, contents), index, schema_only=schema_only)
@@ -223,6 +239,8 @@ def _card(
 
 def _kind(value: object) -> str:
     """Name the type as its users do: ``geopandas.GeoDataFrame``."""
+    if isinstance(value, Mapped):
+        return value.source
     return f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
 
 

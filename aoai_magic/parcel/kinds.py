@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aoai_magic.parcel import arrow_values, envelope, numpy_values, pandas_values, whole_values
+from aoai_magic.parcel import (
+    arrow_values,
+    envelope,
+    mapped_values,
+    numpy_values,
+    pandas_values,
+    whole_values,
+)
 
 Dump = Callable[[Any], tuple[Any, dict[str, Any], Any]]
 Load = Callable[[Any, dict[str, Any], Any], Any]
@@ -78,6 +85,11 @@ def _table(value: Any) -> tuple[int, int]:
     return value.num_rows, value.num_columns
 
 
+def _mapped(value: Any) -> tuple[int, int]:
+    rows, columns = _table(value.table)
+    return rows, columns - len(value.levels)
+
+
 def _array(value: Any) -> tuple[int, int]:
     rows = len(value) if value.ndim else 1
     return rows, value.size // rows if rows else 0
@@ -109,6 +121,7 @@ KINDS = (
     Kind("scipy.sparse", "spmatrix", _matrix, whole_values.dump, whole_values.load),
     Kind("xarray", "Dataset", _labelled, whole_values.dump, whole_values.load),
     Kind("xarray", "DataArray", _labelled, whole_values.dump, whole_values.load),
+    Kind(mapped_values.__name__, "Mapped", _mapped, mapped_values.dump, mapped_values.load),
 )
 
 _BY_NAME = {kind.full_name: kind for kind in KINDS}

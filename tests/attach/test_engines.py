@@ -1,0 +1,178 @@
+"""Frames whose rows are with an engine: written by it in parts, and never collected."""
+
+import datetime as dt
+import importlib.util
+
+import dask
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import pytest
+
+from aoai_magic import parcel
+from aoai_magic.attach.resolve import attachable, describe, resolve
+from aoai_magic.errors import AttachError
+
+ROWS = 1_200
+FRAME = pd.DataFrame(
+    {
+        "number": np.arange(ROWS),
+        "zone": pd.date_range("2024-03-30", periods=ROWS, freq="h", tz="Europe/Vienna"),
+        "nanoseconds": pd.to_datetime(np.arange(ROWS), unit="ns"),
+        "region": pd.Categorical(["N", "S", None] * (ROWS // 3), ["S", "N", "W"], ordered=True),
+        "text": ["a", None] * (ROWS // 2),
+        "nullable": pd.array([1, None] * (ROWS // 2), "Int64"),
+    }
+)
+
+
+@pytest.fixture
+def attach(tmp_path):
+    def call(value, **options):
+        folder = tmp_path / f"packed-{len(list(tmp_path.iterdir()))}"
+        [found] = resolve(["x"], "", {"x": value}, tmp_path, folder=folder, **options)
+        return found
+
+    return call
+
+
+def test_a_dask_frame_comes_back_as_what_it_computes(attach):
+    # Twelve parts: the tenth comes after the second, though not in the alphabet.
+    for frame in (FRAME, FRAME.rename_axis("row"), FRAME.set_index("zone")):
+        lazy = dd.from_pandas(frame, npartitions=12)
+
+        found = attach(lazy)
+
+        assert found.kind == "dask.DataFrame"
+        expected = lazy.compute()
+        pd.testing.assert_frame_equal(
+            parcel.unpack(found.path), expected, check_index_type="equiv", check_freq=False
+        )
+
+
+def test_what_is_said_of_a_dask_frame(attach):
+    lazy = dd.from_pandas(FRAME, npartitions=3)
+
+    card = attach(lazy).card
+
+    assert card.startswith("`x`: pandas.DataFrame, 1,200 rows × 6 columns, made of a dask.Data")
+    assert "Index: unnamed: int64 (0 to 1199)." in card
+    assert "- region: category" in card
+    assert "null_dask" not in card
+    assert attachable(lazy) == "dask DataFrame"
+
+
+def test_nothing_is_computed_to_describe_or_to_complete():
+    def scheduler(*_, **__):
+        raise AssertionError("something was computed")
+
+    with dask.config.set(scheduler=scheduler):
+        lazy = dd.from_pandas(FRAME, npartitions=3)
+        [found] = describe(["x"], "", {"x": lazy}, None)
+    assert (found.kind, found.rows, found.bytes) == ("dask DataFrame", None, 0)
+
+
+def test_a_part_without_values_takes_the_type_of_the_others(attach):
+    frame = pd.DataFrame({"a": pd.array([None, None, "x", "y"], "object")})
+
+    with dask.config.set({"dataframe.convert-string": False}):
+        found = attach(dd.from_pandas(frame, npartitions=2))
+
+    assert list(parcel.unpack(found.path)["a"])[2:] == ["x", "y"]
+
+
+def test_categories_that_dask_does_not_know_yet(attach):
+    lazy = dd.from_pandas(FRAME[["text"]], npartitions=3).astype({"text": "category"})
+
+    back = parcel.unpack(attach(lazy).path)
+
+    assert list(back["text"].cat.categories) == ["a"]
+
+
+def test_a_sample_is_taken_by_dask(attach):
+    counted = dd.from_pandas(FRAME, npartitions=4)
+
+    found, again = attach(counted, rows=50), attach(counted, rows=50)
+
+    numbers = list(parcel.unpack(found.path)["number"])
+    assert len(numbers) == 50
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] > ROWS // 2
+    assert found.sha256 == again.sha256
+    assert "a random sample of 50 of 1,200 rows, kept in their order" in found.card
+    assert "sample" not in attach(counted, rows=ROWS).card
+
+
+def test_an_engine_that_fails_is_said(attach):
+    lazy = dd.from_pandas(FRAME, npartitions=2).map_partitions(_broken, meta=FRAME)
+
+    with pytest.raises(AttachError, match=r"x cannot be attached .* \(no such part\)"):
+        attach(lazy)
+
+
+def _broken(part):
+    raise ValueError("no such part")
+
+
+def test_parts_that_are_out_of_sight_are_said(attach, monkeypatch):
+    monkeypatch.setattr(dd.DataFrame, "to_parquet", lambda *_, **__: None)
+
+    with pytest.raises(AttachError, match="x cannot be attached: Dask wrote its parts where this"):
+        attach(dd.from_pandas(FRAME, npartitions=2))
+
+
+def test_unchanged_dask_frames_have_one_hash(attach):
+    first, again = (attach(dd.from_pandas(FRAME, npartitions=3)) for _ in range(2))
+    other = attach(dd.from_pandas(FRAME.assign(number=0), npartitions=3))
+
+    assert first.sha256 == again.sha256 != other.sha256
+
+
+@pytest.fixture(scope="module")
+def spark():
+    if importlib.util.find_spec("pyspark") is None:
+        pytest.skip("pyspark is not installed")
+    from pyspark.sql import SparkSession
+
+    zone = ("spark.sql.session.timeZone", "Asia/Tokyo")
+    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    session = builder.config(*zone).getOrCreate()
+    yield session
+    session.stop()
+
+
+def test_a_spark_frame(attach, spark):
+    noon = dt.datetime(2024, 7, 1, 12, tzinfo=dt.timezone.utc)
+    rows = [(i, None if i % 2 else "a", noon + dt.timedelta(hours=i)) for i in range(500)]
+    frame = spark.createDataFrame(rows, ["number", "text", "moment"])
+
+    found, few = attach(frame), attach(frame, rows=20)
+
+    back = parcel.unpack(found.path)
+    assert (found.kind, len(back)) == ("pyspark.DataFrame", 500)
+    assert back["number"].tolist() == list(range(500))
+    assert back["moment"][0] == pd.Timestamp(noon)
+    assert str(back["moment"].dt.tz) == "Asia/Tokyo"
+    assert len(parcel.unpack(few.path)) == 20
+
+
+@pytest.fixture(scope="module")
+def ray():
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("ray is not installed")
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield ray
+    ray.shutdown()
+
+
+def test_a_ray_dataset(attach, ray):
+    dataset = ray.data.from_pandas(FRAME[["number", "zone", "text"]])
+
+    found, few = attach(dataset), attach(dataset, rows=20)
+
+    back = parcel.unpack(found.path)
+    assert (found.kind, back["number"].tolist()) == ("ray.Dataset", list(range(ROWS)))
+    assert str(back["zone"].dt.tz) == "Europe/Vienna"
+    assert len(parcel.unpack(few.path)) == 20
