@@ -47,6 +47,8 @@ def examine(settings: Settings) -> list[Finding]:
     findings = [*_versions(), *_target(target), *_libraries()]
     if target.name == "local":
         findings += _engine(settings)
+    elif target.name in ("azure", "openai"):
+        findings += _service(settings, target)
     return findings
 
 
@@ -91,6 +93,19 @@ def _engine(settings: Settings) -> Iterator[Finding]:
         return
     yield Finding("ok", f"the local engine starts, its files are in {settings.folder}")
     yield from _isolation(told.get("sandbox") or {})
+
+
+def _service(settings: Settings, target: Target) -> Iterator[Finding]:
+    from .backends import open_service
+    from .blocking import run_blocking
+
+    try:
+        service = open_service(settings, target)
+        run_blocking(service.check(target.model), lambda: None)
+    except AssistantError as error:
+        yield Finding("bad", str(error))
+        return
+    yield Finding("ok", f"{service.service.url} would take a turn by {target.model}")
 
 
 def _isolation(sandbox: dict[str, Any]) -> Iterator[Finding]:

@@ -27,7 +27,7 @@ def open_backend(settings: Settings, target: Target) -> Assistants | Responses:
         If the model SPEC names no kind of model.
     """
     if target.name in ("azure", "openai"):
-        return _open_service(settings, target)
+        return open_service(settings, target)
     from ..attach.ledger import Ledger
     from .assistants import Assistants
     from .connect import Endpoint, engine_key
@@ -44,8 +44,14 @@ def open_backend(settings: Settings, target: Target) -> Assistants | Responses:
     return Assistants(Endpoint(url, engine_key()), target.name, ledger, url)
 
 
-def _open_service(settings: Settings, target: Target) -> Responses:
-    """Give the backend of a service, once everything that it needs is there."""
+def open_service(settings: Settings, target: Target) -> Responses:
+    """Give the backend of a service, once everything that it needs is there.
+
+    Raises
+    ------
+    ServiceError
+        If something is missing; says what to set.
+    """
     from ..attach.ledger import Ledger
     from . import azure
     from .responses import Responses

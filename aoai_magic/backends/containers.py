@@ -169,21 +169,18 @@ class Container:
         shown
             Hashes of the pictures that were shown already.
         """
+        import openai
+
+        found = {}
         try:
             news = [file for file in await self._list() if _state(file) not in self._before]
             found = {file.id: _name(file.path) for file in news if file.source != "user"}
-        except self._unlisted as error:
-            yield events.Notice(f"The files could not be listed ({error}); only cited ones came.")
-            found = {}
+        except openai.APIError as error:
+            text = f"The files could not be listed ({error.message}); only cited ones came."
+            yield events.Notice(text)
         for id_, name in {**cited, **found}.items():
             async for event in self._fetched(id_, name, shown):
                 yield event
-
-    @property
-    def _unlisted(self) -> type[Exception]:
-        import openai
-
-        return openai.APIError
 
     async def _list(self) -> list[Any]:
         files = self.api.with_options(timeout=_LIST_SECONDS).containers.files
@@ -194,8 +191,9 @@ class Container:
 
         try:
             answer = await self.api.containers.files.content.retrieve(id_, container_id=self.id)
-        except openai.NotFoundError:
-            yield events.Notice(f"{name} had gone before it could be fetched.")
+        except openai.APIError as error:
+            # The answer is there all the same.
+            yield events.Notice(f"{name} could not be fetched ({error.message}); ask for it again.")
             return
         data = bytes(answer.content)
         digest = sha256(data).hexdigest()

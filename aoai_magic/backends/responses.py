@@ -31,6 +31,7 @@ CANCEL_SECONDS = 3.0
 """How long an interrupted turn waits for the far side to hear of it."""
 
 POLL_SECONDS = 1.0
+CHECK_SECONDS = 20.0
 OUTPUTS = "code_interpreter_call.outputs"
 
 _INSTRUCTIONS = """\
@@ -89,13 +90,35 @@ class Responses:
 
     async def turn(self, question: Question) -> AsyncIterator[Event]:
         """Yield the events of one turn; see `base.Backend`."""
-        with self._words(question):
+        with self._words(question.model):
             async for event in _Turn(self, question).events():
                 yield event
 
     async def status(self) -> dict[str, Any]:
         """Say where turns go; the service says nothing of itself."""
         return {"url": self.service.url}
+
+    async def check(self, model: str) -> None:
+        """Try, at no cost, whether a turn would be taken.
+
+        The request is one that the service refuses for its body, which it looks at only
+        after key, role and deployment.
+
+        Raises
+        ------
+        ServiceError
+            If it would not; says why and what to do.
+        """
+        import openai
+
+        with self._words(model):
+            api = client(self.service).with_options(max_retries=0, timeout=CHECK_SECONDS)
+            await api.containers.list(limit=1)
+            try:
+                await api.responses.create(model=model, input="-", max_output_tokens=1)
+            except openai.BadRequestError as error:
+                if "max_output_tokens" not in str(error.message):
+                    raise
 
     async def cleanup(self) -> int:
         """Delete the containers that we opened, and our copies; give the number of files."""
@@ -116,7 +139,7 @@ class Responses:
         return count
 
     @contextmanager
-    def _words(self, question: Question) -> Iterator[None]:
+    def _words(self, model: str) -> Iterator[None]:
         """Turn refusals that have a remedy into sentences that name it."""
         import openai
 
@@ -127,7 +150,7 @@ class Responses:
             cause = error.__cause__
             if not isinstance(cause, openai.APIStatusError):
                 raise
-            told = remedy(cause, question.model)
+            told = remedy(cause, model)
             if not told:
                 raise
             raise ServiceError(f"{told} ({self.service.url})") from cause
@@ -283,7 +306,8 @@ class _Turn:
     def _request(self) -> dict[str, Any]:
         asked = self._question
         request = {
-            "model": asked.model,
+            # A SPEC as --on local takes it means the same model here.
+            "model": asked.model.removeprefix(f"{self._backend.target}:"),
             "instructions": "\n\n".join(filter(None, (_INSTRUCTIONS, asked.instructions))),
             "input": [*self._input, _message(asked, self._container)],
             "tools": [{"type": "code_interpreter", "container": self._container.id}],

@@ -14,6 +14,7 @@ from aoai_magic.backends.assistants import Assistants
 from aoai_magic.backends.azure import azure, openai_service
 from aoai_magic.backends.base import Question
 from aoai_magic.backends.connect import Endpoint, client
+from aoai_magic.doctor import examine
 from aoai_magic.errors import ServiceError
 from aoai_magic.settings import Settings, Target
 
@@ -90,7 +91,8 @@ async def test_tokens_of_an_identity_open_the_service(monkeypatch, tmp_path):
             api = client(azure({"AZURE_OPENAI_ENDPOINT": url}))
             assert isinstance(api, AsyncAzureOpenAI)
             assert (await api.containers.create(name="c")).status == "running"
-            assert (await api.containers.create(name="d")).status == "running"
+            patient = api.with_options(timeout=30.0, max_retries=0)
+            assert (await patient.containers.create(name="d")).status == "running"
     assert asked == ["https://cognitiveservices.azure.com"]
 
 
@@ -104,3 +106,12 @@ async def test_a_service_that_retired_assistants_says_what_to_set_instead():
         with pytest.raises(ServiceError, match="retired in August 2026; use --on azure"):
             async for _ in backend.turn(Question("Hi.")):
                 pass
+
+
+def test_the_doctor_tries_the_service(monkeypatch, engine):
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", engine.url)
+    settings = Settings(target="azure", model="gpt-9")
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "wrong")
+    assert "did not accept the key" in str(examine(settings)[-1])
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", engine.token)
+    assert str(examine(settings)[-1]).endswith("would take a turn by gpt-9")

@@ -12,11 +12,15 @@ from aoai_magic.backends.base import Question
 from aoai_magic.backends.responses import Responses
 from aoai_magic.backends.shelf import Shelf
 from aoai_magic.conversation import Stop, follow
+from aoai_magic.errors import ServiceError
 
 TURN = [
     {"text": "Let me see.", "code": "open('/mnt/data/x.txt', 'w').write('x')\nprint(6 * 7)"},
     {"text": "It is 42.", "chunk": 4, "usage": {"prompt_tokens": 9, "completion_tokens": 3}},
 ]
+
+
+GONE = {"error": {"message": "Container is expired."}}
 
 
 class Faults:
@@ -31,11 +35,13 @@ class Faults:
         self.refusals = []
         self.cut = None
         self.no_replay = False
+        self.no_files = False
         self.requests = []
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http" or "/responses" not in scope["path"]:
-            await self.app(scope, receive, send)
+            broken = self.no_files and scope["type"] == "http" and "/files" in scope["path"]
+            await (self.refuse(send, 400, GONE) if broken else self.app(scope, receive, send))
             return
         self.requests.append((scope["method"], scope["path"].rpartition("/")[2]))
         if scope["method"] == "POST" and scope["path"].endswith("/responses") and self.refusals:
@@ -82,12 +88,13 @@ def far(tmp_path_factory):
 @pytest.fixture
 def faults(far):
     faults = far[0]
-    faults.refusals, faults.cut, faults.no_replay, faults.requests = [], None, False, []
+    faults.refusals, faults.requests, faults.cut = [], [], None
+    faults.no_replay = faults.no_files = False
     return faults
 
 
 @pytest.fixture
-def ask(far, tmp_path):
+def ask(far, faults, tmp_path):
     """Do one turn."""
     home = tmp_path / "home"
     backend = Responses(far[1], "openai", Shelf(home, far[1].url), Ledger(home))
@@ -174,14 +181,31 @@ async def test_refusals_say_what_to_do(faults, ask, status, error, words):
     assert words in seen.error
 
 
+async def test_a_check_costs_nothing_and_finds_what_is_wrong(faults, far, tmp_path):
+    home = tmp_path / "home"
+    backend = Responses(far[1], "openai", Shelf(home, far[1].url), Ledger(home))
+    await backend.check("gpt-9")
+    faults.refusals = [(404, {"error": {"message": "None", "code": "DeploymentNotFound"}})]
+    with pytest.raises(ServiceError, match="no deployment or model 'gpt-9'"):
+        await backend.check("gpt-9")
+
+
 async def test_a_container_that_expires_in_between_is_rebuilt(faults, ask):
     first = await ask()
-    faults.refusals = [(400, {"error": {"message": "Container is expired."}})]
+    faults.refusals = [(400, GONE)]
     second = await ask(first.thread)
     assert (second.status, second.text) == (first.status, first.text)
     assert second.thread.split("|")[1] != first.thread.split("|")[1]
     (notice,) = (p.text for p in second.parts if isinstance(p, view.Notice))
     assert "had expired" in notice
+
+
+async def test_an_answer_stays_when_its_files_have_gone(faults, ask):
+    faults.no_files = True
+    seen = await ask()
+    assert (seen.status, seen.text) == ("completed", "Let me see.\n\nIt is 42.")
+    (notice,) = (p.text for p in seen.parts if isinstance(p, view.Notice))
+    assert "could not be listed" in notice
 
 
 async def test_a_forgotten_conversation_begins_anew(ask):

@@ -98,6 +98,18 @@ def test_a_rewritten_file_is_a_new_one_under_its_name(client, run):
     assert run(container, "print(open('/mnt/data/x.txt').read())") == "changed\n"
 
 
+def test_a_file_written_again_as_it_was_is_a_new_one_too(client, run):
+    container = client.containers.create(name="c").id
+    write = "open('/mnt/data/x.txt', 'w').write('same')"
+    run(container, write)
+    (first,) = client.containers.files.list(container).data
+    run(container, write)
+    (second,) = client.containers.files.list(container).data
+    assert second.id != first.id
+    content = client.containers.files.content.retrieve(second.id, container_id=container)
+    assert content.content == b"same"
+
+
 def test_deleted_files_are_gone_from_the_session_too(client, run):
     container = client.containers.create(name="c").id
     sent = client.containers.files.create(container, file=("x.txt", b"hello"))

@@ -209,9 +209,13 @@ class Containers:
         return body
 
     async def _replace(self, body: Body, name: str, file_id: str) -> None:
-        """Make a file the one of its name; the bytes of the one before go."""
+        """Make a file the one of its name; the bytes of the one before go.
+
+        One that was written again with the same content has the same bytes still.
+        """
         for old in await self._store.write(lambda c: _put(c, body, name, file_id)):
-            await self._files.delete(old)
+            if old != file_id:
+                await self._files.delete(old)
 
     async def file(self, id_: str, file_id: str) -> tuple[Body, str]:
         """Give a file of a container and the id of the stored file that holds its bytes.
