@@ -21,6 +21,10 @@ from aoai_magic.errors import AttachError
 from aoai_magic.parcel.mapped_values import Mapped
 
 
+_UNKNOWN = "__UNKNOWN_CATEGORIES__"
+"""What Dask gives as the only category of a column whose categories it does not know."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """A kind of frame whose rows are with an engine of its own.
@@ -159,14 +163,14 @@ def _finish_dask(frame: Any, table: Any, name: str) -> Mapped:
 
 
 def _dask_dtypes(meta: Any) -> dict[str, Any]:
-    """Give the categorical dtypes; Dask may not know the categories before it has read all."""
-    categorical = {
-        label: dtype for label, dtype in meta.dtypes.items() if hasattr(dtype, "categories")
-    }
-    return {
-        label: "category" if "__UNKNOWN_CATEGORIES__" in list(dtype.categories) else dtype
-        for label, dtype in categorical.items()
-    }
+    """Give pandas' own dtypes, for which Parquet has no exact type."""
+    own = {label: dtype for label, dtype in meta.dtypes.items() if hasattr(dtype, "na_value")}
+    return {label: _known(dtype) for label, dtype in own.items()}
+
+
+def _known(dtype: Any) -> Any:
+    """Leave categories to pandas where Dask does not know them before it has read all."""
+    return "category" if _UNKNOWN in getattr(dtype, "categories", ()) else dtype
 
 
 # Spark

@@ -22,8 +22,8 @@ class Mapped:
     index
         Name of the index.
     dtypes
-        Columns that pandas would not give their dtype by itself (categoricals), and that
-        dtype.
+        Columns that pandas would not give their dtype by itself (categoricals, texts),
+        and that dtype.
     """
 
     source: str
@@ -54,6 +54,7 @@ def load(table: Any, header: Spec, _: Beside) -> Any:
     """Build the DataFrame."""
     frame = table.to_pandas()
     for column, dtype in header["dtypes"].items():
-        frame[column] = frame[column].astype(labels.load(dtype))
+        if frame[column].dtype != (wanted := labels.load(dtype)):
+            frame[column] = frame[column].astype(wanted)
     frame.index.name = labels.load(header["index_name"])
     return frame
