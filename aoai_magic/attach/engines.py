@@ -20,7 +20,6 @@ from aoai_magic.attach import sample
 from aoai_magic.errors import AttachError
 from aoai_magic.parcel.mapped_values import Mapped
 
-
 _UNKNOWN = "__UNKNOWN_CATEGORIES__"
 """What Dask gives as the only category of a column whose categories it does not know."""
 
