@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from .findings import plain
 from .language import Language, Phrase
@@ -122,7 +123,7 @@ def no_rows(conditions: str, language: Language) -> str:
     return _NO_ROWS[language].format(plain(conditions, 200))
 
 
-def unreadable(lines: list[str], language: Language) -> str:
+def unreadable(lines: Sequence[str], language: Language) -> str:
     """Say which files can't be read."""
     return _UNREADABLE[language].format("; ".join(map(plain, lines)))
 

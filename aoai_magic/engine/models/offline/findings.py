@@ -1,70 +1,27 @@
-"""Findings: what a recipe's code printed, read back as tables.
-
-Each table is a line ``# title``, a line of tab-separated names and lines of values.
-"""
+"""Findings: what a recipe's code printed, by title, and how an answer writes it."""
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+
+from .printing import Grid, read_tables
 
 LONGEST_CELL = 60
 """Characters of a value that an answer shows."""
 
-
-@dataclass(frozen=True)
-class Grid:
-    """A table of texts."""
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def column(self, name: str) -> list[str]:
-        """Give the values under a name."""
-        place = self.header.index(name)
-        return [row[place] for row in self.rows]
-
-    def first(self, name: str) -> str:
-        """Give the first value under a name, ``""`` if there is none."""
-        return self.column(name)[0] if self.rows else ""
-
-
-_YEARLY = re.compile(r"year|period|^年|年度|年份", re.IGNORECASE)
-"""Names of columns whose numbers take no comma."""
+_NAMING = re.compile(
+    r"\b(year|period|week|id|no|code|zip|postcode|key|index)\b|^年|年度|年份|番号|編號|コード|代碼",
+    re.IGNORECASE,
+)
+"""Names of columns whose numbers are names: no comma in them, and not set to the right."""
 
 Findings = Mapping[str, Grid]
 
 
 def read_findings(output: str) -> dict[str, Grid]:
     """Read all tables of an output, by title."""
-    found: dict[str, Grid] = {}
-    title, lines = None, list[tuple[str, ...]]()
-    for row in _rows(output):
-        if len(row) == 1 and row[0].startswith("# "):
-            _add(found, title, lines)
-            title, lines = row[0][2:], []
-        elif not row:
-            _add(found, title, lines)
-            title, lines = None, []
-        else:
-            lines.append(row)
-    _add(found, title, lines)
-    return found
-
-
-def _rows(output: str) -> Iterator[tuple[str, ...]]:
-    # The "\r" of a value is not a line's end to the code that printed it.
-    lines = (line + "\n" for line in output.split("\n"))
-    for row in csv.reader(lines, delimiter="\t"):
-        yield tuple(row) if any(row) else ()
-
-
-def _add(found: dict[str, Grid], title: str | None, lines: Sequence[tuple[str, ...]]) -> None:
-    if title is not None and lines:
-        header, *rows = lines
-        found[title] = Grid(header, tuple(row for row in rows if len(row) == len(header)))
+    return dict(read_tables(output))
 
 
 def number(text: str | float) -> str:
@@ -101,12 +58,12 @@ def plain(text: str, longest: int = LONGEST_CELL) -> str:
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a Markdown table; cells are made safe here, numbers set to the right."""
-    right = [all(_numeric(row[i]) for row in rows) for i in range(len(header))]
-    amounts = [flag and not _YEARLY.search(n) for flag, n in zip(right, header, strict=True)]
+    """Write a Markdown table; cells are made safe here, amounts set to the right."""
+    columns = [[row[place] for row in rows] for place in range(len(header))]
+    amounts = [_is_amount(name, column) for name, column in zip(header, columns, strict=True)]
     lines = [
         "| " + " | ".join(map(plain, header)) + " |",
-        "|" + "|".join("---:" if flag else "---" for flag in right) + "|",
+        "|" + "|".join("---:" if flag else "---" for flag in amounts) + "|",
     ]
     for row in rows:
         cells = [number(v) if flag else plain(v) for v, flag in zip(row, amounts, strict=True)]
@@ -114,5 +71,11 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
+def _is_amount(name: str, column: Sequence[str]) -> bool:
+    if _NAMING.search(re.sub(r"_|(?<=[a-z])(?=[A-Z])", " ", name)):
+        return False
+    return any(column) and all(text in {"", "–"} or _numeric(text) for text in column)
+
+
 def _numeric(text: str) -> bool:
-    return bool(re.fullmatch(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", text)) or text in {"", "nan"}
+    return bool(re.fullmatch(r"[-+]?[\d,]*\d(\.\d+)?(e[-+]?\d+)?( %)?", text))

@@ -1,19 +1,16 @@
 """The first look at the data: code that prints what is there, and the reading of its output.
 
-The output is one block per table, made for people and exact enough to be read back::
-
-    sales: 1200 rows x 5 columns {"file": "sales.arrow", "variable": "sales", …}
-    "region"   text    str      0 missing  4 distinct  ["Asia", "Europe", …]
-    "revenue"  number  float64  3 missing  1190 distinct  ["10.5", "9120.75"]
+The output is two tables for each table of the data: its size and place, and its columns.
 """
 
 from __future__ import annotations
 
-import json
+import ast
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, get_args
+from dataclasses import dataclass
 
+from .printing import PRINTER, Grid, read_tables
 from .schema import Column, Kind, Table
 
 OPENING = "# Look at what is there: every table, column by column."
@@ -21,69 +18,41 @@ OPENING = "# Look at what is there: every table, column by column."
 SUFFIXES = (".arrow", ".csv", ".feather", ".json", ".jsonl", ".parquet", ".tsv", ".xls", ".xlsx")
 """Files that hold tables."""
 
-_HEAD = re.compile(
-    r"^(?P<name>.*): (?P<rows>\d+) rows x (?P<columns>\d+) columns (?P<more>\{.*\})$"
-)
-_KINDS = r"""
-AMOUNT = r"[-+]?\s*[$€£¥￥]?\s*[-+]?\d[\d.,' ]*\s*(%|[$€£¥円元]|[A-Z]{3})?"
-DATE = r"\d{1,4}[-/.年]\s?\d{1,2}([-/.月].*)?|.*\b[A-Z][a-z]{2,8}\b.*\d{2,4}.*"
-
-
-def kind_of(column):
-    if pd.api.types.is_numeric_dtype(column):
-        return "flag" if pd.api.types.is_bool_dtype(column) else "number"
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return "date"
-    sample = column.dropna().head(500)
-    if len(sample) and sample.map(lambda value: hasattr(value, "year")).all():
-        return "date as text"
-    if not sample.map(pd.api.types.is_hashable).all():
-        return "other"
-    text = sample.astype(str).str.strip()
-    if text.str.fullmatch(AMOUNT).mean() > 0.9 and not text.str.match(r"0\d").any():
-        comma = text.str.contains(r",\d{1,2}\D*$").mean() > 0.5
-        return "amount as text (decimal comma)" if comma else "amount as text"
-    plain = text.str.replace("[年月]", "-", regex=True).str.rstrip("日 ")
-    if text.str.fullmatch(DATE).mean() < 0.9 or not len(text) or (
-        pd.to_datetime(plain, errors="coerce", format="mixed").isna().mean() > 0.2
-    ):
-        return "text"
-    first = pd.to_numeric(text.str.extract(r"^(\d{1,2})[-/.]\d{1,2}[-/.]")[0])
-    form = "年月日" if text.str.contains("年").any() else "day first" if first.max() > 12 else ""
-    return f"date as text ({form})" if form else "date as text"
-
-
-def examples(column, kind):
-    present = column.dropna()
-    if kind in ("number", "date"):
-        return [str(present.min()), str(present.max())] if len(present) else []
+_FOLDER = "/mnt/data"
+_LOOK = r"""
+def column_facts(name, column):
+    present, kind = column.dropna(), column.dtype
+    if kind == object and len(present):
+        kind = f"object ({type(present.iloc[0]).__name__})"
     counts = present.map(str).value_counts()
-    values = counts.index[: 30 if len(counts) <= 30 else 3]
-    return [value for value in values if len(value) <= 40 and value == " ".join(value.split())]
+    values = list(counts.index) if len(counts) <= 30 else sorted(counts.index)[:: len(counts) // 6]
+    values = "; ".join(value for value in values if len(value) <= 40 and ";" not in value)
+    if column.dtype.kind in "iufM" and len(present):
+        values = f"{present.min()} … {present.max()}".replace(" 00:00:00", "")
+    facts = {"type": kind, "missing": column.isna().sum(), "distinct": len(counts)}
+    return {"column": name, **facts, "values": values}
 
 
-def show(name, value, **more):
-    frame = value.to_pandas() if hasattr(value, "to_pandas") else value
-    frame = frame.to_frame() if hasattr(frame, "to_frame") else frame
+def look(name, table, **facts):
+    frame = table.to_pandas() if hasattr(table, "to_pandas") else pd.DataFrame(table)
     if not isinstance(frame.index, pd.RangeIndex):
-        frame, more["indexed"] = frame.reset_index(), True
-    if not all(isinstance(label, str) for label in frame.columns):
-        more["labelled"] = True
-    rows, columns = frame.shape
-    print(f"{name}: {rows} rows x {columns} columns {json.dumps(more, ensure_ascii=False)}")
-    for label, column in frame.items():
-        kind, distinct = kind_of(column), column.dropna().map(str).nunique()
-        fields = [kind, column.dtype, f"{column.isna().sum()} missing", f"{distinct} distinct"]
-        first, last = (
-            json.dumps(part, ensure_ascii=False) for part in (str(label), examples(column, kind))
-        )
-        print(first, *fields, last, sep="\t")
-    print()
+        frame, facts["index"] = frame.reset_index(allow_duplicates=True), "reset"
+    if frame.columns.has_duplicates or not all(isinstance(n, str) for n in frame.columns):
+        facts["names"] = "made unique texts"
+    facts = {"name": name, "rows": len(frame), "columns": frame.shape[1], **facts}
+    print_table("table", pd.DataFrame([facts]))
+    print_table("columns", pd.DataFrame([column_facts(*item) for item in frame.items()]))
 
+"""
+_LOOK_AT_VARIABLES = r"""
+for name, path in VARIABLES.items():
+    table = globals()[name] if name in globals() else pd.read_feather(path)
+    kind = f"{type(table).__module__.split('.')[0]}.{type(table).__name__}"
+    look(name, table, variable=name, type=kind, file=path.name, bytes=path.stat().st_size)
 """
 _READ_CSV = r"""
 def read_csv(path):
-    options = {"sep": "\t"} if path.suffix == ".tsv" else {}
+    options = {"sep": "\t"} if path.suffix.lower() == ".tsv" else {}
     for encoding in ("utf-8", "cp932", "big5", "latin-1"):
         try:
             frame = pd.read_csv(path, **options, encoding=encoding)
@@ -105,27 +74,18 @@ _READERS = {
     (".jsonl",): 'pd.read_json(path, lines=True), {"lines": True}',
     (".parquet",): "pd.read_parquet(path), {}",
 }
-_LOOP = r"""
-for path in sorted(Path("/mnt/data").iterdir()):
-    if path.suffix.lower() not in SUFFIXES:
-        continue
-    more = {"file": path.name, "bytes": path.stat().st_size}
-    name = VARIABLES.get(path.name)
+_LOOK_AT_FILES = r"""
+for path in FILES:
+    facts = {"file": path.name, "bytes": path.stat().st_size}
     try:
-        if name in globals():
-            value = globals()[name]
-            kind = f"{type(value).__module__.split('.')[0]}.{type(value).__name__}"
-            show(name, value, **more, variable=name, kind=kind)
-            continue
         found, options = read(path)
-        more |= {"options": options} if options else {}
-        if not isinstance(found, dict) or len(found) == 1:
-            show(path.stem, *(found.values() if isinstance(found, dict) else [found]), **more)
-            continue
-        for sheet, frame in found.items():
-            show(sheet, frame, **more, sheet=sheet)
+        facts |= {"read with": repr(options)} if options else {}
+        sheets = found if isinstance(found, dict) else {path.stem: found}
+        for sheet, table in sheets.items():
+            facts |= {"sheet": sheet} if len(sheets) > 1 else {}
+            look(sheet if len(sheets) > 1 else path.stem, table, **facts)
     except Exception as error:
-        print(f"{path.name!r} cannot be read: {type(error).__name__}: {error}\n")
+        print_table("unreadable", pd.DataFrame([{"file": path.name, "error": repr(error)}]))
 """
 
 
@@ -135,13 +95,34 @@ def inspection_code(variables: Mapping[str, str], files: Collection[str]) -> str
     `variables` maps names of files to those of variables, `files` are all that there are;
     the code has no more in it than these want.
     """
-    suffixes = {f".{name.rpartition('.')[2].lower()}" for name in files if name not in variables}
-    wanted = suffixes & set(SUFFIXES) if files else set(SUFFIXES)
-    reads_text = bool(wanted & {".csv", ".tsv"})
-    head = [OPENING, "import json", "from pathlib import Path", "", "import pandas as pd", ""]
+    others = sorted(name for name in files if name not in variables and _is_table(name))
+    lines = [OPENING, "from pathlib import Path", "", "import pandas as pd", ""]
     # A variable is loaded when code mentions its name, hence the names stand in the code.
-    head += [f"VARIABLES = {dict(variables)!r}", f"SUFFIXES = {SUFFIXES!r}"]
-    return "\n".join(head) + _KINDS + (_READ_CSV if reads_text else "") + _reader(wanted) + _LOOP
+    lines += [f"VARIABLES = {{{', '.join(_entries(variables))}}}"] if variables else []
+    if others:
+        lines += [f'FILES = [Path("{_FOLDER}", name) for name in {others!r}]']
+    elif not files:
+        lines += [f'FILES = [p for p in Path("{_FOLDER}").iterdir() if p.suffix in {SUFFIXES!r}]']
+    code = "\n".join(lines) + "\n" + PRINTER + _LOOK
+    code += _LOOK_AT_VARIABLES if variables else ""
+    if others or not files:
+        suffixes = {_suffix(name) for name in others} or set(SUFFIXES)
+        code += _READ_CSV if suffixes & {".csv", ".tsv"} else ""
+        code += _reader(suffixes) + _LOOK_AT_FILES
+    return code
+
+
+def _entries(variables: Mapping[str, str]) -> Iterator[str]:
+    for file, name in variables.items():
+        yield f"{name!r}: Path({f'{_FOLDER}/{file}'!r})"
+
+
+def _suffix(name: str) -> str:
+    return f".{name.rpartition('.')[2].lower()}"
+
+
+def _is_table(name: str) -> bool:
+    return _suffix(name) in SUFFIXES
 
 
 def _reader(suffixes: Collection[str]) -> str:
@@ -153,98 +134,129 @@ def _reader(suffixes: Collection[str]) -> str:
     return "\n".join([*lines, "    return pd.read_feather(path), {}", "", ""])
 
 
-def read_inspection(output: str) -> tuple[list[Table], bool]:
-    """Read the tables back; the second value is False if a part of the output is missing."""
-    tables, complete = [], True
-    for head, lines in _blocks(output):
-        columns = [column for column in map(_column, lines) if column]
-        complete = complete and len(columns) == int(head["columns"])
-        more = _json(head["more"], {})
-        tables.append(_table(head, columns, more))
-    return tables, complete and "characters left out …]" not in output
+@dataclass(frozen=True)
+class Inspection:
+    """What a look at the data told.
+
+    Attributes
+    ----------
+    complete
+        False if a part of the output is missing.
+    sizes
+        Bytes of the inspected files, by name; one that can't be read has -1.
+    unreadable
+        A line about each file that can't be read.
+    """
+
+    tables: tuple[Table, ...]
+    complete: bool
+    sizes: Mapping[str, int]
+    unreadable: tuple[str, ...]
 
 
-def sizes(output: str) -> dict[str, int]:
-    """Give the sizes of the inspected files, by name; one that can't be read has -1."""
-    found = {str(more["file"]): int(more["bytes"]) for more in _mores(output)}
-    unreadable = re.findall(r"^'(.+)' cannot be read: ", output, re.MULTILINE)
-    return {**dict.fromkeys(unreadable, -1), **found}
+def read_inspection(output: str) -> Inspection:
+    """Read back what the code printed."""
+    found, heads = list(read_tables(output)), list[dict[str, str]]()
+    tables: list[Table] = []
+    complete = "characters left out …]" not in output
+    for title, grid in found:
+        if title == "table":
+            heads += grid.records()[:1]
+        elif title == "columns" and len(heads) == len(tables) + 1:
+            tables.append(_table(heads[-1], grid))
+            complete = complete and len(tables[-1].columns) == int(heads[-1]["columns"])
+    failed = [line for title, grid in found if title == "unreadable" for line in grid.records()]
+    sizes = {line["file"]: -1 for line in failed if "file" in line}
+    sizes |= {head["file"]: int(head["bytes"]) for head in heads if "bytes" in head}
+    lines = tuple(": ".join(line.values()) for line in failed)
+    return Inspection(tuple(tables), complete and len(heads) == len(tables), sizes, lines)
 
 
-def unreadable(output: str) -> list[str]:
-    """Give the lines about files that can't be read."""
-    return re.findall(r"^'.+' cannot be read: .+$", output, re.MULTILINE)
-
-
-def _mores(output: str) -> Iterator[dict[str, Any]]:
-    for head, _ in _blocks(output):
-        more = _json(head["more"], {})
-        if "file" in more and "bytes" in more:
-            yield more
-
-
-def _blocks(output: str) -> Iterator[tuple[re.Match[str], list[str]]]:
-    head, lines = None, list[str]()
-    for line in output.split("\n"):
-        found = _HEAD.match(line)
-        if found:
-            if head:
-                yield head, lines
-            head, lines = found, []
-        else:
-            lines.append(line)
-    if head:
-        yield head, lines
-
-
-def _table(head: re.Match[str], columns: Sequence[Column], more: dict[str, Any]) -> Table:
+def _table(head: Mapping[str, str], columns: Grid) -> Table:
+    given = columns.column("column")
+    again = [given[:place].count(name) for place, name in enumerate(given)]
+    names = [f"{name}.{n}" if n else name for name, n in zip(given, again, strict=True)]
     return Table(
         name=head["name"],
-        file=str(more.get("file", "")),
+        file=head.get("file", ""),
         rows=int(head["rows"]),
-        columns=tuple(columns),
-        variable=str(more.get("variable", "")),
-        kind=str(more.get("kind", "")),
-        sheet=str(more.get("sheet", "")),
-        options=tuple(sorted(_text_options(more.get("options")).items())),
-        indexed=bool(more.get("indexed")),
-        labelled=bool(more.get("labelled")),
+        columns=tuple(_column(n, r) for n, r in zip(names, columns.records(), strict=True)),
+        variable=head.get("variable", ""),
+        kind=head.get("type", ""),
+        sheet=head.get("sheet", ""),
+        options=_options(head.get("read with", "{}")),
+        indexed="index" in head,
+        labelled="names" in head,
     )
 
 
-def _column(line: str) -> Column | None:
-    fields = line.split("\t")
-    if len(fields) != 6:
-        return None
-    name, values = _json(fields[0], None), _json(fields[5], None)
-    kind, _, form = fields[1].rstrip(")").partition(" (")
-    if not isinstance(name, str) or not isinstance(values, list) or kind not in get_args(Kind):
-        return None
-    counts = [int(field.split()[0]) for field in fields[3:5]]
-    ranged = kind in {"number", "date"} and len(values) == 2
+def _column(name: str, facts: Mapping[str, str]) -> Column:
+    values = tuple(value for value in facts["values"].split("; ") if value)
+    kind, form = _kind(facts["type"], values)
+    ranged = re.fullmatch(r"(.+) … (.+)", facts["values"]) if kind in {"number", "date"} else None
     return Column(
         name,
-        kind,  # type: ignore[arg-type]
-        dtype=fields[2],
-        nulls=counts[0],
-        distinct=counts[1],
-        values=() if ranged else tuple(map(str, values)),
-        low=values[0] if ranged else "",
-        high=values[1] if ranged else "",
+        kind,
+        dtype=facts["type"],
+        nulls=int(facts["missing"]),
+        distinct=int(facts["distinct"]),
+        values=() if kind in {"number", "date"} else values,
+        low=ranged[1] if ranged else "",
+        high=ranged[2] if ranged else "",
         form=form,
     )
 
 
-def _text_options(options: Any) -> dict[str, Any]:
+_DTYPES: Mapping[str, Kind] = {
+    r"bool|object \(bool": "flag",
+    r"u?int|float|double|Int|UInt|Float|decimal": "number",
+    r"datetime64|timestamp\[": "date",
+    r"category|dictionary": "text",
+    r"object \((list|dict|set|ndarray|bytes)|complex|timedelta|duration|list|struct": "other",
+}
+_AMOUNT = re.compile(
+    r"\(?[-+−]?\s*[$€£¥￥]?\s*[-+]?\d[\d.,' ]*\s*(%|[$€£¥円元]|[A-Z]{3})?\)?", re.ASCII
+)
+_MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_DATE = re.compile(
+    r"(\d{4}[-/.年]\s?\d{1,2}([-/.月]\s?\d{1,2}日?)?月?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}"
+    rf"|(\w+, )?(\d{{1,2}}[ -])?{_MONTH}[-., ]+(\d{{1,2}},? )?\d{{2,4}})([ T]\d.*)?",
+    re.IGNORECASE,
+)
+_MOST = 0.8
+"""Share of the examples that must look like amounts or dates."""
+
+
+def _kind(dtype: str, values: Sequence[str]) -> tuple[Kind, str]:
+    """Tell what a column holds, and how its text is to be read."""
+    for pattern, kind in _DTYPES.items():
+        if re.match(pattern, dtype):
+            return kind, ""
+    if _mostly(_AMOUNT, values) and not any(re.match(r"0\d", value) for value in values):
+        comma = _mostly(re.compile(r".*,\d{1,2}\D*"), values)
+        return "amount as text", "decimal comma" if comma else ""
+    if not _mostly(_DATE, values):
+        return "text", ""
+    if any("年" in value for value in values):
+        return "date as text", "年月日"
+    first = [match[1] for value in values if (match := re.match(r"(\d\d?)[-/.]\d\d?[-/.]", value))]
+    return "date as text", "day first" if any(int(text) > 12 for text in first) else ""
+
+
+def _mostly(pattern: re.Pattern[str], values: Sequence[str]) -> bool:
+    hits = sum(bool(pattern.fullmatch(value.strip())) for value in values)
+    return hits > 0 and hits >= _MOST * len(values)
+
+
+def _options(text: str) -> tuple[tuple[str, str | bool], ...]:
     known = {"sep": str, "encoding": str, "lines": bool}
-    options = options if isinstance(options, dict) else {}
-    return {
-        key: options[key] for key, type_ in known.items() if isinstance(options.get(key), type_)
-    }
-
-
-def _json(text: str, default: Any) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:
-        return default
+        found = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return ()
+    options = found if isinstance(found, dict) else {}
+    return tuple(
+        sorted(
+            (key, options[key]) for key, type_ in known.items() if type(options.get(key)) is type_
+        )
+    )

@@ -17,9 +17,10 @@ from ..base import PYTHON_TOOL, Chunk, Finish, Request, Text, ToolCall, Usage
 from . import answer, repair
 from .conversation import Conversation, Exchange, Step, read_conversation
 from .findings import Findings, read_findings
-from .inspection import OPENING, SUFFIXES, inspection_code, read_inspection, sizes, unreadable
+from .inspection import OPENING, SUFFIXES, Inspection, inspection_code, read_inspection
 from .intent import is_refused, needs_data, read_tasks
 from .language import Language, detect
+from .printing import PRINTER
 from .recipes import RECIPES, ending
 from .schema import Table
 from .script import described
@@ -86,7 +87,7 @@ def next_step(request: Request) -> Code | Answer:
         if not _may_run(request):
             return Answer(answer.with_notice(answer.no_python(language), earlier, language))
         task = tasks[len(outcomes)]
-        return Code(_code(task, way, language))
+        return Code(_opened(_code(task, way, language), bool(now.steps)))
     text = _report(outcomes, now, language)
     return Answer(answer.with_notice(text, earlier, language))
 
@@ -115,10 +116,10 @@ def _tables(talk: Conversation) -> list[Table] | None:
     steps = [step for past in talk.exchanges for step in past.steps if _is_look(step)]
     if not steps:
         return None
-    tables, complete = read_inspection(steps[-1].output)
+    look = read_inspection(steps[-1].output)
     looked_now = any(_is_look(step) for step in talk.exchanges[-1].steps)
-    if looked_now or (complete and _is_present(steps[-1], talk)):
-        return _of_user(tables, talk)
+    if looked_now or (look.complete and _is_present(look, talk)):
+        return _of_user(look.tables, talk)
     return None
 
 
@@ -129,15 +130,15 @@ def _of_user(tables: Sequence[Table], talk: Conversation) -> list[Table]:
     return wanted or list(tables)
 
 
-def _is_present(look: Step, talk: Conversation) -> bool:
+def _is_present(look: Inspection, talk: Conversation) -> bool:
     """Whether the files of a look are those that the session holds now."""
-    seen, own = sizes(look.output), talk.saved
+    own = talk.saved
     present = {
         name: size
         for name, size in talk.files.items()
         if name.lower().endswith(SUFFIXES) and name not in own
     }
-    return all(seen.get(name) in {size, -1} for name, size in present.items())
+    return all(look.sizes.get(name) in {size, -1} for name, size in present.items())
 
 
 def _previous(talk: Conversation, tables: Sequence[Table]) -> Task | None:
@@ -197,7 +198,7 @@ def _judge(
 def _other_way(task: Task, way: Way, step: Step, language: Language) -> Way | None:
     """Give the next way whose code differs from the code that failed."""
     other = repair.another_way(step.output, way)
-    while other is not None and _code(task, other, language) == step.code:
+    while other is not None and _code(task, other, language) == step.code.replace(PRINTER, ""):
         other = repair.another_way(step.output, other)
     return other
 
@@ -206,10 +207,22 @@ def _code(task: Task, way: Way, language: Language) -> str:
     return "\n".join(RECIPES[task.kind].code(task, way, language)).rstrip() + "\n"
 
 
+def _opened(code: str, goes_on: bool) -> str:
+    """Put the function that prints where the turn's first code uses it.
+
+    It stands once in each turn: the session may be a new one, and the turn's code as a
+    whole runs in any notebook.
+    """
+    if goes_on or "print_table(" not in code:
+        return code
+    head, imported, rest = code.partition("import pandas as pd\n")
+    return head + imported + PRINTER + rest
+
+
 def _report(outcomes: Sequence[_Outcome], now: Exchange, language: Language) -> str:
     parts = [_told(outcome, language) for outcome in outcomes]
     for step in filter(_is_look, now.steps):
-        if lines := unreadable(step.output):
+        if lines := read_inspection(step.output).unreadable:
             parts += [answer.unreadable(lines, language)]
     return "\n\n".join(dict.fromkeys(filter(None, parts)))
 

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 
 from .filters import Filter
 from .language import Language, Phrase
+from .printing import show
 from .schema import Column, Table
 from .task import Task, Way, used_columns
 
@@ -44,7 +45,7 @@ def listed(values: Iterable[object]) -> str:
 
 def comment(text: str) -> str:
     """Make one comment line; a column's name must not end it."""
-    return "# " + capital(" ".join(text.split())).rstrip(".") + "."
+    return "# " + capital(" ".join(text.split()))
 
 
 def imports(draw: bool = False) -> list[str]:
@@ -64,7 +65,7 @@ def begin(task: Task, way: Way, what: str, chart: bool = False) -> list[str]:
     lines += load(task.table, way, "df", used_columns(task))
     if task.filters:
         lines += [condition(wanted) for wanted in task.filters]
-        lines += ['print("# kept")', 'print("rows")', 'print(len(df), end="\\n\\n")']
+        lines += show("kept", 'pd.DataFrame({"rows": [len(df)]})')
     return [*lines, ""]
 
 
@@ -72,24 +73,31 @@ def load(table: Table, way: Way, name: str, used: Iterable[Column]) -> list[str]
     """Bind `name` to the table as a pandas frame with plain columns and proper types."""
     value = _value(table, way)
     if table.indexed:
-        value += ".reset_index()"
+        value += f".reset_index({'allow_duplicates=True' if table.labelled else ''})"
     conversions = [line for column in used for line in _convert(column, way, name)]
     lines = [f"{name} = {value}"]
     if (conversions or table.labelled) and value.isidentifier():
         # The session's own variable must stay as it is.
         lines = [f"{name} = {value}.copy()"]
-    if table.labelled:
-        lines.append(f"{name}.columns = {name}.columns.map(str)")
-    return lines + conversions
+    return [*lines, *(_renaming(name) if table.labelled else []), *conversions]
+
+
+def _renaming(frame: str) -> list[str]:
+    """Make labels unique texts, by the rule of `read_inspection`: x, x.1, x.2."""
+    return [
+        f"names = pd.Series([str(name) for name in {frame}.columns])",
+        "again = names.groupby(names).cumcount()",
+        f'{frame}.columns = names.where(again == 0, names + "." + again.astype(str))',
+    ]
 
 
 def _value(table: Table, way: Way) -> str:
     if not (table.variable and way.variables):
         return _reader(table)
-    if table.kind in {"pandas.Series", "pandas.Index"}:
-        return f"{table.variable}.to_frame()"
-    if table.kind.startswith("pandas.") or not table.kind:
+    if table.kind == "pandas.DataFrame" or not table.kind:
         return table.variable
+    if table.kind.partition(".")[0] in {"pandas", "numpy", "builtins"}:
+        return f"pd.DataFrame({table.variable})"
     return f"{table.variable}.to_pandas()"
 
 
@@ -117,7 +125,11 @@ def _convert(column: Column, way: Way, frame: str) -> list[str]:
 
 def _amount(column: Column, place: str) -> str:
     kept = "," if column.form == "decimal comma" else "."
-    text = rf'{place}.astype(str).str.replace(r"[^\d{kept}-]", "", regex=True)'
+    text = f"{place}.astype(str)"
+    if any(value.startswith("(") for value in column.values):
+        # Accountants write negative amounts in brackets.
+        text += '.str.replace("(", "-")'
+    text += rf'.str.replace(r"[^\d{kept}-]", "", regex=True)'
     if column.form == "decimal comma":
         text += '.str.replace(",", ".")'
     return f'pd.to_numeric({text}, errors="coerce")'
@@ -125,8 +137,9 @@ def _amount(column: Column, place: str) -> str:
 
 def _date(column: Column, place: str) -> str:
     options = 'errors="coerce", format="mixed"'
+    place += ".astype(str)"
     if column.form == "年月日":
-        place += '.str.replace("[年月]", "-", regex=True).str.rstrip("日 ")'
+        place += '.str.replace("[年月]", "-", regex=True).str.rstrip("日- ")'
     if column.form == "day first":
         options += ", dayfirst=True"
     return f"pd.to_datetime({place}, {options})"
@@ -147,14 +160,6 @@ def mask(wanted: Filter) -> str:
         sign = "!=" if negation else "=="
         return f"{place} {sign} {literal(wanted.value[0])}"
     return f"{negation}{place}.isin({listed(wanted.value)})"
-
-
-def show(title: str, value: str) -> list[str]:
-    """Print a frame under a title, in the form that `read_findings` takes."""
-    return [
-        f'print("# {title}")',
-        f'print({value}.to_csv(sep="\\t", index=False, float_format="%.12g"))',
-    ]
 
 
 def bars(label: str, value: str, across: bool) -> list[str]:
@@ -183,11 +188,7 @@ def finish(title: str, x: str = "", y: str = "", grid: str = "") -> list[str]:
 
 def span(first: str, last: str) -> list[str]:
     """Print the first and the last period."""
-    return [
-        'print("# span")',
-        'print("first", "last", sep="\\t")',
-        f'print({first}, {last}, sep="\\t", end="\\n\\n")',
-    ]
+    return show("span", f'pd.DataFrame({{"first": [{first}], "last": [{last}]}})')
 
 
 def save(task: Task, way: Way, language: Language, stem: Sequence[str]) -> list[str]:
@@ -203,9 +204,7 @@ def save(task: Task, way: Way, language: Language, stem: Sequence[str]) -> list[
     return [
         "",
         f"result.{writer}",
-        'print("# saved")',
-        'print("file", "rows", sep="\\t")',
-        f'print({literal(name)}, len(result), sep="\\t")',
+        *show("saved", f'pd.DataFrame({{"file": [{literal(name)}], "rows": [len(result)]}})'),
     ]
 
 

@@ -292,7 +292,7 @@ async def test_a_variable_that_is_gone_is_read_from_its_file(notebook, sales):
     sales.to_feather(notebook.folder / "sales.arrow")
     size = (notebook.folder / "sales.arrow").stat().st_size
     look = next(m for m in notebook.messages if m["role"] == "tool")
-    look["content"] = look["content"].replace('"bytes": 7200', f'"bytes": {size}')
+    look["content"] = look["content"].replace(" 7200 ", f" {size} ")
     notebook.forget()
     turn = await notebook.ask("revenue by region")
     assert "NameError" in turn.outputs[0]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from ..filters import Filter
 from ..findings import Findings, markdown, number, percent, plain
 from ..language import Language, Phrase
+from ..printing import show
 from ..script import (
     aggregated,
     bars,
@@ -18,7 +19,6 @@ from ..script import (
     literal,
     quantity,
     save,
-    show,
     titled,
     value_name,
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ..findings import Findings, markdown, number, percent, plain
 from ..language import Language, Phrase
+from ..printing import show
 from ..schema import Column
-from ..script import bars, begin, drawing, finish, listed, literal, save, show, titled
+from ..script import bars, begin, drawing, finish, listed, literal, save, titled
 from ..task import Task, Way
 from .recipe import Recipe
 

@@ -7,8 +7,9 @@ import re
 from ..columns import words_of
 from ..findings import Findings, markdown, number, percent, plain
 from ..language import Language, Phrase
+from ..printing import show
 from ..schema import Column, Table
-from ..script import begin, comment, imports, listed, literal, load, save, show, slug
+from ..script import begin, comment, imports, listed, literal, load, save, slug
 from ..task import Task, Way
 from .recipe import Recipe
 

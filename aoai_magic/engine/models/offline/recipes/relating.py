@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..findings import Findings, markdown, number, plain
 from ..language import Language, Phrase
-from ..script import begin, drawing, finish, listed, literal, save, show, titled
+from ..printing import show
+from ..script import begin, drawing, finish, listed, literal, save, titled
 from ..task import Task, Way
 from .recipe import Recipe
 

@@ -43,7 +43,7 @@ def _solve_code(task: Task, way: Way, language: Language) -> list[str]:
         return _sum_code(problem.expression)
     names = unknowns(problem)
     shown = ", ".join(f"{left} = {right}" for left, right in problem.equations)
-    lines = [comment(f"Solve {shown} for {', '.join(names)}.")]
+    lines = [comment(f"Solve {shown} for {', '.join(names)}")]
     return lines + (_sympy_code if way.sympy else _numpy_code)(problem, names)
 
 
@@ -60,9 +60,7 @@ def _sum_code(expression: str) -> list[str]:
         comment(f"Work out {expression}."),
         *imported,
         f"value = {expression}",
-        'print("# value")',
-        'print("value")',
-        "print(value)",
+        'print("# value", "value", value, sep="\\n")',
     ]
 
 
@@ -79,17 +77,17 @@ def _sympy_code(problem: algebra.Problem, names: list[str]) -> list[str]:
         f"solutions = solve(equations, [{joined}], dict=True)",
         "",
         'print("# solutions")',
-        'print("solution\\tunknown\\tvalue\\tapproximately")',
+        'print("solution | unknown | value | approximately")',
         "for number, solution in enumerate(solutions, 1):",
         "    for unknown, value in solution.items():",
-        '        print(number, unknown, value, N(value, 6), sep="\\t")',
+        '        print(number, unknown, value, N(value, 6), sep=" | ")',
         "",
         'print("\\n# check")',
-        'print("solution\\tleft\\tright")',
+        'print("solution | left | right")',
         "for number, solution in enumerate(solutions, 1):",
         "    for equation in equations:",
         "        left, right = equation.lhs.subs(solution), equation.rhs.subs(solution)",
-        '        print(number, left.simplify(), right.simplify(), sep="\\t")',
+        '        print(number, left.simplify(), right.simplify(), sep=" | ")',
     ]
 
 
@@ -118,13 +116,13 @@ def _numpy_code(problem: algebra.Problem, names: list[str]) -> list[str]:
         "if not all(np.isclose(left, right) for left, right in checks):",
         '    raise ValueError("without sympy only linear equations can be solved")',
         'print("# solutions")',
-        'print("solution\\tunknown\\tvalue\\tapproximately")',
+        'print("solution | unknown | value | approximately")',
         "for name, value in zip(names, solution):",
-        '    print(1, name, f"{value:.6g}", value, sep="\\t")',
+        '    print(1, name, f"{value:.6g}", value, sep=" | ")',
         'print("\\n# check")',
-        'print("solution\\tleft\\tright")',
+        'print("solution | left | right")',
         "for left, right in checks:",
-        '    print(1, f"{left:.6g}", f"{right:.6g}", sep="\\t")',
+        '    print(1, f"{left:.6g}", f"{right:.6g}", sep=" | ")',
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..findings import Findings, markdown, number, plain, signed
 from ..language import Language, Phrase
+from ..printing import show
 from ..script import (
     aggregated,
     begin,
@@ -13,7 +14,6 @@ from ..script import (
     literal,
     quantity,
     save,
-    show,
     span,
     titled,
     value_name,
