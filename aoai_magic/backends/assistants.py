@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.to_thread
 
 from .. import events
 from ..errors import ServiceError
 from ..events import Event, Usage
-from ..meter import Metered, MeteredFile
+from ..meter import Metered, MeteredFile, in_thread
 from .connect import Endpoint, client, own_words
 
 if TYPE_CHECKING:
@@ -106,8 +105,23 @@ class Assistants:
         known = self.ledger.lookup(self.store, item.sha256)
         if known and await _exists(api, known):
             return known
-        with await anyio.to_thread.run_sync(_opened, item) as file:
-            sent = await api.files.create(file=(item.filename, file), purpose="assistants")
+        # A variable is packed by this.
+        path = await in_thread(lambda: item.path)
+        with MeteredFile(path) as file:
+            file.meter.begin(f"sending {item.name}", file.size)
+            sending = asyncio.ensure_future(self._sent(api, item, file))
+            try:
+                return await asyncio.shield(sending)
+            except asyncio.CancelledError:
+                # What the far side has whole is recorded: nobody else could delete it.
+                if file.tell() < file.size:
+                    sending.cancel()
+                await asyncio.wait({sending}, timeout=CANCEL_SECONDS)
+                sending.cancel()
+                raise
+
+    async def _sent(self, api: openai.AsyncOpenAI, item: Attachment, file: MeteredFile) -> str:
+        sent = await api.files.create(file=(item.filename, file), purpose="assistants")
         self.ledger.record(self.store, item.sha256, sent.id, item.name, item.bytes, None)
         return sent.id
 
@@ -305,13 +319,6 @@ def _message(question: Question, files: Sequence[str]) -> dict[str, Any]:
         "content": parts if cards else question.prompt,
         "attachments": [{"file_id": file, "tools": tools} for file in files],
     }
-
-
-def _opened(item: Attachment) -> MeteredFile:
-    """Open what is to be sent; a variable is packed by this, which may take a while."""
-    file = MeteredFile(item.path)
-    file.meter.begin(f"sending {item.name}", file.size)
-    return file
 
 
 async def _exists(api: openai.AsyncOpenAI, file_id: str) -> bool:

@@ -19,7 +19,7 @@ def remedy(error: openai.APIStatusError, model: str) -> str:
         return "The identity lacks a role such as Cognitive Services OpenAI User; have it assigned"
     if code in ("DeploymentNotFound", "model_not_found"):
         return f"There is no deployment or model {model!r} there; name one that is with -m"
-    if error.status_code == 404 and code in ("404", "NotFound", ""):
+    if error.status_code == 404 and (code == "404" or "invalid url" in str(error.message).lower()):
         return "The endpoint does not serve the Responses API; check its address, or use --on local"
     if "content_filter" in code or "content management policy" in str(error.message):
         found = ", ".join(sorted(_categories(body)))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -91,8 +91,9 @@ class Responses:
     async def turn(self, question: Question) -> AsyncIterator[Event]:
         """Yield the events of one turn; see `base.Backend`."""
         with self._words(question.model):
-            async for event in _Turn(self, question).events():
-                yield event
+            async with contextlib.aclosing(_Turn(self, question).events()) as turn:
+                async for event in turn:
+                    yield event
 
     async def status(self) -> dict[str, Any]:
         """Say where turns go; the service says nothing of itself."""
@@ -113,9 +114,11 @@ class Responses:
 
         with self._words(model):
             api = client(self.service).with_options(max_retries=0, timeout=CHECK_SECONDS)
-            await api.containers.list(limit=1)
+            tool: Any = {"type": "code_interpreter", "container": {"type": "auto"}}
             try:
-                await api.responses.create(model=model, input="-", max_output_tokens=1)
+                await api.responses.create(
+                    model=model, input="-", tools=[tool], max_output_tokens=1
+                )
             except openai.BadRequestError as error:
                 if "max_output_tokens" not in str(error.message):
                     raise
@@ -138,7 +141,7 @@ class Responses:
             self.ledger.forget(self.service.url, entry.file_id)
         return count
 
-    @contextmanager
+    @contextlib.contextmanager
     def _words(self, model: str) -> Iterator[None]:
         """Turn refusals that have a remedy into sentences that name it."""
         import openai
@@ -182,7 +185,7 @@ class _Turn:
         self._input: list[Any] = []
         self._started = False
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncGenerator[Event, None]:
         """Yield the events."""
         self._backend.shelf.sweep()
         yield events.Progress("opening a container", 0)
@@ -192,8 +195,9 @@ class _Turn:
         async for event in self._container.send(self._question.attachments):
             yield event
         try:
-            async for event in self._answered():
-                yield event
+            async with contextlib.aclosing(self._answered()) as answer:
+                async for event in answer:
+                    yield event
         except (GeneratorExit, asyncio.CancelledError):
             await self._cancel()
             raise
@@ -216,14 +220,15 @@ class _Turn:
 
     # Asking
 
-    async def _answered(self) -> AsyncIterator[Event]:
+    async def _answered(self) -> AsyncGenerator[Event, None]:
         """Ask, and once more when the container turns out to be gone."""
         import openai
 
         for last in (False, True):
             try:
-                async for event in self._asked():
-                    yield event
+                async with contextlib.aclosing(self._asked()) as answer:
+                    async for event in answer:
+                        yield event
             except openai.APIStatusError as error:
                 if last or self._started or not await self._recovered(error):
                     raise
@@ -261,17 +266,21 @@ class _Turn:
             self._forget()
         self._thread = Thread("", self._container.id)
 
-    async def _asked(self) -> AsyncIterator[Event]:
+    async def _asked(self) -> AsyncGenerator[Event, None]:
         async for event in self._opened():
             yield event
-        async for received in self._received():
-            if not self._started and self._reader.response:
-                self._started = True
-                yield self._start()
-                for notice in self._reader.notices:
-                    yield events.Notice(notice)
-            for event in self._reader.read(received):
-                yield event
+        async with contextlib.aclosing(self._received()) as stream:
+            async for received in stream:
+                for event in (*self._begun(), *self._reader.read(received)):
+                    yield event
+
+    def _begun(self) -> Iterator[Event]:
+        """Say once that the service has taken the turn, and what there is to know of it."""
+        if not self._started and self._reader.response:
+            self._started = True
+            yield self._start()
+            for notice in self._reader.notices:
+                yield events.Notice(notice)
 
     async def _opened(self) -> AsyncIterator[Event]:
         """Open the stream, with patience."""
@@ -320,7 +329,7 @@ class _Turn:
 
     # Following
 
-    async def _received(self) -> AsyncIterator[Any]:
+    async def _received(self) -> AsyncGenerator[Any, None]:
         """Give the events of the stream; where it breaks off, go on from there."""
         lost = 0
         while not self._reader.over:

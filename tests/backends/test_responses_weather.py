@@ -13,6 +13,7 @@ from aoai_magic.backends.responses import Responses
 from aoai_magic.backends.shelf import Shelf
 from aoai_magic.conversation import Stop, follow
 from aoai_magic.errors import ServiceError
+from aoai_magic.events import CodeRunning
 
 TURN = [
     {"text": "Let me see.", "code": "open('/mnt/data/x.txt', 'w').write('x')\nprint(6 * 7)"},
@@ -234,3 +235,15 @@ async def test_ends_are_said_in_words(ask, tmp_path, reply, status, words):
     seen = await ask(model=write_script(tmp_path, [reply]))
     assert (seen.status, seen.text) == (status, "I be")
     assert words in seen.error
+
+
+async def test_closing_a_turn_early_cancels_its_response(faults, far, tmp_path):
+    home = tmp_path / "home"
+    backend = Responses(far[1], "openai", Shelf(home, far[1].url), Ledger(home))
+    model = write_script(tmp_path, [{"code": "import time\ntime.sleep(600)"}])
+    turn = backend.turn(Question("Go.", model=model))
+    async for event in turn:
+        if isinstance(event, CodeRunning):
+            break
+    await turn.aclose()
+    assert ("POST", "cancel") in faults.requests
