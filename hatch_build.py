@@ -46,7 +46,7 @@ class FrontendBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         if self._wanted():
             try:
                 self._build()
-            except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
+            except (OSError, RuntimeError) as error:
                 if _mode() == "force":
                     raise
                 self.app.display_warning(
@@ -102,7 +102,9 @@ class FrontendBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     def _run(self, *command: str) -> None:
         quiet = {"npm_config_fund": "false", "npm_config_audit": "false"}
         env = {**os.environ, **quiet, "npm_config_update_notifier": "false"}
-        subprocess.run(command, cwd=self.sources, env=env, check=True)  # noqa: S603
+        done = subprocess.run(command, cwd=self.sources, env=env, check=False)  # noqa: S603
+        if done.returncode:
+            raise RuntimeError(f"npm {' '.join(command[1:])} failed, see above")
 
 
 def _mode() -> str:

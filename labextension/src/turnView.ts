@@ -36,6 +36,8 @@ export class TurnView extends Widget implements IRenderMime.IRenderer {
   ) {
     super();
     this.addClass('aoai-Turn');
+    // As JupyterLab's own renderers say it, for styles and tests.
+    this.node.dataset.mimeType = MEDIA_TYPE;
   }
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
