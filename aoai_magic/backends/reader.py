@@ -111,9 +111,9 @@ class Reader:
                 yield events.TextDone(_text_part(item.id, index), text)
             if refused:
                 yield events.Notice("The model refused to answer; put the question differently.")
-            for annotation in getattr(part, "annotations", None) or ():
-                if annotation.type == "container_file_citation":
-                    self.cited[annotation.file_id] = annotation.filename or annotation.file_id
+            for cited in map(_fields, getattr(part, "annotations", None) or ()):
+                if cited["type"] == "container_file_citation":
+                    self.cited[cited["file_id"]] = cited.get("filename") or cited["file_id"]
 
     def _call(self, item: Any) -> Iterator[Event]:
         if item.id not in self._written and item.code:
@@ -121,12 +121,12 @@ class Reader:
         if item.id not in self._began:
             yield events.CodeRunning(item.id)
         logs = ""
-        for output in item.outputs or ():
-            if output.type == "logs" and output.logs:
-                logs += output.logs
-                yield events.LogsDelta(item.id, output.logs)
-            elif output.type == "image":
-                yield from self._image(item.id, output.url)
+        for output in map(_fields, item.outputs or ()):
+            if output["type"] == "logs" and output["logs"]:
+                logs += output["logs"]
+                yield events.LogsDelta(item.id, output["logs"])
+            elif output["type"] == "image":
+                yield from self._image(item.id, output["url"])
         began = self._began.get(item.id)
         error = raised(logs) if item.status == "completed" else f"the call is {item.status}"
         yield events.CodeDone(item.id, error, time.monotonic() - began if began else None)
@@ -172,6 +172,11 @@ _HANDLERS = {
     "response.cancelled": Reader.ended,
     "error": Reader.error,
 }
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """Give an object's fields; an SDK that does not know its type leaves it a mapping."""
+    return value if isinstance(value, dict) else dict(value)
 
 
 def _text_part(item_id: str, index: int) -> str:
