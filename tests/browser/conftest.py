@@ -27,8 +27,11 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[labs.Lab]:
-    """JupyterLab, serving an empty folder, with English texts."""
+    """JupyterLab as it is without our extension, serving an empty folder, in English."""
     home = tmp_path_factory.mktemp("lab-home")
+    config = home / "config/labconfig"
+    config.mkdir(parents=True)
+    (config / "page_config.json").write_text('{"disabledExtensions": {"aoai-magic": true}}')
     root = tmp_path_factory.mktemp("lab-root")
     tests = str(Path(__file__).parents[1])
     env = {"PYTHONPATH": tests, "AOAI_MAGIC_LANG": "en"}

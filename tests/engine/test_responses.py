@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 import time
+import urllib.request
 
-import httpx2 as httpx
 import pytest
 from openai import (
     AsyncOpenAI,
@@ -53,16 +53,15 @@ def script(tmp_path):
 
 def events(url, **request):
     """Give the events of a stream as they are on the wire."""
-    with httpx.stream(
-        "POST",
+    asked = urllib.request.Request(
         f"{url}/v1/responses",
-        json={"stream": True, **request},
-        headers={"Authorization": f"Bearer {TOKEN}"},
-        timeout=30,
-    ) as answer:
-        answer.read()
-    assert answer.headers["content-type"].startswith("text/event-stream")
-    found = re.findall(r"^event: (.*)\ndata: (.*)\n\n", answer.text, re.MULTILINE)
+        json.dumps({"stream": True, **request}).encode(),
+        {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        text = answer.read().decode()
+    found = re.findall(r"^event: (.*)\ndata: (.*)\n\n", text, re.MULTILINE)
     assert all(name == json.loads(data)["type"] for name, data in found)
     return [json.loads(data) for _, data in found]
 
