@@ -77,3 +77,13 @@ def script(tmp_path):
         return f"scripted:{path}"
 
     return write
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, without a window; one for all tests, since Playwright runs once a process."""
+    lab = pytest.importorskip("browser.lab", reason="needs playwright: see the extra [test]")
+    if lab.chromium() is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with lab.open_browser() as opened:
+        yield opened

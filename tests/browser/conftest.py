@@ -17,15 +17,6 @@ from . import lab as labs
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium, without a window."""
-    if labs.chromium() is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    with labs.open_browser() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[labs.Lab]:
     """JupyterLab as it is without our extension, serving an empty folder, in English."""
     home = tmp_path_factory.mktemp("lab-home")

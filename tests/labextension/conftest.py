@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from browser import lab as labs
-from browser.conftest import browser  # noqa: F401 - a fixture
 from playwright.sync_api import Browser, BrowserContext
 
 BUILT = Path(__file__).parents[2] / "aoai_magic" / "labextension"
@@ -43,7 +42,7 @@ def lab(
 
 
 @pytest.fixture
-def page_context(browser: Browser) -> Iterator[BrowserContext]:  # noqa: F811
+def page_context(browser: Browser) -> Iterator[BrowserContext]:
     """A fresh browser profile of a laptop's size, which may use the clipboard."""
     context = browser.new_context(
         viewport={"width": 1200, "height": 900},
