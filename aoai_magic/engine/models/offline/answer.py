@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from .findings import plain
 from .language import Language, Phrase
+from .schema import Table
 
 NOTICE: Phrase = {
     "en": "*Offline model: written by fixed rules, without a language model; check what matters.*",
-    "ja": "*オフラインモデル:言語モデルを使わず、決まった規則で答えています。*",
-    "zh": "*離線模型:依固定規則回答,未使用語言模型。*",
+    "ja": "*オフラインモデル：言語モデルを使わず、決まった規則で答えています。*",
+    "zh": "*離線模型：依固定規則回答，未使用語言模型。*",
 }
 _GREETING = re.compile(
     r"^\W*(hi|hello|hey|help|good (morning|evening)|thanks?|thank you)\b|what can you do"
@@ -45,54 +46,60 @@ For everything else choose a model, for example with `--model openai:MODEL`.""",
 
 それ以外には、`--model openai:MODEL` などでモデルを設定してください。""",
     "zh": """\
-我沒有語言模型,只依固定規則運作。對附加的資料,我可以:
+我沒有語言模型，只依固定規則運作。對附加的資料，我可以：
 
 - 概覽、缺失值、欄位分布、離群值
-- 各組的總和、平均或筆數;占比;最高或最低的幾名
-- 每日、每週、每月、每季或每年的變化,以及哪一組成長最快
+- 各組的總和、平均或筆數；占比；最高或最低的幾名
+- 每日、每週、每月、每季或每年的變化，以及哪一組成長最快
 - 相關、合併兩個表格、篩選符合條件的資料
-- 轉成 CSV、JSON 或 Excel,以及解方程式
+- 轉成 CSV、JSON 或 Excel，以及解方程式
 
-其他需求請設定模型,例如 `--model openai:MODEL`。""",
+其他需求請設定模型，例如 `--model openai:MODEL`。""",
 }
 _NO_DATA: Phrase = {
     "en": "There is no table here to work on; attach a DataFrame or a file "
     "(`%%assistant sales` or `%%assistant @sales.csv`).",
     "ja": "対象となる表がありません。DataFrame かファイルを添付してください"
-    "(`%%assistant sales` または `%%assistant @sales.csv`)。",
-    "zh": "這裡沒有可分析的表格;請附加 DataFrame 或檔案"
-    "(`%%assistant sales` 或 `%%assistant @sales.csv`)。",
+    "（`%%assistant sales` または `%%assistant @sales.csv`）。",
+    "zh": "這裡沒有可分析的表格；請附加 DataFrame 或檔案"
+    "（`%%assistant sales` 或 `%%assistant @sales.csv`）。",
 }
+_NO_COLUMN: Phrase = {
+    "en": "**{table}** has no column for “{name}”. Its columns are: {columns}.",
+    "ja": "**{table}** に「{name}」にあたる列はありません。列は次のとおりです：{columns}。",
+    "zh": "**{table}** 沒有對應「{name}」的欄位。現有欄位：{columns}。",
+}
+_MOST_COLUMNS = 40
 _NO_PYTHON: Phrase = {
     "en": "I work by running Python, and this request does not let me; allow the code interpreter.",
     "ja": "Python を実行して答えますが、この要求では許可されていません。"
     "コードインタープリターを許可してください。",
-    "zh": "我需要執行 Python 才能回答,但這次不允許;請允許使用程式碼直譯器。",
+    "zh": "我需要執行 Python 才能回答，但這次不允許；請允許使用程式碼直譯器。",
 }
 _FAILED: Phrase = {
     "en": "The code for this failed ({}); put it more simply, with the names of the columns.",
-    "ja": "この処理のコードは失敗しました({})。列名を使い、より簡単な形でお試しください。",
-    "zh": "這部分的程式碼執行失敗({});請用欄位名稱、以更簡單的方式再試一次。",
+    "ja": "この処理のコードは失敗しました（{}）。列名を使い、より簡単な形でお試しください。",
+    "zh": "這部分的程式碼執行失敗（{}）；請用欄位名稱、以更簡單的方式再試一次。",
 }
 _NO_ROWS: Phrase = {
     "en": "No rows meet the condition ({}).",
-    "ja": "条件({})に合う行はありません。",
-    "zh": "沒有符合條件({})的資料。",
+    "ja": "条件（{}）に合う行はありません。",
+    "zh": "沒有符合條件（{}）的資料。",
 }
 _UNREADABLE: Phrase = {
     "en": "A file could not be read: {}",
-    "ja": "読めないファイルがあります:{}",
-    "zh": "有檔案無法讀取:{}",
+    "ja": "読めないファイルがあります：{}",
+    "zh": "有檔案無法讀取：{}",
 }
 _NO_EXCEL: Phrase = {
     "en": "(openpyxl is not installed here, so the file is CSV and not Excel.)",
-    "ja": "(openpyxl がないため、Excel ではなく CSV で保存しました。)",
-    "zh": "(此處沒有 openpyxl,因此存成 CSV 而非 Excel。)",
+    "ja": "（openpyxl がないため、Excel ではなく CSV で保存しました。）",
+    "zh": "（此處沒有 openpyxl，因此存成 CSV 而非 Excel。）",
 }
 _NO_CHART: Phrase = {
     "en": "(No chart: it could not be drawn here.)",
-    "ja": "(ここではグラフを描けませんでした。)",
-    "zh": "(此處無法繪製圖表。)",
+    "ja": "（ここではグラフを描けませんでした。）",
+    "zh": "（此處無法繪製圖表。）",
 }
 
 
@@ -106,6 +113,14 @@ def help_text(prompt: str, language: Language) -> str:
 def no_data(language: Language) -> str:
     """Say that there is nothing to work on."""
     return _NO_DATA[language]
+
+
+def no_column(name: str, table: Table, language: Language) -> str:
+    """Say that there is no such column, and which there are."""
+    names = [plain(column.name) for column in table.columns[:_MOST_COLUMNS]]
+    more = [*names, "…"] if len(table.columns) > _MOST_COLUMNS else names
+    columns = (", " if language == "en" else "、").join(more)
+    return _NO_COLUMN[language].format(name=plain(name), table=plain(table.name), columns=columns)
 
 
 def no_python(language: Language) -> str:

@@ -17,6 +17,10 @@ _CLOSE = 0.84
 """Ratio from which a misspelt word of five letters or more counts as the column's."""
 
 
+_SIDE_BY_SIDE = 3.0
+"""Score of two words for a column, less than that of its name."""
+
+
 @dataclass(frozen=True)
 class Mention:
     """A column that stands in a prompt, from `start` to `end`; a higher `score` is surer."""
@@ -78,9 +82,20 @@ def _of_column(column: Column, prompt: str, tokens: Sequence[_Token]) -> Iterato
     exact = re.search(rf"(?<!\w){re.escape(column.name)}(?!\w)", prompt)
     if exact and column.name.strip():
         yield Mention(column, exact.start(), exact.end(), 4 + len(column.name) / 100)
-    yield from _in_words(column, tokens)
+    found = [*_in_words(column, tokens), *_by_concept(column, prompt, tokens)]
+    yield from found
     yield from _in_characters(column, prompt)
-    yield from _by_concept(column, prompt, tokens)
+    yield from _together(found, prompt)
+
+
+def _together(found: Sequence[Mention], prompt: str) -> Iterator[Mention]:
+    """Join two words of one column that stand side by side: "くちばしの長さ"."""
+    for first in found:
+        for second in found:
+            between = prompt[first.end : second.start]
+            if first.end <= second.start and re.fullmatch(r"[\s_-]?|の|的", between):
+                score = min(first.score + second.score, _SIDE_BY_SIDE)
+                yield Mention(first.column, first.start, second.end, score)
 
 
 def _in_words(column: Column, tokens: Sequence[_Token]) -> Iterator[Mention]:
@@ -174,6 +189,9 @@ def _in_characters(column: Column, prompt: str) -> Iterator[Mention]:
                 break
 
 
+_COLD = {"coldest", "coolest", "colder", "cooler"}
+
+
 def _by_concept(column: Column, prompt: str, tokens: Sequence[_Token]) -> Iterator[Mention]:
     """Find the column by another word for the same thing, in whatever language."""
     words = words_of(column.name)
@@ -187,9 +205,11 @@ def _by_concept(column: Column, prompt: str, tokens: Sequence[_Token]) -> Iterat
         # Among columns of one concept the name that begins the list is the likeliest.
         for token in tokens:
             if token.word in plain:
-                yield Mention(column, token.start, token.end, weight)
+                low = token.word in _COLD and "min" in words
+                yield Mention(column, token.start, token.end, weight + low / 50)
         for word in foreign:
             # One character is a word of its own only where something says so.
-            alone = rf"(?:(?<=[各每按依]){word}|{word}(?=ごと|別|毎|間))"
+            beside = "ごと|別|毎|間|の[長深幅高重]|[長深寬]|最[長短]"
+            alone = rf"(?:(?<=[各每按依]){word}|{word}(?={beside}))"
             if match := re.search(word if len(word) > 1 else alone, prompt):
                 yield Mention(column, match.start(), match.end(), weight + len(word) / 50)

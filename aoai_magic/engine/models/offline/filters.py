@@ -74,6 +74,7 @@ def _comparisons(prompt: str, named: Sequence[Mention]) -> Iterator[Filter]:
                 break
         else:
             yield from _after(mention, rest)
+            yield from _comparative(mention, prompt)
 
 
 def _after(mention: Mention, rest: str) -> Iterator[Filter]:
@@ -82,6 +83,18 @@ def _after(mention: Mention, rest: str) -> Iterator[Filter]:
         if match:
             yield Filter(mention.column, operator, _value(match[1], match[2]))
             return
+
+
+_LESS = r"lighter|shorter|younger|colder|cooler|cheaper|smaller"
+_MORE = r"heavier|longer|older|hotter|warmer|taller"
+
+
+def _comparative(mention: Mention, prompt: str) -> Iterator[Filter]:
+    """Read "lighter than 3000", where the word itself is another for the column."""
+    rest = prompt[mention.start :]
+    match = re.match(rf"(?:({_LESS})|{_MORE}) than {_NUMBER}", rest, re.IGNORECASE)
+    if match:
+        yield Filter(mention.column, "<" if match[1] else ">", _value(match[2], match[3]))
 
 
 def _value(digits: str, scale: str | None) -> float:
@@ -138,10 +151,36 @@ def _quoted(prompt: str, named: Sequence[Mention], found: Sequence[Filter]) -> I
 
 def _times(prompt: str, column: Column) -> Iterator[Filter]:
     start, end = _span(prompt)
+    if column.yearly:
+        yield from _whole_years(column, start, end)
+        return
     if start:
         yield Filter(column, ">=", start)
     if end:
         yield Filter(column, "<", end)
+
+
+def _whole_years(column: Column, start: str, end: str) -> Iterator[Filter]:
+    """Compare a number that names years with numbers."""
+    first, last = int(start[:4] or 0), int(end[:4] or 0) - 1
+    if first and first == last:
+        yield Filter(column, "==", first)
+        return
+    if first:
+        yield Filter(column, ">=", first)
+    if end:
+        yield Filter(column, "<=", last)
+
+
+_YEARS_COMPARED = re.compile(
+    rf"{_YEAR}(?!\d|-\d).*\b(?:compar\w+|vs\.?|versus)\b.*?{_YEAR}|{_YEAR}年?(?:と|與|和|比){_YEAR}",
+    re.IGNORECASE,
+)
+
+
+def compares_years(text: str) -> bool:
+    """Whether two years are set against each other."""
+    return bool(_YEARS_COMPARED.search(text))
 
 
 def _span(prompt: str) -> tuple[str, str]:
@@ -152,6 +191,9 @@ def _span(prompt: str) -> tuple[str, str]:
         text,
     ):
         return f"{match[1]}-01-01", f"{int(match[2]) + 1}-01-01"
+    if match := _YEARS_COMPARED.search(text):
+        first, last = sorted(int(year) for year in match.groups() if year)
+        return f"{first}-01-01", f"{last + 1}-01-01"
     if match := re.search(
         rf"q([1-4])\s*(?:of\s*)?{_YEAR}|{_YEAR}年?\s*(?:第?([1-4])四半期|第?([1-4])季|-?q([1-4]))",
         text,

@@ -74,7 +74,7 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _is_amount(name: str, column: Sequence[str]) -> bool:
     if _NAMING.search(re.sub(r"_|(?<=[a-z])(?=[A-Z])", " ", name)):
         return False
-    return any(column) and all(text in {"", "–"} or _numeric(text) for text in column)
+    return any(column) and all(text in {"", "–", "…"} or _numeric(text) for text in column)
 
 
 def _numeric(text: str) -> bool:

@@ -10,10 +10,11 @@ from functools import cached_property
 from . import algebra, vocabulary
 from .clauses import clauses
 from .columns import Mention, mentions, words_of
-from .filters import Filter, find_filters
+from .filters import Filter, compares_years, find_filters
 from .language import HAN_NUMBER, NUMBER_WORD, count
 from .schema import Column, Table
 from .task import Task
+from .unknown import unknown_column
 
 _MOST_GROUPS = 50
 """A number with more distinct values than that is no group."""
@@ -30,7 +31,8 @@ _NUMBERS = [
     rf"\b{_N}\s+(?:\w+\s+){{0,2}}(?:with|having|by)\b",
     rf"\b{_N}\s+{vocabulary.SUPERLATIVE}",
     rf"(?:上位|下位|トップ|ベスト|ワースト|前|後|最初の)\s*([\d０-９]+|{HAN_NUMBER})",
-    rf"([\d０-９]+|{HAN_NUMBER})\s*(?:件|名|位|社|人|個|大)",
+    rf"([\d０-９]+|{HAN_NUMBER})\s*(?:件|名|位|社|人|個|大|つ|匹|頭|羽|隻|筆|種|家|項|天|日間|行)",
+    rf"([\d０-９]+|{HAN_NUMBER})\s*日(?!\d|\s*[年月日])(?=を|の|が|は|$)",
 ]
 _AND = re.compile(r"\s*(and|と|和|與|及|、|&)\s*")
 _DATA = re.compile(
@@ -76,7 +78,10 @@ class Reading:
     @cached_property
     def frequency(self) -> str:
         """The frequency that is asked for, or ``""``."""
-        return vocabulary.first(self.words, vocabulary.FREQUENCIES) or ""
+        found = vocabulary.first(self.words, vocabulary.FREQUENCIES)
+        yearly = any(m.column.yearly and self._divides(m) for m in self.named)
+        yearly = yearly or compares_years(self.text)
+        return found or ("Y" if yearly and self.date else "")
 
     @cached_property
     def aggregation(self) -> str:
@@ -107,7 +112,8 @@ class Reading:
                 return condition.column
         limited = {f.column for f in self.filters}
         named = [m.column for m in self.named if m.column not in limited]
-        plain = [c for c in named if c.categorical] + [c for c in named if c.identifying]
+        plain = [c for c in named if c.categorical]
+        plain += [c for c in named if c.identifying and not c.yearly]
         return plain[0] if plain else None
 
     @cached_property
@@ -142,11 +148,17 @@ class Reading:
     def _is_grouping(self, mention: Mention) -> bool:
         column = mention.column
         few = column.distinct <= _MOST_GROUPS
-        if column.temporal or not (column.categorical or column.identifying or few):
+        if column.temporal or column.yearly:
+            return False  # it says when, and divides by its period
+        if not (column.categorical or column.identifying or few):
             return False
+        if column.numeric and not column.identifying and {"top", "correlate"} & set(self.kinds):
+            return False
+        return self._divides(mention)
+
+    def _divides(self, mention: Mention) -> bool:
+        """Whether "per" or the like stands at a column."""
         before, after = self.text[: mention.start], self.text[mention.end :]
-        if column.numeric and not column.identifying and "top" in self.kinds:
-            return False
         return bool(vocabulary.GROUPING.search(before) or vocabulary.GROUPED.match(after))
 
     @cached_property
@@ -170,8 +182,12 @@ def is_refused(prompt: str) -> bool:
     return bool(algebra.find(prompt)) or kinds == {"unsupported"}
 
 
+_OF_THE_WORLD = {"weather", "time"}
+"""Words that also ask for what no table holds."""
+
+
 def _names_a_concept(prompt: str) -> bool:
-    words = set(words_of(prompt))
+    words = set(words_of(prompt)) - _OF_THE_WORLD
     return any(
         word in words if word.isascii() else len(word) > 1 and word in prompt
         for concept in vocabulary.CONCEPTS
@@ -192,8 +208,16 @@ def read_tasks(prompt: str, tables: Sequence[Table], previous: Task | None) -> l
         if tasks and _repeats(task, tasks[-1]):
             chart, text = task.chart or tasks[-1].chart, tasks.pop().text
             task = replace(task, chart=chart, text=text)
-        tasks.append(task)
+        tasks.append(_sound(task))
     return tasks or [Task("help", text=prompt)]
+
+
+def _sound(task: Task) -> Task:
+    """Give up shares where no column divides the rows."""
+    divided = task.group or any(f.operator == "in" for f in task.filters)
+    if task.kind == "share" and not divided:
+        return replace(task, kind="total" if task.measure else "count")
+    return task
 
 
 def _repeats(task: Task, last: Task) -> bool:
@@ -211,11 +235,26 @@ def _read(clause: str, tables: Sequence[Table], before: Task | None, fresh: bool
     kind = next((k for k in reading.kinds if _FEASIBLE.get(k, _always)(reading)), None)
     if kind == "join" and len(tables) > 1:
         return _join(reading, tables)
+    if before and kind == "top" and _continues(before, reading, fresh):
+        return _extreme_of(before, reading, fresh)
     if before and before.table == reading.table and _modifies(before, reading, kind, fresh):
         return _modified(before, reading, kind)
     if kind is None and not _speaks_of_data(reading):
         return Task("help", text=clause)
+    if kind in _BY_COLUMN and (name := _unknown(reading)):
+        return Task("unknown", table=reading.table, text=name)
     return _task(reading, _settled(kind, reading), _inherited(reading, before, fresh))
+
+
+_BY_COLUMN = {"compare", "count", "distribution", "growth", "plot", "share", "top", "trend"}
+"""Kinds that follow the columns that are named."""
+
+
+def _unknown(reading: Reading) -> str:
+    """Give the name of a column that the clause asks for and the table does not have."""
+    spans = [(mention.start, mention.end) for mention in reading.named]
+    values = (v for f in reading.filters if isinstance(f.value, tuple) for v in f.value)
+    return unknown_column(reading.text, spans, [reading.table.name, *values])
 
 
 def _speaks_of_data(reading: Reading) -> bool:
@@ -227,6 +266,12 @@ def _speaks_of_data(reading: Reading) -> bool:
 
 def _reading(clause: str, table: Table) -> Reading:
     named = mentions(clause, table)
+    if vocabulary.KINDS["count"].search(clause):
+        # What is counted is rather a value of the data than another word for a column.
+        values = {v.lower() for column in table.columns for v in column.values}
+        named = [
+            m for m in named if m.score > _SURE or clause[m.start : m.end].lower() not in values
+        ]
     return Reading(clause, table, named, find_filters(clause, table, named))
 
 
@@ -319,6 +364,36 @@ def _modifies(before: Task, reading: Reading, kind: str | None, fresh: bool) -> 
     return marked and fresh and changes and not complete
 
 
+_RANKED = {"trend", "compare", "top", "share"}
+"""Kinds whose result has a highest and a lowest value."""
+
+
+def _continues(before: Task, reading: Reading, fresh: bool) -> bool:
+    """Whether an extreme is asked for of what was worked out before."""
+    if before.kind not in _RANKED or before.table != reading.table or reading.filters:
+        return False
+    same = not reading.group or reading.group == before.group
+    same = same and set(reading.measures) <= {before.measure}
+    same = same and reading.frequency in {"", before.frequency}
+    days = any(m.column.temporal for m in reading.named) and not reading.frequency
+    if not same or (days and before.frequency != "D") or vocabulary.ROWS.search(reading.words):
+        return False
+    told = reading.frequency or not reading.named or vocabulary.SAME.search(reading.text)
+    return bool(told) or not fresh
+
+
+def _extreme_of(before: Task, reading: Reading, fresh: bool) -> Task:
+    """Give the task that tells the extreme; most results tell theirs already."""
+    lowest, number = bool(vocabulary.LOW.search(reading.words)), _number(reading.text)
+    format_, stem = _file(reading)
+    if before.kind == "trend" and not (number or format_):
+        return replace(before, chart="none", save="") if fresh else before
+    if before.kind == "compare" and not (number or format_ or fresh):
+        return before
+    kind = "trend" if before.kind == "trend" else "top"
+    return replace(before, kind=kind, lowest=lowest, number=number, save=format_, stem=stem)
+
+
 def _adds(before: Task, reading: Reading, marked: bool) -> bool:
     """Whether a clause that asks for nothing by itself says more of what was asked."""
     if reading.named and before.kind in _FILELESS | {"missing"}:
@@ -362,10 +437,10 @@ def _modified(before: Task, reading: Reading, kind: str | None) -> Task:
 
 def _fitted(task: Task, chart: str, kind: str | None) -> Task:
     """Change the recipe where the chart that is asked for belongs to another."""
-    if kind in {"share", "distribution"}:
+    if kind == "distribution":
         return replace(task, kind=kind)
-    if chart == "pie" and task.group:
-        return replace(task, kind="share")
+    if kind == "share" or chart == "pie":
+        return replace(task if task.group else _drawable(task), kind="share")
     if chart in {"bar", "line"} and task.kind in {"list", "total", "count", "overview"}:
         return _drawable(task)
     return task

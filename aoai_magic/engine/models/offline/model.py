@@ -20,6 +20,7 @@ from .findings import Findings, read_findings
 from .inspection import OPENING, SUFFIXES, Inspection, inspection_code, read_inspection
 from .intent import is_refused, needs_data, read_tasks
 from .language import Language, detect
+from .naming import kept_apart
 from .printing import PRINTER
 from .recipes import RECIPES, ending
 from .schema import Table
@@ -204,7 +205,8 @@ def _other_way(task: Task, way: Way, step: Step, language: Language) -> Way | No
 
 
 def _code(task: Task, way: Way, language: Language) -> str:
-    return "\n".join(RECIPES[task.kind].code(task, way, language)).rstrip() + "\n"
+    code = "\n".join(RECIPES[task.kind].code(task, way, language)).rstrip() + "\n"
+    return kept_apart(code, {table.variable for table in (task.table, task.other) if table})
 
 
 def _opened(code: str, goes_on: bool) -> str:
@@ -231,6 +233,8 @@ def _told(outcome: _Outcome, language: Language) -> str:
     task, found = outcome.task, outcome.findings
     if task.kind == "help":
         return answer.help_text(task.text, language)
+    if task.kind == "unknown" and task.table:
+        return answer.no_column(task.text, task.table, language)
     if task.kind == "nothing":
         return answer.no_data(language)
     if "kept" in found and found["kept"].first("rows") == "0":

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 
 from .filters import Filter
 from .language import Language, Phrase
+from .naming import SESSION
 from .printing import show
 from .schema import Column, Table
 from .task import Task, Way, used_columns
@@ -94,11 +95,12 @@ def _renaming(frame: str) -> list[str]:
 def _value(table: Table, way: Way) -> str:
     if not (table.variable and way.variables):
         return _reader(table)
+    variable = SESSION + table.variable
     if table.kind == "pandas.DataFrame" or not table.kind:
-        return table.variable
+        return variable
     if table.kind.partition(".")[0] in {"pandas", "numpy", "builtins"}:
-        return f"pd.DataFrame({table.variable})"
-    return f"{table.variable}.to_pandas()"
+        return f"pd.DataFrame({variable})"
+    return f"{variable}.to_pandas()"
 
 
 def _reader(table: Table) -> str:
@@ -114,8 +116,6 @@ def _convert(column: Column, way: Way, frame: str) -> list[str]:
         return [f"{place} = {_amount(column, place)}"]
     if column.kind == "date as text":
         return [f"{place} = {_date(column, place)}"]
-    if column.yearly:
-        return [f'{place} = pd.to_datetime({place}.astype("Int64").astype(str), format="%Y")']
     if column.kind == "date" and "," in column.dtype:
         return [f"{place} = {place}.dt.tz_localize(None)"]
     if way.coerce and column.numeric:
@@ -245,23 +245,36 @@ def aggregated(task: Task, keys: str) -> str:
     return f"{grouped}[{literal(task.measure.name)}].{task.aggregation}()"
 
 
+_OPENINGS = re.compile(
+    r"(total|average|median|highest|lowest|number|distribution|share|growth|daily|weekly|monthly"
+    r"|quarterly|yearly|join|overview|write|missing|outliers|correlation) "
+)
+
+
 def capital(text: str) -> str:
     """Begin with a capital letter, unless a column's name stands first."""
-    return text[:1].upper() + text[1:] if re.match(r"[a-z]+[ ,]", text) else text
+    return text[:1].upper() + text[1:] if _OPENINGS.match(text) else text
 
 
 def _dated(filters: Sequence[Filter]) -> tuple[list[str], list[Filter]]:
     """Name spans of time by their first and last day, and give the other conditions."""
     texts, rest = [], list(filters)
     for start in filters:
-        if not (start.column.temporal or start.column.yearly) or start.operator != ">=":
+        if not start.column.temporal or start.operator != ">=":
             continue
         for end in filters:
             if end.column == start.column and end.operator == "<":
-                last = date.fromisoformat(str(end.value)) - timedelta(days=1)
-                texts.append(f"{start.column.name}: {start.value} – {last}")
+                texts.append(f"{start.column.name}: {_span_of(str(start.value), str(end.value))}")
                 rest = [other for other in rest if other not in (start, end)]
     return texts, rest
+
+
+def _span_of(start: str, end: str) -> str:
+    """Name the days from `start` to before `end`: a year, years, or the first and last day."""
+    last = date.fromisoformat(end) - timedelta(days=1)
+    if start[4:] == end[4:] == "-01-01":
+        return start[:4] if start[:4] == str(last.year) else f"{start[:4]} – {last.year}"
+    return f"{start} – {last}"
 
 
 _SIGNS = {"in": "=", "not in": "≠", "==": "=", ">=": "≥", "<=": "≤"}

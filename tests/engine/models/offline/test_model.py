@@ -76,7 +76,7 @@ async def test_japanese(notebook, uriage):
     notebook.attach(uriage=uriage)
     turn = await notebook.ask("地域別の月次売上をグラフにして、上位10顧客を保存してください。")
     best = sums(uriage, "顧客名", "売上金額").nlargest(10)
-    assert f"1位は **{best.index[0]}**({number(best.iloc[0])})" in turn.text
+    assert f"1位は **{best.index[0]}**（{number(best.iloc[0])}）" in turn.text
     assert len(pd.read_csv(notebook.folder / "top_10_顧客名.csv")) == 10
     assert turn.figures == [["地域ごとの月別の売上金額の合計"]]
     assert NOTICE["ja"] in turn.text
@@ -170,7 +170,7 @@ async def test_japanese_text_files(notebook, sales, encoding):
     notebook.file("売上.csv", frame.to_csv(index=False).encode(encoding))
     turn = await notebook.ask("月別の売上をグラフに")
     series = sales.revenue.astype(int).groupby(sales.order_date.dt.to_period("M")).sum()
-    assert f"**{series.idxmax()}**({number(series.max())})" in turn.text
+    assert f"**{series.idxmax()}**（{number(series.max())}）" in turn.text
 
 
 async def test_decimal_commas(notebook, sales):

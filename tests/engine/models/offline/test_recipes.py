@@ -145,7 +145,7 @@ async def test_correlation(notebook, sales):
     notebook.attach(sales=sales)
     turn = await notebook.ask("Is there a correlation between unit price and revenue?")
     assert contains(turn.text, f"r = {number(round(sales.unit_price.corr(sales.revenue), 2))}")
-    assert turn.figures == [["Revenue / unit_price"]]
+    assert turn.figures == [["revenue vs unit_price"]]
     turn = await notebook.ask("Show all correlations")
     pairs = sales[["quantity", "unit_price", "revenue"]].corr()
     assert contains(turn.text, *told(pairs.loc["quantity", "revenue"].round(2)))

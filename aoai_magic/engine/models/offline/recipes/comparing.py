@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..filters import Filter
 from ..findings import Findings, markdown, number, percent, plain
 from ..language import Language, Phrase
-from ..printing import show
+from ..printing import Grid, show
 from ..script import (
     aggregated,
     bars,
@@ -34,14 +34,29 @@ _MOST_SLICES = 6
 _BY: Phrase = {"en": "{} by {}", "ja": "{1}別の{0}", "zh": "各{1}的{0}"}
 _COMPARED: Phrase = {
     "en": "{what}: **{best}** has the highest value ({high}), **{worst}** the lowest ({low}).",
-    "ja": "{what}:最も大きいのは **{best}**({high})、最も小さいのは **{worst}**({low})です。",
-    "zh": "{what}:最高的是 **{best}**({high}),最低的是 **{worst}**({low})。",
+    "ja": "{what}：最も大きいのは **{best}**（{high}）、最も小さいのは **{worst}**（{low}）です。",
+    "zh": "{what}：最高的是 **{best}**（{high}），最低的是 **{worst}**（{low}）。",
+}
+_COUNTED: Phrase = {
+    "en": "{what}: **{best}** has the most ({high} rows), **{worst}** the fewest ({low} rows).",
+    "ja": "{what}：最多は **{best}**（{high} 件）、最少は **{worst}**（{low} 件）です。",
+    "zh": "{what}：最多的是 **{best}**（{high} 筆），最少的是 **{worst}**（{low} 筆）。",
+}
+_ALIKE: Phrase = {
+    "en": "{what}: all have the same value ({high}).",
+    "ja": "{what}：すべて同じ値（{high}）です。",
+    "zh": "{what}：全部相同（{high}）。",
 }
 _NONE: Phrase = {
     "en": "No rows are left for this question.",
     "ja": "この条件に合う行はありません。",
     "zh": "沒有符合條件的資料。",
 }
+
+
+def _counts(task: Task) -> bool:
+    """Whether rows are counted."""
+    return task.measure is None or task.aggregation == "count"
 
 
 def by(task: Task, language: Language) -> str:
@@ -125,8 +140,8 @@ _BY_BOTH: Phrase = {
 }
 _CROSSED: Phrase = {
     "en": "{what}: **{row}, {column}** has the highest value ({high}).",
-    "ja": "{what}:最も大きいのは **{row}・{column}**({high})です。",
-    "zh": "{what}:最高的是 **{row}、{column}**({high})。",
+    "ja": "{what}：最も大きいのは **{row}・{column}**（{high}）です。",
+    "zh": "{what}：最高的是 **{row}、{column}**（{high}）。",
 }
 
 
@@ -174,7 +189,10 @@ def _compare_words(task: Task, found: Findings, language: Language) -> str:
         return _crossed_words(task, found, language)
     ends = [grid.rows[0], grid.rows[-1]]
     best, worst = reversed(ends) if task.lowest else ends
-    text = _COMPARED[language].format(
+    template = _COUNTED if _counts(task) else _COMPARED
+    if best[1] == worst[1]:
+        template = _ALIKE
+    text = template[language].format(
         what=capital(plain(by(task, language))), best=plain(best[0]), high=number(best[1]),
         worst=plain(worst[0]), low=number(worst[1]),
     )  # fmt: skip
@@ -183,14 +201,33 @@ def _compare_words(task: Task, found: Findings, language: Language) -> str:
 
 _TOP: Phrase = {
     "en": "{what}, the {n} {ends}: first is **{best}** with {high}.",
-    "ja": "{what}の{ends}{n}件です。1位は **{best}**({high})です。",
-    "zh": "{what}的{ends} {n} 名;第一名是 **{best}**({high})。",
+    "ja": "{what}の{ends}{n}件です。1位は **{best}**（{high}）です。",
+    "zh": "{what}的{ends} {n} 名；第一名是 **{best}**（{high}）。",
+}
+_FIRST: Phrase = {
+    "en": "**{best}** has the {ends} {what}: {high}.",
+    "ja": "{what}が{ends}なのは **{best}**（{high}）です。",
+    "zh": "{what}{ends}的是 **{best}**（{high}）。",
+}
+_FIRST_OF_COUNTS: dict[bool, Phrase] = {
+    False: {
+        "en": "**{best}** has the most rows: {high}.",
+        "ja": "件数が最も多いのは **{best}**（{high} 件）です。",
+        "zh": "筆數最多的是 **{best}**（{high} 筆）。",
+    },
+    True: {
+        "en": "**{best}** has the fewest rows: {high}.",
+        "ja": "件数が最も少ないのは **{best}**（{high} 件）です。",
+        "zh": "筆數最少的是 **{best}**（{high} 筆）。",
+    },
 }
 _ROWS: Phrase = {
-    "en": "The {n} rows with the {ends} {what}; the first has **{high}**.",
-    "ja": "{what}の{ends}{n}行です。1位の値は **{high}** です。",
-    "zh": "{what}{ends}的 {n} 列;第一名的值是 **{high}**。",
+    "en": "The {ends} {what} is **{high}**{best}. The {n} {ends}:",
+    "ja": "{what}の{ends}値は **{high}**{best}です。{ends}から {n} 行：",
+    "zh": "{what}{ends}值是 **{high}**{best}。{ends}的 {n} 筆：",
 }
+_MOST: Phrase = {"en": "highest", "ja": "最大", "zh": "最高"}
+_LEAST: Phrase = {"en": "lowest", "ja": "最小", "zh": "最低"}
 _HIGH: Phrase = {"en": "highest", "ja": "上位", "zh": "最高"}
 _LOW: Phrase = {"en": "lowest", "ja": "下位", "zh": "最低"}
 
@@ -246,9 +283,19 @@ def _top_words(task: Task, found: Findings, language: Language) -> str:
         return _NONE[language]
     ends = (_LOW if task.lowest else _HIGH)[language]
     first = grid.rows[0]
+    superlative = (_LEAST if task.lowest else _MOST)[language]
     if task.group is None:
-        name = plain(task.measure.name) if task.measure else ""
-        text = _ROWS[language].format(n=len(grid.rows), ends=ends, what=name, high=number(first[0]))
+        text = _ROWS[language].format(
+            n=len(grid.rows), ends=superlative, high=number(first[0]),
+            what=plain(task.measure.name if task.measure else ""),
+            best=_labelled(task, grid, language),
+        )  # fmt: skip
+    elif not task.number or len(grid.rows) == 1:
+        template = _FIRST_OF_COUNTS[task.lowest] if _counts(task) else _FIRST
+        text = template[language].format(
+            best=plain(first[0]), ends=superlative, high=number(first[1]),
+            what=plain(quantity(task, language)),
+        )  # fmt: skip
     else:
         text = _TOP[language].format(
             n=len(grid.rows), ends=ends, what=capital(plain(by(task, language))),
@@ -257,10 +304,32 @@ def _top_words(task: Task, found: Findings, language: Language) -> str:
     return f"{text}\n\n{markdown(grid.header, grid.rows)}"
 
 
+def _labelled(task: Task, grid: Grid, language: Language) -> str:
+    """Name the first row by its date, or by the column that tells it from others best."""
+    assert task.table is not None
+    columns = [c for c in task.table.columns if c.name in grid.header and not c.numeric]
+    columns.sort(key=lambda column: (not column.temporal, -column.distinct))
+    if not columns or columns[0].distinct < task.table.rows / 20:
+        return ""
+    name, value = columns[0].name, grid.first(columns[0].name)
+    brackets = " ({}: {})" if language == "en" else "（{}：{}）"
+    return brackets.format(plain(name), plain(value))
+
+
 _SHARE: Phrase = {
     "en": "Of the {what}, **{best}** makes up the largest share ({high}).",
-    "ja": "{what}の構成比では、**{best}** が最大({high})です。",
-    "zh": "{what}當中,**{best}** 占比最高({high})。",
+    "ja": "{what}の構成比では、**{best}** が最大（{high}）です。",
+    "zh": "{what}當中，**{best}** 占比最高（{high}）。",
+}
+_SHARE_OF_ROWS: Phrase = {
+    "en": "**{best}** has the largest share: {rows} of {all} rows ({high}).",
+    "ja": "最も多いのは **{best}** で、{all} 件のうち {rows} 件（{high}）です。",
+    "zh": "占比最高的是 **{best}**：{all} 筆中的 {rows} 筆（{high}）。",
+}
+_FOCUS_ON_ROWS: Phrase = {
+    "en": "**{best}** makes up {high}: {rows} of {all} rows.",
+    "ja": "**{best}** の割合は {high}（{all} 件のうち {rows} 件）です。",
+    "zh": "**{best}** 占 {high}（{all} 筆中的 {rows} 筆）。",
 }
 _FOCUS: Phrase = {
     "en": "**{best}** makes up {high} of the {what}.",
@@ -326,8 +395,12 @@ def _share_words(task: Task, found: Findings, language: Language) -> str:
     if wanted and isinstance(wanted.value, tuple):
         chosen = [row for row in grid.rows if row[0] in wanted.value]
         best, template = (chosen or [best])[0], _FOCUS if chosen else _SHARE
-    what = plain(quantity(whole, language))
-    text = template[language].format(what=what, best=plain(best[0]), high=percent(best[2]))
+    if _counts(whole):
+        template = _FOCUS_ON_ROWS if template is _FOCUS else _SHARE_OF_ROWS
+    text = template[language].format(
+        what=plain(quantity(whole, language)), best=plain(best[0]), high=percent(best[2]),
+        rows=number(best[1]), all=number(round(float(best[1]) / (float(best[2]) or 1))),
+    )  # fmt: skip
     rows = [(row[0], row[1], percent(row[2])) for row in grid.rows[:_MOST_TOLD]]
     return f"{text}\n\n{markdown((*grid.header[:2], '%'), rows)}"
 

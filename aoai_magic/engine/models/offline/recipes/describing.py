@@ -15,10 +15,11 @@ _OVERVIEW: Phrase = {
     "and {copies} rows are duplicates.",
     "ja": "**{name}** は {rows} 行 {columns} 列です。欠損値は {missing} 個、"
     "重複した行は {copies} 行あります。",
-    "zh": "**{name}** 有 {rows} 列、{columns} 個欄位;缺失值 {missing} 個,重複的資料 {copies} 列。",
+    "zh": "**{name}** 有 {rows} 列、{columns} 個欄位；"
+    "缺失值 {missing} 個，重複的資料 {copies} 列。",
 }
-_COLUMNS: Phrase = {"en": "Columns:", "ja": "列:", "zh": "欄位:"}
-_NUMBERS: Phrase = {"en": "Numbers:", "ja": "数値の列:", "zh": "數值欄位:"}
+_COLUMNS: Phrase = {"en": "Columns:", "ja": "列：", "zh": "欄位："}
+_NUMBERS: Phrase = {"en": "Numbers:", "ja": "数値の列：", "zh": "數值欄位："}
 _HEADER: dict[Language, tuple[str, ...]] = {
     "en": ("column", "type", "missing", "distinct", "values"),
     "ja": ("列", "型", "欠損", "種類", "値"),
@@ -73,9 +74,9 @@ _GAPS: Phrase = {
     "en": "{total} values are missing in {columns} columns; "
     "most in **{worst}** ({count}, {share}).",
     "ja": "欠損値は {columns} 列に合計 {total} 個あります。最も多いのは "
-    "**{worst}**({count} 個、{share})です。",
-    "zh": "共有 {total} 個缺失值,分布在 {columns} 個欄位;"
-    "最多的是 **{worst}**({count} 個,{share})。",
+    "**{worst}**（{count} 個、{share}）です。",
+    "zh": "共有 {total} 個缺失值，分布在 {columns} 個欄位；"
+    "最多的是 **{worst}**（{count} 個，{share}）。",
 }
 _NO_GAPS: Phrase = {
     "en": "No values are missing.",
@@ -116,16 +117,16 @@ def _missing_words(task: Task, found: Findings, language: Language) -> str:
 _SPREAD: Phrase = {
     "en": "**{name}**: {count} values from {low} to {high}, mean {mean}, median {median}, "
     "standard deviation {std}; half of them lie between {q1} and {q3}.",
-    "ja": "**{name}**:{count} 個の値、{low}〜{high}、平均 {mean}、中央値 {median}、"
+    "ja": "**{name}**：{count} 個の値、{low}〜{high}、平均 {mean}、中央値 {median}、"
     "標準偏差 {std}。半数は {q1} から {q3} の間にあります。",
-    "zh": "**{name}**:{count} 個值,範圍 {low} 至 {high},平均 {mean},中位數 {median},"
-    "標準差 {std};一半的值介於 {q1} 與 {q3} 之間。",
+    "zh": "**{name}**：{count} 個值，範圍 {low} 至 {high}，平均 {mean}，中位數 {median}，"
+    "標準差 {std}；一半的值介於 {q1} 與 {q3} 之間。",
 }
 _FREQUENT: Phrase = {
     "en": "**{name}** has {distinct} different values; the most frequent is **{best}** ({count}).",
     "ja": "**{name}** には {distinct} 種類の値があります。"
-    "最も多いのは **{best}**({count} 件)です。",
-    "zh": "**{name}** 有 {distinct} 種值;最常見的是 **{best}**({count} 筆)。",
+    "最も多いのは **{best}**（{count} 件）です。",
+    "zh": "**{name}** 有 {distinct} 種值；最常見的是 **{best}**（{count} 筆）。",
 }
 _DISTRIBUTION: Phrase = {
     "en": "distribution of {}",

@@ -51,8 +51,15 @@ def _count_words(task: Task, found: Findings, language: Language) -> str:
 
 _LISTED: Phrase = {
     "en": "{count} rows; the first {shown}:",
-    "ja": "該当する行は {count} 行です。最初の {shown} 行:",
-    "zh": "共 {count} 列;前 {shown} 列:",
+    "ja": "該当する行は {count} 行です。最初の {shown} 行：",
+    "zh": "共 {count} 列；前 {shown} 列：",
+}
+
+
+_ALL_LISTED: Phrase = {
+    "en": "{count} rows:",
+    "ja": "該当する行は {count} 行です：",
+    "zh": "共 {count} 列：",
 }
 
 
@@ -72,7 +79,8 @@ def _list_code(task: Task, way: Way, language: Language) -> list[str]:
 def _list_words(task: Task, found: Findings, language: Language) -> str:
     grid = found["result"]
     count = number(found["size"].first("rows"))
-    text = _LISTED[language].format(count=count, shown=len(grid.rows))
+    cut = len(grid.rows) < int(found["size"].first("rows"))
+    text = (_LISTED if cut else _ALL_LISTED)[language].format(count=count, shown=len(grid.rows))
     return (
         f"{text}\n\n{markdown(grid.header, grid.rows)}" if grid.rows else _COUNT[language].format(0)
     )
@@ -81,9 +89,9 @@ def _list_words(task: Task, found: Findings, language: Language) -> str:
 _JOINED: Phrase = {
     "en": "Joined **{left}** ({a} rows) and **{right}** ({b} rows) on `{key}`: {rows} rows; "
     "{matched} of the rows of {left} found a partner.",
-    "ja": "**{left}**({a} 行)と **{right}**({b} 行)を `{key}` で結合しました:{rows} 行。"
+    "ja": "**{left}**（{a} 行）と **{right}**（{b} 行）を `{key}` で結合しました：{rows} 行。"
     "{left} の行のうち {matched} に対応する行がありました。",
-    "zh": "已用 `{key}` 合併 **{left}**({a} 列)與 **{right}**({b} 列):共 {rows} 列;"
+    "zh": "已用 `{key}` 合併 **{left}**（{a} 列）與 **{right}**（{b} 列）：共 {rows} 列；"
     "{left} 有 {matched} 的列找到對應。",
 }
 _NO_KEY: Phrase = {

@@ -40,8 +40,8 @@ _SAVED: Phrase = {
 }
 _LIMITED: Phrase = {
     "en": "(Rows with {}.)",
-    "ja": "(条件: {})",
-    "zh": "(條件:{})",
+    "ja": "（条件：{}）",
+    "zh": "（條件：{}）",
 }
 
 

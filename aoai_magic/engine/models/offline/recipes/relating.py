@@ -24,18 +24,18 @@ _SIGN: dict[bool, Phrase] = {
 }
 _PAIR: Phrase = {
     "en": "**{a}** and **{b}** have {strength} {sign} correlation: r = {r} over {n} rows.",
-    "ja": "**{a}** と **{b}** の相関係数は r = {r} です({strength}{sign}相関、{n} 行)。",
-    "zh": "**{a}** 與 **{b}** 的相關係數為 r = {r}({strength}{sign}相關,{n} 列)。",
+    "ja": "**{a}** と **{b}** の相関係数は r = {r} です（{strength}{sign}相関、{n} 行）。",
+    "zh": "**{a}** 與 **{b}** 的相關係數為 r = {r}（{strength}{sign}相關，{n} 列）。",
 }
 _NO_PAIR: Phrase = {
     "en": "**{a}** and **{b}** are practically uncorrelated: r = {r} over {n} rows.",
-    "ja": "**{a}** と **{b}** にはほとんど相関がありません(r = {r}、{n} 行)。",
-    "zh": "**{a}** 與 **{b}** 幾乎不相關(r = {r},{n} 列)。",
+    "ja": "**{a}** と **{b}** にはほとんど相関がありません（r = {r}、{n} 行）。",
+    "zh": "**{a}** 與 **{b}** 幾乎不相關（r = {r}，{n} 列）。",
 }
 _PAIRS: Phrase = {
     "en": "The strongest correlations:",
-    "ja": "相関の強い組:",
-    "zh": "相關性最強的組合:",
+    "ja": "相関の強い組：",
+    "zh": "相關性最強的組合：",
 }
 _TITLE: Phrase = {"en": "Correlations", "ja": "相関", "zh": "相關係數"}
 _TOO_FEW: Phrase = {
@@ -57,6 +57,8 @@ def _names(task: Task) -> list[str]:
 def _correlate_code(task: Task, way: Way, language: Language) -> list[str]:
     names, draw = _names(task), drawing(task, way)
     lines = begin(task, way, f"Correlation of {', '.join(names)}", draw)
+    if draw and len(names) == 2:
+        lines.insert(lines.index("import pandas as pd"), "import numpy as np")
     first = f'\npairs = pairs[pairs["a"] == {literal(names[0])}]' if len(task.measures) == 1 else ""
     lines += [
         f"numbers = df[{listed(names)}].apply(pd.to_numeric, errors='coerce')",
@@ -90,7 +92,14 @@ def _scatter(task: Task, names: list[str]) -> list[str]:
             f"    ax.scatter({place.format('part', 'part')}, s=14, alpha=0.6, label=str(name))",
             f"ax.legend(title={group}, frameon=False)",
         ]
-    return [*lines, *finish(titled(f"{y} / {x}", task), x=x, y=y, grid="both")]
+    lines += [
+        f"x, y = numbers[{listed([x, y])}].dropna().to_numpy(float).T",
+        "if len(set(x)) > 1:",
+        "    slope = np.cov(x, y)[0, 1] / x.var(ddof=1)",
+        "    ends = np.array([x.min(), x.max()])",
+        '    ax.plot(ends, y.mean() + slope * (ends - x.mean()), color="#d62728")',
+    ]
+    return [*lines, *finish(titled(f"{y} vs {x}", task), x=x, y=y, grid="both")]
 
 
 def _heatmap(language: Language) -> list[str]:
@@ -134,7 +143,7 @@ _OUTLIERS: Phrase = {
     "{low} … {high}.",
     "ja": "1.5 × IQR の基準で外れ値は {total} 個です。最も多いのは **{name}** で、"
     "{low}〜{high} の範囲外に {count} 個あります。",
-    "zh": "依 1.5 × IQR 準則共有 {total} 個離群值;最多的是 **{name}**,"
+    "zh": "依 1.5 × IQR 準則共有 {total} 個離群值；最多的是 **{name}**，"
     "有 {count} 個值在 {low} 至 {high} 之外。",
 }
 _NO_OUTLIERS: Phrase = {

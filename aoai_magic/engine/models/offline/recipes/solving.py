@@ -20,8 +20,8 @@ _SOLUTION: Phrase = {
 }
 _SOLUTIONS: Phrase = {
     "en": "There are {n} solutions: {all}.",
-    "ja": "解は {n} 個あります:{all}。",
-    "zh": "共有 {n} 組解:{all}。",
+    "ja": "解は {n} 個あります：{all}。",
+    "zh": "共有 {n} 組解：{all}。",
 }
 _NO_SOLUTION: Phrase = {
     "en": "There is no solution.",
@@ -30,8 +30,8 @@ _NO_SOLUTION: Phrase = {
 }
 _CHECK: Phrase = {
     "en": "Check by substitution: {}.",
-    "ja": "代入して確かめると:{}。",
-    "zh": "代回驗算:{}。",
+    "ja": "代入して確かめると：{}。",
+    "zh": "代回驗算：{}。",
 }
 _OR: Phrase = {"en": " or ", "ja": " または ", "zh": " 或 "}
 

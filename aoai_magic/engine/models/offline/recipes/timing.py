@@ -24,7 +24,9 @@ from .recipe import Recipe
 _TREND_PERIOD = '"Y" if days > 2000 else "M" if days > 60 else "D"'
 _GROWTH_PERIOD = '"Y" if days >= 700 else "Q" if days >= 180 else "M"'
 _MOST_LINES = 8
-_MOST_TOLD = 12
+_MOST_TOLD = 18
+"""Periods up to which a series is shown whole; of a longer one both ends are."""
+_END = 6
 
 _PER: dict[str, Phrase] = {
     "D": {"en": "daily {}", "ja": "日別の{}", "zh": "每日{}"},
@@ -34,25 +36,25 @@ _PER: dict[str, Phrase] = {
     "Y": {"en": "yearly {}", "ja": "年別の{}", "zh": "每年{}"},
     "": {"en": "{} over time", "ja": "{}の推移", "zh": "{}的趨勢"},
 }
-_AND_BY: Phrase = {"en": "{} by {}", "ja": "{1}ごとの{0}", "zh": "{0}(依{1})"}
+_AND_BY: Phrase = {"en": "{} by {}", "ja": "{1}ごとの{0}", "zh": "{0}（依{1}）"}
 _SERIES: Phrase = {
     "en": (
         "{what}, {first} to {last}: highest in **{best}** ({high}), lowest in **{worst}** ({low}); "
         "{change} from the first period to the last."
     ),
     "ja": (
-        "{what}({first}〜{last}):最高は **{best}**({high})、最低は **{worst}**({low})。"
+        "{what}（{first}〜{last}）：最高は **{best}**（{high}）、最低は **{worst}**（{low}）。"
         "最初から最後の期間までの変化は {change} です。"
     ),
     "zh": (
-        "{what}({first} 至 {last}):最高是 **{best}**({high}),最低是 **{worst}**({low});"
+        "{what}（{first} 至 {last}）：最高是 **{best}**（{high}），最低是 **{worst}**（{low}）；"
         "從第一期到最後一期變化 {change}。"
     ),
 }
 _LINES: Phrase = {
     "en": "{what}, {first} to {last}; **{best}** has the highest single value ({high}).",
-    "ja": "{what}({first}〜{last})。最も高い値は **{best}**({high})です。",
-    "zh": "{what}({first} 至 {last});單期最高的是 **{best}**({high})。",
+    "ja": "{what}（{first}〜{last}）。最も高い値は **{best}**（{high}）です。",
+    "zh": "{what}（{first} 至 {last}）；單期最高的是 **{best}**（{high}）。",
 }
 _HEADER: dict[Language, tuple[str, ...]] = {
     "en": ("first", "last", "change", "peak", "value at peak"),
@@ -77,6 +79,9 @@ def _periods(task: Task, fallback: str) -> list[str]:
     assert task.date is not None
     date = f"df[{literal(task.date.name)}]"
     lines = [f"df = df.dropna(subset=[{literal(task.date.name)}])"]
+    if task.date.yearly:
+        years = f'pd.to_datetime({date}.astype("Int64").astype(str), format="%Y")'
+        lines += [f"df = df.assign(**{{{literal(task.date.name)}: {years}}})"]
     if task.frequency:
         return [*lines, f'period = {date}.dt.to_period({literal(task.frequency)}).rename("period")']
     lines.append(f"days = ({date}.max() - {date}.min()).days")
@@ -112,7 +117,9 @@ def _series_code(task: Task, value: str) -> list[str]:
         f"result = series.reset_index(name={literal(value)})",
         "",
         *show("picked", 'pd.DataFrame(picked, columns=["which", "period", "value"])'),
-        *show("result", f"result.tail({_MOST_TOLD})"),
+        f"ends = pd.concat([result.head({_END}), result.tail({_END})])",
+        *show("result", f"result if len(result) <= {_MOST_TOLD} else ends"),
+        *show("size", 'pd.DataFrame({"periods": [len(result)]})'),
     ]
 
 
@@ -189,7 +196,10 @@ def _trend_words(task: Task, found: Findings, language: Language) -> str:
         low=number(worst[1]),
         change=_change(first[1], last[1]),
     )
-    return f"{capital(text)}\n\n{markdown(found['result'].header, found['result'].rows)}"
+    rows = found["result"].rows
+    if len(rows) < int(found["size"].first("periods")):
+        rows = (*rows[:_END], ("…", "…"), *rows[_END:])
+    return f"{capital(text)}\n\n{markdown(found['result'].header, rows)}"
 
 
 def _lines_words(task: Task, found: Findings, language: Language) -> str:
@@ -216,17 +226,18 @@ def _change(first: str, last: str) -> str:
 _GREW: Phrase = {
     "en": "**{best}** grew fastest: {change} in {what} from {first} to {last} ({low} → {high}).",
     "ja": (
-        "最も伸びたのは **{best}** です:{what}は {first} から {last} で {change}({low} → {high})。"
+        "最も伸びたのは **{best}** です："
+        "{what}は {first} から {last} で {change}（{low} → {high}）。"
     ),
-    "zh": "成長最快的是 **{best}**:{what}從 {first} 到 {last} 變化 {change}({low} → {high})。",
+    "zh": "成長最快的是 **{best}**：{what}從 {first} 到 {last} 變化 {change}（{low} → {high}）。",
 }
 _SHRANK: Phrase = {
     "en": "**{best}** grew least: {change} in {what} from {first} to {last} ({low} → {high}).",
     "ja": (
-        "最も伸びなかったのは **{best}** です:"
-        "{what}は {first} から {last} で {change}({low} → {high})。"
+        "最も伸びなかったのは **{best}** です："
+        "{what}は {first} から {last} で {change}（{low} → {high}）。"
     ),
-    "zh": "成長最慢的是 **{best}**:{what}從 {first} 到 {last} 變化 {change}({low} → {high})。",
+    "zh": "成長最慢的是 **{best}**：{what}從 {first} 到 {last} 變化 {change}（{low} → {high}）。",
 }
 _GROWTH: Phrase = {"en": "growth of {}", "ja": "{}の成長率", "zh": "{}成長率"}
 
