@@ -23,6 +23,7 @@ from .meter import Metered, in_thread
 from .options import Options
 from .prompt import interpolate
 from .settings import Settings, Target
+from .tables import LIBRARIES
 from .turn import Turn
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class Assistant:
             if options.dry_run:
                 print(job.plan(Path(folder)))  # noqa: T201 - what the user asked to read
                 return None
+            job.confirm()
             view, attachments = await job.done(Path(folder))
         return self._kept(view, job, attachments)
 
@@ -146,7 +148,7 @@ class Assistant:
     def _kept(self, view: View, job: _Job, attachments: Sequence[Attachment]) -> Turn:
         for item in attachments:
             self._inputs[item.filename] = _input(item)
-        library = _library(job.options.items, job.namespace)
+        library = _library(attachments)
         turn = Turn(view, library=library, inputs=dict(self._inputs))
         self.turns.append(turn)
         self.namespace["_assistant"] = turn
@@ -234,6 +236,15 @@ class _Job:
         await importing
         return await starting, attachments
 
+    def confirm(self) -> None:
+        """Ask before data leaves this machine, if the settings want it; raise if not allowed."""
+        from .attach.resolve import describe
+        from .plan import confirm
+
+        if self.settings.confirm_upload:
+            items = describe(self.options.items, self.prompt, self.namespace, Path.cwd())
+            confirm(items, self.options.rows, self.target, self.settings)
+
     def plan(self, folder: Path) -> str:
         """Say what would be sent; nothing is."""
         from .plan import plan
@@ -284,10 +295,10 @@ def _input(item: Attachment) -> Input:
     return Input(os.path.relpath(item.path), is_variable=False)
 
 
-def _library(items: tuple[str, ...], namespace: Mapping[str, Any]) -> str:
-    """Say in which library tables come back: the one of what was attached."""
-    kinds = {type(namespace.get(item)).__module__.split(".")[0] for item in items}
-    return "polars" if "polars" in kinds and "pandas" not in kinds else "pandas"
+def _library(attachments: Sequence[Attachment]) -> str:
+    """Say in which library tables come back: that of all frames attached, or pandas."""
+    frames = {item.kind.partition(".")[0] for item in attachments if "." in item.kind}
+    return frames.pop() if len(frames) == 1 and frames <= set(LIBRARIES) else "pandas"
 
 
 def _bound(turn: Turn, name: str) -> Any:

@@ -162,8 +162,16 @@ def files(state: Assistant, words: Sequence[str]) -> str:
     entries = Ledger(state.settings().folder).entries()
     if not entries:
         return "Nothing of yours is on the far side."
-    rows = [f"{e.name:<30} {e.bytes:>14,} bytes  {e.target:<10} {e.file_id}" for e in entries]
-    return "\n".join(rows)
+    rows = [
+        f"{e.name:<30} {e.bytes:>14,}  {_when(e.sent_at):<16}  "
+        f"{_when(e.expires_at) if e.expires_at else 'never':<16}  {e.target:<10}  {e.file_id}"
+        for e in entries
+    ]
+    return "\n".join([f"{'name':<30} {'bytes':>14}  {'sent':<16}  {'expires':<16}  on", *rows])
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def cleanup(state: Assistant, words: Sequence[str]) -> str:

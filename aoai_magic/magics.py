@@ -11,7 +11,7 @@ from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.utils._process_common import arg_split
-from traitlets import Float, Unicode
+from traitlets import Bool, Float, Unicode
 
 from .errors import UsageError
 from .options import Options
@@ -38,6 +38,7 @@ class AssistantMagics(Magics):
     instructions = Unicode(help="what the model is told at each start").tag(config=True)
     timeout = Float(600.0, help="seconds that a turn may take, 0: no limit").tag(config=True)
     display = Unicode("auto", help="auto, live, frozen, terminal or quiet").tag(config=True)
+    confirm_upload = Bool(help="ask before data leaves this machine").tag(config=True)
     home = Unicode(help="data directory").tag(config=True)
 
     def __init__(self, shell: InteractiveShell) -> None:

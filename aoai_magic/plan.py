@@ -6,8 +6,11 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .errors import AttachError
+
 if TYPE_CHECKING:
     from .attach.item import Attachment
+    from .attach.resolve import Description
     from .settings import Settings, Target
 
 
@@ -24,6 +27,41 @@ def plan(prompt: str, attachments: Sequence[Attachment], target: Target, setting
         if item.card:
             lines += ["  and its description, which the model reads:", *_indented(item.card)]
     return "\n".join([*lines, "", f"  in all {len(attachments)} files, {total:,} bytes of data"])
+
+
+def confirm(
+    items: Sequence[Description], rows: int | None, target: Target, settings: Settings
+) -> None:
+    """Ask whether attached data may leave this machine, where the user wants to be asked.
+
+    Raises
+    ------
+    AttachError
+        The answer is no, or nobody is there to give one.
+    """
+    if not items or not settings.confirm_upload or _is_here(target):
+        return
+    part = f"{rows:,} rows at most of each frame of " if rows else ""
+    what = ", ".join(f"{item.name} ({item.kind}, {item.bytes:,} bytes)" for item in items)
+    question = f"Send {part}{what} to {destination(target, settings)}? [y/N] "
+    try:
+        answer = input(question)
+    except (EOFError, OSError, RuntimeError) as error:  # RuntimeError: a kernel without stdin
+        raise AttachError(
+            "Nothing was sent, because confirm_upload asks first and nobody can answer here; "
+            "set it to false for runs without a user, or ask with --on local."
+        ) from error
+    if answer.strip().lower() not in ("y", "yes"):
+        raise AttachError(
+            "Nothing was sent, because the answer was not y; --dry-run shows all that would go, "
+            "and --on local keeps data on this machine."
+        )
+
+
+def _is_here(target: Target) -> bool:
+    from .backends.connect import is_loopback
+
+    return target.name == "local" or is_loopback(target.name)
 
 
 def destination(target: Target, settings: Settings) -> str:

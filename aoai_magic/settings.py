@@ -15,6 +15,10 @@ from typing import Any
 from .errors import SettingsError
 
 DISPLAYS = ("auto", "live", "frozen", "terminal", "quiet")
+_SWITCHES = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
 OPTION, CONFIG, ENVIRONMENT, FILE, DEFAULT = (
     "magic option",
     "%config",
@@ -42,6 +46,8 @@ class Settings:
         Seconds that a turn may take; 0 is no limit.
     display
         How turns are shown, one of `DISPLAYS`.
+    confirm_upload
+        Whether to ask before attached data leaves this machine.
     home
         The data directory: engine's store, logs, ledger of uploads; empty: platformdirs.
     sources
@@ -54,6 +60,7 @@ class Settings:
     instructions: str = ""
     timeout: float = 600.0
     display: str = "auto"
+    confirm_upload: bool = False
     home: str = ""
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -160,6 +167,8 @@ def _strongest(name: str, layers: tuple[tuple[str, Mapping[str, Any]], ...]) -> 
 def _checked(name: str, value: Any, source: str) -> Any:
     if name == "timeout":
         return _seconds(value, source)
+    if name == "confirm_upload":
+        return _switch(name, value, source)
     if name == "display" and value not in DISPLAYS:
         raise SettingsError(
             f"display is {value!r} ({source}), but must be one of {', '.join(DISPLAYS)}."
@@ -179,6 +188,13 @@ def _seconds(value: Any, source: str) -> float:
             f"timeout is {value!r} ({source}), but must be a number of seconds, 0 for no limit."
         )
     return seconds
+
+
+def _switch(name: str, value: Any, source: str) -> bool:
+    switch = _SWITCHES.get(str(value).lower())
+    if switch is None:
+        raise SettingsError(f"{name} is {value!r} ({source}), but must be true or false.")
+    return switch
 
 
 def _check_target(value: str, source: str) -> None:

@@ -34,6 +34,9 @@ MOST_SHEETS = 100
 MOST_RATIO = 200
 """How much larger than the file a workbook may unpack; real ones stay below 50."""
 
+LIBRARIES = ("pandas", "polars", "pyarrow")
+"""Libraries in which tables are given."""
+
 _BATCH_ROWS = 4_096
 _SHEET_ROWS = 1 << 20
 _ISO_DATE = re.compile(
@@ -60,12 +63,12 @@ def read_table(source: Path | bytes, name: str, library: str = "pandas") -> Fram
         Its name, whose suffix says what it is: ``.csv .tsv .parquet .xlsx .json .jsonl
         .ndjson .feather .arrow``.
     library
-        ``pandas`` or ``polars``.
+        One of `LIBRARIES`.
 
     Returns
     -------
     frame | dict | None
-        A DataFrame of `library`; of a workbook with several sheets a dict of them by
+        A DataFrame (Table) of `library`; of a workbook with several sheets a dict of them by
         name; None for what is no table, is broken, or unpacks to more than
         `MOST_BYTES`. No file makes it raise.
     """
@@ -74,7 +77,8 @@ def read_table(source: Path | bytes, name: str, library: str = "pandas") -> Fram
         return None
     try:
         data = _content(source)
-        return reader(data, library) if data else None
+        frame = reader(data, library) if data else None
+        return _as_arrow(frame) if library == "pyarrow" else frame
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException:  # the errors of these parsers have no common base; polars panics
@@ -214,9 +218,22 @@ def _from_arrow(table: Any, library: str) -> Frame:
     from aoai_magic import parcel
 
     table = parcel.plain(table)  # it may be a copy of one of ours
+    if library == "pyarrow":
+        return table
     if library == "polars":
         return _module("polars").from_arrow(table)
     return table.to_pandas()
+
+
+def _as_arrow(frame: Frame) -> Frame:
+    """Make a Table of what the readers of texts and sheets give for pandas."""
+    import pyarrow as pa
+
+    if isinstance(frame, dict):
+        return {name: _as_arrow(sheet) for name, sheet in frame.items()}
+    if frame is None or isinstance(frame, pa.Table):
+        return frame
+    return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
 
 
 def _workbook(data: bytes, library: str) -> Frame:

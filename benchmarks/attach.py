@@ -1,6 +1,7 @@
 """What attaching a frame costs, beside writing it as CSV.
 
     python benchmarks/attach.py [--rows 1000000] [--rounds 3] [--objects]
+    python benchmarks/attach.py --memory [--gigabytes 2]
 
 Starts the local engine, takes a mixed frame of 20 columns, and prints the medians of
 
@@ -11,15 +12,24 @@ Starts the local engine, takes a mixed frame of 20 columns, and prints the media
 
 with their ratios, after checking that what the engine then holds is equal to the frame.
 ``--objects`` makes the text columns Python objects, as pandas before version 3 does.
+
+``--memory`` takes one frame of so many gigabytes from the variable to the engine's disk,
+as a turn does, and prints the most memory that this process held beyond the frame (Linux).
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import json
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +40,14 @@ from aoai_magic import parcel
 from aoai_magic.attach.item import Attachment
 from aoai_magic.attach.ledger import Ledger
 from aoai_magic.attach.resolve import resolve
+from aoai_magic.backends.assistants import Assistants
+from aoai_magic.backends.base import Question
+from aoai_magic.backends.connect import Endpoint
 from aoai_magic.backends.launch import LAUNCHER
+from aoai_magic.conversation import Stop, follow
+from aoai_magic.events import Event
+from aoai_magic.meter import Metered, in_thread
+from aoai_magic.view import View
 
 TARGET = "benchmark"
 
@@ -126,12 +143,88 @@ def measure(call: Callable[[], object], rounds: int) -> float:
     return statistics.median(times)
 
 
+def measure_memory(gigabytes: float, objects: bool) -> None:
+    """Attach one large frame and send it; print the peak of memory beyond it."""
+    sample = mixed(100_000, objects).memory_usage(deep=False).sum() / 100_000
+    frame = mixed(int(gigabytes * 1e9 / sample), objects)
+    size = frame.memory_usage(deep=False).sum()
+    with tempfile.TemporaryDirectory() as home, _engine(Path(home)) as endpoint:
+        before = _resident("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        start = time.perf_counter()
+        told = asyncio.run(_taken(frame, Path(home), endpoint))
+        seconds = time.perf_counter() - start
+        extra = _resident("VmHWM") - before
+    print(f"frame of {len(frame):,} × {frame.shape[1]}, {size / 1e9:.2f} GB, in {seconds:.1f} s")
+    print(f"events of progress: {', '.join(told)}")
+    print(f"extra memory at most {extra / 1e9:.2f} GB, {extra / size:.2f} × the frame")
+
+
+async def _taken(frame: pd.DataFrame, home: Path, endpoint: Endpoint) -> list[str]:
+    """Do what a turn does until the model is asked; give the kinds of progress it told."""
+    told: dict[str, int] = {}
+
+    def show(view: View) -> None:
+        if view.progress:
+            told[view.progress.what] = told.get(view.progress.what, 0) + 1
+
+    backend = Assistants(endpoint, "local", Ledger(home), "local")
+
+    async def events() -> AsyncIterator[Event]:
+        names = {"frame": frame}
+        ready = Metered(
+            in_thread(lambda: resolve(["frame"], "", names, home, folder=home / "packed"))
+        )
+        async for progress in ready.events():
+            yield progress
+        question = Question("Here?", ready.result, model="offline")
+        async for event in backend.turn(question):
+            yield event
+
+    view = await follow(events(), show, Stop())
+    assert backend.ledger.entries(), view.error
+    return [f"{what} ({count})" for what, count in told.items()]
+
+
+SERVE = """
+import os, sys
+from pathlib import Path
+from aoai_magic.engine.config import Bounds, EngineConfig
+from aoai_magic.engine.server import serve
+home, token = Path(sys.argv[1]), os.environ["AOAI_MAGIC_TOKEN"]
+serve(EngineConfig(data_dir=home, port=0, token=token, bounds=Bounds(upload=1 << 40)))
+"""
+
+
+@contextmanager
+def _engine(home: Path) -> Iterator[Endpoint]:
+    """Run an engine that takes files of any size."""
+    environ = {**os.environ, "AOAI_MAGIC_TOKEN": "benchmark"}
+    command = [sys.executable, "-c", SERVE, str(home)]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        try:
+            yield Endpoint(json.loads(process.stdout.readline())["url"], "benchmark")
+        finally:
+            process.kill()
+
+
+def _resident(name: str) -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition(f"{name}:")[2].split()[0]) << 10
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--objects", action="store_true")
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--gigabytes", type=float, default=2.0)
     options = parser.parse_args()
+    if options.memory:
+        measure_memory(options.gigabytes, options.objects)
+        return
     frame = mixed(options.rows, options.objects)
     with tempfile.TemporaryDirectory() as home:
         bench = Bench(frame, Path(home))

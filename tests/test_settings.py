@@ -22,6 +22,7 @@ def test_the_stronger_source_wins_and_is_named():
         "instructions": "configuration file",
         "sandbox": "default",
         "display": "default",
+        "confirm_upload": "default",
         "home": "default",
     }
 

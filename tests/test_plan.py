@@ -1,0 +1,83 @@
+"""What is asked before data leaves this machine."""
+
+import pandas as pd
+import pytest
+
+from aoai_magic.assistant import Assistant
+from aoai_magic.errors import AttachError, ServiceError, SettingsError
+from aoai_magic.options import Options
+from aoai_magic.settings import resolve
+
+NAMES = {"sales": pd.DataFrame({"region": ["N", "S"], "revenue": [1, 2]})}
+ELSEWHERE = "https://engine.example.org"
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Answer every question with y unless told otherwise; give the questions."""
+    questions = []
+    monkeypatch.setenv("AOAI_MAGIC_CONFIRM_UPLOAD", "true")
+
+    def answer(words="y"):
+        def reply(question):
+            questions.append(question)
+            if isinstance(words, Exception):
+                raise words
+            return words
+
+        monkeypatch.setattr("builtins.input", reply)
+        return questions
+
+    return answer
+
+
+async def ask(target, *items, **options):
+    await Assistant(dict(NAMES)).ask("Total?", Options(items=items, on=target, **options))
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        ("n", "Nothing was sent, because the answer was not y; --dry-run shows"),
+        ("", "Nothing was sent, because the answer was not y"),
+        (EOFError(), "nobody can answer here; set it to false for runs without a user"),
+        (RuntimeError("no stdin"), "nobody can answer here"),
+    ],
+)
+async def test_without_a_yes_nothing_leaves(asked, answer, sentence):
+    questions = asked(answer)
+
+    with pytest.raises(AttachError, match=sentence):
+        await ask(ELSEWHERE, "sales", rows=10)
+
+    [question] = questions
+    assert question.startswith("Send 10 rows at most of each frame of sales (DataFrame, 2 × 2, ")
+    assert question.endswith(f" bytes) to the engine at {ELSEWHERE}? [y/N] ")
+
+
+async def test_after_a_yes_the_turn_goes_on(asked):
+    questions = asked("Y")
+
+    with pytest.raises(ServiceError, match="No key for the engine"):
+        await ask(ELSEWHERE, "sales")
+    assert len(questions) == 1
+
+
+async def test_nothing_is_asked_where_no_data_leaves(asked, monkeypatch):
+    questions = asked("n")
+
+    with pytest.raises(ServiceError, match="No key for the engine"):
+        await ask(ELSEWHERE)
+    with pytest.raises(ServiceError, match="No key for the engine"):
+        await ask("http://127.0.0.1:9", "sales")
+    monkeypatch.setenv("AOAI_MAGIC_CONFIRM_UPLOAD", "no")
+    with pytest.raises(ServiceError, match="No key for the engine"):
+        await ask(ELSEWHERE, "sales")
+    assert questions == []
+
+
+def test_the_setting_is_a_switch():
+    assert resolve(config={"confirm_upload": True}).confirm_upload is True
+    assert resolve(environ={"AOAI_MAGIC_CONFIRM_UPLOAD": "off"}).confirm_upload is False
+    with pytest.raises(SettingsError, match=r"confirm_upload is 'maybe' .environment., but must"):
+        resolve(environ={"AOAI_MAGIC_CONFIRM_UPLOAD": "maybe"})
