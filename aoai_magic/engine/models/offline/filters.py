@@ -73,6 +73,8 @@ def _comparisons(prompt: str, named: Sequence[Mention]) -> Iterator[Filter]:
                 yield Filter(mention.column, operator, _value(match[1], match[2]))
                 break
         else:
+            if match := re.match(rf"\s*(?:of|=)\s*{_NUMBER}(?!\w|\s*%)", rest, re.IGNORECASE):
+                yield Filter(mention.column, "==", _value(match[1], match[2]))
             yield from _after(mention, rest)
             yield from _comparative(mention, prompt)
 
@@ -107,7 +109,8 @@ def _values(prompt: str, table: Table, named: Sequence[Mention]) -> Iterator[Fil
     for column in table.columns:
         if not column.categorical or column.kind == "flag":
             continue
-        places = {v: p for v in column.values if (p := _place(prompt, v, named)) is not None}
+        values = (*column.values, *_shaped(prompt, column))
+        places = {v: p for v in values if (p := _place(prompt, v, named)) is not None}
         negated = [v for v, place in places.items() if _negated(prompt, place, len(v))]
         kept = tuple(v for v in places if v not in negated)
         if kept:
@@ -116,10 +119,34 @@ def _values(prompt: str, table: Table, named: Sequence[Mention]) -> Iterator[Fil
             yield Filter(column, "not in", tuple(negated))
 
 
+def _shaped(prompt: str, column: Column) -> Iterator[str]:
+    """Find values that look like the examples: "Customer 07" where there is a "Customer 12"."""
+    shapes = {
+        re.sub(r"\d+", r"\\d+", re.escape(value))
+        for value in column.values
+        if re.search(r"\d", value)
+    }
+    if column.distinct > len(column.values):
+        for shape in shapes:
+            yield from re.findall(rf"(?<!\w){shape}(?!\w)", prompt)
+
+
+_CALLED = {
+    "male": ("オス", "雄", "男性"),
+    "female": ("メス", "雌", "女性"),
+    "rain": ("雨の日", "下雨"),
+    "snow": ("雪の日", "下雪"),
+}
+"""Values in other languages."""
+
+
 def _place(prompt: str, value: str, named: Sequence[Mention]) -> int | None:
     """Find a value where no column is named; short or common words are none."""
     if len(value) < 2 or value.isdecimal():
         return None
+    for word in _CALLED.get(value.lower(), ()):
+        if word in prompt:
+            return prompt.index(word)
     bounded = value.isascii()
     # "females" and "rainy days" mean the values "female" and "rain".
     ending = r"(?:e?s|\w?y)?" if len(value) > 2 else ""
@@ -173,7 +200,7 @@ def _whole_years(column: Column, start: str, end: str) -> Iterator[Filter]:
 
 
 _YEARS_COMPARED = re.compile(
-    rf"{_YEAR}(?!\d|-\d).*\b(?:compar\w+|vs\.?|versus)\b.*?{_YEAR}|{_YEAR}年?(?:と|與|和|比){_YEAR}",
+    rf"\b(?:differ|chang|compar)\w*.*?{_YEAR}.*?{_YEAR}|{_YEAR}(?!\d|-\d).*\b(?:compar\w+|vs\.?|versus)\b.*?{_YEAR}|{_YEAR}年?(?:と|與|和|比){_YEAR}",
     re.IGNORECASE,
 )
 

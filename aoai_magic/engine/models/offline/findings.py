@@ -11,7 +11,7 @@ LONGEST_CELL = 60
 """Characters of a value that an answer shows."""
 
 _NAMING = re.compile(
-    r"\b(year|period|week|id|no|code|zip|postcode|key|index)\b|^年|年度|年份|番号|編號|コード|代碼",
+    r"\b(year|period|peak|week|id|no|code|zip|postcode|key|index)\b|^年|期間|年度|年份|番号|編號|コード|代碼",
     re.IGNORECASE,
 )
 """Names of columns whose numbers are names: no comma in them, and not set to the right."""

@@ -22,15 +22,14 @@ _FOLDER = "/mnt/data"
 _LOOK = r"""
 def column_facts(name, column):
     present, kind = column.dropna(), column.dtype
-    if kind == object and len(present):
-        kind = f"object ({type(present.iloc[0]).__name__})"
+    kind = f"object ({type(present.iloc[0]).__name__})" if kind == object and len(present) else kind
     counts = present.map(str).value_counts()
     values = list(counts.index) if len(counts) <= 30 else sorted(counts.index)[:: len(counts) // 6]
     values = "; ".join(value for value in values if len(value) <= 40 and ";" not in value)
     if column.dtype.kind in "iufM" and len(present):
         values = f"{present.min()} … {present.max()}".replace(" 00:00:00", "")
-    facts = {"type": kind, "missing": column.isna().sum(), "distinct": len(counts)}
-    return {"column": name, **facts, "values": values}
+    names = ["column", "type", "missing", "distinct", "values"]
+    return dict(zip(names, [name, kind, column.isna().sum(), len(counts), values]))
 
 
 def look(name, table, **facts):

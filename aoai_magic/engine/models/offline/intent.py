@@ -22,7 +22,7 @@ _MOST_GROUPS = 50
 _SURE = 3
 """Score from which a mention is surely the column's name."""
 
-_WITHOUT_MEASURE = {"overview", "missing", "count", "convert", "list"}
+_WITHOUT_MEASURE = {"overview", "missing", "count", "convert", "list", "fraction"}
 
 _N = rf"(\d+|{NUMBER_WORD})"
 _NUMBERS = [
@@ -42,6 +42,8 @@ _DATA = re.compile(
 _RESULT = re.compile(
     r"\b(results?|it|that|them|those|these|answer)\b|結果|それ|它|上面", re.IGNORECASE
 )
+_MOST_CHARTS = 3
+"""Measures up to which each has a chart of its own."""
 _SHORT = 4
 """Words up to which a prompt can be a mere addition without saying "the same"."""
 
@@ -99,6 +101,8 @@ class Reading:
         limited = {f.column for f in self.filters}
         found = [m.column for m in self.named if m.column.numeric and m != self._grouping]
         found = [column for column in found if not column.identifying]
+        if not found and vocabulary.ALL_NUMBERS.search(self.text):
+            found = self.table.numbers
         return [column for column in found if column not in limited] or found
 
     @cached_property
@@ -113,7 +117,8 @@ class Reading:
         limited = {f.column for f in self.filters}
         named = [m.column for m in self.named if m.column not in limited]
         plain = [c for c in named if c.categorical]
-        plain += [c for c in named if c.identifying and not c.yearly]
+        rows = self.table.rows
+        plain += [c for c in named if c.identifying and not c.yearly and c.distinct < rows]
         return plain[0] if plain else None
 
     @cached_property
@@ -123,6 +128,13 @@ class Reading:
             return None
         if self._beside:
             return self._grouping.column
+        for condition in self.filters:
+            several = isinstance(condition.value, tuple) and len(condition.value) > 1
+            if several and condition.operator == "in" and condition.column != self.group:
+                return condition.column
+        if "top" in self.kinds and self._grouping.column.categorical:
+            others = [m.column for m in self.named if m != self._grouping]
+            return next((column for column in others if column.categorical), None)
         later = [m.column for m in self.named if m.start > self._grouping.start]
         return next((column for column in later if column.categorical), None)
 
@@ -208,8 +220,16 @@ def read_tasks(prompt: str, tables: Sequence[Table], previous: Task | None) -> l
         if tasks and _repeats(task, tasks[-1]):
             chart, text = task.chart or tasks[-1].chart, tasks.pop().text
             task = replace(task, chart=chart, text=text)
-        tasks.append(_sound(task))
+        tasks += _one_by_one(_sound(task))
     return tasks or [Task("help", text=prompt)]
+
+
+def _one_by_one(task: Task) -> list[Task]:
+    """Take several measures over time or by group one by one."""
+    if task.kind not in {"trend", "compare"} or len(task.measures) < 2:
+        return [task]
+    chart = task.chart if len(task.measures) <= _MOST_CHARTS else "none"
+    return [replace(task, measure=m, measures=(m,), chart=chart) for m in task.measures]
 
 
 def _sound(task: Task) -> Task:
@@ -322,6 +342,14 @@ def _settled(kind: str | None, reading: Reading) -> str:
     """Give the recipe for what the words and the columns say together."""
     if kind == "top" and reading.frequency and not reading.group and reading.date:
         return "trend"
+    ordered = vocabulary.SORTED.search(reading.text) and not _number(reading.text)
+    if kind == "top" and reading.grouped and (reading.second or ordered):
+        return "compare"
+    limited = {f.column for f in reading.filters}
+    if kind is None and reading.measures and set(reading.measures) <= limited:
+        return "list"
+    if kind == "share" and reading.filters and not (reading.group or _chosen(reading.filters)):
+        return "fraction"
     if kind == "count" and reading.frequency and reading.date:
         return "trend"
     if kind == "unique" and reading.grouped and len(reading.named) < 2:
@@ -331,6 +359,10 @@ def _settled(kind: str | None, reading: Reading) -> str:
     if kind in {None, "plot", "compare"}:
         return _drawn(reading)
     return str(kind)
+
+
+def _chosen(filters: Sequence[Filter]) -> bool:
+    return any(f.operator == "in" for f in filters)
 
 
 def _drawn(reading: Reading) -> str:
@@ -472,6 +504,8 @@ def _inherited(reading: Reading, before: Task | None, fresh: bool) -> Task | Non
 def _task(reading: Reading, kind: str, before: Task | None) -> Task:
     format_, stem = _file(reading)
     measure = _measure(reading, kind, before)
+    if kind == "top" and vocabulary.LATEST.search(reading.text) and not reading.measures:
+        measure = reading.date or measure
     return Task(
         kind,
         table=reading.table,

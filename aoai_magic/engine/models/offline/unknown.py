@@ -30,6 +30,7 @@ _NO_GROUP = re.compile(
     r"|values?|sizes?|orders?|records?|frequency|groups?|category|categories|columns?|rows?|cases?|tables?|data"
     r"|files?|bars?|lines?|pie|charts?|graphs?|plots?|ascending|descending"
 )
+_PREPOSITION = re.compile(r"\s+(?:per|by|for|in|of|on|at|to|from|with|and|as)\b", re.IGNORECASE)
 _NOT_TOLD = re.compile("[特区區個差級類]$|^(?:位|筆|名|項|組|季|年|月|日|週|周|天|次|種|個|別|性)$")
 
 
@@ -40,7 +41,8 @@ def unknown_column(text: str, spans: Iterable[tuple[int, int]], names: Iterable[
     the data, which may stand where a column's name could.
     """
     known, places = _words(names), list(spans)
-    for start, phrase in _named(text):
+    for start, words in _named(text):
+        phrase = _PREPOSITION.split(words)[0]
         end = start + len(phrase)
         if any(first < end and start < last for first, last in places):
             continue

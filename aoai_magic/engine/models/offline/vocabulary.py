@@ -53,6 +53,7 @@ KINDS: Mapping[str, re.Pattern[str]] = {
         r"\b(top|best|highest|largest|biggest|(?<!at )most|greatest|leading|maximum|max)\b",
         r"\b(bottom|worst|lowest|smallest|(?<!at )least|fewest|cheapest|minimum|min)\b",
         rf"\b{SUPERLATIVE}\b",
+        r"\b(most recent|latest|earliest)\b|最新|最近的|直近|最早",
         r"\b(ranking|rank|ranked|most expensive|sort(ed)?|ordered by)\b",
         r"最[長短重輕轻高矮大小多少熱冷貴快慢強弱老深淺寬窄便年]",
         r"上位|トップ|ベスト|最も|一番|最大|最高|下位|ワースト|最低|最小|ランキング|(高|低|多|少な|大き|小さ|安)い順|順に",
@@ -116,9 +117,15 @@ FREQUENCIES: Mapping[str, re.Pattern[str]] = {
         r"週別|週次|週ごと|毎週|每週|每周|按週|按周|逐週",
     ),
     "Q": _any(r"\bquarter(ly|s)?\b", r"四半期|季度|每季|按季|各季|逐季|季別"),
-    "M": _any(r"\bmonth(ly|s)?\b", r"月別|月次|月ごと|毎月|月間|每月|按月|逐月|各月|月度|月份"),
+    "M": _any(
+        r"\bmonth(ly|s)?\b",
+        r"[いたの何]月(?=[はをが？?]|$)|哪一?個?月|月(?=平均|總|均)",
+        r"月別|月次|月ごと|毎月|月間|每月|按月|逐月|各月|月度|月份",
+    ),
     "Y": _any(
-        r"\b(year(ly|s)?|annual(ly)?)\b", r"年別|年次|年ごと|毎年|年間|每年|按年|逐年|各年|年度"
+        r"\b(year(ly|s)?|annual(ly)?)\b",
+        r"([いたの]|何)年(?=[はをが？?]|$)|哪一?年|年(?=平均|總|均)",
+        r"年別|年次|年ごと|毎年|年間|每年|按年|逐年|各年|年度",
     ),
 }
 
@@ -160,7 +167,8 @@ FORMATS: Mapping[str, re.Pattern[str]] = {
 }
 
 SAVE = _any(
-    r"\b(save|export|write|store|download)\b|\b(to|as|into|in) an? (\w+ )?file\b",
+    r"\b(save|export|write|store|download)\b|\bas (an? )?(csv|tsv|json|excel|xlsx|parquet)\b",
+    r"\b(to|as|into|in) an? (\w+ )?file\b",
     r"保存|出力|書き出|ファイルに|エクスポート|存成|存檔|存到|儲存|匯出|導出|下載|存為|輸出",
 )
 LOW = _any(
@@ -168,7 +176,13 @@ LOW = _any(
     rf"\b{_LOW_ENDS}\b",
     r"\b(slowest|declin\w+|shr[aiu]nk)\b",
     r"(最も|一番)\S{0,8}(寒|軽|短|若|安|低|少な|小さ|弱|涼)|最(冷|輕|轻|短|便宜|年輕|慢|弱)",
-    r"下位|最低|最小|ワースト|最少|最差|後\s*\d+\s*名|倒數|衰退|(低|少な|小さ|安)い順|由低到高",
+    r"\bearliest\b|最早|下位|最低|最小|ワースト|最少|最差|後\s*\d+\s*名|倒數|衰退|(低|少な|小さ|安)い順|由低到高",
+)
+SORTED = _any(r"\bsort(ed)?\b|\bordered by\b|順に|排序")
+LATEST = _any(r"\b(most recent|latest|newest|earliest)\b|最新|最近的|直近|最早")
+ALL_NUMBERS = _any(
+    r"\ball (the )?(measure(ment)?s|numbers|numeric \w+|columns|variables)\b",
+    r"(すべて|全て|全部)の(数値|列|項目)|所有(數值|欄位|數字)",
 )
 SAME = _any(
     r"\b(same|again|instead|now|also|too|only|just)\b",
@@ -251,7 +265,7 @@ CONCEPTS: tuple[tuple[str, ...], ...] = (
 """Words that people use for one another in the names of columns."""
 
 ADDITIVE = _any(
-    r"revenue|sales|amount|turnover|income|profit|quantity|qty|units|volume|count|total|orders|number|budget|spend|cost|population",
+    r"precipitation|rain|降水|雨量|revenue|sales|amount|turnover|income|profit|quantity|qty|units|volume|count|total|orders|number|budget|spend|cost|population",
     r"売上|金額|利益|数量|個数|件数|營收|銷售|營業額|收入|利潤|數量|銷量|費|支出|人数|人數|人口|合計",
 )
 """Columns whose sum means something; of others the mean is taken."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .comparing import COMPARE, SHARE, TOP, TOTAL
+from .comparing import COMPARE, FRACTION, SHARE, TOP, TOTAL
 from .describing import DISTRIBUTION, MISSING, OVERVIEW
 from .listing import CONVERT, COUNT, JOIN, LIST
 from .recipe import Recipe, ending
@@ -20,6 +20,7 @@ RECIPES: Mapping[str, Recipe] = {
     "correlate": CORRELATE,
     "count": COUNT,
     "distribution": DISTRIBUTION,
+    "fraction": FRACTION,
     "growth": GROWTH,
     "join": JOIN,
     "list": LIST,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ..filters import Filter
@@ -13,10 +14,12 @@ from ..script import (
     bars,
     begin,
     capital,
+    described,
     drawing,
     finish,
     listed,
     literal,
+    mask,
     quantity,
     save,
     titled,
@@ -160,7 +163,39 @@ def _crossed_words(task: Task, found: Findings, language: Language) -> str:
         column=plain(column),
         high=number(high),
     )
-    return f"{text}\n\n{markdown(grid.header, grid.rows)}"
+    if len(grid.rows) == 1 or len(grid.header) < 3:
+        return f"{text}\n\n{markdown(grid.header, grid.rows)}"
+    header = (*grid.header, _MOST[language])
+    return f"{text}\n\n{markdown(header, [(*row, _best(grid.header, row)) for row in grid.rows])}"
+
+
+def _best(header: Sequence[str], row: Sequence[str]) -> str:
+    """Name the column with the highest value of a row."""
+    pairs = [(float(v), n) for n, v in zip(header[1:], row[1:], strict=True) if v]
+    return max(pairs, default=(0.0, ""))[1]
+
+
+_MET: Phrase = {
+    "en": "**{share}** of the rows ({met} of {all}) meet the condition ({what}).",
+    "ja": "条件（{what}）に合う行は **{share}**（{all} 行のうち {met} 行）です。",
+    "zh": "符合條件（{what}）的有 **{share}**（{all} 筆中的 {met} 筆）。",
+}
+
+
+def _fraction_code(task: Task, way: Way, language: Language) -> list[str]:
+    """Count the rows that meet the conditions, and all."""
+    lines = begin(replace(task, filters=()), way, "Rows that meet the condition")
+    met = " & ".join(f"({mask(wanted)})" for wanted in task.filters)
+    lines += [f"met = {met}", 'result = pd.DataFrame({"met": [met.sum()], "rows": [len(df)]})']
+    return [*lines, *show("result", "result"), *save(task, way, language, ["share"])]
+
+
+def _fraction_words(task: Task, found: Findings, language: Language) -> str:
+    met, rows = found["result"].first("met"), found["result"].first("rows")
+    return _MET[language].format(
+        share=percent(int(met) / max(int(rows), 1)), met=number(met), all=number(rows),
+        what=plain(described(task.filters)),
+    )  # fmt: skip
 
 
 def _overall_code(task: Task, way: Way, language: Language) -> list[str]:
@@ -227,6 +262,8 @@ _ROWS: Phrase = {
     "zh": "{what}{ends}值是 **{high}**{best}。{ends}的 {n} 筆：",
 }
 _MOST: Phrase = {"en": "highest", "ja": "最大", "zh": "最高"}
+_LATEST: Phrase = {"en": "latest", "ja": "最新", "zh": "最新"}
+_EARLIEST: Phrase = {"en": "earliest", "ja": "最古", "zh": "最早"}
 _LEAST: Phrase = {"en": "lowest", "ja": "最小", "zh": "最低"}
 _HIGH: Phrase = {"en": "highest", "ja": "上位", "zh": "最高"}
 _LOW: Phrase = {"en": "lowest", "ja": "下位", "zh": "最低"}
@@ -284,6 +321,8 @@ def _top_words(task: Task, found: Findings, language: Language) -> str:
     ends = (_LOW if task.lowest else _HIGH)[language]
     first = grid.rows[0]
     superlative = (_LEAST if task.lowest else _MOST)[language]
+    if task.measure and task.measure.temporal:
+        superlative = (_EARLIEST if task.lowest else _LATEST)[language]
     if task.group is None:
         text = _ROWS[language].format(
             n=len(grid.rows), ends=superlative, high=number(first[0]),
@@ -308,6 +347,7 @@ def _labelled(task: Task, grid: Grid, language: Language) -> str:
     """Name the first row by its date, or by the column that tells it from others best."""
     assert task.table is not None
     columns = [c for c in task.table.columns if c.name in grid.header and not c.numeric]
+    columns = [column for column in columns if column != task.measure]
     columns.sort(key=lambda column: (not column.temporal, -column.distinct))
     if not columns or columns[0].distinct < task.table.rows / 20:
         return ""
@@ -406,6 +446,7 @@ def _share_words(task: Task, found: Findings, language: Language) -> str:
 
 
 COMPARE = Recipe(_compare_code, _compare_words)
+FRACTION = Recipe(_fraction_code, _fraction_words)
 TOTAL = Recipe(_overall_code, _overall_words)
 TOP = Recipe(_top_code, _top_words)
 SHARE = Recipe(_share_code, _share_words)

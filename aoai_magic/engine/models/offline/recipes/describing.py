@@ -85,11 +85,17 @@ _NO_GAPS: Phrase = {
 }
 
 
+def _chosen(task: Task) -> str:
+    """Select the columns that were named, if any were."""
+    names = [column.name for column in (*task.measures, task.group, task.second) if column]
+    return f"[{listed(names)}]" if names else ""
+
+
 def _missing_code(task: Task, way: Way, language: Language) -> list[str]:
     draw = way.chart and task.chart not in {"", "none"}
     lines = begin(task, way, "Missing values per column", draw)
     lines += [
-        "gaps = df.isna().sum()",
+        f"gaps = df{_chosen(task)}.isna().sum()",
         'result = pd.DataFrame({"column": gaps.index, "missing": gaps.to_numpy()})',
         'result["share"] = result["missing"] / max(len(df), 1)',
         'result = result[result["missing"] > 0].sort_values("missing", ascending=False)',

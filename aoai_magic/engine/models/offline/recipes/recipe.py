@@ -48,8 +48,12 @@ _LIMITED: Phrase = {
 def ending(task: Task, found: Findings, language: Language) -> str:
     """Say which rows counted, and link the file that was saved."""
     lines = []
-    if task.filters:
-        lines.append(_LIMITED[language].format(plain(described(task.filters))))
+    told = task.filters if task.kind != "fraction" else ()
+    if task.kind == "share":
+        # The value in view is no condition: all others are in the whole.
+        told = tuple(f for f in told if f.operator != "in" or f.column != task.group)
+    if told:
+        lines.append(_LIMITED[language].format(plain(described(told))))
     if "saved" in found:
         name = found["saved"].first("file")
         link = f"[{plain(name)}](sandbox:{FOLDER}/{name})"

@@ -57,7 +57,7 @@ _LINES: Phrase = {
     "zh": "{what}（{first} 至 {last}）；單期最高的是 **{best}**（{high}）。",
 }
 _HEADER: dict[Language, tuple[str, ...]] = {
-    "en": ("first", "last", "change", "peak", "value at peak"),
+    "en": ("first", "last", "change", "peak", "highest"),
     "ja": ("最初", "最後", "変化", "最高の期間", "最高値"),
     "zh": ("第一期", "最後一期", "變化", "最高的期間", "最高值"),
 }
@@ -194,7 +194,9 @@ def _trend_words(task: Task, found: Findings, language: Language) -> str:
         high=number(best[1]),
         worst=worst[0],
         low=number(worst[1]),
-        change=_change(first[1], last[1]),
+        change=_change(first[1], last[1])
+        if task.aggregation in {"sum", "count"}
+        else f"{number(first[1])} → {number(last[1])}",
     )
     rows = found["result"].rows
     if len(rows) < int(found["size"].first("periods")):
