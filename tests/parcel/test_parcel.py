@@ -24,7 +24,11 @@ def test_peek_reads_name_kind_and_size(tmp_path):
     assert peek(path) == Manifest("sales", "pandas.DataFrame", 3, 2)
 
 
-@pytest.mark.parametrize("data", [b"", b"ARROW1\0\0", b"PAR1", os.urandom(4096)])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"ARROW1\0\0", b"PAR1", os.urandom(4096)],
+    ids=["empty", "ipc", "parquet", "noise"],
+)
 def test_peek_gives_none_for_a_file_that_is_no_parcel(tmp_path, data):
     path = tmp_path / "odd.arrow"
     path.write_bytes(data)
