@@ -18,13 +18,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-MOST_BYTES = 512 << 20
-"""Size of a file that is read as a table, at most; also of what it unpacks to."""
+from aoai_magic.decoding import MOST_BYTES, MOST_COLUMNS, decode
 
 MOST_JSON = 64 << 20
 """The same of JSON, whose values take ten times their text in memory."""
-
-MOST_COLUMNS = 20_000
 
 MOST_CELLS = 20_000_000
 """Cells of a sheet or of JSON records, empty ones included."""
@@ -37,7 +34,6 @@ MOST_RATIO = 200
 LIBRARIES = ("pandas", "polars", "pyarrow")
 """Libraries in which tables are given."""
 
-_BATCH_ROWS = 4_096
 _SHEET_ROWS = 1 << 20
 _ISO_DATE = re.compile(
     r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
@@ -186,32 +182,12 @@ def _is_text(dtype: Any) -> bool:
     return bool(pandas.api.types.is_string_dtype(dtype)) and dtype.kind == "O"
 
 
-def _parquet(data: bytes, library: str) -> Frame:
-    parquet = importlib.import_module("pyarrow.parquet")
-    file = parquet.ParquetFile(io.BytesIO(data))
-    return _gathered(file.iter_batches(_BATCH_ROWS), file.schema_arrow, library)
+def _encoded(suffix: str) -> Callable[[bytes, str], Frame]:
+    def read(data: bytes, library: str) -> Frame:
+        table = decode(data, suffix)
+        return None if table is None else _from_arrow(table, library)
 
-
-def _feather(data: bytes, library: str) -> Frame:
-    arrow = importlib.import_module("pyarrow")
-    with arrow.ipc.open_file(arrow.BufferReader(data)) as file:
-        batches = map(file.get_batch, range(file.num_record_batches))
-        return _gathered(batches, file.schema, library)
-
-
-def _gathered(batches: Iterable[Any], schema: Any, library: str) -> Frame:
-    """Join batches as long as they stay in bounds: a page of some bytes may hold millions."""
-    import pyarrow as pa
-
-    if len(schema) > MOST_COLUMNS:
-        return None
-    taken, size = [], 0
-    for batch in batches:
-        size += batch.nbytes
-        if size > MOST_BYTES:
-            return None
-        taken.append(batch)
-    return _from_arrow(pa.Table.from_batches(taken, schema), library)
+    return read
 
 
 def _from_arrow(table: Any, library: str) -> Frame:
@@ -336,11 +312,11 @@ def _module(name: str) -> Any:
 _READERS: Mapping[str, Callable[[bytes, str], Frame]] = {
     ".csv": _separated(","),
     ".tsv": _separated("\t"),
-    ".parquet": _parquet,
+    ".parquet": _encoded(".parquet"),
     ".xlsx": _workbook,
     ".json": _records,
     ".jsonl": _lines,
     ".ndjson": _lines,
-    ".feather": _feather,
-    ".arrow": _feather,
+    ".feather": _encoded(".feather"),
+    ".arrow": _encoded(".arrow"),
 }
