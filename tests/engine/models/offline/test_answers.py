@@ -150,7 +150,7 @@ async def test_a_column_that_is_not_there_is_named(notebook, birds, prompt, name
     notebook.attach(birds=birds)
     turn = await notebook.ask(prompt)
     assert name in turn.text
-    assert all(column.replace("_", "_") in turn.text for column in birds.columns)
+    assert all(column in turn.text for column in birds.columns)
     assert turn.figures == []
 
 
@@ -269,3 +269,18 @@ async def test_punctuation_of_the_language(notebook, birds):
     ]:
         turn = await notebook.ask(prompt)
         assert not re.search(r"[\u3041-\u9fff*][(),:;]|[(),:;][\u3041-\u9fff]", turn.text)
+
+
+@pytest.mark.parametrize(("words", "read"), [("JSON", pd.read_json), ("Parquet", pd.read_parquet)])
+async def test_a_series_is_saved_in_any_format(notebook, sales, words, read):
+    notebook.attach(sales=sales)
+    turn = await notebook.ask(f"Save monthly revenue by region as {words}")
+    (path,) = (p for p in notebook.folder.iterdir() if p.suffix != ".arrow")
+    assert (len(read(path)), len(turn.codes)) == (24, 2)
+
+
+async def test_several_measures_are_answered_one_by_one(notebook, birds):
+    notebook.attach(birds=birds)
+    turn = await notebook.ask("average body mass and flipper length by species")
+    means = birds.groupby("species")[["body_mass_g", "flipper_length_mm"]].mean()
+    assert all(number(value) in turn.text for value in means.to_numpy().ravel())

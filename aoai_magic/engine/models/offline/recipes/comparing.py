@@ -376,6 +376,7 @@ _FOCUS: Phrase = {
     "ja": "{what}に占める **{best}** の割合は {high} です。",
     "zh": "**{best}** 占{what}的 {high}。",
 }
+_ROWS_BY: Phrase = {"en": "rows by {}", "ja": "{}別の件数", "zh": "各{}筆數"}
 _WHOLE: Phrase = {"en": "share of {}", "ja": "{}の構成比", "zh": "{}占比"}
 
 
@@ -394,7 +395,8 @@ def _share_code(task: Task, way: Way, language: Language) -> list[str]:
     assert task.group is not None
     value, group = value_name(task), task.group.name
     draw = drawing(task, way)
-    title = _WHOLE[language].format(by(task, language))
+    whole = _ROWS_BY[language].format(group) if _counts(task) else by(task, language)
+    title = _WHOLE[language].format(whole)
     lines = begin(task, way, title, draw)
     lines += [
         f"result = {aggregated(task, literal(group))}.sort_values(ascending=False)",

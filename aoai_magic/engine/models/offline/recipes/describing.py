@@ -25,6 +25,11 @@ _HEADER: dict[Language, tuple[str, ...]] = {
     "ja": ("列", "型", "欠損", "種類", "値"),
     "zh": ("欄位", "型別", "缺失", "相異值", "值"),
 }
+_FIGURES: dict[Language, tuple[str, ...]] = {
+    "en": ("column", "mean", "std", "min", "median", "max"),
+    "ja": ("列", "平均", "標準偏差", "最小", "中央値", "最大"),
+    "zh": ("欄位", "平均", "標準差", "最小", "中位數", "最大"),
+}
 _MOST_COLUMNS = 30
 
 
@@ -60,14 +65,23 @@ def _overview_words(task: Task, found: Findings, language: Language) -> str:
     columns = [_line(column) for column in task.table.columns[:_MOST_COLUMNS]]
     parts = [text, _COLUMNS[language], markdown(_HEADER[language], columns)]
     if "numbers" in found:
-        parts += [_NUMBERS[language], markdown(found["numbers"].header, found["numbers"].rows)]
+        parts += [_NUMBERS[language], markdown(_FIGURES[language], found["numbers"].rows)]
     return "\n\n".join(parts)
 
 
 def _line(column: Column) -> tuple[str, ...]:
-    values = f"{column.low} … {column.high}" if column.low else ", ".join(column.values[:4])
+    values = (
+        f"{_bound(column.low)} … {_bound(column.high)}"
+        if column.low
+        else ", ".join(column.values[:4])
+    )
     values = values.replace(" 00:00:00", "")
     return column.name, column.kind, str(column.nulls), str(column.distinct), values
+
+
+def _bound(text: str) -> str:
+    """Write an end of a range: "2700.0" as "2700", a date as it is."""
+    return text.removesuffix(".0")
 
 
 _GAPS: Phrase = {

@@ -102,6 +102,9 @@ def _trend_code(task: Task, way: Way, language: Language) -> list[str]:
     else:
         lines += _table_code(task)
         lines += _many_lines(task, language, what) if draw else []
+    if task.save:
+        # JSON and Parquet have no periods.
+        lines.append('result = result.assign(period=result["period"].astype(str))')
     return lines + save(task, way, language, [value, "over", "time"])
 
 
@@ -156,7 +159,8 @@ def _one_line(task: Task, language: Language, what: str) -> list[str]:
         "fig, ax = plt.subplots(figsize=(9, 4.5))",
         *([] if task.chart == "bar" else ['when = result["period"].dt.to_timestamp()']),
         draw,
-        "fig.autofmt_xdate()",
+        f"if len(result) > {_MOST_LINES}:",
+        "    fig.autofmt_xdate()",
         *finish(titled(what, task), y=quantity(task, language), grid="y"),
     ]
 
