@@ -85,3 +85,38 @@ def _read(session, name, folder):
     with session.open(f"back/{name}.arrow") as file:
         path.write_bytes(file.read())
     return parcel.unpack(path)
+
+
+LOOK = """
+import json, numpy, scipy.sparse, xarray
+from PIL import Image
+assert grid.dims == ("y", "x") and grid.sel(x=20).values.tolist() == [1.0, 4.0], grid
+assert scipy.sparse.issparse(matrix) and matrix.toarray().tolist() == [[0, 2], [0, 0]]
+assert cube.shape == (2, 3, 4) and cube.dtype == "int16"
+assert Image.open("/mnt/data/picture.png").getpixel((0, 0)) == (255, 0, 0)
+assert json.load(open("/mnt/data/figure.json"))["data"][0]["y"] == [1, 2]
+assert json.load(open("/mnt/data/chart.json"))["mark"]["type"] == "bar"
+print("all there")
+"""
+
+
+async def test_arrays_pictures_and_figures_arrive(session, tmp_path):
+    scipy, xarray = pytest.importorskip("scipy.sparse"), pytest.importorskip("xarray")
+    figures, altair = pytest.importorskip("plotly.graph_objects"), pytest.importorskip("altair")
+    image = pytest.importorskip("PIL.Image")
+    values = {
+        "grid": xarray.DataArray(
+            np.arange(6.0).reshape(2, 3), dims=("y", "x"), coords={"x": [10, 20, 30]}
+        ),
+        "matrix": scipy.csr_matrix([[0, 2], [0, 0]]),
+        "cube": np.zeros((2, 3, 4), "int16"),
+        "picture": image.new("RGB", (2, 2), "red"),
+        "figure": figures.Figure(figures.Scatter(y=[1, 2])),
+        "chart": altair.Chart(pd.DataFrame({"a": [1]})).mark_bar().encode(x="a"),
+    }
+    for item in resolve(list(values), "", values, tmp_path, folder=tmp_path / "packed"):
+        await session.put(item.filename, item.path)
+
+    events = [event async for event in session.run(LOOK)]
+
+    assert [event.traceback for event in events if isinstance(event, Error)] == []
