@@ -28,8 +28,8 @@ def column_facts(name, column):
     values = "; ".join(value for value in values if len(value) <= 40 and ";" not in value)
     if column.dtype.kind in "iufM" and len(present):
         values = f"{present.min()} … {present.max()}".replace(" 00:00:00", "")
-    names = ["column", "type", "missing", "distinct", "values"]
-    return dict(zip(names, [name, kind, column.isna().sum(), len(counts), values]))
+    facts = {"column": name, "type": kind, "missing": len(column) - len(present)}
+    return {**facts, "distinct": len(counts), "values": values}
 
 
 def look(name, table, **facts):
@@ -38,8 +38,8 @@ def look(name, table, **facts):
         frame, facts["index"] = frame.reset_index(allow_duplicates=True), "reset"
     if frame.columns.has_duplicates or not all(isinstance(n, str) for n in frame.columns):
         facts["names"] = "made unique texts"
-    facts = {"name": name, "rows": len(frame), "columns": frame.shape[1], **facts}
-    print_table("table", pd.DataFrame([facts]))
+    size = {"name": name, "rows": len(frame), "columns": frame.shape[1]}
+    print_table("table", pd.DataFrame([{**size, **facts}]))
     print_table("columns", pd.DataFrame([column_facts(*item) for item in frame.items()]))
 
 """

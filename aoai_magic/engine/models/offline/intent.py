@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
 from . import algebra, vocabulary
 from .clauses import clauses
-from .columns import Mention, mentions, words_of
-from .filters import Filter, compares_years, find_filters
+from .columns import mentions, words_of
+from .filters import Filter
 from .language import HAN_NUMBER, NUMBER_WORD, count
+from .reading import MOST_GROUPS, Reading, read_clause
 from .schema import Column, Table
 from .task import Task
 from .unknown import unknown_column
-
-_MOST_GROUPS = 50
-"""A number with more distinct values than that is no group."""
-
-_SURE = 3
-"""Score from which a mention is surely the column's name."""
 
 _WITHOUT_MEASURE = {"overview", "missing", "count", "convert", "list", "fraction"}
 
@@ -34,7 +28,6 @@ _NUMBERS = [
     rf"([\d０-９]+|{HAN_NUMBER})\s*(?:件|名|位|社|人|個|大|つ|匹|頭|羽|隻|筆|種|家|項|天|日間|行)",
     rf"([\d０-９]+|{HAN_NUMBER})\s*日(?!\d|\s*[年月日])(?=を|の|が|は|$)",
 ]
-_AND = re.compile(r"\s*(and|と|和|與|及|、|&)\s*")
 _DATA = re.compile(
     r"\b(data|file|table|dataset|frame|everything)\b|データ|ファイル|資料|檔案|數據|全部",
     re.IGNORECASE,
@@ -51,133 +44,6 @@ _FILELESS = {"overview", "convert", "help", "nothing"}
 """Kinds whose result is no table to save."""
 
 _FILE = re.compile(r"([\w-]+)\.(csv|tsv|xlsx|json|parquet)\b", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One clause, and all that was found in it."""
-
-    text: str
-    table: Table
-    named: list[Mention]
-    filters: list[Filter]
-
-    @cached_property
-    def words(self) -> str:
-        """The text without names of columns, which may be words of other meaning too."""
-        text = self.text
-        for mention in self.named:
-            if mention.score >= _SURE:
-                blank = "◯" * (mention.end - mention.start)
-                text = text[: mention.start] + blank + text[mention.end :]
-        return text
-
-    @cached_property
-    def kinds(self) -> list[str]:
-        """What the words may mean, the likeliest first."""
-        return [k for k, words in vocabulary.KINDS.items() if words.search(self.words)]
-
-    @cached_property
-    def frequency(self) -> str:
-        """The frequency that is asked for, or ``""``."""
-        found = vocabulary.first(self.words, vocabulary.FREQUENCIES)
-        yearly = any(m.column.yearly and self._divides(m) for m in self.named)
-        yearly = yearly or compares_years(self.text)
-        return found or ("Y" if yearly and self.date else "")
-
-    @cached_property
-    def aggregation(self) -> str:
-        """The aggregation that is asked for, or ``""``."""
-        return vocabulary.first(self.words, vocabulary.AGGREGATIONS) or ""
-
-    @cached_property
-    def chart(self) -> str:
-        """The chart that is asked for, or ``""``."""
-        return vocabulary.first(self.words, vocabulary.CHARTS) or ""
-
-    @cached_property
-    def measures(self) -> list[Column]:
-        """The numeric columns that are named; those with a condition only if no others are."""
-        limited = {f.column for f in self.filters}
-        found = [m.column for m in self.named if m.column.numeric and m != self._grouping]
-        found = [column for column in found if not column.identifying]
-        if not found and vocabulary.ALL_NUMBERS.search(self.text):
-            found = self.table.numbers
-        return [column for column in found if column not in limited] or found
-
-    @cached_property
-    def group(self) -> Column | None:
-        """The column whose values are compared."""
-        if self._grouping:
-            return (self._beside or self._grouping).column
-        for condition in self.filters:
-            # "Asia and Europe" are there to be compared, "Asia" alone is a condition.
-            if condition.operator == "in" and len(condition.value) > 1:  # type: ignore[arg-type]
-                return condition.column
-        limited = {f.column for f in self.filters}
-        named = [m.column for m in self.named if m.column not in limited]
-        plain = [c for c in named if c.categorical]
-        rows = self.table.rows
-        plain += [c for c in named if c.identifying and not c.yearly and c.distinct < rows]
-        return plain[0] if plain else None
-
-    @cached_property
-    def second(self) -> Column | None:
-        """The column that divides the groups further: "by region and product"."""
-        if self._grouping is None:
-            return None
-        if self._beside:
-            return self._grouping.column
-        for condition in self.filters:
-            several = isinstance(condition.value, tuple) and len(condition.value) > 1
-            if several and condition.operator == "in" and condition.column != self.group:
-                return condition.column
-        if "top" in self.kinds and self._grouping.column.categorical:
-            others = [m.column for m in self.named if m != self._grouping]
-            return next((column for column in others if column.categorical), None)
-        later = [m.column for m in self.named if m.start > self._grouping.start]
-        return next((column for column in later if column.categorical), None)
-
-    @cached_property
-    def grouped(self) -> bool:
-        """Whether "per" or "by" stands at a column."""
-        return self._grouping is not None
-
-    @cached_property
-    def _beside(self) -> Mention | None:
-        """The column that stands before the grouping one: "地域と商品ごと"."""
-        place = self._grouping
-        for mention in self.named:
-            joint = self.text[mention.end : place.start] if place else ""
-            if mention.column.categorical and _AND.fullmatch(joint):
-                return mention
-        return None
-
-    @cached_property
-    def _grouping(self) -> Mention | None:
-        return next((m for m in self.named if self._is_grouping(m)), None)
-
-    def _is_grouping(self, mention: Mention) -> bool:
-        column = mention.column
-        few = column.distinct <= _MOST_GROUPS
-        if column.temporal or column.yearly:
-            return False  # it says when, and divides by its period
-        if not (column.categorical or column.identifying or few):
-            return False
-        if column.numeric and not column.identifying and {"top", "correlate"} & set(self.kinds):
-            return False
-        return self._divides(mention)
-
-    def _divides(self, mention: Mention) -> bool:
-        """Whether "per" or the like stands at a column."""
-        before, after = self.text[: mention.start], self.text[mention.end :]
-        return bool(vocabulary.GROUPING.search(before) or vocabulary.GROUPED.match(after))
-
-    @cached_property
-    def date(self) -> Column | None:
-        """The column that says when: the one that is named, or the first."""
-        named = [m.column for m in self.named if m.column in self.table.dates]
-        return next(iter([*named, *self.table.dates]), None)
 
 
 def needs_data(prompt: str, names: Collection[str] = ()) -> bool:
@@ -251,7 +117,7 @@ def _read(clause: str, tables: Sequence[Table], before: Task | None, fresh: bool
         return Task("help", text=clause)
     if not tables:
         return Task("nothing" if vocabulary.first(clause, vocabulary.KINDS) else "help")
-    reading = _reading(clause, _table(clause, tables, before))
+    reading = read_clause(clause, _table(clause, tables, before))
     kind = next((k for k in reading.kinds if _FEASIBLE.get(k, _always)(reading)), None)
     if kind == "join" and len(tables) > 1:
         return _join(reading, tables)
@@ -282,17 +148,6 @@ def _speaks_of_data(reading: Reading) -> bool:
     short = len(reading.text.split()) <= _SHORT
     told = [reading.measures, reading.group, reading.filters]
     return any(told[:2]) and (short or sum(map(bool, told)) > 1)
-
-
-def _reading(clause: str, table: Table) -> Reading:
-    named = mentions(clause, table)
-    if vocabulary.KINDS["count"].search(clause):
-        # What is counted is rather a value of the data than another word for a column.
-        values = {v.lower() for column in table.columns for v in column.values}
-        named = [
-            m for m in named if m.score > _SURE or clause[m.start : m.end].lower() not in values
-        ]
-    return Reading(clause, table, named, find_filters(clause, table, named))
 
 
 def _table(clause: str, tables: Sequence[Table], before: Task | None) -> Table:
@@ -560,7 +415,7 @@ def _group(reading: Reading, kind: str) -> Column | None:
     if kind == "share" and named:
         return named[0]
     if kind in {"compare", "share"} or (kind == "growth" and vocabulary.WHICH.search(reading.text)):
-        return next((c for c in reading.table.categories if 1 < c.distinct <= _MOST_GROUPS), None)
+        return next((c for c in reading.table.categories if 1 < c.distinct <= MOST_GROUPS), None)
     return None
 
 
