@@ -219,7 +219,7 @@ def _json(value: Any) -> bytes:
     except (TypeError, ValueError, RecursionError) as error:
         raise AttachError(
             f"A {type(value).__name__} travels as JSON, and this one holds what JSON cannot "
-            f"({error}); attach its parts, each as a variable of its own, or make a DataFrame of it."
+            f"({error}); attach its parts, each as its own variable, or make a DataFrame of it."
         ) from error
 
 
