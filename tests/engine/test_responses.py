@@ -19,6 +19,10 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 from serving import TOKEN, serving, write_script
 
+pytestmark = pytest.mark.skipif(
+    not hasattr(OpenAI, "containers"), reason="this openai SDK knows no code interpreter yet"
+)
+
 AUTO = {"type": "code_interpreter", "container": {"type": "auto"}}
 OUTPUTS = ["code_interpreter_call.outputs"]
 WEATHER = {

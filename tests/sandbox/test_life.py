@@ -73,8 +73,18 @@ def test_everything_dies_with_a_killed_host(level, tmp_path):
     assert wait_until_gone(tree) == []
 
 
+OTHERS: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def other_zygotes():
+    """Leave out the zygotes of engines that other tests keep in this process."""
+    OTHERS.clear()
+    OTHERS.update(zygote.pid for zygote in zygotes(os.getpid()))
+
+
 def zygotes(pid: int) -> list[psutil.Process]:
-    children = psutil.Process(pid).children()
+    children = [child for child in psutil.Process(pid).children() if child.pid not in OTHERS]
     return [child for child in children if "zygote.main" in " ".join(child.cmdline())]
 
 

@@ -284,3 +284,20 @@ async def test_several_measures_are_answered_one_by_one(notebook, birds):
     turn = await notebook.ask("average body mass and flipper length by species")
     means = birds.groupby("species")[["body_mass_g", "flipper_length_mm"]].mean()
     assert all(number(value) in turn.text for value in means.to_numpy().ravel())
+
+
+async def test_the_best_of_a_group_is_found_among_all(notebook, sales):
+    notebook.attach(sales=sales)
+    turn = await notebook.ask("Which customer has the highest revenue in each region?")
+    best = sales.pivot_table(index="region", columns="customer", values="revenue", aggfunc="sum")
+    for region, customer in best.idxmax(axis=1).items():
+        assert re.search(rf"\| {region} \|.*\| {customer} \|\n", turn.text + "\n")
+    turn = await notebook.ask("Top three customers per region")
+    assert "I can't do that offline" in turn.text
+
+
+async def test_a_number_of_rows_is_no_sum(notebook, sales):
+    notebook.attach(sales=sales)
+    turn = await notebook.ask("total number of orders per month")
+    months = sales.groupby(sales.order_date.dt.to_period("M")).size()
+    assert f"highest in **{months.idxmax()}** ({months.max()})" in turn.text
