@@ -197,6 +197,9 @@ def _settled(kind: str | None, reading: Reading) -> str:
     """Give the recipe for what the words and the columns say together."""
     if kind == "top" and reading.frequency and not reading.group and reading.date:
         return "trend"
+    several = (_number(reading.text) or 1) > 1
+    if kind == "top" and reading.grouped and reading.second and several:
+        return "help"  # the first ones of every group
     ordered = vocabulary.SORTED.search(reading.text) and not _number(reading.text)
     if kind == "top" and reading.grouped and (reading.second or ordered):
         return "compare"

@@ -122,7 +122,9 @@ class Reading:
 
     @cached_property
     def _grouping(self) -> Mention | None:
-        return next((m for m in self.named if self._is_grouping(m)), None)
+        found = [m for m in self.named if self._is_grouping(m)]
+        # "Which customer is best in each region": the regions divide.
+        return next(iter(reversed(found) if "top" in self.kinds else found), None)
 
     def _is_grouping(self, mention: Mention) -> bool:
         column = mention.column

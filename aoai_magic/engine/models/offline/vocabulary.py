@@ -130,13 +130,13 @@ FREQUENCIES: Mapping[str, re.Pattern[str]] = {
 }
 
 AGGREGATIONS: Mapping[str, re.Pattern[str]] = {
-    "mean": _any(r"\b(average|mean|avg|typical)\b", r"平均|均值"),
-    "median": _any(r"\bmedian\b", r"中央値|中位數|中位数"),
-    "sum": _any(r"\b(total|sum|overall)\b", r"合計|総計|総額|總和|總計|總額|加總|總|总"),
     "count": _any(
         r"\b(count|number of|how many)\b",
         r"件数|何件|何人|いくつ|回数|人数|注文数|筆數|次數|人數|訂單數|幾筆|幾個|多少(筆|個|人|位)",
     ),
+    "mean": _any(r"\b(average|mean|avg|typical)\b", r"平均|均值"),
+    "median": _any(r"\bmedian\b", r"中央値|中位數|中位数"),
+    "sum": _any(r"\b(total|sum|overall)\b", r"合計|総計|総額|總和|總計|總額|加總|總|总"),
     "max": _any(r"\b(maximum|max)\b", r"最大値|最大值"),
     "min": _any(r"\b(minimum|min)\b", r"最小値|最小值"),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from ..filters import Filter
@@ -114,11 +113,14 @@ def _crossed_code(task: Task, way: Way, language: Language) -> list[str]:
     keys = listed([group, second])
     lines = begin(task, way, title, draw)
     lines += [
-        f"table = {aggregated(task, keys)}.unstack()",
-        "table = table[table.sum().nlargest(8).index].head(20)",
+        f"table = {aggregated(task, keys)}.unstack().head({_MOST_SHOWN})",
+        "table.columns = [str(name) for name in table.columns]",
+        'best = pd.DataFrame({"best": table.idxmax(axis=1).tolist()})',
+        f"table = table[table.sum().nlargest({_MOST_UPRIGHT}).index]",
         "result = table.reset_index()",
         "",
         *show("result", "result"),
+        *show("best", "best"),
     ]
     if draw:
         lines += [
@@ -166,13 +168,9 @@ def _crossed_words(task: Task, found: Findings, language: Language) -> str:
     if len(grid.rows) == 1 or len(grid.header) < 3:
         return f"{text}\n\n{markdown(grid.header, grid.rows)}"
     header = (*grid.header, _MOST[language])
-    return f"{text}\n\n{markdown(header, [(*row, _best(grid.header, row)) for row in grid.rows])}"
-
-
-def _best(header: Sequence[str], row: Sequence[str]) -> str:
-    """Name the column with the highest value of a row."""
-    pairs = [(float(v), n) for n, v in zip(header[1:], row[1:], strict=True) if v]
-    return max(pairs, default=(0.0, ""))[1]
+    best = found["best"].column("best")
+    rows = [(*row, name) for row, name in zip(grid.rows, best, strict=True)]
+    return f"{text}\n\n{markdown(header, rows)}"
 
 
 _MET: Phrase = {
