@@ -6,10 +6,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from . import __version__
 from .errors import AssistantError, SettingsError
+from .sandbox.session import Limits
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(given: argparse.Namespace) -> int:
     """Serve the engine until it is told to end."""
-    from .engine.config import EngineConfig
+    from .engine.config import Bounds, EngineConfig
     from .engine.models.base import ModelError
     from .engine.registry import SpecError
     from .engine.server import serve as serve_engine
@@ -39,6 +41,8 @@ def serve(given: argparse.Namespace) -> int:
         token=_token(given.token_file),
         lenient=given.lenient or _switch("AOAI_MAGIC_LENIENT"),
         request_models=_switch("AOAI_MAGIC_REQUEST_MODELS"),
+        bounds=Bounds(upload=_upload_bytes()),
+        limits=_limits(),
     )
     try:
         serve_engine(config)
@@ -115,6 +119,30 @@ def _token(file: str | None) -> str | None:
     if not token:
         raise SettingsError(f"The token file {file} is empty; write the token into it.")
     return token
+
+
+def _upload_bytes() -> int:
+    """Give the largest upload, in bytes; the API's own rule is 512 MiB."""
+    return _number("AOAI_MAGIC_UPLOAD_BYTES", 512 << 20)
+
+
+def _limits() -> Limits:
+    """Give the bounds of a session; what may be uploaded must also fit into it."""
+    usual = Limits()
+    upload = _upload_bytes()
+    return replace(
+        usual,
+        memory=_number("AOAI_MAGIC_SESSION_MEMORY", usual.memory),
+        disk=max(usual.disk, 2 * upload),
+        file=max(usual.file, upload),
+    )
+
+
+def _number(name: str, usual: int) -> int:
+    text = os.environ.get(name, "")
+    if text and not text.isdecimal():
+        raise SettingsError(f"{name} is {text!r}, but must be a number of bytes.")
+    return int(text) if text else usual
 
 
 def _switch(name: str) -> bool:

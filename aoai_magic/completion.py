@@ -90,7 +90,9 @@ def _variables(fragment: str, state: Assistant, mark: str = "") -> list[SimpleCo
             continue
         described = attachable(value)
         if described:
-            found.append(SimpleCompletion(f"{mark}{name}", type=described))
+            # The completer cuts a type at its first space; these are not to be seen.
+            kind = described.replace(" ", "\u00a0")
+            found.append(SimpleCompletion(f"{mark}{name}", type=kind))
     return found
 
 

@@ -170,7 +170,8 @@ def _numbers(series: Any) -> Encoded:
 
     values = series.to_numpy()
     # numpy writes the shortest text that reads as the same number of that width.
-    texts = values.astype(str) if values.dtype.kind in "fc" else np.char.mod("%s", values)
+    with np.errstate(invalid="ignore"):  # numpy 1.23 warns of NaN, which it writes rightly
+        texts = values.astype(str) if values.dtype.kind in "fc" else np.char.mod("%s", values)
     return texts.tolist(), {"k": "number", "dtype": str(values.dtype)}
 
 

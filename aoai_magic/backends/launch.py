@@ -17,6 +17,12 @@ from pathlib import Path
 
 from ..errors import EngineError
 
+OURS = {"AOAI_MAGIC_LIFELINE": "stdin", "AOAI_MAGIC_REQUEST_MODELS": "1"}
+"""What tells an engine that it belongs to a kernel."""
+
+UPLOADS = {"AOAI_MAGIC_UPLOAD_BYTES": str(4 << 30)}
+"""Bytes; on the user's own machine a frame may be larger than the API's rule for files."""
+
 START_SECONDS = 60.0
 """How long an engine may take until it says that it is ready."""
 
@@ -154,7 +160,7 @@ def _spawn(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env={**environ, "AOAI_MAGIC_LIFELINE": "stdin", "AOAI_MAGIC_REQUEST_MODELS": "1"},
+            env={**UPLOADS, **environ, **OURS},
             # A session of its own: the kernel's Ctrl-C is not meant for the engine.
             start_new_session=True,
         )

@@ -2,6 +2,7 @@
 
 import time
 
+import openai
 import pytest
 from openai import AsyncAzureOpenAI
 from serving import TOKEN, serving, serving_app
@@ -17,6 +18,10 @@ from aoai_magic.backends.connect import Endpoint, client
 from aoai_magic.doctor import examine
 from aoai_magic.errors import ServiceError
 from aoai_magic.settings import Settings, Target
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(openai.AsyncOpenAI, "containers"), reason="this openai SDK knows no containers"
+)
 
 ENDPOINT = "https://res.openai.azure.com"
 

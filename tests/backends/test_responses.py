@@ -20,6 +20,10 @@ from aoai_magic.conversation import Stop, follow
 from aoai_magic.engine.config import Bounds
 from aoai_magic.options import from_keywords
 
+pytestmark = pytest.mark.skipif(
+    not hasattr(openai.AsyncOpenAI, "containers"), reason="this openai SDK knows no containers"
+)
+
 SALES = pd.DataFrame(
     {
         "region": pd.Categorical(["North", "South"] * 2, ["South", "North", "West"]),
