@@ -50,6 +50,8 @@ for line in sys.stdin:
             warnings.filterwarnings("ignore", category=DeprecationWarning, module=module)
         # Charts of the session find a font by themselves; here there may be none.
         warnings.filterwarnings("ignore", message="Glyph")
+        # numpy 1.24 says so inside pandas' own to_csv of a column with gaps.
+        warnings.filterwarnings("ignore", message="invalid value encountered in cast")
         builtins.__import__ = importing
         try:
             exec(compile(job["code"], "cell", "exec"), space)
