@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping, S
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import meter
 from . import settings as settings_
@@ -111,8 +111,8 @@ class Assistant:
                 print(job.plan(Path(folder)))  # noqa: T201 - what the user asked to read
                 return None
             job.confirm()
-            view, attachments = await job.done(Path(folder))
-        return self._kept(view, job, attachments)
+            ended = await job.done(Path(folder))
+        return self._kept(ended, job)
 
     def ask_now(
         self, prompt: str, options: Options, data: Mapping[str, Any] | None = None
@@ -145,10 +145,11 @@ class Assistant:
         target = settings_.resolve_target(settings)
         return _Job(self, text.strip("\n"), options, data, settings, target)
 
-    def _kept(self, view: View, job: _Job, attachments: Sequence[Attachment]) -> Turn:
-        for item in attachments:
+    def _kept(self, ended: _Ended, job: _Job) -> Turn:
+        view = ended.view
+        for item in ended.attachments:
             self._inputs[item.filename] = _input(item)
-        library = _library(attachments)
+        library = _library(ended.attachments)
         turn = Turn(view, library=library, inputs=dict(self._inputs))
         self.turns.append(turn)
         self.namespace["_assistant"] = turn
@@ -159,7 +160,17 @@ class Assistant:
         elif turn.status != "completed" and not job.options.no_raise:
             kind = TurnInterrupted if turn.status == "interrupted" else TurnError
             raise kind(turn.error or f"The turn ended as {turn.status}.", turn)
+        if ended.trouble:
+            raise ended.trouble
         return turn
+
+
+class _Ended(NamedTuple):
+    """What came of a job; ``trouble`` is why it could not be saved where it should be."""
+
+    view: View
+    attachments: Sequence[Attachment]
+    trouble: AssistantError | None
 
 
 @dataclass(frozen=True)
@@ -200,15 +211,27 @@ class _Job:
             folder=folder,
         )
 
-    async def done(self, folder: Path) -> tuple[View, list[Attachment]]:
-        """Attach, send, follow and show; give the view at the end and what was attached."""
+    async def done(self, folder: Path) -> _Ended:
+        """Attach, send, follow, save and show."""
         ready = Metered(self._ready(folder))
         stop = self.assistant._stop = Stop()
         screen = _Screen(self.settings.display, stop, ready)
         with interrupts(stop):
             view = await follow(self._events(ready), screen.show, stop, self.settings.timeout)
+        # Saved before the last look, which then links to the files.
+        view, trouble = self._saved(view)
         screen.close(view)
-        return view, ready.result[1] if ready.done else []
+        return _Ended(view, ready.result[1] if ready.done else [], trouble)
+
+    def _saved(self, view: View) -> tuple[View, AssistantError | None]:
+        from .saving import save
+
+        if self.options.save is None:
+            return view, None
+        try:
+            return save(view, self.options.save, overwrite=self.options.overwrite), None
+        except AssistantError as error:
+            return view, error
 
     async def _events(self, ready: Metered[Ready]) -> AsyncGenerator[Event, None]:
         """Yield the whole turn's events, from the reading of the data on."""

@@ -116,6 +116,23 @@ def test_a_failed_turn_stops_a_headless_run(run):
         run("%%assistant\nBreak, please.")
 
 
+def test_what_came_back_is_saved_and_linked_but_never_over_a_file(run, tmp_path):
+    notebook = run(
+        "%%assistant sales --save results\nPlot it.",
+        "%%assistant --save results\nPlot it.",
+        "print(_assistant.status, len(_assistant.files))",
+        "%%assistant --save results --overwrite\nPlot it.",
+        allow_errors=True,
+    )
+    listed = [o.data.get("text/markdown", "") for o in notebook.cells[1].outputs if "data" in o]
+    assert any("(results/out.csv)" in text for text in listed)
+    assert (tmp_path / "results" / "out.csv").read_text().startswith("region,revenue,day")
+    ((name, text, _),) = errors(notebook.cells[2])
+    assert (name, "--overwrite" in text) == ("AssistantError", True)
+    assert printed(notebook.cells[3]) == "completed 1\n"
+    assert errors(notebook.cells[4]) == []
+
+
 def test_nothing_shows_that_the_kernel_ran_a_widget(run):
     notebook = run("%%assistant sales\nPlot it.", "import sys; print('ipywidgets' in sys.modules)")
     assert printed(notebook.cells[2]) == "False\n"
