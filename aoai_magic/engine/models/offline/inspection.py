@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from .printing import PRINTER, Grid, read_tables
 from .schema import Column, Kind, Table
 
-OPENING = "# Look at what is there: every table, column by column."
+OPENING = "# Look at what is there: every table, column by column"
 
 SUFFIXES = (".arrow", ".csv", ".feather", ".json", ".jsonl", ".parquet", ".tsv", ".xls", ".xlsx")
 """Files that hold tables."""
