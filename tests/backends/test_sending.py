@@ -91,7 +91,7 @@ async def test_a_stopped_upload_leaves_nothing(backend, question, there, monkeyp
     await backend.cleanup()
 
 
-async def test_what_was_sent_whole_when_the_stop_came_can_be_taken_back(
+async def test_what_is_there_after_a_late_stop_is_known_and_can_be_taken_back(
     backend, question, there, monkeypatch
 ):
     monkeypatch.setattr(meter, "PATIENCE", 0.0)
@@ -105,7 +105,8 @@ async def test_what_was_sent_whole_when_the_stop_came_can_be_taken_back(
     view = await follow(backend.turn(question(large=LARGE)), show, stop)
 
     assert view.status == "interrupted"
-    assert there() == [entry.name + ".bin" for entry in backend.ledger.entries()] == ["large.bin"]
+    # Whether the last bytes made it is the network's affair; that we know of it is ours.
+    assert there() == [entry.name + ".bin" for entry in backend.ledger.entries()]
     await backend.cleanup()
     assert there() == []
 
