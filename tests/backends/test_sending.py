@@ -91,6 +91,19 @@ async def test_a_stopped_upload_leaves_nothing(backend, question, there, monkeyp
     await backend.cleanup()
 
 
+async def test_what_was_sent_whole_when_the_stop_came_can_be_taken_back(backend, question, there):
+    stop = Stop()
+    # The thread is known only after the file is there.
+    view = await follow(
+        backend.turn(question(large=LARGE)), lambda view: stop() if view.thread else None, stop
+    )
+
+    assert view.status == "interrupted"
+    assert there() == [entry.name + ".bin" for entry in backend.ledger.entries()] == ["large.bin"]
+    await backend.cleanup()
+    assert there() == []
+
+
 async def test_what_is_there_after_a_late_stop_is_known_and_can_be_taken_back(
     backend, question, there, monkeypatch
 ):
