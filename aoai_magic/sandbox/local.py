@@ -11,9 +11,9 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from . import ladder, probe
 from .cell import Cell
@@ -24,6 +24,8 @@ from .nursery import PRELOAD, Nursery
 from .plan import Plan
 from .session import Ended, Event, FileInfo, Isolation, Limits, Sandbox, SandboxError, Stream
 from .watchdog import Watchdog
+
+T = TypeVar("T")
 
 _SESSIONS_OF_A_ZYGOTE = 500
 _SECONDS_OF_A_ZYGOTE = 6 * 3600.0
@@ -99,6 +101,9 @@ class LocalSession:
         SandboxError
             When there is no room for one, or the session was discarded.
         """
+        return await _whole(self._wake())
+
+    async def _wake(self) -> Interpreter:
         async with self._waking:
             if self._discarded:
                 raise SandboxError(f"The session {self.key!r} was discarded; open it again.")
@@ -171,7 +176,7 @@ class LocalSession:
 
     async def put_away(self, reason: str) -> None:
         """End the interpreter once no cell runs, and remember why, for the next cell."""
-        async with self._lock:
+        async with self._lock, self._waking:
             await self._end(reason)
 
     async def _end(self, reason: str) -> None:
@@ -231,6 +236,9 @@ class LocalSandbox:
 
     async def start(self) -> Isolation:
         """Start the zygote and find the isolation; see `Sandbox.start`."""
+        return await _whole(self._start())
+
+    async def _start(self) -> Isolation:
         async with self._starting:
             if self._isolation is None:
                 ladder.require_linux()
@@ -353,6 +361,17 @@ class LocalSandbox:
         for nursery in filter(None, [self._nursery, *self._old]):
             await nursery.close()
         self._nursery, self._isolation, self._rung, self._old = None, None, None, []
+
+
+async def _whole(work: Coroutine[Any, Any, T]) -> T:
+    """Do the work to its end, also when who waits for it is cancelled.
+
+    A zygote answers in turn: left in the middle of an answer, it would be taken to have
+    answered the next question, and one session would get the process of another.
+    """
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.shield(task)
 
 
 async def _check(session: LocalSession) -> None:

@@ -365,3 +365,26 @@ async def test_other_systems_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(SandboxError, match="darwin"):
         await LocalSandbox(tmp_path / "s", Limits()).start()
+
+
+async def test_who_gives_up_waiting_takes_no_other_sessions_process(make_sandbox):
+    sandbox = await make_sandbox()
+    for round_ in range(10):
+        given_up = asyncio.ensure_future(sandbox.open(f"given up {round_}"))
+        await asyncio.sleep(0.001 * round_)
+        given_up.cancel()
+        session = await sandbox.open(f"other {round_}")
+        outcome = await run(session, "print(40 + 2)\nimport time; time.sleep(0.05)")
+        assert (outcome.text, outcome.ended, outcome.done.ok) == ("42\n", [], True)
+
+
+async def test_a_session_that_nobody_waited_for_ends_with_the_sandbox(make_sandbox):
+    sandbox = await make_sandbox()
+    given_up = asyncio.ensure_future(sandbox.open("a"))
+    await asyncio.sleep(0.001)
+    given_up.cancel()
+    tree = [process for zygote in zygotes(os.getpid()) for process in [zygote, *below(zygote.pid)]]
+    await sandbox.close()
+    assert tree
+    assert wait_until_gone(tree) == []
+    assert zygotes(os.getpid()) == []
