@@ -157,12 +157,21 @@ class Assistant:
             self.threads(job.settings).put(job.thread_name, job.target.name, view.thread)
         if turn.status == "completed" and job.options.out:
             self.namespace[job.options.out] = _bound(turn, job.options.out)
-        elif turn.status != "completed" and not job.options.no_raise:
-            kind = TurnInterrupted if turn.status == "interrupted" else TurnError
-            raise kind(turn.error or f"The turn ended as {turn.status}.", turn)
+        elif turn.status != "completed":
+            _fail(turn, no_raise=job.options.no_raise)
         if ended.trouble:
             raise ended.trouble
         return turn
+
+
+def _fail(turn: Turn, *, no_raise: bool) -> None:
+    """Raise what a turn that is not complete is worth; with ``no_raise``, say why alone."""
+    if not no_raise:
+        kind = TurnInterrupted if turn.status == "interrupted" else TurnError
+        raise kind(turn.error or f"The turn ended as {turn.status}.", turn)
+    from .display import complain
+
+    complain(turn.view)
 
 
 class _Ended(NamedTuple):

@@ -102,13 +102,17 @@ def test_a_failed_turn_fails_the_cell_and_keeps_what_came(run):
         "%%assistant\nBreak, please.",
         "print(_assistant.status, _assistant.text)",
         "%%assistant --no-raise\nBreak, please.",
+        "%assistant show",
         allow_errors=True,
     )
     ((name, text, traceback),) = errors(notebook.cells[1])
     assert (name, text) == ("TurnError", "The model has gone away.")
     assert traceback == ["TurnError: The model has gone away."]
     assert printed(notebook.cells[2]) == "failed Half of it\n"
-    assert errors(notebook.cells[3]) == []
+    for cell in notebook.cells[3:5]:
+        assert errors(cell) == []
+        said = [o.text for o in cell.outputs if o.get("name") == "stderr"]
+        assert said == ["The model has gone away.\n"]
 
 
 def test_a_failed_turn_stops_a_headless_run(run):

@@ -5,6 +5,7 @@ Everything here is drawn from `aoai_magic.view.View` alone.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Literal
 
@@ -14,7 +15,7 @@ from .screen import Screen
 
 Kind = Literal["auto", "live", "frozen", "terminal", "quiet"]
 
-__all__ = ["Kind", "Screen", "open_screen", "show"]
+__all__ = ["Kind", "Screen", "complain", "open_screen", "show"]
 
 
 def open_screen(kind: str = "auto", on_stop: Callable[[], None] | None = None) -> Screen:
@@ -61,3 +62,12 @@ def show(view: View) -> None:
 
     kind = "frozen" if kind_here() == "live" else kind_here()
     open_screen(kind).close(view)
+    complain(view)
+
+
+def complain(view: View) -> None:
+    """Say on standard error why a turn is not whole, where no exception says it."""
+    from . import clean
+
+    if view.error and view.status in ("failed", "incomplete"):
+        print(clean.line(view.error), file=sys.stderr, flush=True)  # noqa: T201
