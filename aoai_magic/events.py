@@ -14,11 +14,23 @@ Status = Literal["running", "completed", "incomplete", "failed", "interrupted"]
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens that a turn took; ``cached_tokens`` is part of ``input_tokens``."""
+    """What a turn took.
+
+    Attributes
+    ----------
+    cached_tokens
+        The part of ``input_tokens`` that the service had read before.
+    container_minutes
+        Minutes of a service's container that the turn began, in whole billing periods.
+    estimated
+        Whether the tokens were counted here, because the far side did not tell.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    container_minutes: int = 0
+    estimated: bool = False
 
     @property
     def total_tokens(self) -> int:
@@ -53,6 +65,23 @@ class TextDone:
 
     part: str
     text: str
+
+
+@dataclass(frozen=True)
+class ReasoningDelta:
+    """More of what a reasoning model lets be seen of its thoughts."""
+
+    part: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ReasoningDone:
+    """The thoughts of that part are over, and this is all of them."""
+
+    part: str
+    text: str
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -124,9 +153,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class UsageReported:
-    """Tokens so far; replaces what was reported before."""
+    """What the turn took so far; replaces what was reported before.
+
+    ``cost`` is an estimate in US dollars, None where no price is known.
+    """
 
     usage: Usage
+    cost: float | None = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +178,8 @@ Event = (
     Started
     | TextDelta
     | TextDone
+    | ReasoningDelta
+    | ReasoningDone
     | CodeDelta
     | CodeRunning
     | LogsDelta

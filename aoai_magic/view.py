@@ -25,6 +25,16 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Reasoning:
+    """What a reasoning model let be seen of its thoughts, Markdown; no part of the answer."""
+
+    id: str
+    text: str = ""
+    seconds: float | None = None
+    done: bool = False
+
+
+@dataclass(frozen=True)
 class Code:
     """Python that the model wrote.
 
@@ -98,7 +108,7 @@ class File:
     saved: str | None = None
 
 
-Part = Text | Code | Logs | Image | Notice
+Part = Text | Reasoning | Code | Logs | Image | Notice
 
 
 @dataclass(frozen=True)
@@ -113,6 +123,8 @@ class View:
         What the code left behind, the newest of each name.
     progress
         What is going on right now, while nothing is written.
+    cost
+        An estimate of what it cost, in US dollars; None where no price is known.
     seconds
         How long the whole turn took, once it is over.
     """
@@ -124,6 +136,7 @@ class View:
     parts: tuple[Part, ...] = ()
     files: tuple[File, ...] = ()
     usage: Usage = field(default_factory=Usage)
+    cost: float | None = None
     progress: events.Progress | None = None
     status: Status = "running"
     error: str | None = None
@@ -171,6 +184,18 @@ def _(event: events.TextDelta, view: View) -> View:
 def _(event: events.TextDone, view: View) -> View:
     part = _find(view, event.part, Text) or Text(event.part)
     return _put(view, replace(part, text=event.text, done=True))
+
+
+@_fold.register
+def _(event: events.ReasoningDelta, view: View) -> View:
+    part = _find(view, event.part, Reasoning) or Reasoning(event.part)
+    return _put(view, replace(part, text=part.text + event.text))
+
+
+@_fold.register
+def _(event: events.ReasoningDone, view: View) -> View:
+    part = _find(view, event.part, Reasoning) or Reasoning(event.part)
+    return _put(view, replace(part, text=event.text, seconds=event.seconds, done=True))
 
 
 @_fold.register
@@ -225,7 +250,7 @@ def _(event: events.Progress, view: View) -> View:
 
 @_fold.register
 def _(event: events.UsageReported, view: View) -> View:
-    return replace(view, usage=event.usage)
+    return replace(view, usage=event.usage, cost=event.cost)
 
 
 @_fold.register
@@ -276,6 +301,6 @@ def _closed(part: Part) -> Part:
         return part
     if isinstance(part, Code):
         return replace(part, state="failed", error=part.error or "interrupted")
-    if isinstance(part, Text | Logs):
+    if isinstance(part, Text | Reasoning | Logs):
         return replace(part, done=True)
     return part

@@ -34,6 +34,8 @@ def part_output(part: views.Part) -> Output | None:
     """Give the saved form of one part; None where it has nothing to show."""
     if isinstance(part, views.Text):
         return _text(part)
+    if isinstance(part, views.Reasoning):
+        return _reasoning(part)
     if isinstance(part, views.Code):
         return _code(part)
     if isinstance(part, views.Logs):
@@ -54,13 +56,28 @@ def _text(part: views.Text) -> Bundle | None:
     )
 
 
+def _reasoning(part: views.Reasoning) -> Bundle | None:
+    if not part.text.strip():
+        return None
+    summary = words.reasoning(part)
+    return Bundle(
+        {
+            "text/markdown": _folded(summary, source.safe_markdown(part.text).strip()),
+            "text/plain": f"[{summary}]\n{markdown.plain(part.text)}",
+        }
+    )
+
+
+def _folded(summary: str, content: str) -> str:
+    # Blank lines around the content: without them it would be part of the HTML.
+    return f"<details>\n<summary>{source.escape_html(summary)}</summary>\n\n{content}\n\n</details>"
+
+
 def _code(part: views.Code) -> Bundle | None:
     if not part.code.strip() and not part.error:
         return None
     summary = words.code_summary(part)
-    block = source.fence(part.code, "python")
-    # Blank lines around the fence: without them it would be part of the HTML.
-    folded = f"<details>\n<summary>{source.escape_html(summary)}</summary>\n\n{block}\n\n</details>"
+    folded = _folded(summary, source.fence(part.code, "python"))
     plain = f"[{summary}]\n{clean.exact(part.code).rstrip()}"
     return Bundle({"text/markdown": folded, "text/plain": plain})
 

@@ -31,6 +31,9 @@ from .screen import Pace
 CLOSED_CHARS = 2_048
 GRACE_SECONDS = 1.0
 
+Open = views.Text | views.Reasoning | views.Code
+"""What is drawn while it grows."""
+
 
 class LiveScreen:
     """Draws a turn while it runs; see the module.
@@ -78,7 +81,7 @@ class LiveScreen:
     def _draw_part(self, part: views.Part, *, over: bool) -> None:
         if isinstance(part, views.Logs):
             self._print(part, over)
-        elif isinstance(part, views.Text | views.Code):
+        elif isinstance(part, views.Text | views.Reasoning | views.Code):
             self._draw_open(part, over)
         else:
             self._place(frozen.part_output(part))
@@ -87,7 +90,7 @@ class LiveScreen:
             self._over.add(part.id)
             self._slots.pop(part.id, None)
 
-    def _draw_open(self, part: views.Text | views.Code, over: bool) -> None:
+    def _draw_open(self, part: Open, over: bool) -> None:
         slot = self._slots.get(part.id)
         if slot is None and over:
             self._place(frozen.part_output(part))
@@ -186,7 +189,7 @@ class Slot:
         data = {**_bundle(self._box), "text/markdown": f"*{text}*", "text/plain": text}
         self._handle.display(data, raw=True)
 
-    def draw(self, part: views.Text | views.Code) -> None:
+    def draw(self, part: Open) -> None:
         """Show ``part`` as far as it has come."""
         new = self._flow is None
         flow = self._flow = self._flow or Flow(part)
@@ -218,8 +221,8 @@ class Slot:
 class Flow:
     """A growing text as widgets: a head, closed ones that are sent once, an open tail."""
 
-    def __init__(self, part: views.Text | views.Code) -> None:
-        is_text = isinstance(part, views.Text)
+    def __init__(self, part: Open) -> None:
+        is_text = not isinstance(part, views.Code)
         self._splitter: ProseSplitter | CodeSplitter = (
             ProseSplitter() if is_text else CodeSplitter()
         )
@@ -235,9 +238,9 @@ class Flow:
         """The widgets from top to bottom."""
         return (self._head, *self._closed, self._tail)
 
-    def update(self, part: views.Text | views.Code) -> bool:
+    def update(self, part: Open) -> bool:
         """Show ``part``; tell whether there are more widgets now."""
-        text = part.text if isinstance(part, views.Text) else part.code
+        text = _written(part)
         count = len(self._closed)
         blocks = self._splitter.feed(text[self._read :])
         self._read = len(text)
@@ -245,8 +248,7 @@ class Flow:
             self._finish(self._render(block))
         open_ = self._render(self._splitter.tail) if self._splitter.tail else ""
         self._tail.value = self._finished + open_
-        if isinstance(part, views.Code):
-            self._head.value = _code_head(part)
+        self._head.value = _head(part)
         return len(self._closed) != count
 
     def _finish(self, block: str) -> None:
@@ -301,8 +303,12 @@ class Strip:
             self._on_stop()
 
 
-def _worth_showing(part: views.Text | views.Code) -> bool:
-    return bool((part.text if isinstance(part, views.Text) else part.code).strip())
+def _worth_showing(part: Open) -> bool:
+    return bool(_written(part).strip())
+
+
+def _written(part: Open) -> str:
+    return part.code if isinstance(part, views.Code) else part.text
 
 
 def _html(value: str = "") -> Any:
@@ -335,8 +341,11 @@ def _css() -> str:
     return files(__package__).joinpath("live.css").read_text("utf-8")
 
 
-def _code_head(part: views.Code) -> str:
-    return f'<div class="aoai-head">{markup.text_html(words.code_title(part))}</div>'
+def _head(part: Open) -> str:
+    if isinstance(part, views.Text):
+        return ""
+    title = words.code_title(part) if isinstance(part, views.Code) else words.reasoning(part)
+    return f'<div class="aoai-head">{markup.text_html(title)}</div>'
 
 
 def _state(text: str, view: View) -> str:

@@ -35,15 +35,18 @@ def record(view: View) -> dict[str, Any]:
             "input_tokens": view.usage.input_tokens,
             "output_tokens": view.usage.output_tokens,
             "cached_tokens": view.usage.cached_tokens,
+            "container_minutes": view.usage.container_minutes,
+            "estimated": view.usage.estimated,
         },
+        "cost": view.cost,
         "parts": [_part(part) for part in view.parts],
         "files": [_file(file) for file in view.files],
     }
 
 
 def _part(part: views.Part) -> dict[str, Any]:
-    if isinstance(part, views.Text | views.Notice):
-        kind = "text" if isinstance(part, views.Text) else "notice"
+    if isinstance(part, views.Text | views.Reasoning | views.Notice):
+        kind = type(part).__name__.lower()
         return {"type": kind, "id": _text(part.id), "text": _text(part.text)}
     if isinstance(part, views.Code):
         return _code(part)

@@ -19,6 +19,8 @@ from .source import safe_markdown
 CODE_LINES = 30
 """Longer code is cut to half of this."""
 
+THOUGHT_LINES = 6
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -85,6 +87,9 @@ class TerminalScreen:
             self._written = len(part.text)
         elif isinstance(part, views.Logs):
             self._write_logs(part, over)
+        elif isinstance(part, views.Reasoning):
+            if over and part.text.strip():
+                self._paper.plain(f"[{words.reasoning(part)}]\n{_first_lines(part.text)}\n\n")
         elif isinstance(part, views.Code):
             if over:
                 self._paper.code(part)
@@ -173,6 +178,12 @@ class RichPaper:
 
         self._status.update(Text(text))
         self._status.start()
+
+
+def _first_lines(thoughts: str) -> str:
+    """Give the first of a model's thoughts: nothing can be folded in a terminal."""
+    lines = clean.prose(thoughts).strip().splitlines()
+    return "\n".join([*lines[:THOUGHT_LINES], *["…"] * (len(lines) > THOUGHT_LINES)])
 
 
 def _head(code: str) -> str:

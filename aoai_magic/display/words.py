@@ -55,6 +55,12 @@ def code_summary(part: views.Code) -> str:
     return " · ".join(fact for fact in facts if fact)
 
 
+def reasoning(part: views.Reasoning) -> str:
+    """Say that these are a model's thoughts, and how long it took to think."""
+    title = _("Reasoning")
+    return title if part.seconds is None else f"{title} · {duration(part.seconds)}"
+
+
 def code_title(part: views.Code) -> str:
     """Say what a piece of code is, while it is written or runs."""
     title = _title(part.code) if part.code.strip() else "Python"
@@ -146,15 +152,33 @@ def facts(view: views.View) -> list[str]:
         clean.cut(clean.line(view.target), TITLE_CHARS),
         duration(view.seconds) if view.seconds is not None else "",
         tokens(view) if view.usage.total_tokens else "",
+        _container(view),
+        cost(view.cost) if view.cost is not None else "",
         _("isolation: {level}").format(level=clean.line(view.isolation)) if view.isolation else "",
     ]
     return [fact for fact in said if fact]
 
 
 def tokens(view: views.View) -> str:
-    """Say how many tokens the turn took so far."""
-    count = view.usage.total_tokens
-    return ngettext("{count:,} token", "{count:,} tokens", count).format(count=count)
+    """Say how many tokens the turn took so far, those apart that the service had read before."""
+    count, cached = view.usage.total_tokens, view.usage.cached_tokens
+    said = ngettext("{count:,} token", "{count:,} tokens", count).format(count=count)
+    if view.usage.estimated:
+        return _("about {amount}").format(amount=said)
+    return said + (" " + _("({count:,} cached)").format(count=cached) if cached else "")
+
+
+def cost(dollars: float) -> str:
+    """Say what something cost about; small amounts with as many digits as tell something."""
+    if dollars < 0.0001:
+        return _("less than {amount}").format(amount="$0.0001")
+    digits = 2 if dollars >= 1 else 4
+    return _("about {amount}").format(amount=f"${dollars:,.{digits}f}")
+
+
+def _container(view: views.View) -> str:
+    minutes = view.usage.container_minutes
+    return _("{minutes} min of a container").format(minutes=minutes) if minutes else ""
 
 
 def state(view: views.View) -> str:
@@ -169,6 +193,8 @@ def state(view: views.View) -> str:
         return _("Writing code")
     if isinstance(last, views.Text) and not last.done:
         return _("Answering")
+    if isinstance(last, views.Reasoning) and not last.done:
+        return _("Thinking")
     if not view.model:
         return _("Starting")
     return _("Waiting for {model}").format(model=clean.cut(clean.line(view.model), TITLE_CHARS))

@@ -107,6 +107,7 @@ function isPart(part: unknown): boolean {
   }
   const shapes: Record<string, readonly string[]> = {
     text: ['text'],
+    reasoning: ['text'],
     notice: ['text'],
     logs: ['text'],
     code: ['code', 'state'],

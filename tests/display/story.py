@@ -80,6 +80,20 @@ def turn() -> list[events.Event]:
     ]
 
 
+def thoughtful() -> list[events.Event]:
+    """A turn of a reasoning model at a service, with what it cost."""
+    return [
+        events.Started("thread_1", "openai", "gpt-5"),
+        events.ReasoningDelta("r1", "**Looking** at "),
+        events.ReasoningDelta("r1", "the <b>months</b>."),
+        events.ReasoningDone("r1", "**Looking** at the <b>months</b>.", 4.0),
+        events.TextDelta("t1", "North."),
+        events.TextDone("t1", "North."),
+        events.UsageReported(events.Usage(1200, 340, 600, container_minutes=5), 0.0123),
+        events.Finished("completed", None, 3.2),
+    ]
+
+
 def views(happened: Iterable[events.Event]) -> Iterator[View]:
     """The view after each event."""
     view = View()

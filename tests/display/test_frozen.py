@@ -14,7 +14,7 @@ from aoai_magic.display.frozen import LISTED_FILES, bundles, part_output
 from aoai_magic.display.outputs import Bundle, Stream
 from aoai_magic.display.record import INLINE_FILE_BYTES, MEDIA_TYPE, record
 from aoai_magic.errors import UsageError
-from aoai_magic.view import Code, File, Image, Logs, Notice, Text, View
+from aoai_magic.view import Code, File, Image, Logs, Notice, Reasoning, Text, View
 
 from . import hostile, story
 
@@ -206,3 +206,28 @@ def test_a_finished_turn_can_be_shown_again_without_a_notebook(capsys):
 def test_an_unknown_screen_is_refused():
     with pytest.raises(UsageError, match="choose auto, live"):
         open_screen("hologram")
+
+
+def test_thoughts_are_folded_and_neutral():
+    thoughts = bundles(story.final(story.thoughtful()))[0]
+    assert thoughts.data["text/markdown"] == (
+        "<details>\n<summary>Reasoning · 4.0 s</summary>\n\n"
+        "**Looking** at the &lt;b&gt;months&lt;/b&gt;.\n\n</details>"
+    )
+    assert thoughts.data["text/plain"].startswith("[Reasoning · 4.0 s]\n**Looking** at")
+    assert part_output(Reasoning("r", " ")) is None
+
+
+def test_the_last_line_says_what_a_turn_took():
+    said = bundles(story.final(story.thoughtful()))[-1].data["text/plain"]
+    assert "1,540 tokens (600 cached) · 5 min of a container · about $0.0123" in said
+    counted = View(usage=events.Usage(1200, 340, estimated=True), cost=0.00001)
+    said = bundles(counted)[-1].data["text/plain"]
+    assert "about 1,540 tokens · less than $0.0001" in said
+
+
+def test_a_turn_with_thoughts_and_cost_is_as_the_schema_says():
+    saved = record(story.final(story.thoughtful()))
+    jsonschema.validate(saved, SCHEMA)
+    assert [part["type"] for part in saved["parts"]] == ["reasoning", "text"]
+    assert saved["cost"] == 0.0123

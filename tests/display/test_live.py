@@ -192,3 +192,14 @@ def test_a_turn_leaves_no_widget_in_memory(published):
 def test_a_view_of_nothing_leaves_only_the_last_line(published):
     open_screen("live").close(View(status="completed", model="m"))
     assert [data["text/plain"] for data in outputs(published)] == ["m"]
+
+
+def test_thoughts_are_seen_while_they_come_and_are_folded_then(published):
+    seen = []
+    screen = open_screen("live")
+    for view in story.views(story.thoughtful()):
+        screen.show(view)
+        seen.append([slot._flow._head.value for slot in screen._slots.values() if slot._flow])
+    screen.close(view)
+    assert any("Reasoning" in head for heads in seen for head in heads)
+    assert outputs(published) == [o.data for o in live.frozen.bundles(view)]

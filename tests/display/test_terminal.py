@@ -7,6 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
+from aoai_magic import events
 from aoai_magic.display.screen import Pace
 from aoai_magic.display.terminal import PlainPaper, RichPaper, TerminalScreen, open_terminal
 from aoai_magic.view import Logs, Text, View
@@ -78,3 +79,13 @@ def test_no_terminal_sequence_of_a_model_reaches_the_terminal(capsys):
 def test_output_that_is_no_terminal_is_plain(capsys):
     open_terminal().close(story.final(story.turn()))
     assert "\x1b[" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_thoughts_stand_before_the_answer_cut_where_they_are_long(capsys, count):
+    thoughts = "\n".join(f"Thought {n}." for n in range(count))
+    run(PlainPaper(), [events.ReasoningDone("r", thoughts), events.TextDone("t", "North.")])
+    out = capsys.readouterr().out
+    assert out.startswith("[Reasoning]\nThought 0.\n")
+    assert ("Thought 19." in out, "…" in out) == (False, count > 1)
+    assert out.index("Thought 0.") < out.index("North.")
