@@ -115,11 +115,9 @@ def _listed(labels: Sequence[str], room: int) -> str:
 
 def _column(column: Column, schema_only: bool) -> str:
     text = f"{clean(column.label, 60)}: {clean(column.dtype, 60)}"
-    if column.data is None:
-        return text
-    if not schema_only and (values := _values(column.data)):
+    if not schema_only and (values := _values(column)):
         text += f" ({values})"
-    nulls = _nulls(column.data)
+    nulls = column.nulls if column.data is None else _nulls(column.data)
     return f"{text}; {nulls:,} null" if nulls else text
 
 
@@ -134,8 +132,17 @@ def _nulls(data: Any) -> int:
     return nulls
 
 
-def _values(data: Any) -> str:
+def _values(column: Column) -> str:
     """Say in a few words which values there are."""
+    try:
+        if column.data is not None:
+            return _data_values(column.data)
+        return _between(*column.ends) if column.ends else _known(column.categories)
+    except Exception:  # a text of an object of the user's
+        return ""
+
+
+def _data_values(data: Any) -> str:
     import pyarrow as pa
 
     kinds: list[tuple[Callable[[Any], bool], Callable[[Any], str]]] = [
@@ -170,8 +177,13 @@ def _categories(data: Any) -> str:
     if not data.num_chunks:
         return ""
     values = data.chunk(0).dictionary
-    shown = _texts(values.slice(0, _EXAMPLES).to_pylist())
-    return f"{shown}, … {len(values):,} in all" if len(values) > _EXAMPLES else shown
+    return _known(values.slice(0, _EXAMPLES).to_pylist(), len(values))
+
+
+def _known(values: Sequence[object], count: int | None = None) -> str:
+    count = len(values) if count is None else count
+    shown = _texts(list(values[:_EXAMPLES]))
+    return f"{shown}, … {count:,} in all" if count > _EXAMPLES else shown
 
 
 def _truths(data: Any) -> str:
@@ -190,7 +202,11 @@ def _range(data: Any) -> str:
     import pyarrow.compute as pc
 
     ends = pc.min_max(data)
-    low, high = (_short(ends[key].as_py()) for key in ("min", "max"))
+    return _between(*(ends[key].as_py() for key in ("min", "max")))
+
+
+def _between(*ends: object) -> str:
+    low, high = map(_short, ends)
     return low if low == high else f"{low} to {high}"
 
 
@@ -208,11 +224,9 @@ def _rows(facts: Facts, room: int) -> list[str]:
         rows = facts.head()
     except Exception:  # again such a date, or an object of the user's that has no text
         return []
-    if not rows:
-        return []
-    table = [[clean(column.label) for column in facts.columns], *rows]
+    table = [[column.label for column in facts.columns], *rows]
     table = [[clean(cell) for cell in row] for row in table if row]
-    width = _fitting(table, room - 120)
+    width = _fitting(table, room - 120) if rows else 0
     if not width:
         return []
     more = f" (of the first {width} columns)" if width < len(table[-1]) else ""
@@ -221,11 +235,12 @@ def _rows(facts: Facts, room: int) -> list[str]:
 
 def _fitting(table: Sequence[Sequence[str]], room: int) -> int:
     """Count the columns that fit into `room` characters."""
-    for place in range(min(map(len, table))):
-        room -= sum(len(row[place]) + 3 for row in table)
+    columns = list(zip(*table, strict=False))
+    for place, column in enumerate(columns):
+        room -= sum(len(cell) + 3 for cell in column)
         if room < 0:
             return place
-    return min(map(len, table))
+    return len(columns)
 
 
 def sample_words(taken: int, whole: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,13 +23,25 @@ _RANGED = frozenset({"numpy", "object", "masked", "arrow", "zoned", "string"})
 class Column:
     """A column or a level of an index.
 
-    ``data`` is a ``pyarrow.ChunkedArray`` of its values, or None where Arrow has no
-    type for them.
+    Attributes
+    ----------
+    data
+        A ``pyarrow.ChunkedArray`` of its values, or None where Arrow has no type for them;
+        the others tell of such a column.
+    nulls
+        How many values are missing.
+    ends
+        The smallest and the largest value, where they have an order.
+    categories
+        All values that there may be, where these are known.
     """
 
     label: str
     dtype: str
     data: Any = None
+    nulls: int = 0
+    ends: tuple[object, object] | None = None
+    categories: Sequence[object] = ()
 
 
 @dataclass(frozen=True)
@@ -47,7 +59,8 @@ def facts(value: Any, contents: Contents) -> Facts:
     if library == "pandas":
         return _PANDAS[kind](value, contents)
     if library == "numpy":
-        return Facts([_column("values", value.dtype, contents, "values")], [], _no_rows)
+        spec = contents.header.get("values", {})
+        return Facts([Column("values", str(value.dtype), _data(contents, spec))], [], _no_rows)
     if library == "polars":
         return _polars(value, contents)
     if library == "pyarrow":
@@ -60,10 +73,25 @@ def facts(value: Any, contents: Contents) -> Facts:
 def _pandas_frame(frame: Any, contents: Contents) -> Facts:
     specs = contents.header["fields"]
     columns = [
-        Column(str(label), _pandas_dtype(dtype), _data(contents, spec))
-        for label, dtype, spec in zip(frame.columns, frame.dtypes, specs, strict=True)
+        _pandas_column(str(label), series, contents, spec)
+        for (label, series), spec in zip(frame.items(), specs, strict=True)
     ]
     return Facts(columns, _levels(frame.index, contents), lambda: _pandas_rows(frame))
+
+
+def _pandas_column(label: str, values: Any, contents: Contents, spec: dict[str, Any]) -> Column:
+    """Describe a Series or an Index of one level."""
+    dtype = _pandas_dtype(values.dtype)
+    data = _data(contents, spec)
+    if data is not None:
+        return Column(label, dtype, data)
+    nulls = int(values.isna().sum())
+    known = getattr(values.dtype, "categories", None)
+    if known is not None:
+        return Column(label, dtype, None, nulls, None, known)
+    is_period = dtype.startswith("period") and nulls < len(values)
+    ends = (values.min(), values.max()) if is_period else None
+    return Column(label, dtype, None, nulls, ends)
 
 
 def _pandas_dtype(dtype: Any) -> str:
@@ -78,7 +106,7 @@ def _pandas_rows(frame: Any) -> list[list[str]]:
 
 def _pandas_series(series: Any, contents: Contents) -> Facts:
     label = "values" if series.name is None else str(series.name)
-    column = _column(label, _pandas_dtype(series.dtype), contents, "values")
+    column = _pandas_column(label, series, contents, contents.header["values"])
     head = [[str(value)] for value in series.iloc[:HEAD]]
     return Facts([column], _levels(series.index, contents), lambda: head)
 
@@ -95,7 +123,7 @@ def _levels(index: Any, contents: Contents) -> list[Column]:
     if "range" in spec:
         return []
     if "levels" not in spec:
-        return [Column(_text(index.name), str(index.dtype), _data(contents, spec["level"]))]
+        return [_pandas_column(_text(index.name), index, contents, spec["level"])]
     return [
         Column(_text(name), str(level.dtype), _data(contents, part))
         for name, level, part in zip(index.names, index.levels, spec["levels"], strict=True)
@@ -104,10 +132,6 @@ def _levels(index: Any, contents: Contents) -> list[Column]:
 
 def _text(name: object) -> str:
     return "unnamed" if name is None else str(name)
-
-
-def _column(label: str, dtype: object, contents: Contents, key: str) -> Column:
-    return Column(label, str(dtype), _data(contents, contents.header.get(key, {})))
 
 
 def _data(contents: Contents, spec: dict[str, Any]) -> Any:
@@ -141,7 +165,7 @@ def _polars(value: Any, contents: Contents) -> Facts:
     frame = value.to_frame() if contents.kind == "polars.Series" else value
     data = dict(_named(contents.table))
     columns = [
-        Column(label, _polars_dtype(dtype), data.get(label))
+        Column(label, _polars_dtype(dtype), data.get(label), frame[label].null_count())
         for label, dtype in frame.schema.items()
     ]
     top = frame.head(HEAD)[:, :WIDE]

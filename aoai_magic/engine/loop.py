@@ -300,11 +300,14 @@ class RunLoop:
         async with sessions.lease(self._run["thread_id"], self._given) as lease:
             async with closing(lease.session.run(call.reader.code)) as events:
                 await self._follow_cell(events, call.record, outputs)
-            made = await sessions.collect(lease, self._azure, self._services.bounds.files_per_cell)
-        for name, body in made.items():
+            most = self._services.bounds.files_per_cell
+            found = await sessions.collect(lease, self._azure, most)
+        for name, body in found.files.items():
             self._recorder.links[name] = body["id"]
             self._recorder.files.append(body["id"])
-        return cell_notes(lease, outputs, made)
+        for sentence in found.left:
+            call.record.output(outputs.add_logs(outputs.line(sentence)))
+        return cell_notes(lease, outputs, found.files)
 
     async def _follow_cell(
         self, events: AsyncIterator[Event], record: CodeRecord, outputs: Outputs

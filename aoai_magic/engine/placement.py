@@ -59,6 +59,14 @@ def _free(name: str, taken: Iterable[str]) -> str:
     return name
 
 
+def safe_path(text: str) -> str:
+    """Make a relative path of safe names out of the path of a session's file.
+
+    Two files of one name in two folders stay two.
+    """
+    return "/".join(map(safe_name, text.split("/")))
+
+
 def safe_name(text: str) -> str:
     """Make a file name out of any text: no folders, no controls, no surrogates, not hidden."""
     last = text.replace("\\", "/").rsplit("/", 1)[-1]

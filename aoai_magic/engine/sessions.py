@@ -6,10 +6,9 @@ after that the next code gets a fresh interpreter with the same files.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import anyio
@@ -19,7 +18,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from aoai_magic.engine.files import Files
 from aoai_magic.engine.ids import now
 from aoai_magic.engine.objects import Body
-from aoai_magic.engine.placement import safe_name
+from aoai_magic.engine.placement import safe_path
 from aoai_magic.engine.store import Store
 from aoai_magic.engine.tables import SESSION_FILES, SESSIONS
 from aoai_magic.sandbox.session import (
@@ -30,8 +29,6 @@ from aoai_magic.sandbox.session import (
     SandboxError,
     Session,
 )
-
-_LOG = logging.getLogger(__name__)
 
 State = Literal["new", "live", "restored"]
 
@@ -58,6 +55,17 @@ class Known:
     given_id: str | None
     bytes: int
     modified_ns: int
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The files that a cell made or changed: their objects by name.
+
+    ``left`` says in a sentence each which could not be taken, and why.
+    """
+
+    files: dict[str, Body] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -259,53 +267,52 @@ class Sessions:
                 },
             )
 
-    async def collect(self, lease: Lease, azure: bool, most: int) -> dict[str, Body]:
-        """Store what the cell made or changed; gives the file objects by name.
+    async def collect(self, lease: Lease, azure: bool, most: int) -> Collected:
+        """Store what the cell made or changed.
 
         At most ``most`` files are taken at a time, the others after the next cell.
         """
         known = await self.known(lease.thread_id)
-        made: dict[str, Body] = {}
-        facts: dict[str, Known] = {}
-        for info in await lease.session.files():
+        there = [info for info in await lease.session.files() if _reported(info.name)]
+        news = [info for info in there if not _unchanged(info, known.get(info.name))]
+        found, facts = Collected(), {}
+        for place, info in enumerate(news):
+            if len(found.files) == most:
+                found.left.append(_too_many(news[place:], most))
+                break
             before = known.get(info.name)
-            if len(made) == most or not _reported(info.name) or _unchanged(info, before):
+            try:
+                body = await self._keep(lease.session, info, before, azure)
+            except (OSError, SandboxError, ValueError) as error:
+                found.left.append(f"{info.name!r} could not be handed over: {error}")
                 continue
-            body = await self._keep(lease.session, info, before, azure)
-            given_id = before.given_id if before else None
             if body is not None:
-                made[info.name] = body
-                facts[info.name] = Known(body["id"], given_id, info.bytes, info.modified_ns)
-            elif before is not None:
-                facts[info.name] = Known(before.file_id, given_id, info.bytes, info.modified_ns)
+                found.files[info.name] = body
+            facts[info.name] = _known(info, body, before)
         await self._remember(lease.thread_id, facts)
-        return made
+        return found
 
     async def _keep(
         self, session: Session, info: FileInfo, before: Known | None, azure: bool
     ) -> Body | None:
-        """Store one file, unless it is as we put it there, or cannot be read.
+        """Store one file, unless it is as we put it there.
 
         What code wrote once more with the same content is reported again, under the id
         that it has: whoever asked for a file a second time wants to see it.
         """
-        try:
-            if before is not None:
-                with closing(session.open(info.name)) as source:
-                    if await self._files.same(before.file_id, info.bytes, source):
-                        ours = before.file_id == before.given_id
-                        return None if ours else await self._files.get(before.file_id)
+        if before is not None:
             with closing(session.open(info.name)) as source:
-                return await self._files.add(
-                    source,
-                    safe_name(info.name),
-                    "assistants_output",
-                    azure=azure,
-                    limit=self._limits.file,
-                )
-        except (OSError, SandboxError, ValueError) as error:
-            _LOG.warning("A session's file could not be stored: %s", error)
-            return None
+                if await self._files.same(before.file_id, info.bytes, source):
+                    ours = before.file_id == before.given_id
+                    return None if ours else await self._files.get(before.file_id)
+        with closing(session.open(info.name)) as source:
+            return await self._files.add(
+                source,
+                safe_path(info.name),
+                "assistants_output",
+                azure=azure,
+                limit=self._limits.file,
+            )
 
 
 def _missing(
@@ -324,6 +331,20 @@ def _missing(
         elif name not in there:
             wanted[name] = (fact.file_id, fact.given_id)
     return wanted
+
+
+def _known(info: FileInfo, body: Body | None, before: Known | None) -> Known:
+    """Say what is known of a file once it was looked at; without a body it is as before."""
+    known = before or Known("", None, 0, 0)
+    file_id = known.file_id if body is None else body["id"]
+    return Known(file_id, known.given_id, info.bytes, info.modified_ns)
+
+
+def _too_many(waiting: Sequence[FileInfo], most: int) -> str:
+    return (
+        f"{len(waiting)} more files wait for the next cell, the first is {waiting[0].name!r}: one "
+        f"cell hands over {most}; put many files into one archive."
+    )
 
 
 def _reported(name: str) -> bool:

@@ -49,8 +49,8 @@ def test_a_card_of_a_frame(card):
         f"- when: {FRAME['when'].dtype} (2024-01-31 00:00:00 to 2024-03-31 00:00:00); 1 null",
         f"- customer: {FRAME['customer'].dtype} (Ann, Bob, Zoë)",
         "- paid: bool (3 true)",
-        "- mixed: object",
-        "- month: period[M]",
+        "- mixed: object; 1 null",
+        "- month: period[M] (2024-01 to 2024-04)",
     ]
     assert lines[11:14] == [
         "First rows:",
@@ -156,11 +156,41 @@ def test_a_date_beyond_pythons_years_does_no_harm(card):
     assert "- t: timestamp[s]" in card(far)
 
 
-def test_categories_that_arrow_cannot_name_are_left_to_the_rows(card):
+def test_categories_that_arrow_cannot_name_are_told_too(card):
     frame = pd.DataFrame({"bin": pd.cut([1, 2, 3], 2), "month": pd.Categorical(FRAME["month"][:3])})
 
-    assert "- bin: category\n- month: category\n" in card(frame)
-    assert "(0.998, 2.0] | 2024-01" in card(frame)
+    text = card(frame)
+
+    assert "- bin: category ((0.998, 2.0], (2.0, 3.0])\n" in text
+    assert "- month: category (2024-01, 2024-02, 2024-03)\n" in text
+    assert "(0.998, 2.0] | 2024-01" in text
+
+
+def test_a_frame_with_rows_and_no_columns(card):
+    text = card(pd.DataFrame(index=["a", "b"]))
+
+    assert "2 rows × 0 columns" in text
+    assert "Index: unnamed: " in text
+
+
+def test_what_arrow_has_no_type_for_has_its_nulls_counted(card):
+    frame = pd.DataFrame(
+        {
+            "objects": [{1}, None, np.nan],
+            "periods": pd.PeriodIndex(["2024-03", None, "2024-01"], freq="M"),
+            "sparse": pd.arrays.SparseArray([np.nan, np.nan, 1.0]),
+            "none": pd.PeriodIndex([None] * 3, freq="D"),
+        },
+        index=pd.PeriodIndex(["2024", "2025", "2026"], freq="Y"),
+    )
+
+    text = card(frame)
+
+    assert f"Index: unnamed: {frame.index.dtype} (2024 to 2026)." in text
+    assert "- objects: object; 2 null" in text
+    assert "- periods: period[M] (2024-01 to 2024-03); 1 null" in text
+    assert "- sparse: Sparse[float64]; 2 null" in text
+    assert "- none: period[D]; 3 null" in text
 
 
 def test_an_object_without_a_text_does_no_harm(card):

@@ -83,6 +83,29 @@ def test_made_file_is_attached_and_linked(client, ask):
     assert client.files.retrieve(attachment.file_id).filename == "two words.csv"
 
 
+def test_two_files_of_one_name_in_two_folders_are_two(client, ask):
+    code = "import os\nos.makedirs('/mnt/data/out')\n"
+    code += "for place in ('', 'out/'):\n    open(f'/mnt/data/{place}a.csv', 'w').write(place)"
+    run = ask({"code": code}, {"text": "See sandbox:/mnt/data/out/a.csv."})
+    message = last_message(client, run)
+    files = [client.files.retrieve(attachment.file_id) for attachment in message.attachments]
+    assert [file.filename for file in files] == ["a.csv", "out/a.csv"]
+    assert [client.files.content(file.id).content for file in files] == [b"", b"out/"]
+    (annotation,) = message.content[0].text.annotations
+    assert annotation.file_path.file_id == files[1].id
+    disposition = client.files.content(files[1].id).response.headers["content-disposition"]
+    assert 'filename="a.csv"' in disposition
+
+
+def test_files_that_wait_for_the_next_cell_are_named(client, ask):
+    code = "for n in range(52):\n    open(f'/mnt/data/{n:02}.txt', 'w').write(str(n))"
+    run = ask({"code": code}, {"code": "print('again')"}, {"text": "Done."})
+    first, second, _ = steps(client, run)
+    assert "2 more files wait for the next cell, the first is '50.txt'" in logs(first)
+    assert logs(second) == "again\n"
+    assert len(last_message(client, run).attachments) == 52
+
+
 def test_streamed_annotations_are_not_doubled(client, script):
     model = script(
         [{"code": "open('x.txt', 'w').write('x')"}, {"text": "See sandbox:/mnt/data/x.txt."}]

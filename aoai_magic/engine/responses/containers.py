@@ -23,7 +23,7 @@ from aoai_magic.engine.ids import new_id, now
 from aoai_magic.engine.objects import Body
 from aoai_magic.engine.placement import place, safe_name
 from aoai_magic.engine.responses import objects
-from aoai_magic.engine.sessions import Lease, Sessions
+from aoai_magic.engine.sessions import Collected, Lease, Sessions
 from aoai_magic.engine.store import Store
 from aoai_magic.engine.tables import CONTAINER_FILES, CONTAINERS, FILES, SESSION_FILES
 from aoai_magic.sandbox.session import MOUNT
@@ -262,11 +262,12 @@ class Containers:
                 yield lease
             await self.touch(id_)
 
-    async def collect(self, lease: Lease, azure: bool) -> dict[str, Body]:
-        """Take what a cell made or changed into the container; gives its files by name."""
-        most = self._bounds.files_per_cell
-        made = await self._sessions.collect(lease, azure, most)
-        return {name: await self._keep(lease.thread_id, name, file) for name, file in made.items()}
+    async def collect(self, lease: Lease, azure: bool) -> Collected:
+        """Take what a cell made or changed into the container."""
+        found = await self._sessions.collect(lease, azure, self._bounds.files_per_cell)
+        files = found.files.items()
+        kept = {name: await self._keep(lease.thread_id, name, file) for name, file in files}
+        return Collected(kept, found.left)
 
     async def _keep(self, id_: str, name: str, file: Body) -> Body:
         body = objects.container_file(id_, name, file["bytes"], "assistant")

@@ -320,13 +320,15 @@ class ResponseLoop:
                 async with closing(lease.session.run(call.reader.code)) as events:
                     async for event in events:
                         await self._take(outputs.take(event), outputs)
-                made = await self._containers.collect(lease, self._azure)
+                found = await self._containers.collect(lease, self._azure)
         except ApiError as error:
             # The container was deleted, or expired, while the model was thinking.
             outputs.refuse(error.message)
             return []
-        self._files |= made
-        return cell_notes(lease, outputs, made)
+        self._files |= found.files
+        for sentence in found.left:
+            outputs.add_logs(outputs.line(sentence))
+        return cell_notes(lease, outputs, found.files)
 
     async def _take(self, pieces: list[str | Picture], outputs: Outputs) -> None:
         for piece in pieces:

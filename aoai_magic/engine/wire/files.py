@@ -180,7 +180,7 @@ async def remove(call: Call) -> Response:
 async def content(call: Call) -> Response:
     """Give the bytes of a file; no browser may take them for a page."""
     body = await _load(call)
-    name = body["filename"]
+    name = PurePosixPath(body["filename"]).name
     suffix = PurePosixPath(name).suffix.lower()
     return FileResponse(
         call.engine.files.path(body["id"]),
