@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shlex
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +87,14 @@ def _report(charts: int, paths: list[Path]) -> str:
         f"The quickstart ran on the offline model and made {charts} charts.\n"
         f"  executed notebook  {paths[0]}\n"
         f"  as a page          {paths[1]}\n"
-        "Open it in JupyterLab with:\n"
-        f"  jupyter lab {paths[0]}"
+        "Open it in JupyterLab with:\n" + "\n".join(f"  {line}" for line in _opening(paths[0]))
     )
+
+
+def _opening(notebook: Path) -> list[str]:
+    """Give the commands that open the notebook; they need no activated environment."""
+    jupyter = f"{shlex.quote(str(Path(sys.prefix, 'bin', 'jupyter')))} lab"
+    lines = [f"{jupyter} {shlex.quote(str(notebook))}"]
+    if importlib.util.find_spec("jupyterlab") is None:
+        lines.insert(0, f"{shlex.quote(sys.executable)} -m pip install jupyterlab")
+    return lines

@@ -1,6 +1,7 @@
 """The command line, as a process of its own."""
 
 import json
+import shlex
 import subprocess
 import sys
 
@@ -78,4 +79,6 @@ def test_demo_runs_the_quickstart_offline_whatever_is_configured(tmp_path, monke
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert "x = 1" in json.dumps(executed)
     assert "<html" in (tmp_path / "quickstart.html").read_text()
-    assert str(tmp_path / "quickstart.ipynb") in done.stdout
+    *command, notebook = shlex.split(done.stdout.splitlines()[-1])
+    assert notebook == str(tmp_path / "quickstart.ipynb")
+    assert subprocess.run([*command, "--version"], capture_output=True).returncode == 0
