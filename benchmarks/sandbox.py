@@ -18,8 +18,8 @@ from pathlib import Path
 import psutil
 from jupyter_client import AsyncKernelManager
 
-from aoai_magic.sandbox.init import descendants
 from aoai_magic.sandbox.local import LocalSandbox
+from aoai_magic.sandbox.processes import descendants
 from aoai_magic.sandbox.session import Display, Limits, Stream
 
 IMPORTS = "import numpy, pandas, matplotlib.pyplot, pyarrow"

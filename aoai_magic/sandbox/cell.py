@@ -16,11 +16,10 @@ from typing import Any
 from . import frames
 from .frames import Frame
 from .interpreter import Interpreter
+from .patience import Patience
 from .session import MOUNT, Display, Done, Ended, Error, Event, Limit, Limits, Stream
 
-GRACE = 0.8
-"""Seconds between the interrupt of a cell and the end of its interpreter."""
-
+_AGAIN = 0.1  # seconds after which an interrupt that was not heard is sent again
 _DISPLAYS = 32  # displays may take this many times what text may
 _MOST_DISPLAYS = 200
 _MOST_DROPPED = 256 << 20  # bytes
@@ -48,6 +47,7 @@ class Cell:
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._started = time.monotonic()
         self._interrupted = False
+        self._heard = False
         self._over = False
         self._text_left = limits.output
         self._display_left = limits.output * _DISPLAYS
@@ -80,17 +80,23 @@ class Cell:
         """Interrupt the cell; where that does not help, its interpreter is ended."""
         if self.running and not self._interrupted:
             self._interrupted = True
+            self._insist(Patience(self._interpreter.pid))
+
+    def _insist(self, patience: Patience) -> None:
+        """Send the interrupt until it is heard: the code may not have begun, or have lost it."""
+        if not self.running:
+            return
+        if patience.over:
+            self._interpreter.kill("The code could not be interrupted, so its process was ended.")
+            return
+        if not self._heard:
             self._interpreter.interrupt()
-            asyncio.get_running_loop().call_later(GRACE, self._end_if_running)
+        asyncio.get_running_loop().call_later(_AGAIN, self._insist, patience)
 
     @property
     def running(self) -> bool:
         """Whether the code may still run."""
         return self._task is not None and not self._over
-
-    def _end_if_running(self) -> None:
-        if self.running:
-            self._interpreter.kill("The code could not be interrupted, so its process was ended.")
 
     def strike(self, kind: str, message: str) -> None:
         """Report that a limit struck, once of each kind."""
@@ -117,6 +123,7 @@ class Cell:
             await self._conclude(ok)
 
     async def _conclude(self, ok: bool) -> None:
+        await self._interpreter.settle()
         self._take_raw()
         self._note_dropped()
         if not self._interpreter.alive or self._interpreter.reason:
@@ -159,6 +166,8 @@ class Cell:
             self._display(frame)
         elif frame["type"] == "error":
             self._error(frame)
+        elif frame["type"] == "interrupted":
+            self._heard = True
 
     def _print(self, name: str, text: str, size: int) -> None:
         granted = min(size, self._text_left)

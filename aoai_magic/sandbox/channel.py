@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from types import FrameType
 
 from . import frames
 
@@ -27,12 +26,19 @@ class Channel:
         """Whether this process may speak: a forked child would mix its bytes into ours."""
         return os.getpid() == self._owner
 
-    def on_interrupt(self, number: int, where: FrameType | None) -> None:
-        """Handle SIGINT: raise KeyboardInterrupt, but never in the middle of a frame."""
+    def on_interrupt(self) -> None:
+        """Say that the interrupt was heard and raise it, but never in the middle of a frame.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Now, or when the frame is out.
+        """
         if self._sending:
             self._interrupted = True
-        else:
-            raise KeyboardInterrupt
+            return
+        self.send({"type": "interrupted"})
+        raise KeyboardInterrupt
 
     def send(self, frame: frames.Frame) -> None:
         """Send a frame; in a forked child, drop it.
@@ -55,7 +61,7 @@ class Channel:
                 self._sending = False
         if self._interrupted and threading.current_thread() is threading.main_thread():
             self._interrupted = False
-            raise KeyboardInterrupt
+            self.on_interrupt()
 
     def receive(self) -> frames.Frame | None:
         """Wait for the next frame; None when the host has hung up."""

@@ -6,31 +6,14 @@ import contextlib
 import os
 import select
 import signal
-from pathlib import Path
 
 from . import syscalls
 from .plan import Plan
+from .processes import descendants
 
 INTERRUPT = b"I"
-"""What the host writes to the lifeline to interrupt the session's processes."""
-
-
-def children(pid: int) -> list[int]:
-    """Return the living and dead children of a process, the eldest first."""
-    found: list[int] = []
-    with contextlib.suppress(OSError):
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            with contextlib.suppress(OSError):
-                found += map(int, (thread / "children").read_text().split())
-    return found
-
-
-def descendants(pid: int) -> list[int]:
-    """Return everything below a process, children before grandchildren."""
-    found = children(pid)
-    for process in found:
-        found.extend(children(process))
-    return found
+"""What the host writes to the lifeline to interrupt the session's processes, and what comes
+back when every one of them has been sent the signal."""
 
 
 def _signal_everyone(plan: Plan, number: int) -> None:
@@ -56,6 +39,13 @@ def _reap(worker: int) -> bool:
             return False
 
 
+def _hear(lifeline: int) -> bytes:
+    try:
+        return os.read(lifeline, 1)
+    except OSError:
+        return b""  # the host hung up without having read all that was answered
+
+
 def supervise(plan: Plan, worker: int, lifeline: int, host: int) -> None:
     """Serve until the worker, the lifeline or the host (a pidfd) is gone."""
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)  # no process of the session may look inside
@@ -63,14 +53,17 @@ def supervise(plan: Plan, worker: int, lifeline: int, host: int) -> None:
         syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
+    os.set_blocking(lifeline, False)  # whatever the host does, nothing here may wait for it
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     while _reap(worker):
         ready, _, _ = select.select([lifeline, woken, host], [], [])
         if woken in ready:
             os.read(woken, 4096)
-        if lifeline in ready and os.read(lifeline, 1) == INTERRUPT:
+        if lifeline in ready and _hear(lifeline) == INTERRUPT:
             _signal_everyone(plan, signal.SIGINT)
+            with contextlib.suppress(OSError):
+                os.write(lifeline, INTERRUPT)
         elif lifeline in ready or host in ready:
             break
     _signal_everyone(plan, signal.SIGKILL)

@@ -16,8 +16,10 @@ from .init import INTERRUPT
 from .nursery import Handles, Nursery
 from .plan import Plan
 from .session import SandboxError
+from .waiting import to_its_end
 
-_READY_SECONDS = 20.0
+_READY_SECONDS = 60.0
+_SETTLE_SECONDS = 5.0
 _CHUNK = 1 << 18
 
 
@@ -30,6 +32,8 @@ class Interpreter:
         self._handles = handles
         self._decoder = frames.Decoder()
         self._closed = False
+        self._using = asyncio.Lock()  # no descriptor is closed, and its number reused, so long
+        self._unanswered = 0
         self._gone = asyncio.Event()
         self._woken = asyncio.Event()
         self.reason = ""
@@ -79,6 +83,8 @@ class Interpreter:
     @property
     def pid(self) -> int:
         """Process id of its first process, as the host sees it; 0 when it is gone."""
+        if self._closed:
+            return 0
         for line in Path(f"/proc/self/fdinfo/{self._handles.process}").read_text().splitlines():
             if line.startswith("Pid:"):
                 return max(int(line.split()[1]), 0)
@@ -87,8 +93,10 @@ class Interpreter:
     async def send(self, frame: Frame) -> None:
         """Send a request."""
         data = frames.encode(frame)
-        with contextlib.suppress(OSError):  # it is gone; reading will tell
-            await asyncio.get_running_loop().sock_sendall(self._handles.channel, data)
+        async with self._using:
+            if not self._closed:
+                with contextlib.suppress(OSError):  # it is gone; reading will tell
+                    await asyncio.get_running_loop().sock_sendall(self._handles.channel, data)
 
     async def read(self, timeout: float | None) -> tuple[list[Frame], dict[str, bytes]]:
         """Wait for something to be said; return frames, and the raw output of children.
@@ -100,11 +108,14 @@ class Interpreter:
         frames.FrameError
             When it does not speak the protocol.
         """
-        channel = self._handles.channel.fileno()
-        sources = [channel, self._handles.out, self._handles.err]
-        ready = await self._readable(sources, timeout)
-        received = self._decoder.feed(self._receive()) if channel in ready else []
-        return received, self.read_raw()
+        async with self._using:
+            if self._closed:
+                return [], {}
+            channel = self._handles.channel.fileno()
+            sources = [channel, self._handles.out, self._handles.err]
+            ready = await self._readable(sources, timeout)
+            received = self._decoder.feed(self._receive()) if channel in ready else []
+            return received, self.read_raw()
 
     async def _readable(self, sources: Sequence[int], timeout: float | None) -> set[int]:
         loop = asyncio.get_running_loop()
@@ -117,9 +128,9 @@ class Interpreter:
             ready.add(fd)
             self._woken.set()
 
-        for fd in sources:
-            loop.add_reader(fd, wake, fd)
         try:
+            for fd in sources:
+                loop.add_reader(fd, wake, fd)
             await asyncio.wait_for(self._woken.wait(), timeout)
         except asyncio.TimeoutError:
             pass
@@ -141,7 +152,9 @@ class Interpreter:
 
     def read_raw(self) -> dict[str, bytes]:
         """Return what child processes wrote to standard output and error by now."""
-        raw = {}
+        raw: dict[str, bytes] = {}
+        if self._closed:
+            return raw
         for name, fd in (("stdout", self._handles.out), ("stderr", self._handles.err)):
             with contextlib.suppress(OSError):
                 if data := os.read(fd, _CHUNK):
@@ -150,8 +163,29 @@ class Interpreter:
 
     def interrupt(self) -> None:
         """Send SIGINT to every process of the session."""
+        if self._closed:
+            return
         with contextlib.suppress(OSError):
-            os.write(self._handles.lifeline, INTERRUPT)
+            self._unanswered += self._handles.lifeline.send(INTERRUPT)
+
+    async def settle(self) -> None:
+        """Wait until every interrupt has been delivered: a late one would hit the next cell."""
+        if not self._unanswered:
+            return
+        try:
+            await asyncio.wait_for(self._take_answers(), _SETTLE_SECONDS)
+        except asyncio.TimeoutError:
+            self.kill("The session did not answer, so it was ended.")
+
+    async def _take_answers(self) -> None:
+        loop = asyncio.get_running_loop()
+        async with self._using:
+            while self._unanswered and not self._closed:
+                try:
+                    answers = await loop.sock_recv(self._handles.lifeline, self._unanswered)
+                except OSError:
+                    answers = b""
+                self._unanswered -= len(answers) or self._unanswered  # none: it is gone
 
     def kill(self, reason: str = "") -> None:
         """End every process of the session at once; the first reason given is kept."""
@@ -166,13 +200,17 @@ class Interpreter:
 
     async def close(self) -> None:
         """End it, and give back every descriptor."""
-        if self._closed:
-            return
+        await to_its_end(self._close())
+
+    async def _close(self) -> None:
         self.kill()
-        self._closed = True
         await self._gone.wait()
+        async with self._using:
+            if self._closed:
+                return
+            self._closed = True
         self._nursery.living -= 1
         self._handles.channel.close()
-        for fd in (self._handles.lifeline, self._handles.out, self._handles.err):
+        self._handles.lifeline.close()
+        for fd in (self._handles.out, self._handles.err, self._handles.process):
             os.close(fd)
-        os.close(self._handles.process)

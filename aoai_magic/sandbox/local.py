@@ -11,9 +11,9 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO
 
 from . import ladder, probe
 from .cell import Cell
@@ -23,9 +23,8 @@ from .ladder import Rung
 from .nursery import PRELOAD, Nursery
 from .plan import Plan
 from .session import Ended, Event, FileInfo, Isolation, Limits, Sandbox, SandboxError, Stream
+from .waiting import to_its_end
 from .watchdog import Watchdog
-
-T = TypeVar("T")
 
 _SESSIONS_OF_A_ZYGOTE = 500
 _SECONDS_OF_A_ZYGOTE = 6 * 3600.0
@@ -51,6 +50,7 @@ class LocalSession:
         self._discarded = False
         self._interpreter: Interpreter | None = None
         self._cell: Cell | None = None
+        self._stopping = False
         self._born = self.used = time.monotonic()
         self._has_state = False
         self._lost = ""
@@ -101,7 +101,7 @@ class LocalSession:
         SandboxError
             When there is no room for one, or the session was discarded.
         """
-        return await _whole(self._wake())
+        return await to_its_end(self._wake())
 
     async def _wake(self) -> Interpreter:
         async with self._waking:
@@ -125,6 +125,7 @@ class LocalSession:
     async def run(self, code: str, timeout: float | None = None) -> AsyncIterator[Event]:
         """Run one cell; see `Session.run`."""
         await self._lock.acquire()
+        self._stopping = False
         try:
             interpreter = await self.ensure()
             if self._lost:
@@ -134,6 +135,8 @@ class LocalSession:
                 interpreter, self._limits, timeout or self._limits.cell_seconds
             )
             cell.start(code)
+            if self._stopping:
+                cell.interrupt()
             async for event in cell.events():
                 if isinstance(event, Ended):
                     self._has_state = False
@@ -152,7 +155,8 @@ class LocalSession:
             self._lock.release()
 
     async def interrupt(self) -> None:
-        """Stop the running cell within a second."""
+        """Stop the running cell within a second, or one that is about to run as it begins."""
+        self._stopping = True
         if self._cell is not None:
             self._cell.interrupt()
             await self._cell.wait()
@@ -171,11 +175,17 @@ class LocalSession:
 
     async def close(self) -> None:
         """End the interpreter; the files stay."""
+        await to_its_end(self._close())
+
+    async def _close(self) -> None:
         await self.interrupt()
-        await self.put_away("The session was closed")
+        await self._put_away("The session was closed")
 
     async def put_away(self, reason: str) -> None:
         """End the interpreter once no cell runs, and remember why, for the next cell."""
+        await to_its_end(self._put_away(reason))
+
+    async def _put_away(self, reason: str) -> None:
         async with self._lock, self._waking:
             await self._end(reason)
 
@@ -190,7 +200,10 @@ class LocalSession:
     async def discard(self) -> None:
         """End the interpreter and delete the files."""
         self._discarded = True
-        await self.close()
+        await to_its_end(self._discard())
+
+    async def _discard(self) -> None:
+        await self._close()
         await asyncio.to_thread(remove, self._path)
 
 
@@ -236,15 +249,20 @@ class LocalSandbox:
 
     async def start(self) -> Isolation:
         """Start the zygote and find the isolation; see `Sandbox.start`."""
-        return await _whole(self._start())
+        return await to_its_end(self._start())
 
     async def _start(self) -> Isolation:
         async with self._starting:
             if self._isolation is None:
                 ladder.require_linux()
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._nursery = await self._start_nursery()
-                self._rung, self._isolation = await self._choose()
+                self._nursery = nursery = await self._start_nursery()
+                try:
+                    self._rung, self._isolation = await self._choose()
+                except BaseException:
+                    self._nursery = None
+                    await nursery.close()
+                    raise
                 loop = asyncio.get_running_loop()
                 self._tasks = [
                     loop.create_task(self._keep()),
@@ -354,24 +372,20 @@ class LocalSandbox:
 
     async def close(self) -> None:
         """End every session and the zygote; the files stay."""
-        for task in self._tasks:
-            task.cancel()
-        for session in list(self._sessions.values()):
-            await session.close()
-        for nursery in filter(None, [self._nursery, *self._old]):
-            await nursery.close()
-        self._nursery, self._isolation, self._rung, self._old = None, None, None, []
+        await to_its_end(self._close())
 
-
-async def _whole(work: Coroutine[Any, Any, T]) -> T:
-    """Do the work to its end, also when who waits for it is cancelled.
-
-    A zygote answers in turn: left in the middle of an answer, it would be taken to have
-    answered the next question, and one session would get the process of another.
-    """
-    task = asyncio.ensure_future(work)
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return await asyncio.shield(task)
+    async def _close(self) -> None:
+        async with self._starting:
+            async with self._opening:  # what is under way is finished, and nothing begins
+                self._rung, self._isolation = None, None
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            for session in list(self._sessions.values()):
+                await session.close()
+            for nursery in filter(None, [self._nursery, *self._old]):
+                await nursery.close()
+            self._nursery, self._old, self._tasks = None, [], []
 
 
 async def _check(session: LocalSession) -> None:

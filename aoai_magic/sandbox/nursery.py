@@ -35,7 +35,7 @@ class Handles:
 
     process: int
     channel: socket.socket
-    lifeline: int
+    lifeline: socket.socket
     out: int
     err: int
 
@@ -103,26 +103,15 @@ class Nursery:
         return handles
 
     def _spawn(self, plan: Plan) -> Handles:
-        ours, theirs = socket.socketpair()
-        lifeline_end, lifeline = os.pipe()
-        out, out_end = os.pipe()
-        err, err_end = os.pipe()
-        given = [theirs.fileno(), lifeline_end, out_end, err_end]
-        try:
-            process = self._ask(plan, given)
-        except BaseException:
-            ours.close()
-            for fd in (lifeline, out, err):
-                os.close(fd)
-            raise
-        finally:
-            theirs.close()
-            for fd in given[1:]:
-                os.close(fd)
-        ours.setblocking(False)
-        for fd in (out, err):
-            os.set_blocking(fd, False)
-        return Handles(process, ours, lifeline, out, err)
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+            channel, channel_end = _socket_pair(ours, theirs)
+            lifeline, lifeline_end = _socket_pair(ours, theirs)
+            out, out_end = _pipe(ours, theirs)
+            err, err_end = _pipe(ours, theirs)
+            given = [channel_end.fileno(), lifeline_end.fileno(), out_end, err_end]
+            handles = Handles(self._ask(plan, given), channel, lifeline, out, err)
+            ours.pop_all()  # kept: they are the caller's now
+        return handles
 
     def _ask(self, plan: Plan, given: list[int]) -> int:
         try:
@@ -156,6 +145,22 @@ class Nursery:
             await asyncio.to_thread(self._process.wait, 2.0)
             return
         self._kill()
+
+
+def _socket_pair(
+    ours: contextlib.ExitStack, theirs: contextlib.ExitStack
+) -> tuple[socket.socket, socket.socket]:
+    host, session = socket.socketpair()
+    host.setblocking(False)
+    return ours.enter_context(host), theirs.enter_context(session)
+
+
+def _pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[int, int]:
+    host, session = os.pipe()
+    ours.callback(os.close, host)
+    theirs.callback(os.close, session)
+    os.set_blocking(host, False)
+    return host, session
 
 
 def _paths() -> list[str]:

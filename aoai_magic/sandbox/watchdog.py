@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import mmap
 import os
 import signal
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .folder import Usage
-from .init import children, descendants
 from .interpreter import Interpreter
+from .processes import children, descendants, proportional, resident
 from .session import Limits
 
 if TYPE_CHECKING:
@@ -24,27 +22,6 @@ if TYPE_CHECKING:
 _RUNNING = 0.1  # seconds between two looks at a session with a cell under way
 _IDLE = 2.0
 _SHARE = 0.05  # of one core, at most, for looking at folders
-
-
-def resident(pid: int) -> int:
-    """Return the bytes of a process that are in memory, shared ones counted in full."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError):
-        return 0
-    return pages * mmap.PAGESIZE
-
-
-def proportional(pid: int) -> int:
-    """Return the bytes of a process, shared pages divided among those that share them."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return resident(pid)  # it has hidden itself: then all of it counts
-    for line in lines:
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    return 0
 
 
 @dataclass(frozen=True)

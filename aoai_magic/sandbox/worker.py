@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from types import FrameType
 from typing import TextIO
 
 from . import fonts
@@ -116,13 +117,27 @@ class Worker:
         self._budget.reset()
         ok = False
         with contextlib.suppress(KeyboardInterrupt):
-            signal.signal(signal.SIGINT, self._channel.on_interrupt)
             ok = self._run_cell(str(request["code"]))
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         seconds = time.perf_counter() - started
         flush_all()
         dropped = self._budget.dropped
         self._channel.send({"type": "done", "ok": ok, "seconds": seconds, "dropped": dropped})
+
+    def take_interrupts(self) -> None:
+        """Handle SIGINT here, whatever a cell has made of it."""
+        signal.signal(signal.SIGINT, self._on_interrupt)
+
+    def _on_interrupt(self, _number: int, where: FrameType | None) -> None:
+        """Raise KeyboardInterrupt in the cell; outside of it there is nothing to stop.
+
+        Where the signal strikes decides, and not a flag: there is no moment between a cell
+        and what surrounds it at which an interrupt could end the session.
+        """
+        while where is not None:
+            if where.f_code is Worker._run_cell.__code__:
+                self._channel.on_interrupt()
+                return
+            where = where.f_back
 
     def _run_cell(self, code: str) -> bool:
         self._restore_streams()
@@ -136,6 +151,8 @@ class Worker:
             self._restore_streams()
             self._shell.showtraceback()
             return False
+        finally:
+            self.take_interrupts()
         return bool(result.success)
 
 
@@ -147,6 +164,7 @@ def serve(connection: socket.socket, plan: Plan) -> None:
     sys.path.insert(0, "")
     sys.dont_write_bytecode = True  # nothing but what the code wrote belongs in the folder
     worker.connect_streams()
+    worker.take_interrupts()
     _reseed()
     channel.send({"type": "ready"})
     while (request := channel.receive()) is not None:

@@ -22,6 +22,7 @@ from typing import NoReturn
 
 from . import confinement, init, syscalls, worker
 from .plan import Plan
+from .processes import children
 
 _FIRST_FREE = 6
 _CHANNEL, _LIFELINE, _HOST = 3, 4, 5
@@ -162,7 +163,7 @@ class Zygote:
             self._sessions.discard(pid)
 
     def _kill_orphans(self) -> bool:
-        orphans = set(init.children(os.getpid())) - self._sessions
+        orphans = set(children(os.getpid())) - self._sessions
         for process in orphans:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)

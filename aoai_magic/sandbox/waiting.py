@@ -1,0 +1,20 @@
+"""Work that is done to its end, whoever stops waiting for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Do the work to its end, also when who waits for it is cancelled.
+
+    Half of it done would leave processes and descriptors that nobody knows of any more; and
+    a zygote left in the middle of an answer would be taken to have answered the next question.
+    """
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.shield(task)
