@@ -53,11 +53,14 @@ class Assistant:
         Gives the settings of ``%config`` and of the configuration file.
     turns
         All turns of this kernel, oldest first.
+    front_end
+        The settings of the front end.
     """
 
     namespace: Namespace
     layers: Layers = _no_layers
     turns: list[Turn] = field(default_factory=list)
+    front_end: Mapping[str, Any] = field(default_factory=dict)
     _threads: threads_.Threads | None = None
     _inputs: dict[str, Input] = field(default_factory=dict)
     _stop: Stop | None = None
@@ -81,7 +84,8 @@ class Assistant:
     def settings(self, options: Options | None = None) -> Settings:
         """Give the settings in force."""
         config, file = self.layers()
-        return settings_.resolve(options.settings if options else {}, config, file)
+        given = options.settings if options else {}
+        return settings_.resolve(given, config, file, front_end=self.front_end)
 
     def threads(self, settings: Settings) -> threads_.Threads:
         """Give the threads of this notebook."""

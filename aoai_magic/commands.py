@@ -6,16 +6,26 @@ import difflib
 import shlex
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import settings as settings_
 from .blocking import run_blocking
 from .errors import AssistantError, UsageError
+from .farside import FarSide
 from .plan import destination
 from .turn import Turn
 
 if TYPE_CHECKING:
     from .assistant import Assistant
+
+
+class Cost(NamedTuple):
+    """US dollars for tokens, by prices of the day ``as_of``, without ``unknown`` turns."""
+
+    dollars: float
+    as_of: str
+    unknown: int
+
 
 Command = Callable[["Assistant", Sequence[str]], "str | None"]
 
@@ -62,7 +72,7 @@ def _engine_lines(
 ) -> list[str]:
     if target.name in ("azure", "openai"):
         return ["isolation  the service's container"]
-    if target.name == "local" and not _launched():
+    if FarSide(state).is_asleep:
         return ["engine     not started yet; the first turn starts it"]
     backend = state.backend(settings, target)
     told = run_blocking(backend.status(), lambda: None)
@@ -73,12 +83,6 @@ def _engine_lines(
     lines += [f"isolation  {sandbox.get('level', 'unknown')}"]
     lines += [f"           not covered: {gap}" for gap in sandbox.get("gaps") or ()]
     return [*lines, f"sessions   {len(told.get('sessions') or ())} in this engine"]
-
-
-def _launched() -> bool:
-    from .backends.launch import LAUNCHER
-
-    return LAUNCHER.engine is not None and LAUNCHER.engine.alive
 
 
 def threads(state: Assistant, words: Sequence[str]) -> str:
@@ -92,6 +96,18 @@ def threads(state: Assistant, words: Sequence[str]) -> str:
         for thread in known
     ]
     return "\n".join([f"{'thread':<20} {'target':<10} {'last used':<16}  id", *rows])
+
+
+def fork(state: Assistant, words: Sequence[str]) -> str:
+    """Copy the last turn's thread, up to that turn, under a new name."""
+    if len(words) != 1:
+        raise UsageError("%assistant fork wants the copy's name, e.g. %assistant fork attempt-2")
+    view = _last(state).view
+    FarSide(state, view.target).fork(words[0], view.thread, [part.id for part in view.parts])
+    return (
+        f"Copied with its files; variables of its session are not. Go on with "
+        f"%%assistant -t {shlex.quote(words[0])}"
+    )
 
 
 def config(state: Assistant, words: Sequence[str]) -> str:
@@ -123,15 +139,21 @@ def usage(state: Assistant, words: Sequence[str]) -> str:
 
 
 def _cost(state: Assistant) -> str:
+    told = cost(state)
+    if told is None:
+        return ""
+    rest = f", without {told.unknown} turns of unknown price" if told.unknown else ""
+    return f", about ${told.dollars:.4f} for tokens (prices of {told.as_of}{rest})"
+
+
+def cost(state: Assistant) -> Cost | None:
+    """Estimate what this kernel's turns cost, None where no price is known."""
     from .backends.prices import load
 
     prices = load(state.settings().folder)
     costs = [prices.cost(turn.view.model, turn.usage) for turn in state.turns]
-    known = [cost for cost in costs if cost is not None]
-    if not known:
-        return ""
-    rest = f", without {len(costs) - len(known)} turns of unknown price" * (len(known) < len(costs))
-    return f", about ${sum(known):.4f} for tokens (prices of {prices.as_of}{rest})"
+    known = [each for each in costs if each is not None]
+    return Cost(sum(known), prices.as_of, len(costs) - len(known)) if known else None
 
 
 def code(state: Assistant, words: Sequence[str]) -> None:
@@ -209,6 +231,7 @@ COMMANDS: dict[str, Command] = {
     "status": status,
     "show": show,
     "threads": threads,
+    "fork": fork,
     "files": files,
     "config": config,
     "usage": usage,

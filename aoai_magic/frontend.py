@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,48 +14,137 @@ from IPython.display import JSON
 from . import parcel
 from .attach.card import card
 from .attach.facts import facts
-from .attach.ledger import Ledger
 from .attach.resolve import attachable
 from .cellcode import Input, as_cell
+from .commands import cost
+from .errors import AssistantError
+from .farside import FarSide, sent
 from .settings import resolve_target
 
 if TYPE_CHECKING:
     from .assistant import Assistant
     from .turn import Turn
 
+Asked = Mapping[str, Any]
+Reply = dict[str, Any]
+
+LARGEST_DOWNLOAD = 64 << 20
+"""Bytes of a file that may travel to the browser through the kernel's channel."""
+
 
 def answer(question: str) -> JSON:
     """Answer a question of the extension, from the running shell's namespace.
 
-    Parameters
-    ----------
-    question
-        JSON object with one of these:
-
-        ``names``
-            Words of a cell. Gives those of variables that can be attached, each with
-            its description, as ``names``; ``loaded`` says whether the magic is.
-        ``card``
-            Name of a variable. Gives its schema as ``card``, None if it has none.
-        ``cells``
-            Python of a turn that ran without error, with the ``items`` of its prompt.
-            Gives it as ``cell`` for the notebook.
-        ``overview``
-            Gives as ``overview`` what the panel shows, None while the magic is not loaded.
+    Questions and answers are JSON objects of the forms in ``frontend.schema.json``. What
+    the user should read in place of an answer is ``error``, one sentence; until the magic
+    is loaded, answers that need it are null.
     """
     asked = json.loads(question)
     shell = get_ipython()
     assert shell is not None, "the extension asks a kernel, which has a shell"
-    if "card" in asked:
-        return JSON({"card": schema(asked["card"], shell.user_ns)})
-    magics = shell.magics_manager.registry.get("AssistantMagics")
-    if "cells" in asked:
-        turns = magics.state.turns if magics else ()
-        return JSON({"cell": cell(asked["cells"], asked["items"], turns)})
-    if "overview" in asked:
-        return JSON({"overview": overview(magics.state) if magics else None})
+    try:
+        reply = next(QUESTIONS[key] for key in asked if key in QUESTIONS)(asked, shell)
+    except AssistantError as error:
+        reply = {"error": str(error)}
+    return JSON(reply)
+
+
+def _names(asked: Asked, shell: Any) -> Reply:
     names = attachable_names(asked["names"], shell.user_ns)
-    return JSON({"loaded": magics is not None, "names": names})
+    return {"loaded": _state(shell) is not None, "names": names}
+
+
+def _card(asked: Asked, shell: Any) -> Reply:
+    return {"card": schema(asked["card"], shell.user_ns)}
+
+
+def _cells(asked: Asked, shell: Any) -> Reply:
+    state = _state(shell)
+    return {"cell": cell(asked["cells"], asked["items"], state.turns if state else ())}
+
+
+def _overview(_: Asked, shell: Any) -> Reply:
+    state = _state(shell)
+    return {"overview": overview(state) if state else None}
+
+
+def _far(_: Asked, shell: Any) -> Reply:
+    state = _state(shell)
+    if state is None:
+        return {"far": None}
+    far_side = FarSide(state)
+    return {"far": None if far_side.is_asleep else far_side.told()}
+
+
+def _download(asked: Asked, shell: Any) -> Reply:
+    data = FarSide(_loaded(shell)).content(asked["download"])
+    if len(data) > LARGEST_DOWNLOAD:
+        raise AssistantError(
+            f"The file has {len(data):,} bytes, too many to come through the kernel; ask the "
+            "assistant to save it in parts, or use --save DIR when it is made."
+        )
+    return {"data": base64.b64encode(data).decode("ascii")}
+
+
+def _delete_file(asked: Asked, shell: Any) -> Reply:
+    FarSide(_loaded(shell)).delete_file(asked["deleteFile"])
+    return {}
+
+
+def _end_session(asked: Asked, shell: Any) -> Reply:
+    FarSide(_loaded(shell)).end_session(asked["endSession"])
+    return {}
+
+
+def _delete_thread(asked: Asked, shell: Any) -> Reply:
+    FarSide(_loaded(shell), asked["target"]).delete_thread(asked["deleteThread"])
+    return {}
+
+
+def _adopt(asked: Asked, shell: Any) -> Reply:
+    return {"name": FarSide(_loaded(shell)).adopt(asked["adopt"])}
+
+
+def _fork(asked: Asked, shell: Any) -> Reply:
+    far_side = FarSide(_loaded(shell), asked["target"])
+    name = far_side.free_name(asked["fork"])
+    far_side.fork(name, asked["thread"], asked["parts"])
+    return {"name": name}
+
+
+def _settings(asked: Asked, shell: Any) -> Reply:
+    state = _state(shell)
+    if state is not None:
+        state.front_end = dict(asked["settings"])
+    return {}
+
+
+QUESTIONS: dict[str, Callable[[Asked, Any], Reply]] = {
+    "names": _names,
+    "card": _card,
+    "cells": _cells,
+    "overview": _overview,
+    "far": _far,
+    "download": _download,
+    "deleteFile": _delete_file,
+    "endSession": _end_session,
+    "deleteThread": _delete_thread,
+    "adopt": _adopt,
+    "fork": _fork,
+    "settings": _settings,
+}
+
+
+def _state(shell: Any) -> Assistant | None:
+    magics = shell.magics_manager.registry.get("AssistantMagics")
+    return magics.state if magics else None
+
+
+def _loaded(shell: Any) -> Assistant:
+    state = _state(shell)
+    if state is None:
+        raise AssistantError("The assistant is not loaded here; run: %load_ext aoai_magic")
+    return state
 
 
 def attachable_names(names: Iterable[str], namespace: Mapping[str, Any]) -> dict[str, str]:
@@ -99,19 +189,32 @@ def overview(state: Assistant) -> dict[str, Any]:
     """
     settings = state.settings()
     target = resolve_target(settings)
+    told = cost(state)
     return {
         "target": target.name,
         "why": target.why,
         "model": target.model,
         "turns": len(state.turns),
-        "tokens": state.usage.total_tokens,
+        "usage": {
+            "input_tokens": state.usage.input_tokens,
+            "output_tokens": state.usage.output_tokens,
+            "cached_tokens": state.usage.cached_tokens,
+        },
+        "cost": told._asdict() if told else None,
         "threads": [
-            {"name": thread.name, "target": thread.target, "used": thread.used}
-            for thread in state.threads(settings).all()
+            {"id": one.id, "name": one.name, "target": one.target, "used": one.used}
+            for one in state.threads(settings).all()
         ],
         "files": [
-            {"name": e.name, "bytes": e.bytes, "target": e.target, "expires": e.expires_at}
-            for e in Ledger(settings.folder).entries()
+            {
+                "id": entry.file_id,
+                "name": entry.name,
+                "bytes": entry.bytes,
+                "target": entry.target,
+                "expires": entry.expires_at,
+                "here": here,
+            }
+            for entry, here in sent(settings, target)
         ],
         "data": attachable_names(list(state.namespace), state.namespace),
     }

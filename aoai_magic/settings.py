@@ -1,7 +1,7 @@
 """One resolved, frozen settings object that knows where each of its values came from.
 
 Strongest first: magic option, ``%config AssistantMagics.name``, environment variable
-``AOAI_MAGIC_NAME``, traitlets configuration file, default.
+``AOAI_MAGIC_NAME``, traitlets configuration file, the front end's own settings, default.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ _SWITCHES = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
 }
-OPTION, CONFIG, ENVIRONMENT, FILE, DEFAULT = (
+OPTION, CONFIG, ENVIRONMENT, FILE, FRONT_END, DEFAULT = (
     "magic option",
     "%config",
     "environment",
     "configuration file",
+    "JupyterLab",
     "default",
 )
 
@@ -101,6 +102,7 @@ def resolve(
     config: Mapping[str, Any] | None = None,
     file: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
+    front_end: Mapping[str, Any] | None = None,
 ) -> Settings:
     """Give the settings in force; ``None`` values count as not given.
 
@@ -114,6 +116,7 @@ def resolve(
         (CONFIG, config or {}),
         (ENVIRONMENT, _from_environment(os.environ if environ is None else environ)),
         (FILE, file or {}),
+        (FRONT_END, front_end or {}),
     )
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 import time
@@ -64,6 +65,23 @@ class Threads:
                 "INSERT OR REPLACE INTO threads VALUES (?, ?, ?, ?, ?)",
                 (self.place, target, name, id_, time.time()),
             )
+
+    def forget(self, name: str, target: str) -> None:
+        """Forget a thread; an unknown one is no error."""
+        if name == UNNAMED:
+            self._unnamed.pop(target, None)
+            return
+        with self._database() as database:
+            database.execute(
+                "DELETE FROM threads WHERE place = ? AND target = ? AND name = ?",
+                (self.place, target, name),
+            )
+
+    def free(self, name: str, target: str) -> str:
+        """Give the first of ``name``, ``name-2``, … that names no thread here."""
+        taken = {thread.name for thread in self.all() if thread.target == target}
+        numbered = (f"{name}-{number}" for number in itertools.count(2))
+        return next(free for free in itertools.chain([name], numbered) if free not in taken)
 
     def all(self) -> list[Known]:
         """Give the threads of this place, the one used last first."""

@@ -1,15 +1,36 @@
 """What the extension is told, through a shell, by the question that it sends."""
 
+import base64
 import json
+import time
+from pathlib import Path
 
 import numpy as np
+import openai
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from jsonschema import Draft202012Validator
 
+from aoai_magic import frontend
+from aoai_magic.errors import UsageError
 from aoai_magic.magics import register, unregister
+from aoai_magic.options import from_keywords
+
+SCHEMA = json.loads(Path(frontend.__file__).with_name("frontend.schema.json").read_text())
+FORMS = {
+    name: Draft202012Validator({**form, "$defs": SCHEMA["$defs"]})
+    for name, form in SCHEMA["properties"].items()
+}
+ANSWERS = {
+    **{name: (name, "refused") for name in ("names", "card", "cells", "overview")},
+    **{name: (name, "refused") for name in ("far", "download")},
+    **dict.fromkeys(("adopt", "fork"), ("named", "refused")),
+    **{name: ("done", "refused") for name in frontend.QUESTIONS if name.startswith("delete")},
+    **dict.fromkeys(("endSession", "settings"), ("done", "refused")),
+}
 
 
 @pytest.fixture
@@ -25,7 +46,9 @@ def ask():
         answer = f'__import__("aoai_magic.frontend", fromlist=["answer"]).answer({words})'
         (reply,) = shell.user_expressions({"answer": answer}).values()
         assert reply["status"] == "ok", reply
-        return reply["data"]["application/json"]
+        data = reply["data"]["application/json"]
+        assert any(FORMS[name].is_valid(data) for name in ANSWERS.get(next(iter(question)), ()))
+        return data
 
     yield ask_
     unregister(shell)
@@ -72,6 +95,117 @@ def test_the_overview_lists_data_threads_and_uploaded_files(ask, monkeypatch, tm
     monkeypatch.setenv("AOAI_MAGIC_HOME", str(tmp_path))
     monkeypatch.setenv("AOAI_MAGIC_TARGET", "local")
     told = ask({"overview": True}, sales=pd.DataFrame({"a": [1]}))["overview"]
-    assert (told["target"], told["turns"], told["tokens"]) == ("local", 0, 0)
+    assert (told["target"], told["turns"], told["cost"]) == ("local", 0, None)
     assert told["data"]["sales"] == "DataFrame, 1 × 1"
     assert told["threads"] == told["files"] == []
+    assert ask({"far": True}) == {"far": None}  # nothing is started to look at it
+
+
+TURNS = """
+turns:
+  - - code: |
+        sales.to_csv("/mnt/data/out.csv", index=False)
+        x = len(sales)
+    - text: "See [it](sandbox:/mnt/data/out.csv)."
+      usage: {prompt_tokens: 1000, completion_tokens: 200, cached_tokens: 0}
+  - - text: "Second."
+  - - code: "import os; print(sorted(os.listdir('/mnt/data')), 'x' in globals())"
+    - text: "Third."
+"""
+
+
+@pytest.fixture
+def asked(ask, engine, script, monkeypatch, tmp_path):
+    """One turn of a shell on the shared engine; gives the function that asks more."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AOAI_MAGIC_TARGET", engine.url)
+    monkeypatch.setenv("AOAI_MAGIC_TOKEN", engine.token)
+    monkeypatch.setenv("AOAI_MAGIC_MODEL", script(TURNS))
+    shell = InteractiveShell.instance()
+    shell.user_ns["sales"] = pd.DataFrame({"a": [1, 2]})
+    state = shell.magics_manager.registry["AssistantMagics"].state
+
+    def turn(question, **options):
+        return state.ask_now(question, from_keywords((), options))
+
+    turn("Save @sales.", thread="one")
+    return turn
+
+
+def test_the_far_side_is_told_fetched_and_deleted(ask, asked):
+    (thread,) = ask({"overview": True})["overview"]["threads"]
+    far = ask({"far": True})["far"]
+    (session,) = [one for one in far["sessions"] if one["thread"] == "one"]
+    assert session["id"] == thread["id"]
+    assert session["memory"] > 1_000_000
+    assert session["expires"] > time.time()
+    assert thread["id"] not in [one["id"] for one in far["threads"]]
+    file = far["files"][0]
+    assert (file["name"], file["bytes"]) == ("out.csv", 6)
+    assert base64.b64decode(ask({"download": file["id"]})["data"]) == b"a\n1\n2\n"
+    assert ask({"deleteFile": file["id"]}) == {}
+    assert "No such File" in ask({"download": file["id"]})["error"]
+
+    (sent,) = ask({"overview": True})["overview"]["files"]
+    assert (sent["name"], sent["here"]) == ("sales", True)
+    ask({"deleteFile": sent["id"]})
+    assert ask({"overview": True})["overview"]["files"] == []
+
+    assert ask({"endSession": session["id"]}) == {}
+    assert ask({"endSession": session["id"]}) == {}  # gone already
+    assert session["id"] not in [one["id"] for one in ask({"far": True})["far"]["sessions"]]
+    ask({"deleteThread": thread["id"], "target": thread["target"]})
+    assert ask({"overview": True})["overview"]["threads"] == []
+
+
+def test_a_thread_of_somebody_else_gets_a_name_here(ask, asked, engine):
+    client = openai.OpenAI(base_url=f"{engine.url}/v1", api_key=engine.token)
+    made = client.beta.threads.create(messages=[{"role": "user", "content": "Hello?"}])
+    assert {"id": made.id, "title": "Hello?"}.items() <= ask({"far": True})["far"]["threads"][
+        0
+    ].items()
+    name = ask({"adopt": made.id})["name"]
+    assert name == f"thread-{made.id[-6:]}"
+    assert asked("More.", thread=name).thread == made.id
+
+
+def test_a_fork_goes_on_from_its_turn_with_the_files(ask, asked, engine):
+    first = InteractiveShell.instance().user_ns["_assistant"]
+    asked("And?", thread="one")
+    where = {"thread": first.thread, "target": engine.url}
+    parts = [part.id for part in first.parts]
+    assert ask({"fork": "one", "parts": parts, **where}) == {"name": "one-2"}
+    client = openai.OpenAI(base_url=f"{engine.url}/v1", api_key=engine.token)
+    known = {one["name"]: one["id"] for one in ask({"overview": True})["overview"]["threads"]}
+    told = list(client.beta.threads.messages.list(known["one-2"], order="asc"))
+    assert [one.role for one in told] == ["user", "assistant"]
+    assert "to_csv" in told[1].content[0].text.value
+    assert told[1].content[1].text.value.startswith("See [it]")
+
+    # The script's third turn is for threads with two turns before it.
+    asked("And?", thread="one-2")
+    assert asked("List.", thread="one-2").logs.split("]")[0] == "['out.csv', 'sales.arrow'"
+    gone = ask({"fork": "one", "parts": ["msg_gone/0"], **where})["error"]
+    assert gone.startswith("That answer is no longer in its thread")
+
+
+def test_the_line_magic_forks_the_last_turn(asked):
+    shell = InteractiveShell.instance()
+    shell.run_line_magic("assistant", "fork 'try two'")
+    assert asked("And?", thread="try two").status == "completed"
+    with pytest.raises(UsageError, match="There is a thread 'try two' already"):
+        shell.run_line_magic("assistant", "fork 'try two'")
+    with pytest.raises(UsageError, match="wants the copy's name"):
+        shell.run_line_magic("assistant", "fork")
+
+
+def test_settings_of_the_front_end_are_the_weakest(ask, monkeypatch):
+    state = InteractiveShell.instance().magics_manager.registry["AssistantMagics"].state
+    assert ask({"settings": {"confirm_upload": True}}) == {}
+    assert state.settings().confirm_upload is True
+    assert state.settings().sources["confirm_upload"] == "JupyterLab"
+    monkeypatch.setenv("AOAI_MAGIC_CONFIRM_UPLOAD", "false")
+    assert state.settings().confirm_upload is False
+    ask({"settings": {}})
+    monkeypatch.delenv("AOAI_MAGIC_CONFIRM_UPLOAD")
+    assert state.settings().sources["confirm_upload"] == "default"

@@ -40,8 +40,13 @@ def open_backend(settings: Settings, target: Target) -> Assistants | Responses:
         # All engines over one data directory share its files, so the ledger's
         # place is the directory and not the address of today's engine.
         return Assistants(Endpoint(engine.url, engine.token), "local", ledger, "local")
-    url = target.name.rstrip("/").removesuffix("/v1")
+    url = server_url(target)
     return Assistants(Endpoint(url, engine_key()), target.name, ledger, url)
+
+
+def server_url(target: Target) -> str:
+    """Give the base of an engine that is named by its URL."""
+    return target.name.rstrip("/").removesuffix("/v1")
 
 
 def open_service(settings: Settings, target: Target) -> Responses:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..attach.item import Attachment
     from ..attach.ledger import Ledger
     from .base import Question
+    from .engine_holdings import EngineHoldings
 
 CANCEL_SECONDS = 3.0
 """How long an interrupted turn waits for the far side to hear of it."""
@@ -91,6 +92,12 @@ class Assistants:
                 await client(self.endpoint).files.delete(file_id)
             except openai.NotFoundError:
                 return
+
+    def holdings(self) -> EngineHoldings:
+        """Give what the server holds of the user's."""
+        from .engine_holdings import EngineHoldings
+
+        return EngineHoldings(self)
 
     async def cleanup(self) -> int:
         """Delete everything that was sent to this place; give the number of files."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from ..attach.item import Attachment
     from ..events import Event
+    from .holdings import Holdings
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ class Backend(Protocol):
 
     async def status(self) -> dict[str, Any]:
         """Give what the far side says of itself (model, isolation, sessions), if anything."""
+        ...
+
+    def holdings(self) -> Holdings:
+        """Give what the far side holds of the user's."""
         ...
 
     async def cleanup(self) -> int:

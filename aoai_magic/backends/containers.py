@@ -93,14 +93,19 @@ class Container:
 
     async def revive(self) -> None:
         """Make a new one that holds the files of the old one, as far as we have them."""
-        old, self.id = self.id, await self._made()
+        old = self.id
+        await self.copy()
         self.revived = True
+        self.shelf.drop(old)
+        self._before = {_state(file) for file in await self._list()}
+
+    async def copy(self) -> None:
+        """Go on as a new one with the same files, as far as we have them."""
+        old, self.id = self.id, await self._made()
         self.files = []
         for kept in self.shelf.entries(old):
             path = await self._upload(kept.digest, kept.name, self.shelf.blob(old, kept))
             self.files.append(f"{kept.path} is now {path}" if path != kept.path else path)
-        self.shelf.drop(old)
-        self._before = {_state(file) for file in await self._list()}
 
     # In
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..attach.ledger import Ledger
     from .base import Question
+    from .container_holdings import ContainerHoldings
 
 CANCEL_SECONDS = 3.0
 """How long an interrupted turn waits for the far side to hear of it."""
@@ -122,6 +123,12 @@ class Responses:
             except openai.BadRequestError as error:
                 if "max_output_tokens" not in str(error.message):
                     raise
+
+    def holdings(self) -> ContainerHoldings:
+        """Give what the service holds of the user's."""
+        from .container_holdings import ContainerHoldings
+
+        return ContainerHoldings(self)
 
     async def cleanup(self) -> int:
         """Delete the containers that we opened, and our copies; give the number of files."""

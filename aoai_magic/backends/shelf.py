@@ -86,6 +86,21 @@ class Shelf:
         """Give the file that was made from what has that digest."""
         return next((k for k in self.entries(container) if k.digest == digest), None)
 
+    def holder(self, file_id: str) -> tuple[str, Kept] | None:
+        """Give the container that holds the file of that id, and what is kept of it."""
+        held = ((place, kept) for place in self.containers() for kept in self.entries(place))
+        return next((pair for pair in held if pair[1].id == file_id), None)
+
+    def used(self, container: str) -> float:
+        """Tell when files last came or went there, in seconds since 1970; 0 if never."""
+        manifest = self._place(container) / _MANIFEST
+        return manifest.stat().st_mtime if manifest.exists() else 0.0
+
+    def strike(self, container: str, kept: Kept) -> None:
+        """Delete the copy of one file."""
+        self.blob(container, kept).unlink(missing_ok=True)
+        self._write(container, [entry for entry in self.entries(container) if entry != kept])
+
     def blob(self, container: str, kept: Kept) -> Path:
         """Tell where a copy is."""
         return self._place(container) / kept.blob
@@ -103,8 +118,7 @@ class Shelf:
         """Delete the copies that nobody has used for long."""
         oldest = time.time() - KEPT_SECONDS
         for container in list(self.containers()):
-            manifest = self._place(container) / _MANIFEST
-            if not manifest.exists() or manifest.stat().st_mtime < oldest:
+            if self.used(container) < oldest:
                 self.drop(container)
 
     def _place(self, container: str) -> Path:

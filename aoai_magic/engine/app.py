@@ -68,6 +68,9 @@ _CONTAINER_FILE = f"{_CONTAINER}/files/{{file_id}}"
 
 ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/engine", status.engine),
+    ("GET", "/engine/threads", status.threads),
+    ("GET", "/engine/sessions", status.sessions),
+    ("DELETE", "/engine/sessions/{thread_id}", status.end_session),
     ("GET", "/models", models.list_),
     ("GET", "/models/{model:path}", models.retrieve),
     ("GET", "/files", files.list_),

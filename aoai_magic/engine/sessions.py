@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import anyio
 import anyio.to_thread
@@ -211,20 +211,49 @@ class Sessions:
         await self._store.write(work)
 
     async def listing(self) -> list[Body]:
-        """Describe the sessions that this engine holds."""
+        """Describe the sessions that this engine holds.
+
+        ``expires_at`` is when a session ends that nobody uses any more, in seconds since 1970.
+        """
         rows = await self._store.read(
             lambda c: c.execute(select(SESSIONS).where(SESSIONS.c.thread_id.in_(self._open))).all()
         )
+        found = [(row, self._open.get(row.thread_id)) for row in rows]
+        return [self._described(row, held) for row, held in found if held is not None]
+
+    async def measured(self) -> list[Body]:
+        """Describe the sessions as `listing` does, with the ``memory_bytes`` of each.
+
+        Measuring takes milliseconds a session; None where the sandbox cannot tell.
+        """
+        described = await self.listing()
+        held = [self._open.get(body["thread_id"]) for body in described]
         return [
-            {
-                "thread_id": row.thread_id,
-                "alive": self._usable(self._open[row.thread_id]),
-                "created_at": row.created_at,
-                "last_used_at": row.last_used_at,
-            }
-            for row in rows
-            if row.thread_id in self._open
+            {**body, "memory_bytes": await one.session.memory() if one else None}
+            for body, one in zip(described, held, strict=True)
         ]
+
+    def _described(self, row: Any, held: Open) -> Body:
+        return {
+            "thread_id": row.thread_id,
+            "alive": self._usable(held),
+            "busy": held.busy,
+            "created_at": row.created_at,
+            "last_used_at": row.last_used_at,
+            "expires_at": now() + max(0, int(self._remaining(held))),
+        }
+
+    def _remaining(self, held: Open) -> float:
+        time = anyio.current_time()
+        life = held.started + self._limits.life_seconds
+        idle = (time if held.busy else held.used) + self._limits.idle_seconds
+        return min(life, idle) - time
+
+    async def end(self, thread_id: str) -> bool:
+        """End the thread's session and keep its files; say whether there was one."""
+        there = thread_id in self._open
+        await self._close(thread_id)
+        return there
 
     async def known(self, thread_id: str) -> dict[str, Known]:
         """Tell what is known of the files in the thread's folder, by name."""

@@ -22,6 +22,7 @@ from .interpreter import Interpreter
 from .ladder import Rung
 from .nursery import PRELOAD, Nursery
 from .plan import Plan
+from .processes import held
 from .session import Ended, Event, FileInfo, Isolation, Limits, Sandbox, SandboxError, Stream
 from .waiting import to_its_end
 from .watchdog import Watchdog
@@ -84,6 +85,13 @@ class LocalSession:
         if now - self._born > self._limits.life_seconds:
             return f"The session was {self._limits.life_seconds:g} seconds old"
         return ""
+
+    async def memory(self) -> int | None:
+        """Measure the bytes that the session's processes hold; see `session.Session`."""
+        interpreter = self.interpreter
+        if interpreter is None or not interpreter.pid:
+            return None
+        return await asyncio.to_thread(held, interpreter.pid)
 
     def usage(self) -> Usage:
         """Measure what the session's files take on disk, temporary ones included."""

@@ -65,3 +65,8 @@ def runnable(pid: int) -> bool:
 def cpu_seconds(pid: int) -> float:
     """Return the processor time of a process and of those of its children it has waited for."""
     return sum(map(int, _status(pid)[11:15])) * _TICK
+
+
+def held(pid: int) -> int:
+    """Return the bytes that the processes below a session's first hold."""
+    return sum(map(proportional, descendants(pid)))

@@ -127,6 +127,10 @@ class Session(Protocol):
         """Whether variables of earlier cells are still there."""
         ...
 
+    async def memory(self) -> int | None:
+        """Measure the bytes of memory held now; None where nothing runs, or nobody can tell."""
+        ...
+
     def run(self, code: str, timeout: float | None = None) -> AsyncIterator[Event]:
         """Run one cell and yield its events; closing the iterator interrupts the cell."""
         ...

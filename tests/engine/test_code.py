@@ -6,6 +6,7 @@ import io
 import time
 
 import pytest
+from openai import NotFoundError
 
 from aoai_magic.sandbox.session import Limits
 
@@ -268,6 +269,28 @@ def test_engine_describes_itself(engine, client, ask):
     assert about["sandbox"]["level"]
     (session,) = [s for s in about["sessions"] if s["thread_id"] == run.thread_id]
     assert session["alive"] is True
+
+
+def test_sessions_tell_their_memory_and_life_and_can_be_ended(client, ask):
+    run = ask({"code": "x = b'x' * 50_000_000"}, {"text": "."})
+    listed = client.get("/engine/sessions", cast_to=object)["data"]
+    (session,) = [s for s in listed if s["thread_id"] == run.thread_id]
+    assert 50_000_000 < session["memory_bytes"] < 500_000_000
+    assert 1700 < session["expires_at"] - session["last_used_at"] <= 1801
+    assert session["busy"] is False
+    path = f"/engine/sessions/{run.thread_id}"
+    assert client.delete(path, cast_to=object)["ended"] is True
+    with pytest.raises(NotFoundError, match="No session found"):
+        client.delete(path, cast_to=object)
+
+
+def test_the_newest_threads_are_listed_with_their_first_words(client):
+    message = {"role": "user", "content": "Why?\n" + "long " * 40}
+    named = client.beta.threads.create(messages=[message])
+    empty = client.beta.threads.create()
+    first, second, *_ = client.get("/engine/threads", cast_to=object)["data"]
+    assert (first["id"], first["title"]) == (empty.id, "")
+    assert (second["id"], second["title"]) == (named.id, ("Why? " + "long " * 40)[:80])
 
 
 def test_limit_that_struck_is_the_outcome(start_engine, script):

@@ -1,0 +1,116 @@
+"""What a service of the Responses API holds of the user's: containers and their files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+
+from ..errors import ServiceError
+from .connect import client, own_words
+from .containers import LIFE_SECONDS, Container, is_expired
+from .holdings import FarFile, FarSession, FarThread
+
+if TYPE_CHECKING:
+    from .responses import Responses
+
+
+class ContainerHoldings:
+    """The holdings of one service; see `holdings.Holdings`."""
+
+    def __init__(self, backend: Responses) -> None:
+        self._backend = backend
+        self._shelf = backend.shelf
+
+    async def files(self) -> list[FarFile]:
+        """List what the code of the containers made, as far as we have it."""
+        found = []
+        for container in self._shelf.containers():
+            ends = self._shelf.used(container) + LIFE_SECONDS
+            for kept in self._shelf.entries(container):
+                if not kept.sent:
+                    size = self._shelf.blob(container, kept).stat().st_size
+                    found.append(FarFile(kept.id, kept.name, size, ends))
+        return sorted(found, key=lambda file: -(file.expires or 0))
+
+    async def sessions(self) -> list[FarSession]:
+        """List our containers that are running."""
+        found = []
+        for container in list(self._shelf.containers()):
+            with self._gone_already():
+                told: Any = await client(self._backend.service).containers.retrieve(container)
+                if told.status == "running":
+                    found.append(FarSession(container, None, _expires(told)))
+        return found
+
+    async def threads(self) -> list[FarThread]:
+        """Give none: a service keeps no list of responses."""
+        return []
+
+    def session(self, thread: str) -> str:
+        """Give the id of a thread's container."""
+        return thread.partition("|")[2]
+
+    async def content(self, file_id: str) -> bytes:
+        """Give the bytes of our copy of a file."""
+        held = self._shelf.holder(file_id)
+        if held is None:
+            raise ServiceError("That file is no longer kept; ask for it again.")
+        return await anyio.to_thread.run_sync(self._shelf.blob(*held).read_bytes)
+
+    async def delete_file(self, file_id: str) -> None:
+        """Delete a file there, and our copy of it."""
+        held = self._shelf.holder(file_id)
+        if held is not None:
+            container, kept = held
+            with self._gone_already():
+                files = client(self._backend.service).containers.files
+                await files.delete(file_id, container_id=container)
+            self._shelf.strike(container, kept)
+        self._backend.ledger.forget(self._backend.service.url, file_id)
+
+    async def end_session(self, session_id: str) -> None:
+        """Delete a container; it is rebuilt with our copies of its files when it is needed."""
+        with self._gone_already():
+            await client(self._backend.service).containers.delete(session_id)
+
+    async def delete_thread(self, thread: str) -> None:
+        """Delete a thread's last response, its container and our copies."""
+        response, _, container = thread.partition("|")
+        if response:
+            with self._gone_already():
+                await client(self._backend.service).responses.delete(response)
+        if container:
+            await self.end_session(container)
+            self._shelf.drop(container)
+
+    async def fork(self, thread: str, parts: Sequence[str]) -> str:
+        """Give the turn's response, which is the place in its thread, a container of its own."""
+        response, _, container = thread.partition("|")
+        backend = self._backend
+        copied = Container(
+            client(backend.service), self._shelf, backend.ledger, backend.service.url, container
+        )
+        if container:
+            with own_words(f"The service at {backend.service.url}"):
+                await copied.copy()
+        return f"{response}|{copied.id}"
+
+    @contextmanager
+    def _gone_already(self) -> Iterator[None]:
+        import openai
+
+        with own_words(f"The service at {self._backend.service.url}"):
+            try:
+                yield
+            except openai.APIStatusError as error:
+                if error.status_code != 404 and not is_expired(error):
+                    raise
+
+
+def _expires(told: Any) -> float | None:
+    last, after = getattr(told, "last_active_at", None), getattr(told, "expires_after", None)
+    minutes = getattr(after, "minutes", None)
+    return last + 60 * minutes if last and minutes else None

@@ -1,0 +1,91 @@
+"""What a far side holds of the user's, and what can be done with it, apart from turns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class FarFile:
+    """A file that code on the far side made; ``expires`` in seconds since 1970, if at all."""
+
+    id: str
+    name: str
+    bytes: int
+    expires: float | None = None
+
+
+@dataclass(frozen=True)
+class FarSession:
+    """A live Python session.
+
+    Attributes
+    ----------
+    id
+        As `Holdings.session` gives it of a thread.
+    memory
+        Bytes that it holds, None where nobody can tell.
+    expires
+        When it ends if nobody uses it, in seconds since 1970; None where nobody can tell.
+    busy
+        Whether code runs in it.
+    """
+
+    id: str
+    memory: int | None = None
+    expires: float | None = None
+    busy: bool = False
+
+
+@dataclass(frozen=True)
+class FarThread:
+    """A thread, with the beginning of its first message; ``created`` in seconds since 1970."""
+
+    id: str
+    title: str
+    created: float
+
+
+class Holdings(Protocol):
+    """What a far side holds; all methods raise `ServiceError` where it refuses."""
+
+    async def files(self) -> list[FarFile]:
+        """List the files that code made there, the newest first; those sent are in the ledger."""
+        ...
+
+    async def sessions(self) -> list[FarSession]:
+        """List the sessions that are alive."""
+        ...
+
+    async def threads(self) -> list[FarThread]:
+        """List the newest threads, none where the far side keeps no list."""
+        ...
+
+    def session(self, thread: str) -> str:
+        """Give the id of a thread's session."""
+        ...
+
+    async def content(self, file_id: str) -> bytes:
+        """Give the bytes of a file."""
+        ...
+
+    async def delete_file(self, file_id: str) -> None:
+        """Delete a file; one that has gone already is no error."""
+        ...
+
+    async def end_session(self, session_id: str) -> None:
+        """End a session: variables are lost, files are kept."""
+        ...
+
+    async def delete_thread(self, thread: str) -> None:
+        """Delete a thread with its session; one that has gone already is no error."""
+        ...
+
+    async def fork(self, thread: str, parts: Sequence[str]) -> str:
+        """Copy a thread, with its files and without its variables; give the copy's id.
+
+        ``parts`` are the ids of the turn's parts, after which the copy ends.
+        """
+        ...

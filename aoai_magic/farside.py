@@ -1,0 +1,142 @@
+"""What a kernel's assistant holds on the far side: told, fetched, ended, deleted, forked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from . import settings as settings_
+from .attach.ledger import Entry, Ledger
+from .blocking import run_blocking
+from .errors import AssistantError, ServiceError, UsageError
+from .options import Options
+
+if TYPE_CHECKING:
+    from .assistant import Assistant
+    from .backends.holdings import Holdings
+    from .settings import Settings, Target
+    from .threads import Known, Threads
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 10.0
+"""How long the kernel waits for the far side, as nothing else runs in it meanwhile."""
+
+
+class FarSide:
+    """The far side of one target.
+
+    Parameters
+    ----------
+    state
+        The kernel's assistant.
+    target
+        ``local``, ``azure``, ``openai`` or an engine's URL; None for the present one.
+    """
+
+    def __init__(self, state: Assistant, target: str | None = None) -> None:
+        self._state = state
+        self._settings = state.settings(Options(on=target))
+        self._target = settings_.resolve_target(self._settings)
+
+    @property
+    def is_asleep(self) -> bool:
+        """Whether it is this kernel's own engine, and no turn has started that yet."""
+        from .backends.launch import LAUNCHER
+
+        running = LAUNCHER.engine is not None and LAUNCHER.engine.alive
+        return self._target.name == "local" and not running
+
+    def told(self) -> dict[str, Any]:
+        """Tell of sessions, of files that code made, and of threads."""
+
+        async def ask(holdings: Holdings) -> dict[str, Any]:
+            sessions, files, threads = await asyncio.gather(
+                holdings.sessions(), holdings.files(), holdings.threads()
+            )
+            names = {holdings.session(known.id): known.name for known in self._known()}
+            return {
+                "sessions": [{**asdict(one), "thread": names.get(one.id)} for one in sessions],
+                "files": [asdict(file) for file in files],
+                "threads": [asdict(thread) for thread in threads if thread.id not in names],
+            }
+
+        return self._done(ask)
+
+    def content(self, file_id: str) -> bytes:
+        """Give the bytes of a file."""
+        return self._done(lambda holdings: holdings.content(file_id))
+
+    def delete_file(self, file_id: str) -> None:
+        """Delete a file."""
+        self._done(lambda holdings: holdings.delete_file(file_id))
+
+    def end_session(self, session_id: str) -> None:
+        """End a session; its files are kept."""
+        self._done(lambda holdings: holdings.end_session(session_id))
+
+    def delete_thread(self, id_: str) -> None:
+        """Delete a thread there, and forget its name here."""
+        self._done(lambda holdings: holdings.delete_thread(id_))
+        for known in self._known():
+            if known.id == id_:
+                self._threads.forget(known.name, known.target)
+
+    def adopt(self, id_: str) -> str:
+        """Give a thread that is there a name here; gives the name."""
+        name = self._threads.free(f"thread-{id_[-6:]}", self._target.name)
+        self._threads.put(name, self._target.name, id_)
+        return name
+
+    def fork(self, name: str, thread: str, parts: Sequence[str]) -> None:
+        """Copy a thread up to the turn of those parts, under a name that is free."""
+        if self._threads.get(name, self._target.name):
+            raise UsageError(f"There is a thread {name!r} already; fork to another name.")
+        copy = self._done(lambda holdings: holdings.fork(thread, parts))
+        self._threads.put(name, self._target.name, copy)
+
+    def free_name(self, name: str) -> str:
+        """Give the first of ``name``, ``name-2``, … that names no thread here."""
+        return self._threads.free(name, self._target.name)
+
+    @property
+    def _threads(self) -> Threads:
+        return self._state.threads(self._settings)
+
+    def _known(self) -> list[Known]:
+        return [one for one in self._threads.all() if one.target == self._target.name]
+
+    def _done(self, work: Callable[[Holdings], Coroutine[Any, Any, T]]) -> T:
+        backend = self._state.backend(self._settings, self._target)
+        return run_blocking(_patiently(work(backend.holdings())), lambda: None)
+
+
+async def _patiently(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await asyncio.wait_for(work, PATIENCE_SECONDS)
+    except asyncio.TimeoutError as error:
+        raise ServiceError(
+            f"The far side did not answer within {PATIENCE_SECONDS:g} seconds; try again later."
+        ) from error
+
+
+def sent(settings: Settings, target: Target) -> list[tuple[Entry, bool]]:
+    """List what was sent anywhere, each with whether that is where turns go now."""
+    store = _store(settings, target)
+    return [(entry, entry.target == store) for entry in Ledger(settings.folder).entries()]
+
+
+def _store(settings: Settings, target: Target) -> str:
+    """Give the ledger's name of a target; empty where the target is not usable."""
+    from . import backends
+
+    if target.name == "local":
+        return "local"
+    if target.name not in ("azure", "openai"):
+        return backends.server_url(target)
+    try:
+        return backends.open_service(settings, target).service.url
+    except AssistantError:
+        return ""
