@@ -29,7 +29,13 @@ _NUMBERS = [
     rf"([\d０-９]+|{HAN_NUMBER})\s*日(?!\d|\s*[年月日])(?=を|の|が|は|$)",
 ]
 _DATA = re.compile(
-    r"\b(data|file|table|dataset|frame|everything)\b|データ|ファイル|資料|檔案|數據|全部",
+    r"\b(data|dataset|frame|everything|whole|original)\b|データ|資料|數據|全部|元の|原始",
+    re.IGNORECASE,
+)
+_GIVEN = re.compile(r"\b(file|table)\b|ファイル|檔案", re.IGNORECASE)
+"""What is the data at the beginning of a prompt, and after a question its result."""
+_AS_FILE = re.compile(
+    r"\b(as|to|into|in) an? (\w+ )?(file|table)\b|ファイル(に|として|で)|成\S{0,8}檔案",
     re.IGNORECASE,
 )
 _RESULT = re.compile(
@@ -299,7 +305,9 @@ def _whole(reading: Reading, fresh: bool) -> bool:
     """Whether a conversion is of the data, and not of the result of before."""
     if fresh and not _RESULT.search(reading.text):
         return True
-    return bool(_DATA.search(reading.text)) or _names(reading.text, reading.table)
+    text = _AS_FILE.sub("", reading.text)
+    given = bool(fresh and _GIVEN.search(text))
+    return given or bool(_DATA.search(text)) or _names(reading.text, reading.table)
 
 
 def _modified(before: Task, reading: Reading, kind: str | None) -> Task:

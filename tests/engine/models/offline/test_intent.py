@@ -83,6 +83,22 @@ def test_a_question_about_the_series_before_it_is_no_second_task():
     assert (task.kind, task.frequency, task.aggregation) == ("trend", "M", "sum")
 
 
+@pytest.mark.parametrize(
+    ("prompt", "kinds"),
+    [
+        ("Plot the monthly precipitation, and save the table as a CSV file.", ["trend"]),
+        ("Plot the monthly precipitation, and save the result as a CSV file.", ["trend"]),
+        ("月別の降水量をグラフにして、結果をCSVファイルに保存して。", ["trend"]),
+        ("Plot the monthly precipitation. Convert the data to Excel.", ["trend", "convert"]),
+        ("Save the table as a CSV file.", ["convert"]),
+    ],
+)
+def test_after_a_question_what_is_saved_is_its_result(prompt, kinds):
+    tasks = read_tasks(prompt, [WEATHER], None)
+    assert [task.kind for task in tasks] == kinds
+    assert tasks[-1].save in ("csv", "xlsx")
+
+
 def test_a_value_is_found_in_its_adjective():
     (task,) = read_tasks("How many rainy days were there in 2014?", [WEATHER], None)
     conditions = [(f.column.name, f.operator, f.value) for f in task.filters]
