@@ -29,6 +29,7 @@ from .screen import Pace
 
 # Blocks are at most `blocks.TAIL_CHARS` long, so no widget holds much more than 4 kB of text.
 CLOSED_CHARS = 2_048
+GROUPED = 16
 GRACE_SECONDS = 1.0
 
 Open = views.Text | views.Reasoning | views.Code
@@ -211,7 +212,8 @@ class Slot:
         assert isinstance(output, Bundle)
         # No metadata, as at first: a change of it makes VS Code lose other outputs.
         self._handle.update(output.data, raw=True)
-        _retire((*(self._flow.widgets if self._flow else ()), self._box))
+        flow = (*self._flow.inner, *self._flow.widgets) if self._flow else ()
+        _retire((*flow, self._box))
 
     def _children(self) -> tuple[Any, ...]:
         flow = self._flow.widgets if self._flow else ()
@@ -229,6 +231,7 @@ class Flow:
         self._render = markup.safe_html if is_text else markup.code_html
         self._read = 0
         self._head = _html()
+        self._groups: list[Any] = []
         self._closed: list[Any] = []
         self._finished = ""
         self._tail = self._more()
@@ -236,12 +239,17 @@ class Flow:
     @property
     def widgets(self) -> tuple[Any, ...]:
         """The widgets from top to bottom."""
-        return (self._head, *self._closed, self._tail)
+        return (self._head, *self._groups, *self._closed, self._tail)
+
+    @property
+    def inner(self) -> tuple[Any, ...]:
+        """Those that are within others."""
+        return tuple(widget for group in self._groups for widget in group.children)
 
     def update(self, part: Open) -> bool:
         """Show ``part``; tell whether there are more widgets now."""
         text = _written(part)
-        count = len(self._closed)
+        before = self.widgets
         blocks = self._splitter.feed(text[self._read :])
         self._read = len(text)
         for block in blocks:
@@ -249,7 +257,7 @@ class Flow:
         open_ = self._render(self._splitter.tail) if self._splitter.tail else ""
         self._tail.value = self._finished + open_
         self._head.value = _head(part)
-        return len(self._closed) != count
+        return self.widgets != before
 
     def _finish(self, block: str) -> None:
         # A message has about 1 kB around what it carries: finished blocks stay with the
@@ -258,6 +266,10 @@ class Flow:
         if len(self._finished) >= CLOSED_CHARS:
             self._closed.append(self._more(self._finished))
             self._finished = ""
+        if len(self._closed) == GROUPED:
+            # A box names all its children each time that one more comes.
+            self._groups.append(ipywidgets.VBox(self._closed, layout=self._head.layout))
+            self._closed = []
 
     def _more(self, value: str = "") -> Any:
         # Layout and style are models too, with messages of their own, unless shared.

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import html
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
-from markdown_it.token import Token
+from markdown_it.token import Token as Piece
 from markdown_it.utils import OptionsDict
 from pygments import highlight
+from pygments.filter import Filter
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.lexers.special import TextLexer
+from pygments.token import Comment, Keyword, Literal, Name, Operator, Text
 from pygments.util import ClassNotFound
 
 from . import clean
@@ -52,79 +54,90 @@ def _highlight(code: str, language: str) -> str:
 def _lexer(name: str) -> Any:
     # stripnl=False: leading blank lines of a chunk belong to it.
     try:
-        return get_lexer_by_name(name, stripnl=False)
+        lexer = get_lexer_by_name(name, stripnl=False)
     except ClassNotFound:
-        return TextLexer(stripnl=False)
+        lexer = TextLexer(stripnl=False)
+    lexer.add_filter(_Coloured())
+    return lexer
+
+
+class _Coloured(Filter):
+    """Tells apart only what `live.css` colours: most names and all signs need no element."""
+
+    def filter(self, lexer: Any, stream: Iterable[tuple[Any, str]]) -> Iterator[tuple[Any, str]]:
+        """Give each piece as the kind that has a colour, or as plain text."""
+        for kind, text in stream:
+            yield next((known for known in _COLOURED if kind in known), Text), text
 
 
 class _Writer(RendererHTML):
     """The parser's own HTML, with code, links, formulas and notes written our way."""
 
-    def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+    def fence(self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env) -> str:
         """Write code, highlighted."""
         return code_html(tokens[idx].content, tokens[idx].info.split(" ")[0])
 
-    def code_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+    def code_block(self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env) -> str:
         """Write indented code."""
         return code_html(tokens[idx].content, "")
 
-    def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+    def link_open(self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env) -> str:
         """Write a link that tells its target nothing of the page it is on."""
         url = html.escape(str(tokens[idx].attrGet("href")))
         return f'<a href="{url}" title="{url}" target="_blank" rel="noopener noreferrer nofollow">'
 
-    def code_inline(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+    def code_inline(self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env) -> str:
         """Write code within a line."""
         return f'<code dir="ltr">{html.escape(clean.exact(tokens[idx].content))}</code>'
 
-    def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+    def image(self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env) -> str:
         """Refuse: no picture ever comes this far."""
         raise AssertionError("parse() leaves no picture")
 
-    def math_inline(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+    def math_inline(self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env) -> str:
         """Write a formula's source; the front end draws it once the part is frozen."""
         return f'<code class="aoai-math" dir="ltr">{html.escape(tokens[idx].content)}</code>'
 
     math_inline_double = math_inline
 
-    def math_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+    def math_block(self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env) -> str:
         """Write a displayed formula's source."""
         return f"<p>{self.math_inline(tokens, idx, options, env)}</p>"
 
     amsmath = math_block
 
     def footnote_ref(
-        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
+        self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env
     ) -> str:
         """Write a note's number."""
         return f"<sup>{int(tokens[idx].meta['id']) + 1}</sup>"
 
     def footnote_anchor(
-        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
+        self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env
     ) -> str:
         """Write nothing: there are no jumps within an output."""
         return ""
 
     def footnote_block_open(
-        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
+        self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env
     ) -> str:
         """Begin the notes."""
         return "<hr><ol>"
 
     def footnote_block_close(
-        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
+        self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env
     ) -> str:
         """End the notes."""
         return "</ol>"
 
     def footnote_open(
-        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
+        self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env
     ) -> str:
         """Begin a note."""
         return "<li>"
 
     def footnote_close(
-        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
+        self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env
     ) -> str:
         """End a note."""
         return "</li>"
@@ -135,5 +148,15 @@ def _writer() -> _Writer:
     return _Writer()
 
 
+# In CSS: k, ow, s, m, c, nb, bp.
+_COLOURED = (
+    Keyword,
+    Operator.Word,
+    Literal.String,
+    Literal.Number,
+    Comment,
+    Name.Builtin.Pseudo,
+    Name.Builtin,
+)
 _FORMAT = HtmlFormatter(nowrap=True, classprefix="aoai-")
 _OPTIONS = MarkdownIt("commonmark", {"html": False}).options

@@ -167,18 +167,23 @@ def test_the_strip_says_what_goes_on(published, happened, said):
     strip.close()
 
 
+def texts(flow):
+    return [w for w in (*flow.inner, *flow.widgets) if isinstance(w, ipywidgets.HTML)]
+
+
 def test_what_is_finished_is_sent_once_and_widgets_stay_small(published):
-    text = "".join(f"Paragraph {i} has some words in it.\n\n" for i in range(2_000))
+    text = "".join(f"Paragraph {i} has some words in it.\n\n" for i in range(4_000))
     flow = live.Flow(Text("t"))
     sent = 0
     before = {}
     for end in range(0, len(text), 400):
         flow.update(Text("t", text[:end]))
-        for widget in flow.widgets:
+        for widget in texts(flow):
             if before.get(widget.model_id) != widget.value:
                 before[widget.model_id] = widget.value
                 sent += len(widget.value)
-    assert all(len(widget.value) < 2 * live.CLOSED_CHARS for widget in flow.widgets)
+    assert all(len(widget.value) < 2 * live.CLOSED_CHARS for widget in texts(flow))
+    assert len(flow.widgets) < len(texts(flow)) / 2
     # All of the text at every step would be a hundred times as much.
     assert sent < 5 * len(text)
 
