@@ -97,7 +97,11 @@ class Folder:
         self._largest = largest
 
     def _root(self) -> int:
-        return os.open(self.path, _DIRECTORY)
+        try:
+            return os.open(self.path, _DIRECTORY)
+        except PermissionError:
+            self.path.chmod(0o700)  # the session's code has closed it; the host looks all the same
+            return os.open(self.path, _DIRECTORY)
 
     def open(self, name: str) -> BinaryIO:
         """Open a regular file for reading.
@@ -278,6 +282,7 @@ def remove(path: Path) -> None:
 
 
 def _remove_once(path: Path) -> None:
+    path.chmod(0o700)
     top = os.open(path, _DIRECTORY)
     try:
         _empty(top)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import time
@@ -18,6 +19,8 @@ from .session import Limits
 
 if TYPE_CHECKING:
     from .local import LocalSession
+
+_LOG = logging.getLogger(__name__)
 
 _RUNNING = 0.1  # seconds between two looks at a session with a cell under way
 _IDLE = 2.0
@@ -112,7 +115,7 @@ class Watchdog:
                 self._forget(sessions)
             for session in sessions:
                 if session.busy or all_of_them:
-                    await self._look(session)
+                    await self._look_safely(session)
 
     def _forget(self, sessions: list[LocalSession]) -> None:
         """Keep nothing of sessions that are gone."""
@@ -124,6 +127,14 @@ class Watchdog:
         if watch is None or watch.interpreter is not interpreter:
             watch = self._watches[session.key] = _Watch(interpreter)
         return watch
+
+    async def _look_safely(self, session: LocalSession) -> None:
+        """Look at a session; whatever its folder is by now, the others are looked at too."""
+        try:
+            await self._look(session)
+        except Exception:
+            if session.alive:
+                _LOG.exception("A session could not be watched")
 
     async def _look(self, session: LocalSession) -> None:
         interpreter = session.interpreter

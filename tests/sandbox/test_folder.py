@@ -15,6 +15,8 @@ from aoai_magic.sandbox import syscalls
 from aoai_magic.sandbox.folder import Folder, remove
 from aoai_magic.sandbox.session import SandboxError
 
+from . import ordinary
+
 LARGEST = 1 << 20
 
 
@@ -202,3 +204,31 @@ def test_any_tree_can_be_removed(folder, tmp_path):
     assert not folder.path.parent.exists()
     assert (tmp_path / "secret").exists()
     remove(folder.path.parent)
+
+
+CLOSED = """
+import sys
+from pathlib import Path
+from aoai_magic.sandbox.folder import Folder, remove
+session = Path(sys.argv[1])
+data = session / "data"
+folder = Folder(data, 1 << 20)
+data.mkdir(parents=True)
+(data / "a.txt").write_text("a")
+for look in (folder.files, lambda: folder.open("a.txt").close(), folder.used):
+    data.chmod(0)
+    look()
+data.chmod(0)
+session.chmod(0)
+remove(session)
+print(session.exists())
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_folder_that_was_closed_is_looked_into_and_removed(open_folder):
+    home = open_folder / "home"
+    home.mkdir()
+    (open_folder / "look.py").write_text(CLOSED)
+    said = ordinary.run(home, str(open_folder / "look.py"), str(home / "session"))
+    assert said == "False\n"

@@ -6,12 +6,14 @@ import asyncio
 import gc
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import anyio
 import psutil
 import pytest
 
@@ -109,6 +111,42 @@ async def test_a_hundred_sessions_leave_nothing(make_sandbox, tmp_path):
             await run(session, "import subprocess\nsubprocess.Popen(['sleep', '100'])")
         await sandbox.discard(f"key {i}")
     assert _traces(tmp_path) == before
+
+
+async def test_who_gives_up_at_any_moment_leaves_nothing(make_sandbox, tmp_path):
+    sandbox = await make_sandbox()
+    source = tmp_path / "source"
+    source.write_bytes(b"x" * 100_000)
+    await sandbox.open("first")
+    await sandbox.discard("first")
+    before = _traces(tmp_path)
+    moments = random.Random(3)
+    for i in range(60):
+        key = f"key {i}"
+        with anyio.move_on_after(moments.uniform(0, 0.06)):
+            session = await sandbox.open(key)
+            await session.put("f", source)
+            assert (await run(session, "open('f').read(1)")).done.ok
+            assert len(await session.files()) == 1
+            await session.close()
+            await sandbox.discard(key)
+        await sandbox.discard(key)
+    assert (await run(await sandbox.open("last"), "1 + 1")).result == "2"
+    await sandbox.discard("last")
+    assert _traces(tmp_path) == before
+
+
+async def test_the_watch_goes_on_when_a_session_cannot_be_looked_at(make_sandbox, caplog):
+    sandbox = await make_sandbox(Limits(memory=300 << 20))
+    gone, other = await sandbox.open("gone"), await sandbox.open("other")
+    gone.data.rmdir()
+    hang = asyncio.ensure_future(run(gone, "import time\ntime.sleep(60)"))
+    code = "import mmap, time\nm = mmap.mmap(-1, 1 << 30)\nm[::4096] = bytes(len(m) // 4096)"
+    outcome = await run(other, code + "\ntime.sleep(60)", 60)
+    assert outcome.limits == ["memory"]
+    await gone.interrupt()
+    await hang
+    assert "could not be watched" in caplog.text
 
 
 def _traces(folder: Path) -> tuple:
