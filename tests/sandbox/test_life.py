@@ -113,6 +113,44 @@ async def test_a_hundred_sessions_leave_nothing(make_sandbox, tmp_path):
     assert _traces(tmp_path) == before
 
 
+@pytest.mark.slow
+@pytest.mark.once
+@pytest.mark.timeout(600)
+async def test_a_thousand_sessions_leave_no_process_file_descriptor_or_memory(
+    make_sandbox, tmp_path
+):
+    sandbox = await make_sandbox(Limits(idle_seconds=8))
+    await _open_and_discard(sandbox, 100)
+    before, memory = _traces(tmp_path), _resident()
+    await _open_and_discard(sandbox, 1000)
+    await _until(lambda: len(zygotes(os.getpid())) == 1)  # it was renewed on the way
+    assert _traces(tmp_path) == before
+    assert _resident() - memory < 16 << 20
+
+
+async def _open_and_discard(sandbox: LocalSandbox, number: int) -> None:
+    async def one(key: str) -> None:
+        session = await sandbox.open(key)
+        assert (await run(session, "open('file', 'w').write('x' * 9)")).result == "9"
+        await sandbox.discard(key)
+
+    for start in range(0, number, 10):
+        await asyncio.gather(*(one(f"key {start + i}") for i in range(10)))
+
+
+def _resident() -> int:
+    gc.collect()
+    return psutil.Process().memory_info().rss
+
+
+async def _until(condition) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it did not come about")
+
+
 async def test_who_gives_up_at_any_moment_leaves_nothing(make_sandbox, tmp_path):
     sandbox = await make_sandbox()
     source = tmp_path / "source"
