@@ -42,7 +42,7 @@ def serve(given: argparse.Namespace) -> int:
         lenient=given.lenient or _switch("AOAI_MAGIC_LENIENT"),
         request_models=_switch("AOAI_MAGIC_REQUEST_MODELS"),
         bounds=Bounds(upload=_upload_bytes()),
-        limits=_limits(),
+        limits=_limits(given.limit),
     )
     try:
         serve_engine(config)
@@ -95,6 +95,14 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     run.add_argument("--data-dir", metavar="DIR", help="default: AOAI_MAGIC_HOME or the user's")
     run.add_argument("--model", metavar="SPEC", default="offline")
     run.add_argument("--sandbox", metavar="SPEC", default="local")
+    run.add_argument(
+        "--limit",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a bound of sessions, such as memory=4G or cell_seconds=60; may be repeated. "
+        "AOAI_MAGIC_SESSION_NAME sets the same",
+    )
     run.add_argument("--database", metavar="URL", help="default: SQLite in the data directory")
     run.add_argument("--token-file", metavar="FILE")
     run.add_argument(
@@ -123,26 +131,22 @@ def _token(file: str | None) -> str | None:
 
 def _upload_bytes() -> int:
     """Give the largest upload, in bytes; the API's own rule is 512 MiB."""
-    return _number("AOAI_MAGIC_UPLOAD_BYTES", 512 << 20)
-
-
-def _limits() -> Limits:
-    """Give the bounds of a session; what may be uploaded must also fit into it."""
-    usual = Limits()
-    upload = _upload_bytes()
-    return replace(
-        usual,
-        memory=_number("AOAI_MAGIC_SESSION_MEMORY", usual.memory),
-        disk=max(usual.disk, 2 * upload),
-        file=max(usual.file, upload),
-    )
-
-
-def _number(name: str, usual: int) -> int:
-    text = os.environ.get(name, "")
+    text = os.environ.get("AOAI_MAGIC_UPLOAD_BYTES", "")
     if text and not text.isdecimal():
-        raise SettingsError(f"{name} is {text!r}, but must be a number of bytes.")
-    return int(text) if text else usual
+        raise SettingsError(f"AOAI_MAGIC_UPLOAD_BYTES is {text!r}, but must be a number of bytes.")
+    return int(text) if text else 512 << 20
+
+
+def _limits(given: Sequence[str]) -> Limits:
+    """Give the bounds of a session; what may be uploaded must also fit into it."""
+    from .sandbox.limits import read_limits
+
+    usual, upload = Limits(), _upload_bytes()
+    roomy = replace(usual, disk=max(usual.disk, 2 * upload), file=max(usual.file, upload))
+    try:
+        return read_limits(roomy, os.environ, given)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _switch(name: str) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import shlex
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import settings as settings_
 from .blocking import run_blocking
@@ -82,7 +82,20 @@ def _engine_lines(
         return [*lines, f"isolation  none: {sandbox['error']}"]
     lines += [f"isolation  {sandbox.get('level', 'unknown')}"]
     lines += [f"           not covered: {gap}" for gap in sandbox.get("gaps") or ()]
+    lines += _limit_lines(told.get("limits") or {})
     return [*lines, f"sessions   {len(told.get('sessions') or ())} in this engine"]
+
+
+def _limit_lines(limits: Mapping[str, Any]) -> list[str]:
+    """Say what bounds a session; how to change it stands in the README."""
+    if not limits:
+        return []
+    sizes = {name: f"{limits.get(name, 0) >> 20:,} MB" for name in ("memory", "disk")}
+    times = {name: f"{limits.get(name, 0):g} s" for name in ("cell_seconds", "idle_seconds")}
+    return [
+        f"limits     a session has {sizes['memory']} of memory and {sizes['disk']} for files,",
+        f"           a cell {times['cell_seconds']}; it ends when idle for {times['idle_seconds']}",
+    ]
 
 
 def threads(state: Assistant, words: Sequence[str]) -> str:

@@ -1,9 +1,11 @@
 """The command line, as a process of its own."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 
@@ -28,6 +30,7 @@ def test_version():
         (("--model", "scripted:/nowhere.yaml"), "/nowhere.yaml"),
         (("--host", "203.0.113.1"), "203.0.113.1"),
         (("--token-file", "/nowhere/token"), "/nowhere/token"),
+        (("--limit", "memory=lots"), "memory"),
     ],
 )
 def test_an_engine_that_cannot_start_says_why_in_one_sentence(tmp_path, arguments, text):
@@ -51,6 +54,22 @@ def test_the_engine_says_where_it_is_and_keeps_its_token_to_itself(tmp_path):
     assert ready["pid"] == process.pid
     assert token.stat().st_mode & 0o777 == 0o600
     assert token.read_bytes().strip() not in rest + log
+
+
+def test_limits_of_sessions_are_set_by_variables_and_options(tmp_path):
+    command = [sys.executable, "-m", "aoai_magic", "serve", "--port", "0"]
+    command += ["--data-dir", str(tmp_path), "--limit", "memory=300M"]
+    limits = {"AOAI_MAGIC_SESSION_CELL_SECONDS": "7", "AOAI_MAGIC_TOKEN": "t"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **limits}
+    ) as process:
+        ready = json.loads(process.stdout.readline())
+        asked = urllib.request.Request(ready["url"] + "/v1/engine")
+        asked.add_header("Authorization", "Bearer t")
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            told = json.load(answer)["limits"]
+        process.terminate()
+    assert (told["memory"], told["cell_seconds"], told["sessions"]) == (300 << 20, 7, 50)
 
 
 def test_doctor_tells_the_isolation_and_that_the_main_job_runs():

@@ -10,6 +10,8 @@ import pytest
 from aoai_magic import __version__
 from aoai_magic.commands import COMMANDS
 from aoai_magic.magics import parser
+from aoai_magic.sandbox.limits import NAMES, read_limits
+from aoai_magic.sandbox.session import Limits
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -34,6 +36,17 @@ def test_every_option_and_command_is_named():
     listed = README[README.index("`%assistant status |") :].split("`")[1]
     named = listed.removeprefix("%assistant ").split(" | ")
     assert {name.split()[0] for name in named} == set(COMMANDS)
+
+
+def test_every_limit_is_named_with_its_default():
+    table = README[README.index("| name | default | bounds |") :].split("\n\n")[0]
+    rows = [[cell.strip() for cell in row.split("|")[1:3]] for row in table.splitlines()[2:]]
+    named = {}
+    for names, values in rows:
+        named.update(zip(re.findall(r"\w+", names), re.findall(r"\d+\w*", values), strict=False))
+    assert set(named) == set(NAMES)
+    words = [f"{name}={value}" for name, value in named.items()]
+    assert read_limits(Limits(), {}, words) == Limits()
 
 
 def test_the_changelog_has_this_version():

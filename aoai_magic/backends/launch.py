@@ -35,6 +35,9 @@ KEYS = (
 )
 """Variables that a model reads; an engine that was started with others is replaced."""
 
+SESSIONS = "AOAI_MAGIC_SESSION_"
+"""What the variables of the sandbox's limits begin with; the same holds for them."""
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -90,7 +93,7 @@ class Launcher:
             If it cannot be started; says why and where its log is.
         """
         env = dict(os.environ if environ is None else environ)
-        fits = (str(home), sandbox, *(env.get(key) for key in KEYS))
+        fits = (str(home), sandbox, *_read_by_an_engine(env))
         with self._lock:
             if self.engine and self.engine.alive and fits == self._fits:
                 return self.engine
@@ -107,6 +110,10 @@ class Launcher:
         if self.engine:
             self.engine.stop()
         self.engine = None
+
+
+def _read_by_an_engine(env: Mapping[str, str]) -> list[tuple[str, str]]:
+    return sorted(item for item in env.items() if item[0] in KEYS or item[0].startswith(SESSIONS))
 
 
 LAUNCHER = Launcher()

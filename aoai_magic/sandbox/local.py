@@ -29,6 +29,7 @@ from .watchdog import Watchdog
 
 _SESSIONS_OF_A_ZYGOTE = 500
 _SECONDS_OF_A_ZYGOTE = 6 * 3600.0
+_PRELOAD = "AOAI_MAGIC_SESSION_PRELOAD"
 _PUT_AWAY = "its variables are lost, its files are kept."
 
 
@@ -428,7 +429,7 @@ async def _check(session: LocalSession) -> None:
 
 
 def open_sandbox(
-    argument: str, folder: Path, limits: Limits, preload: Sequence[str] = PRELOAD
+    argument: str, folder: Path, limits: Limits, preload: Sequence[str] | None = None
 ) -> Sandbox:
     """Open the sandbox of this machine.
 
@@ -439,16 +440,26 @@ def open_sandbox(
     folder : Path
         Where session folders are kept.
     limits : Limits
-    preload : sequence of str
-        Modules that sessions find imported, if they are installed.
+    preload : sequence of str, optional
+        Modules that sessions find imported, if they are installed; by default those that
+        ``AOAI_MAGIC_SESSION_PRELOAD`` lists, with commas between them, or else `PRELOAD`.
 
     Raises
     ------
     SandboxError
-        For another argument.
+        For another argument, or a list that does not consist of names of modules.
     """
     if argument not in ("", "unisolated"):
         text = f"The local sandbox knows no {argument!r}"
         raise SandboxError(f"{text}; leave it out, or say local:unisolated for no isolation.")
     rung = ladder.UNISOLATED if argument else None
-    return LocalSandbox(folder, limits, rung, preload)
+    wanted = _wanted_modules() if preload is None else preload
+    return LocalSandbox(folder, limits, rung, wanted)
+
+
+def _wanted_modules() -> Sequence[str]:
+    names = os.environ.get(_PRELOAD, "").replace(",", " ").split()
+    if bad := [name for name in names if not all(map(str.isidentifier, name.split(".")))]:
+        text = f"{_PRELOAD} names {bad[0]!r}, which is no module"
+        raise SandboxError(f"{text}; list modules such as numpy,pandas,scipy.stats.")
+    return names or PRELOAD

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import site
 import socket
@@ -21,12 +22,14 @@ from .session import SandboxError
 PRELOAD = ("IPython", "numpy", "pandas", "matplotlib", "matplotlib.pyplot", "pyarrow")
 """What sessions find imported; of these, what is installed."""
 
+_LOG = logging.getLogger(__name__)
+
 _BOOT = (
     "import sys; sys.path += sys.argv[2:]; "
     "from aoai_magic.sandbox import zygote; zygote.main(sys.argv[1])"
 )
 _START_SECONDS = 60.0
-_ANSWER_SECONDS = 10.0
+_ANSWER_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,8 @@ class Nursery:
             said = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["nothing"]
             raise SandboxError(f"The sandbox's helper process did not start; it said: {said[0]}.")
         self._control.settimeout(_ANSWER_SECONDS)
+        if missing := set(self._preload) - set(json.loads(ready)["modules"]):
+            _LOG.info("Sessions do not find imported: %s; see %s", ", ".join(sorted(missing)), log)
 
     async def spawn(self, plan: Plan) -> Handles:
         """Start an interpreter.

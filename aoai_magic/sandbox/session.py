@@ -86,7 +86,25 @@ class FileInfo:
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one session; bytes and seconds."""
+    """Bounds of one session, but for ``sessions``, which bounds their number.
+
+    Attributes
+    ----------
+    memory
+        Bytes that its processes hold together.
+    disk, file
+        Bytes of all its files, and of one of them.
+    processes, open_files
+        Processes and threads at a time; descriptors of one process.
+    output
+        Bytes of text that a cell may print; pictures and tables may take 32 times that.
+    cell_seconds, cpu_seconds
+        How long a cell may take: by the clock, and in time of all processors together.
+    life_seconds, idle_seconds
+        After how long, and after how long without use, its interpreter is put away.
+    sessions
+        Living interpreters at a time; the one idle for longest makes room for another.
+    """
 
     memory: int = 2 << 30
     disk: int = 1 << 30
@@ -95,6 +113,7 @@ class Limits:
     open_files: int = 1024
     output: int = 1 << 20
     cell_seconds: float = 300.0
+    cpu_seconds: float = 1200.0
     life_seconds: float = 3600.0
     idle_seconds: float = 1800.0
     sessions: int = 50

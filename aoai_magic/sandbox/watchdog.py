@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from .folder import Usage
 from .interpreter import Interpreter
-from .processes import children, descendants, proportional, resident
+from .processes import children, cpu_seconds, descendants, proportional, resident
 from .session import Limits
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _LOG = logging.getLogger(__name__)
 
 _RUNNING = 0.1  # seconds between two looks at a session with a cell under way
 _IDLE = 2.0
+_COME_DOWN = 3.0  # seconds that an interrupted cell has to have less of something
 _SHARE = 0.05  # of one core, at most, for looking at folders
 
 
@@ -87,8 +88,15 @@ class _Watch:
         self.interpreter = interpreter
         self.cell: object = None
         self.files_before = 0
+        self.timed: object = None
+        self.cpu_before = 0.0
         self.next_folder = 0.0
         self.struck: dict[str, float] = {}
+
+    def too_long(self, kind: str) -> bool:
+        """Tell whether there has been too much of it ever since it was first noticed."""
+        since = self.struck.setdefault(kind, time.monotonic())
+        return time.monotonic() - since > _COME_DOWN
 
 
 class Watchdog:
@@ -144,11 +152,22 @@ class Watchdog:
         watch = self._watch(session, interpreter)
         pid = interpreter.pid
         excess = await asyncio.to_thread(examine_processes, pid, self._limits) if pid else None
+        excess = excess or self._look_at_the_clock(session, watch, pid)
         excess = excess or await self._look_at_files(session, watch)
         if excess is not None:
             self._act(session, watch, excess, pid)
         else:
             watch.struck.clear()
+
+    def _look_at_the_clock(self, session: LocalSession, watch: _Watch, pid: int) -> Excess | None:
+        """Count the processor time of the present cell, in all its processes."""
+        used = sum(map(cpu_seconds, [pid, *descendants(pid)]))
+        if session.cell is not watch.timed:
+            watch.timed, watch.cpu_before = session.cell, used
+        if session.cell is None or used - watch.cpu_before <= self._limits.cpu_seconds:
+            return None
+        text = f"The cell used {self._limits.cpu_seconds:g} seconds of processor time"
+        return Excess("cpu", f"{text}, all that it may.")
 
     async def _look_at_files(self, session: LocalSession, watch: _Watch) -> Excess | None:
         started = time.monotonic()
@@ -168,8 +187,7 @@ class Watchdog:
             cell.strike(excess.kind, excess.message)
         if excess.process:
             _kill_below(pid, excess.process)
-        elif cell is None or excess.kind == "memory" or excess.kind in watch.struck:
+        elif cell is None or excess.kind == "memory" or watch.too_long(excess.kind):
             watch.interpreter.kill(excess.message)
         else:
-            watch.struck[excess.kind] = time.monotonic()
             cell.interrupt()

@@ -185,8 +185,9 @@ def _report(error: BaseException, answer: int, err: int) -> NoReturn:
 def _import(name: str) -> bool:
     try:
         importlib.import_module(name)
-    except ImportError:
-        return False  # not installed here: then sessions do without
+    except Exception as error:  # not installed here, or broken: then sessions do without
+        print(f"{name} was not imported: {error!r}", file=sys.stderr)  # noqa: T201
+        return False
     return True
 
 

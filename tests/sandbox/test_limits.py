@@ -149,6 +149,20 @@ async def test_time_is_bounded(make_sandbox):
     assert (await run(session, "x")).result == "1"
 
 
+@pytest.mark.parametrize("level", LEVELS)
+async def test_processor_time_is_bounded_over_all_processes(make_sandbox, level):
+    sandbox = await make_sandbox(Limits(cpu_seconds=1), level)
+    session = await sandbox.open("a")
+    await run(session, "x = 1")
+    hog = "subprocess.run([sys.executable, '-S', '-c', 'while True: pass'])"
+    for code in ("while True: pass", f"import subprocess, sys\n{hog}"):
+        outcome = await run(session, f"print('before')\n{code}", 100)
+        assert outcome.limits == ["cpu"]
+        assert outcome.text.startswith("before\n")
+        assert outcome.ended == []
+    assert (await run(session, "x")).result == "1"
+
+
 async def test_descriptors_are_bounded(make_sandbox):
     sandbox = await make_sandbox(Limits(open_files=64))
     session = await sandbox.open("a")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from sqlalchemy import Connection, desc, func, select
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -24,12 +26,13 @@ async def health(_request: Request) -> Response:
 
 
 async def engine(call: Call) -> Response:
-    """Describe the engine: version, model, isolation and sessions."""
+    """Describe the engine: version, model, isolation, limits and sessions."""
     return reply(
         {
             "version": aoai_magic.__version__,
             "model": call.engine.model_name(),
             "sandbox": await _sandbox(call),
+            "limits": asdict(call.engine.config.limits),
             "sessions": await call.engine.sessions.listing(),
         }
     )
