@@ -15,6 +15,7 @@ from . import meter
 from . import settings as settings_
 from . import threads as threads_
 from .blocking import run_blocking
+from .budget import Budget, Spending, within
 from .cellcode import Input
 from .conversation import Stop, follow, interrupts
 from .errors import AssistantError, TurnError, TurnInterrupted, UsageError
@@ -23,6 +24,7 @@ from .meter import Metered, in_thread
 from .options import Options
 from .prompt import interpolate
 from .settings import Settings, Target
+from .spent import Spent
 from .tables import LIBRARIES
 from .turn import Turn
 
@@ -93,6 +95,10 @@ class Assistant:
             self._threads = threads_.Threads(settings.folder, threads_.place(self.namespace))
         return self._threads
 
+    def spent(self, settings: Settings) -> Spent:
+        """Give the record of what this notebook's turns took."""
+        return Spent(settings.folder, threads_.place(self.namespace))
+
     async def ask(
         self, prompt: str, options: Options, data: Mapping[str, Any] | None = None
     ) -> Turn | None:
@@ -147,7 +153,12 @@ class Assistant:
             )
         settings = self.settings(options)
         target = settings_.resolve_target(settings)
-        return _Job(self, text.strip("\n"), options, data, settings, target)
+        job = _Job(self, text.strip("\n"), options, data, settings, target)
+        if job.budget:
+            from .backends.prices import load
+
+            job.budget.check(target.model, load(settings.folder))
+        return job
 
     def _kept(self, ended: _Ended, job: _Job) -> Turn:
         view = ended.view
@@ -157,6 +168,7 @@ class Assistant:
         turn = Turn(view, library=library, inputs=dict(self._inputs))
         self.turns.append(turn)
         self.namespace["_assistant"] = turn
+        self.spent(job.settings).add(view)
         if view.thread:
             self.threads(job.settings).put(job.thread_name, job.target.name, view.thread)
         if turn.status == "completed" and job.options.out:
@@ -200,6 +212,10 @@ class _Job:
     @property
     def namespace(self) -> Mapping[str, Any]:
         return {**self.assistant.namespace, **self.data}
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(self.settings.max_tokens, self.settings.max_cost)
 
     @property
     def thread_name(self) -> str:
@@ -249,15 +265,22 @@ class _Job:
     async def _events(self, ready: Metered[Ready]) -> AsyncGenerator[Event, None]:
         """Yield the whole turn's events, from the reading of the data on."""
         from .backends.base import Question
+        from .backends.prices import load
 
         async with aclosing(ready.events()) as moves:
             async for progress in moves:
                 yield progress
         backend, attachments = ready.result
         instructions = self.settings.instructions
-        question = Question(self.prompt, attachments, self.thread, self.target.model, instructions)
-        async for event in backend.turn(question):
-            yield event
+        prices = load(self.settings.folder)
+        model, most = self.target.model, self.budget.most_output(self.target.model, prices)
+        question = Question(self.prompt, attachments, self.thread, model, instructions, most)
+        asked = "\n".join([self.prompt, instructions, *(item.card or "" for item in attachments)])
+        spending = Spending(self.budget, prices, self.target.name, model, asked)
+        stream = within(backend.turn(question), spending)
+        async with aclosing(stream) as turn:
+            async for event in turn:
+                yield event
 
     async def _ready(self, folder: Path) -> Ready:
         """Pack the data, import the SDK and start the engine, all at once."""

@@ -17,6 +17,8 @@ from .turn import Turn
 
 if TYPE_CHECKING:
     from .assistant import Assistant
+    from .events import Usage
+    from .spent import Sum
 
 
 class Cost(NamedTuple):
@@ -54,7 +56,7 @@ def status(state: Assistant, words: Sequence[str]) -> str:
     lines += [f"model      {target.model or 'the default'}{_offline_note(target.model)}"]
     lines += [f"goes to    {destination(target, settings)}"]
     lines += _engine_lines(state, settings, target)
-    lines += [f"so far     {usage(state, ())}"]
+    lines += [f"so far     {_kernel_usage(state)}"]
     return "\n".join(lines)
 
 
@@ -142,31 +144,59 @@ def show(state: Assistant, words: Sequence[str]) -> None:
 
 
 def usage(state: Assistant, words: Sequence[str]) -> str:
-    """Add up the tokens of this kernel's turns, and what they cost where a price is known."""
-    used = state.usage
+    """Add up what this notebook's turns took, and what they cost where a price is known."""
+    sums = state.spent(state.settings()).sums()
+    lines = [f"this kernel    {_kernel_usage(state)}"]
+    for one in sums:
+        name = f"{one.model or 'default model'} on {one.target}"
+        lines.append(f"since {_when(one.since)[:10]}  {name}: {_amounts(one)}")
+    return "\n".join([*lines, *_prices_note(state, sums)])
+
+
+def _kernel_usage(state: Assistant) -> str:
+    used, told = state.usage, cost(state)
+    priced = f", about ${told.dollars:.4f}" if told else ""
+    return f"{_count(len(state.turns), 'turn')}, {_tokens(used)}{priced}"
+
+
+def _amounts(one: Sum) -> str:
+    said = f"{_count(one.turns, 'turn')}, {_tokens(one.usage)}"
+    if one.usage.container_minutes:
+        said += f", {one.usage.container_minutes} min of a container"
+    if one.unpriced == one.turns:
+        return f"{said}, price unknown"
+    rest = f" without {_count(one.unpriced, 'turn')} of unknown price" if one.unpriced else ""
+    return f"{said}, about ${one.cost:.4f}{rest}"
+
+
+def _tokens(used: Usage) -> str:
     return (
-        f"turns: {len(state.turns)}, tokens: {used.total_tokens:,} "
-        f"({used.input_tokens:,} in, {used.cached_tokens:,} of them cached; "
-        f"{used.output_tokens:,} out){_cost(state)}"
+        f"{used.total_tokens:,} tokens ({used.input_tokens:,} in, {used.cached_tokens:,} of them "
+        f"cached; {used.output_tokens:,} out)"
     )
-
-
-def _cost(state: Assistant) -> str:
-    told = cost(state)
-    if told is None:
-        return ""
-    rest = f", without {told.unknown} turns of unknown price" if told.unknown else ""
-    return f", about ${told.dollars:.4f} for tokens (prices of {told.as_of}{rest})"
 
 
 def cost(state: Assistant) -> Cost | None:
     """Estimate what this kernel's turns cost, None where no price is known."""
     from .backends.prices import load
 
+    known = [turn.view.cost for turn in state.turns if turn.view.cost is not None]
+    as_of = load(state.settings().folder).as_of
+    return Cost(sum(known), as_of, len(state.turns) - len(known)) if known else None
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _prices_note(state: Assistant, sums: Sequence[Sum]) -> list[str]:
+    if not sums:
+        return []
+    from .backends.prices import load
+
     prices = load(state.settings().folder)
-    costs = [prices.cost(turn.view.model, turn.usage) for turn in state.turns]
-    known = [each for each in costs if each is not None]
-    return Cost(sum(known), prices.as_of, len(costs) - len(known)) if known else None
+    return [f"estimated by prices of {prices.as_of}; {prices.path} can put them right"]
+
 
 
 def code(state: Assistant, words: Sequence[str]) -> None:

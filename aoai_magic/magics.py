@@ -11,7 +11,7 @@ from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.utils._process_common import arg_split
-from traitlets import Bool, Float, Unicode
+from traitlets import Bool, Float, Int, Unicode
 
 from .errors import UsageError
 from .options import Options
@@ -37,6 +37,8 @@ class AssistantMagics(Magics):
     sandbox = Unicode("local", help="sandbox SPEC of the local engine").tag(config=True)
     instructions = Unicode(help="what the model is told at each start").tag(config=True)
     timeout = Float(600.0, help="seconds that a turn may take, 0: no limit").tag(config=True)
+    max_tokens = Int(help="tokens that a turn may take, 0: no limit").tag(config=True)
+    max_cost = Float(help="US dollars that a turn may cost, 0: no limit").tag(config=True)
     display = Unicode("auto", help="auto, live, frozen, terminal or quiet").tag(config=True)
     confirm_upload = Bool(help="ask before data leaves this machine").tag(config=True)
     home = Unicode(help="data directory").tag(config=True)
@@ -75,6 +77,8 @@ class AssistantMagics(Magics):
     @argument("--overwrite", action="store_true", help="let --save replace files")
     @argument("--dry-run", action="store_true", help="show what would be sent, and send nothing")
     @argument("--timeout", type=float, metavar="SECONDS", help="stop the turn after that time")
+    @argument("--max-tokens", type=int, metavar="N", help="stop the turn after so many tokens")
+    @argument("--max-cost", type=float, metavar="USD", help="stop it at so many US dollars")
     @argument("--no-raise", action="store_true", help="do not fail the cell when the turn fails")
     @argument("--quiet", action="store_true", help="show only files and the footer")
     @argument("--raw", action="store_true", help="leave {{…}} in the prompt as it is")

@@ -24,8 +24,9 @@ class Options:
         Name of the thread; named ones go on after a restart of the kernel.
     new
         Whether the thread begins afresh.
-    model, on, instructions, timeout
-        As the settings ``model``, ``target``, ``instructions`` and ``timeout`` (seconds).
+    model, on, instructions, timeout, max_tokens, max_cost
+        As the settings ``model``, ``target``, ``instructions``, ``timeout`` (seconds),
+        ``max_tokens`` and ``max_cost`` (US dollars).
     rows
         Attach a sample of so many rows.
     schema_only
@@ -55,6 +56,8 @@ class Options:
     overwrite: bool = False
     dry_run: bool = False
     timeout: float | None = None
+    max_tokens: int | None = None
+    max_cost: float | None = None
     no_raise: bool = False
     quiet: bool = False
     raw: bool = False
@@ -73,6 +76,8 @@ class Options:
             "model": self.model,
             "instructions": self.instructions,
             "timeout": self.timeout,
+            "max_tokens": self.max_tokens,
+            "max_cost": self.max_cost,
             "display": "quiet" if self.quiet else None,
         }
 

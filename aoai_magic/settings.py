@@ -19,6 +19,11 @@ _SWITCHES = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
 }
+_AMOUNTS: Mapping[str, tuple[type[float], str]] = {
+    "timeout": (float, "seconds"),
+    "max_tokens": (int, "tokens"),
+    "max_cost": (float, "US dollars"),
+}
 OPTION, CONFIG, ENVIRONMENT, FILE, FRONT_END, DEFAULT = (
     "magic option",
     "%config",
@@ -45,6 +50,8 @@ class Settings:
         What the model is told at the start of every turn.
     timeout
         Seconds that a turn may take; 0 is no limit.
+    max_tokens, max_cost
+        What a turn may take before it is stopped: tokens, US dollars; 0 is no limit.
     display
         How turns are shown, one of `DISPLAYS`.
     confirm_upload
@@ -60,6 +67,8 @@ class Settings:
     sandbox: str = "local"
     instructions: str = ""
     timeout: float = 600.0
+    max_tokens: int = 0
+    max_cost: float = 0.0
     display: str = "auto"
     confirm_upload: bool = False
     home: str = ""
@@ -168,8 +177,8 @@ def _strongest(name: str, layers: tuple[tuple[str, Mapping[str, Any]], ...]) -> 
 
 
 def _checked(name: str, value: Any, source: str) -> Any:
-    if name == "timeout":
-        return _seconds(value, source)
+    if name in _AMOUNTS:
+        return _amount(name, value, source)
     if name == "confirm_upload":
         return _switch(name, value, source)
     if name == "display" and value not in DISPLAYS:
@@ -181,16 +190,17 @@ def _checked(name: str, value: Any, source: str) -> Any:
     return str(value)
 
 
-def _seconds(value: Any, source: str) -> float:
+def _amount(name: str, value: Any, source: str) -> float:
+    kind, unit = _AMOUNTS[name]
     try:
-        seconds = float(value)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
+        amount = kind(value)
+    except (ValueError, OverflowError):
+        amount = kind(-1)
+    if not 0 <= amount < float("inf"):
         raise SettingsError(
-            f"timeout is {value!r} ({source}), but must be a number of seconds, 0 for no limit."
+            f"{name} is {value!r} ({source}), but must be a number of {unit}, 0 for no limit."
         )
-    return seconds
+    return amount
 
 
 def _switch(name: str, value: Any, source: str) -> bool:

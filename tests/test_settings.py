@@ -21,6 +21,8 @@ def test_the_stronger_source_wins_and_is_named():
         "timeout": "environment",
         "instructions": "configuration file",
         "sandbox": "default",
+        "max_tokens": "default",
+        "max_cost": "default",
         "display": "default",
         "confirm_upload": "default",
         "home": "default",

@@ -28,6 +28,8 @@ class Question:
         Model SPEC or name, empty for the far side's own.
     instructions
         What the model is told at the start, empty for nothing.
+    max_output
+        Tokens that the model may write at most, None for any number.
     """
 
     prompt: str
@@ -35,6 +37,7 @@ class Question:
     thread: str | None = None
     model: str = ""
     instructions: str = ""
+    max_output: int | None = None
 
 
 class Backend(Protocol):

@@ -31,23 +31,39 @@ class Prices:
         US dollars per million tokens by model: input, cached input, output.
     as_of
         When the prices were looked up.
+    path
+        The user's own file, which goes before ours.
+    containers
+        US dollars per minute of a service's container by target, and the minutes that
+        are paid at least.
     """
 
     models: Mapping[str, tuple[float, float, float]]
     as_of: str
+    path: Path
+    containers: Mapping[str, tuple[float, int]]
 
-    def cost(self, model: str, usage: Usage) -> float | None:
+    def cost(self, model: str, usage: Usage, target: str = "") -> float | None:
         """Estimate what a turn cost, in US dollars; None where no price is known.
 
         A date at the end of a model's name, and a SPEC's kind before it, do not matter.
+        A container whose price is not known is left out.
         """
-        name = model.rpartition(":")[2]
-        price = self.models.get(name) or self.models.get(_DATED.sub("", name))
+        price = self._price(model)
         if price is None:
             return None
         fresh = usage.input_tokens - usage.cached_tokens
         amounts = (fresh, usage.cached_tokens, usage.output_tokens)
-        return sum(n * each for n, each in zip(amounts, price, strict=True)) / 1e6
+        tokens = sum(n * each for n, each in zip(amounts, price, strict=True)) / 1e6
+        return tokens + usage.container_minutes * self.containers.get(target, (0.0, 0))[0]
+
+    def free(self, model: str) -> bool:
+        """Say whether a model costs nothing: those of this package."""
+        return model.partition(":")[0] in ("offline", "scripted")
+
+    def _price(self, model: str) -> tuple[float, float, float] | None:
+        name = model.rpartition(":")[2]
+        return self.models.get(name) or self.models.get(_DATED.sub("", name))
 
 
 def load(folder: Path) -> Prices:
@@ -62,7 +78,9 @@ def load(folder: Path) -> Prices:
     path = folder / _OURS.name
     own = _read(path) if path.exists() else {"models": {}}
     models = {name: tuple(price) for name, price in {**ours["models"], **own["models"]}.items()}
-    return Prices(models, str(own.get("as_of") or ours["as_of"]))
+    containers = {**ours["containers"], **own.get("containers", {})}
+    paid = {name: tuple(price) for name, price in containers.items() if isinstance(price, list)}
+    return Prices(models, str(own.get("as_of") or ours["as_of"]), path, paid)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from aoai_magic.backends.prices import load
 from aoai_magic.commands import usage
 from aoai_magic.errors import SettingsError
 from aoai_magic.events import Usage
-from aoai_magic.turn import Turn
 from aoai_magic.view import View
 
 USAGE = Usage(input_tokens=1_000_000, output_tokens=100_000, cached_tokens=400_000)
@@ -41,12 +40,32 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path, text):
         load(tmp_path)
 
 
-def test_usage_adds_up_what_is_known(tmp_path, monkeypatch):
+def test_models_of_this_package_are_free(tmp_path):
+    prices = load(tmp_path)
+    assert prices.free("offline")
+    assert prices.free("scripted:/x/y.yaml")
+    assert not prices.free("openai:gpt-4.1")
+
+
+def test_minutes_of_a_container_cost_where_their_price_is_known(tmp_path):
+    used = Usage(container_minutes=20)
+    assert load(tmp_path).cost("gpt-4.1", used, "openai") == pytest.approx(0.03)
+    assert load(tmp_path).cost("gpt-4.1", used, "azure") == 0
+    own = {"models": {}, "containers": {"azure": [0.01, 1]}}
+    (tmp_path / "prices.json").write_text(json.dumps(own))
+    assert load(tmp_path).cost("gpt-4.1", used, "azure") == pytest.approx(0.2)
+
+
+def test_usage_adds_up_the_notebook_also_after_a_restart(tmp_path, monkeypatch):
     monkeypatch.setenv("AOAI_MAGIC_HOME", str(tmp_path))
-    state = Assistant({})
-    views = [View(model="gpt-4.1", usage=USAGE), View(model="offline", usage=USAGE)]
-    assert "$" not in usage(state, ())
-    state.turns += [Turn(view) for view in views]
-    told = usage(state, ())
-    assert "about $2.2000 for tokens" in told
-    assert "without 1 turns of unknown price" in told
+    first = Assistant({})
+    assert "$" not in usage(first, ())
+    spent = first.spent(first.settings())
+    spent.add(View(target="openai", model="gpt-4.1", usage=USAGE, cost=2.2))
+    spent.add(View(target="openai", model="gpt-4.1", usage=Usage(7, 3, 0, 5)))
+    spent.add(View(target="local", model="offline"))
+    told = usage(Assistant({}), ())
+    assert "gpt-4.1 on openai: 2 turns, 1,100,010 tokens" in told
+    assert "5 min of a container, about $2.2000 without 1 turn of unknown price" in told
+    assert "offline" not in told
+    assert str(tmp_path / "prices.json") in told

@@ -1,0 +1,169 @@
+"""Budget: what a turn may take, kept while it goes on.
+
+Services tell what a turn took when it is over, if at all. Until then it is counted from
+what comes and goes; what the far side reports replaces the count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from .errors import UsageError
+from .events import (
+    CodeDelta,
+    CodeDone,
+    Event,
+    Finished,
+    LogsDelta,
+    ReasoningDelta,
+    Started,
+    TextDelta,
+    Usage,
+    UsageReported,
+)
+
+if TYPE_CHECKING:
+    from .backends.prices import Prices
+
+BYTES_PER_TOKEN = 4
+"""Of UTF-8: close for English, and for Chinese and Japanese too."""
+
+_WRITING = (TextDelta, ReasoningDelta, CodeDelta)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one turn may take; 0 is no limit.
+
+    Attributes
+    ----------
+    max_tokens
+        Input and output together.
+    max_cost
+        US dollars, by the known prices.
+    """
+
+    max_tokens: int = 0
+    max_cost: float = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self.max_tokens or self.max_cost)
+
+    def check(self, model: str, prices: Prices) -> None:
+        """Refuse a limit in money for a model whose price nobody knows."""
+        if not self.max_cost or not model or prices.free(model):
+            return
+        if prices.cost(model, Usage()) is None:
+            raise UsageError(
+                f"max_cost cannot be kept, since no price is known for {model}; use max_tokens, "
+                f"or write its price into {prices.path}."
+            )
+
+    def most_output(self, model: str, prices: Prices) -> int | None:
+        """Give the tokens that the far side may write at most, None for any number."""
+        limits = [self.max_tokens] if self.max_tokens else []
+        each = prices.cost(model, Usage(output_tokens=1)) if self.max_cost else None
+        limits += [int(self.max_cost / each)] if each else []
+        return min(limits, default=None)
+
+
+class Spending:
+    """What one turn has taken so far.
+
+    Parameters
+    ----------
+    asked
+        The text that the model is told at first, as far as it is known here.
+    """
+
+    def __init__(
+        self, budget: Budget, prices: Prices, target: str, model: str, asked: str = ""
+    ) -> None:
+        self._budget = budget
+        self._prices = prices
+        self._target = target
+        self._model = model
+        self._context = _tokens(asked)
+        self._reading = True
+        self._reported = Usage()
+        self._counted = Usage(estimated=True)
+
+    @property
+    def usage(self) -> Usage:
+        """What the turn took: what was reported, and what was counted since."""
+        told, counted = self._reported, self._counted
+        return replace(
+            told,
+            input_tokens=told.input_tokens + counted.input_tokens,
+            output_tokens=told.output_tokens + counted.output_tokens,
+            estimated=counted.total_tokens > 0,
+        )
+
+    @property
+    def cost(self) -> float | None:
+        """What that costs about, in US dollars."""
+        return self._prices.cost(self._model, self.usage, self._target)
+
+    def take(self, event: Event) -> Event:
+        """Count an event; gives it with what it costs, where it tells what was used."""
+        if isinstance(event, Started):
+            self._model = event.model or self._model
+            self._budget.check(self._model, self._prices)
+        elif isinstance(event, _WRITING):
+            self._written(event.text)
+        elif isinstance(event, LogsDelta):
+            self._context += _tokens(event.text)
+        elif isinstance(event, CodeDone):
+            self._reading = True
+        elif isinstance(event, UsageReported):
+            self._reported, self._counted = event.usage, Usage(estimated=True)
+            return replace(event, cost=self.cost)
+        return event
+
+    def _written(self, text: str) -> None:
+        """Count what the model writes; before, it reads all that came until then."""
+        read = self._context if self._reading else 0
+        self._reading = False
+        new = _tokens(text)
+        self._context += new
+        self._counted = replace(
+            self._counted,
+            input_tokens=self._counted.input_tokens + read,
+            output_tokens=self._counted.output_tokens + new,
+        )
+
+    def exceeded(self) -> str | None:
+        """Say which limit is passed, if one is."""
+        tokens, cost, budget = self.usage.total_tokens, self.cost, self._budget
+        if budget.max_tokens and tokens > budget.max_tokens:
+            return (
+                f"The turn was stopped at about {tokens:,} tokens, as max_tokens is "
+                f"{budget.max_tokens:,}; raise it, or ask for less."
+            )
+        if budget.max_cost and cost is not None and cost > budget.max_cost:
+            return (
+                f"The turn was stopped at about ${cost:.4f}, as max_cost is "
+                f"${budget.max_cost:g}; raise it, or ask for less."
+            )
+        return None
+
+
+async def within(stream: AsyncIterator[Event], spending: Spending) -> AsyncGenerator[Event, None]:
+    """Yield a turn's events with what it costs; where it takes too much, stop it and say so."""
+    reason = None
+    async with aclosing(stream) as turn:  # type: ignore[type-var]
+        async for event in turn:
+            yield spending.take(event)
+            # Only where the model goes on: an answer that is there is not taken away.
+            if isinstance(event, _WRITING) and (reason := spending.exceeded()):
+                break
+    if reason:
+        yield UsageReported(spending.usage, spending.cost)
+        yield Finished("incomplete", reason)
+
+
+def _tokens(text: str) -> int:
+    return -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
