@@ -109,11 +109,22 @@ class LogsDelta:
 
 @dataclass(frozen=True)
 class CodeDone:
-    """The Python of that part is over; ``error`` is its exception in one line."""
+    """The Python of that part is over.
+
+    Attributes
+    ----------
+    error
+        Its exception in one line, if it failed.
+    code, logs
+        All of the code, and all that it printed, where the far side says so at the end;
+        they replace what came in pieces, of which some may be lost.
+    """
 
     part: str
     error: str | None = None
     seconds: float | None = None
+    code: str | None = None
+    logs: str | None = None
 
 
 @dataclass(frozen=True)

@@ -219,12 +219,11 @@ def _(event: events.LogsDelta, view: View) -> View:
 
 @_fold.register
 def _(event: events.CodeDone, view: View) -> View:
-    logs = _find(view, _logs_id(event.part), Logs)
-    if logs:
-        view = _put(view, replace(logs, done=True))
-    part = _find(view, event.part, Code) or Code(event.part)
+    part = _find(view, event.part, Code) or Code(event.part, attempt=_attempt(view))
     state: Literal["done", "failed"] = "failed" if event.error else "done"
-    return _put(view, replace(part, state=state, error=event.error, seconds=event.seconds))
+    code = part.code if event.code is None else event.code
+    ended = replace(part, code=code, state=state, error=event.error, seconds=event.seconds)
+    return _logs_over(_put(view, ended), event)
 
 
 @_fold.register
@@ -264,6 +263,15 @@ def _(event: events.Finished, view: View) -> View:
         seconds=event.seconds,
         progress=None,
     )
+
+
+def _logs_over(view: View, event: events.CodeDone) -> View:
+    logs = _find(view, _logs_id(event.part), Logs)
+    if logs is None and not event.logs:
+        return view
+    logs = logs or Logs(_logs_id(event.part), code=event.part)
+    text = logs.text if event.logs is None else event.logs
+    return _put(view, replace(logs, text=text, done=True))
 
 
 def _find(view: View, id_: str, kind: type[P]) -> P | None:

@@ -67,3 +67,12 @@ def test_the_end_closes_open_parts_and_keeps_them():
 def test_secrets_of_size_stay_out_of_reprs():
     result = folded(events.ImageMade("i", "chart.png", b"x" * 10_000))
     assert len(repr(result)) < 1_000
+
+
+def test_what_is_told_at_the_end_replaces_what_came_in_pieces():
+    begun = [events.CodeDelta("c", "print("), events.CodeRunning("c"), events.LogsDelta("c", "4")]
+    ended = events.CodeDone("c", None, None, "print(42)", "42")
+    for happened in ([*begun, ended], [ended]):
+        code, logs = folded(*happened).parts
+        assert (code.code, code.state, logs.text, logs.done) == ("print(42)", "done", "42", True)
+    assert len(folded(events.CodeDone("c", code="x", logs="")).parts) == 1

@@ -59,6 +59,7 @@ def open_service(settings: Settings, target: Target) -> Responses:
     """
     from ..attach.ledger import Ledger
     from . import azure
+    from .prices import load
     from .responses import Responses
     from .shelf import Shelf
 
@@ -70,7 +71,8 @@ def open_service(settings: Settings, target: Target) -> Responses:
             f"No {noun} is named for --on {target.name}; give one with -m, or set AOAI_MAGIC_MODEL."
         )
     shelf, ledger = Shelf(settings.folder, service.url), Ledger(settings.folder)
-    return Responses(service, target.name, shelf, ledger)
+    least = load(settings.folder).containers.get(target.name, (0.0, 1))[1]
+    return Responses(service, target.name, shelf, ledger, int(least))
 
 
 def _check_sdk(target: Target) -> None:

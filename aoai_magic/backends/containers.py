@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +17,10 @@ import anyio.to_thread
 
 from .. import events
 from ..events import Event
-from ..meter import Metered, MeteredFile
+from ..meter import Metered, MeteredFile, current
 from .csv_parcel import convert
 from .shelf import Kept, Shelf
+from .weather import is_dropped, persistently
 
 if TYPE_CHECKING:
     import openai
@@ -33,6 +36,8 @@ LIFE_SECONDS = 20 * 60.0
 """How long a container lives that nobody uses."""
 
 _LIST_SECONDS = 30.0
+_PIECE = 1 << 20
+"""Bytes that a download holds in memory."""
 
 
 def is_expired(error: openai.APIStatusError) -> bool:
@@ -55,6 +60,8 @@ class Container:
         What the model is told of the files that go with the question.
     revived
         Whether it had expired and was rebuilt.
+    age
+        Its age in minutes at the turn's beginning, 0 for a new one.
     """
 
     api: openai.AsyncOpenAI
@@ -64,6 +71,8 @@ class Container:
     id: str = ""
     files: list[str] = field(default_factory=list)
     revived: bool = False
+    age: int = 0
+    _born: float = 0.0
     _before: set[tuple[str, int, int]] = field(default_factory=set)
 
     async def open(self) -> None:
@@ -78,18 +87,27 @@ class Container:
                 if kept.sent:
                     self._enter(kept)
 
+    def minutes(self) -> int:
+        """Give the minutes that it has lived, each begun one counted."""
+        return max(0, math.ceil((time.time() - self._born) / 60))
+
     async def _made(self) -> str:
-        return str((await self.api.containers.create(name="aoai_magic")).id)
+        made = await self.api.containers.create(name="aoai_magic")
+        self._born, self.age = time.time(), 0
+        return str(made.id)
 
     async def _alive(self) -> bool:
         import openai
 
         try:
-            return (await self.api.containers.retrieve(self.id)).status == "running"
+            found = await self.api.containers.retrieve(self.id)
         except openai.APIStatusError as error:
             if error.status_code == 404 or is_expired(error):
                 return False
             raise
+        self._born = float(found.created_at)
+        self.age = self.minutes()
+        return found.status == "running"
 
     async def revive(self) -> None:
         """Make a new one that holds the files of the old one, as far as we have them."""
@@ -112,24 +130,30 @@ class Container:
     async def send(self, items: Sequence[Attachment]) -> AsyncIterator[Event]:
         """Send the attachments that are not there yet; says how far it has come."""
         for item in items:
-            if not self.shelf.find(self.id, item.sha256):
-                yield events.Progress(f"sending {item.name}", 0, item.bytes)
-                sending = Metered(self._sent(item))
-                async with contextlib.aclosing(sending.events()) as moves:
-                    async for progress in moves:
-                        yield progress
-                for notice in sending.result:
-                    yield events.Notice(notice)
+            async for event in persistently(partial(self._sending, item)):
+                yield event
             self.files.append(self._told(item))
+
+    async def _sending(self, item: Attachment) -> AsyncGenerator[Event, None]:
+        if self.shelf.find(self.id, item.sha256):
+            return
+        yield events.Progress(f"sending {item.name}", 0, item.bytes)
+        sending = Metered(self._sent(item))
+        async with contextlib.aclosing(sending.events()) as moves:
+            async for progress in moves:
+                yield progress
+        for notice in sending.result:
+            yield events.Notice(notice)
 
     async def _sent(self, item: Attachment) -> list[str]:
         typed = await anyio.to_thread.run_sync(lambda: convert(item.path))
         if typed is None:
             await self._upload(item.sha256, item.filename, item.path)
             return []
-        await self._upload(item.sha256, typed.filename, typed.data)
         loader = f"load_{typed.filename.rpartition('.')[0]}.py"
         await self._upload(_loader(item), loader, typed.loader.encode(errors="surrogatepass"))
+        # Last, since the item counts as sent once this is there.
+        await self._upload(item.sha256, typed.filename, typed.data)
         if not typed.as_text:
             return []
         columns = ", ".join(typed.as_text)
@@ -194,26 +218,50 @@ class Container:
     async def _fetched(self, id_: str, name: str, shown: set[str]) -> AsyncIterator[Event]:
         import openai
 
+        blob = self.shelf.new(self.id)
         try:
-            answer = await self.api.containers.files.content.retrieve(id_, container_id=self.id)
-        except openai.APIError as error:
+            async for progress in persistently(partial(self._downloaded, id_, name, blob)):
+                yield progress
+        except Exception as error:
+            blob.unlink(missing_ok=True)
+            if not isinstance(error, openai.APIError) and not is_dropped(error):
+                raise
             # The answer is there all the same.
-            yield events.Notice(f"{name} could not be fetched ({error.message}); ask for it again.")
+            yield events.Notice(f"{name} could not be fetched ({error}); ask for it again.")
             return
-        data = bytes(answer.content)
+        data = await anyio.to_thread.run_sync(blob.read_bytes)
         digest = sha256(data).hexdigest()
         picture = PICTURE.fullmatch(name)
-        if picture and digest in shown:
-            return
         if picture:
+            blob.unlink()
+            if digest in shown:
+                return
             shown.add(digest)
             media = "image/png" if picture[1] == "png" else "image/jpeg"
             yield events.ImageMade(id_, f"chart-{len(shown)}.{picture[1]}", data, media)
             return
-        blob = await anyio.to_thread.run_sync(self.shelf.copy, self.id, data)
         base, path = name.rpartition("/")[2], f"{MOUNT}/{name}"
         self.shelf.record(self.id, Kept(digest, base, path, id_, blob.name, sent=False))
         yield events.FileMade(name, data, id_)
+
+    async def _downloaded(self, id_: str, name: str, blob: Path) -> AsyncGenerator[Event, None]:
+        """Write a file's content to disk as it comes, telling how far it has come."""
+        work = Metered(self._download(id_, name, blob))
+        async with contextlib.aclosing(work.events()) as moves:
+            async for progress in moves:
+                yield progress
+        _ = work.result  # raises what the work raised
+
+    async def _download(self, id_: str, name: str, blob: Path) -> None:
+        content = self.api.containers.files.content.with_streaming_response
+        async with content.retrieve(id_, container_id=self.id) as answer:
+            length = answer.headers.get("content-length", "")
+            meter = current()
+            meter.begin(f"fetching {name}", int(length) if length.isdecimal() else None)
+            with blob.open("wb") as file:
+                async for piece in answer.iter_bytes(_PIECE):
+                    file.write(piece)
+                    meter.add(len(piece))
 
 
 def _loader(item: Attachment) -> str:

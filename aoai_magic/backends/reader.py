@@ -30,6 +30,8 @@ class Reader:
         Hashes of the pictures that were shown.
     notices
         What the user is told when the answer begins.
+    usage
+        Tokens, once they are known.
     ending
         How it ended, None until it has.
     """
@@ -40,9 +42,11 @@ class Reader:
         self.cited: dict[str, str] = {}
         self.shown: set[str] = set()
         self.notices: list[str] = []
+        self.usage = Usage()
         self.ending: events.Finished | None = None
         self._began: dict[str, float] = {}
         self._written: set[str] = set()
+        self._paragraph: dict[str, int] = {}
         self._done: set[str] = set()
 
     @property
@@ -69,6 +73,26 @@ class Reader:
     def text_delta(self, received: Any) -> Iterator[Event]:
         """Read more of the answer, or of a refusal."""
         yield events.TextDelta(_text_part(received.item_id, received.content_index), received.delta)
+
+    # Thoughts
+
+    def thought_delta(self, received: Any) -> Iterator[Event]:
+        """Read more of the thoughts, or of their summary, a paragraph for each part of it."""
+        id_, index = received.item_id, getattr(received, "summary_index", 0)
+        self._began.setdefault(id_, time.monotonic())
+        apart = "\n\n" if index > self._paragraph.get(id_, index) else ""
+        self._paragraph[id_] = index
+        yield events.ReasoningDelta(id_, apart + received.delta)
+
+    def _thoughts(self, item: Any) -> Iterator[Event]:
+        parts = item.summary or getattr(item, "content", None) or ()
+        text = "\n\n".join(part["text"] for part in map(_fields, parts) if part.get("text"))
+        if text:
+            yield events.ReasoningDone(item.id, text, self._seconds(item.id))
+
+    def _seconds(self, item_id: str) -> float | None:
+        began = self._began.get(item_id)
+        return None if began is None else time.monotonic() - began
 
     # Code
 
@@ -102,6 +126,8 @@ class Reader:
             yield from self._message(item)
         elif item.type == "code_interpreter_call":
             yield from self._call(item)
+        elif item.type == "reasoning":
+            yield from self._thoughts(item)
 
     def _message(self, item: Any) -> Iterator[Event]:
         for index, part in enumerate(item.content):
@@ -127,9 +153,8 @@ class Reader:
                 yield events.LogsDelta(item.id, output["logs"])
             elif output["type"] == "image":
                 yield from self._image(item.id, output["url"])
-        began = self._began.get(item.id)
         error = raised(logs) if item.status == "completed" else f"the call is {item.status}"
-        yield events.CodeDone(item.id, error, time.monotonic() - began if began else None)
+        yield events.CodeDone(item.id, error, self._seconds(item.id), item.code)
 
     def _image(self, part: str, url: str) -> Iterator[Event]:
         """Show a picture whose data came along; any other is fetched from the container."""
@@ -150,7 +175,7 @@ class Reader:
         for item in response.output or ():
             yield from self._item(item)
         if response.usage is not None:
-            yield events.UsageReported(_usage(response.usage))
+            self.usage = _usage(response.usage)
         self.ending = _ending(response)
 
     def error(self, received: Any) -> Iterator[Event]:
@@ -162,6 +187,8 @@ class Reader:
 _HANDLERS = {
     "response.output_text.delta": Reader.text_delta,
     "response.refusal.delta": Reader.text_delta,
+    "response.reasoning_summary_text.delta": Reader.thought_delta,
+    "response.reasoning_text.delta": Reader.thought_delta,
     "response.code_interpreter_call_code.delta": Reader.code_delta,
     "response.code_interpreter_call_code.done": Reader.code_done,
     "response.code_interpreter_call.interpreting": Reader.interpreting,
@@ -220,5 +247,7 @@ def _ending(response: Any) -> events.Finished:
         if reason == "content_filter":
             return events.Finished("incomplete", filtered(response))
         return events.Finished("incomplete", f"The answer was cut short by {reason}; ask on.")
+    if response.error and response.error.code == "content_filter":
+        return events.Finished("failed", filtered(response))
     told = response.error.message if response.error else f"The response is {response.status}."
     return events.Finished("failed", sentence(told))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -19,7 +19,15 @@ from .containers import Container, is_expired
 from .reader import Reader
 from .refusals import remedy
 from .shelf import Shelf
-from .weather import TRIES, is_dropped, is_passing, waited
+from .weather import (
+    CONNECT_SECONDS,
+    SILENCE_SECONDS,
+    TRIES,
+    is_dropped,
+    is_silent,
+    patiently,
+    waited,
+)
 
 if TYPE_CHECKING:
     import openai
@@ -34,6 +42,13 @@ CANCEL_SECONDS = 3.0
 POLL_SECONDS = 1.0
 CHECK_SECONDS = 20.0
 OUTPUTS = "code_interpreter_call.outputs"
+
+_OPTIONAL: dict[str, Any] = {"background": True, "reasoning": {"summary": "auto"}}
+"""What is asked for until a service refuses it for a model: a response in the background
+can be resumed, and not every model has thoughts or may show them."""
+
+_LEAST_OUTPUT = 16
+"""Tokens; the service refuses a smaller limit."""
 
 _INSTRUCTIONS = """\
 You have a Python session in a container; its files are in /mnt/data, and there is no network.
@@ -81,13 +96,17 @@ class Responses:
         Copies of what its containers hold.
     ledger
         What was sent there.
+    least_minutes
+        Minutes of a container that are paid at least.
     """
 
     service: Service
     target: str
     shelf: Shelf = field(compare=False)
     ledger: Ledger = field(compare=False)
-    _foreground: bool = field(default=False, compare=False)
+    least_minutes: int = field(default=1, compare=False)
+    _refused: set[tuple[str, str]] = field(default_factory=set, compare=False)
+    _paid: dict[str, int] = field(default_factory=dict, compare=False)
 
     async def turn(self, question: Question) -> AsyncIterator[Event]:
         """Yield the events of one turn; see `base.Backend`."""
@@ -179,7 +198,8 @@ class _Turn:
         self._backend = backend
         self._question = question
         self._thread = Thread.parse(question.thread)
-        self._api = client(backend.service)
+        # Whoever waits here tells so: the SDK would sleep without a word.
+        self._api = client(backend.service).with_options(max_retries=0)
         self._container = Container(
             self._api,
             backend.shelf,
@@ -196,7 +216,8 @@ class _Turn:
         """Yield the events."""
         self._backend.shelf.sweep()
         yield events.Progress("opening a container", 0)
-        await self._container.open()
+        async for progress in patiently(self._container.open):
+            yield progress
         if self._container.revived:
             await self._go_back()
         async for event in self._container.send(self._question.attachments):
@@ -219,7 +240,15 @@ class _Turn:
             # A response that failed cannot be built upon, the one before it can.
             self._thread = Thread(self._reader.response, self._container.id)
         yield self._start()
+        yield events.UsageReported(replace(self._reader.usage, container_minutes=self._minutes()))
         yield ending
+
+    def _minutes(self) -> int:
+        """Give the minutes of the container that this turn has to pay for."""
+        paid, id_ = self._backend._paid, self._container.id
+        before = paid.get(id_, self._container.age)
+        paid[id_] = max(before, self._container.minutes(), self._backend.least_minutes)
+        return paid[id_] - before
 
     def _start(self) -> Event:
         thread = str(Thread(self._thread.response, self._container.id))
@@ -274,10 +303,13 @@ class _Turn:
         self._thread = Thread("", self._container.id)
 
     async def _asked(self) -> AsyncGenerator[Event, None]:
-        async for event in self._opened():
+        async for event in patiently(self._create):
             yield event
         async with contextlib.aclosing(self._received()) as stream:
             async for received in stream:
+                if isinstance(received, events.Progress):
+                    yield received
+                    continue
                 for event in (*self._begun(), *self._reader.read(received)):
                     yield event
 
@@ -289,35 +321,32 @@ class _Turn:
             for notice in self._reader.notices:
                 yield events.Notice(notice)
 
-    async def _opened(self) -> AsyncIterator[Event]:
-        """Open the stream, with patience."""
-        for attempt in range(TRIES):
+    async def _create(self) -> None:
+        """Open the stream, without what the service refuses."""
+        import openai
+
+        model, refused = self._question.model, self._backend._refused
+        while True:
+            extra = {name: v for name, v in _OPTIONAL.items() if (model, name) not in refused}
             try:
-                self._stream = await self._create()
-            except Exception as error:
-                if attempt + 1 == TRIES or not is_passing(error):
+                self._stream = await self._responses.create(**self._request(), **extra)
+            except openai.BadRequestError as error:
+                about = f"{error.param} {error.message}".lower()
+                names = {(model, name) for name in extra if name in about}
+                if not names:
                     raise
-                async for event in waited(error, attempt):
-                    yield event
+                refused.update(names)
             else:
                 return
 
-    async def _create(self) -> Any:
-        """Ask in the background where the service allows it: such a response can be resumed."""
+    @property
+    def _responses(self) -> Any:
+        """Typed for Any, since the SDK's overloads differ between its major versions."""
         import openai
 
-        # Typed for Any: the SDK's overloads differ between its major versions.
-        responses: Any = self._api.with_options(max_retries=0).responses
-        request = self._request()
-        if self._backend._foreground:
-            return await responses.create(**request)
-        try:
-            return await responses.create(**request, background=True)
-        except openai.BadRequestError as error:
-            if "background" not in str(error.message).lower():
-                raise
-            self._backend._foreground = True
-            return await responses.create(**request)
+        # A connection may die without a word; what is silent for long is opened again.
+        patience = openai.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
+        return self._api.with_options(timeout=patience).responses
 
     def _request(self) -> dict[str, Any]:
         asked = self._question
@@ -332,6 +361,8 @@ class _Turn:
         }
         if self._thread.response:
             request["previous_response_id"] = self._thread.response
+        if asked.max_output is not None:
+            request["max_output_tokens"] = max(asked.max_output, _LEAST_OUTPUT)
         return request
 
     # Following
@@ -349,30 +380,37 @@ class _Turn:
                 if not self._reader.over:
                     lost += 1
             except Exception as error:
-                if not is_dropped(error) or not self._reader.response or lost >= TRIES:
+                if not _is_broken(error) or not self._reader.response or lost >= TRIES:
                     raise
-                lost += 1
+                # Silence is no loss: code may run for long, and opening again tells.
+                lost += not is_silent(error)
             if not self._reader.over:
-                if lost > 1:
-                    await anyio.sleep(0.25 * 2**lost)
-                await self._resume(lost)
+                async for progress in self._resumed(lost):
+                    yield progress
 
-    async def _resume(self, lost: int) -> None:
-        """Open the stream again behind the last event, or wait for the end."""
-        import openai
-
-        responses: Any = self._api.responses
+    async def _resumed(self, lost: int) -> AsyncGenerator[Event, None]:
+        """Open the stream again, the later the more often it was lost."""
         if not self._reader.response or lost >= TRIES:
             raise ServiceError("The answer broke off and could not be resumed; ask again.")
+        if lost > 1:
+            async for progress in waited(ConnectionError(), lost):
+                yield progress
+        async for event in patiently(self._resume):
+            yield event
+
+    async def _resume(self) -> None:
+        """Open the stream behind the last event, or one that waits for the end."""
+        import openai
+
         try:
-            self._stream = await responses.retrieve(
+            self._stream = await self._responses.retrieve(
                 self._reader.response,
                 include=[OUTPUTS],
                 stream=True,
                 starting_after=self._reader.number,
             )
-        except openai.APIStatusError:
-            self._stream = _Polled(responses, self._reader.response)
+        except (openai.BadRequestError, openai.NotFoundError):
+            self._stream = _Polled(self._responses, self._reader.response)
 
     async def _cancel(self) -> None:
         """Tell the far side to stop, whatever is going on in this task."""
@@ -384,6 +422,12 @@ class _Turn:
                     await self._api.responses.cancel(self._reader.response)
             except openai.APIError:
                 return  # it was over, or ended with its connection: nothing is left to stop
+
+
+def _is_broken(error: Exception) -> bool:
+    """Say whether an error means that the stream, and not the response, is at its end."""
+    # What came was cut or garbled, so that the SDK could not read it as JSON.
+    return is_dropped(error) or isinstance(error, ValueError)
 
 
 class _Polled:

@@ -56,11 +56,15 @@ class Shelf:
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder / "containers" / sha256(url.encode()).hexdigest()[:16]
 
-    def copy(self, container: str, source: Path | bytes) -> Path:
-        """Copy bytes into a container's folder; give the copy's path."""
+    def new(self, container: str) -> Path:
+        """Give the path of a copy that is yet to be written."""
         place = self._place(container)
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        blob = place / uuid.uuid4().hex
+        return place / uuid.uuid4().hex
+
+    def copy(self, container: str, source: Path | bytes) -> Path:
+        """Copy bytes into a container's folder; give the copy's path."""
+        blob = self.new(container)
         if isinstance(source, bytes):
             blob.write_bytes(source)
         else:

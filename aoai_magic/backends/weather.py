@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 
 import anyio
 
-from .. import events
 from ..errors import ServiceError
-from ..events import Event
-
-if TYPE_CHECKING:
-    pass
+from ..events import Event, Progress
 
 TRIES = 5
 """How often a request is made before its failure is the turn's."""
 
 LONGEST_WAIT = 120.0
 """Seconds; a service that wants more is not waited for."""
+
+CONNECT_SECONDS = 10.0
+
+SILENCE_SECONDS = 60.0
+"""How long a stream may say nothing before it is taken for dead and opened again."""
 
 _HTTP = ("httpx", "httpx2", "httpcore", "httpcore2")
 
@@ -33,6 +34,15 @@ def is_dropped(error: Exception) -> bool:
     return type(error).__module__.partition(".")[0] in _HTTP
 
 
+def is_silent(error: Exception) -> bool:
+    """Say whether nothing came for too long."""
+    import openai
+
+    if isinstance(error, openai.APITimeoutError):
+        return True
+    return is_dropped(error) and "Timeout" in type(error).__name__
+
+
 def is_passing(error: Exception) -> bool:
     """Say whether asking again may help."""
     import openai
@@ -42,7 +52,43 @@ def is_passing(error: Exception) -> bool:
     return is_dropped(error) or isinstance(error, openai.InternalServerError)
 
 
-async def waited(error: Exception, attempt: int) -> AsyncIterator[Event]:
+async def patiently(work: Callable[[], Awaitable[object]]) -> AsyncGenerator[Event, None]:
+    """Do work that can be done again, as `persistently` does."""
+
+    async def once() -> AsyncGenerator[Event, None]:
+        await work()
+        return
+        yield
+
+    async for event in persistently(once):
+        yield event
+
+
+async def persistently(
+    work: Callable[[], AsyncGenerator[Event, None]],
+) -> AsyncGenerator[Event, None]:
+    """Yield the events of work that can be done again; where it fails in passing, wait.
+
+    Raises
+    ------
+    Exception
+        What the work raised the last time, or at once where trying again is no use.
+    """
+    for attempt in range(TRIES):
+        try:
+            async with aclosing(work()) as events:
+                async for event in events:
+                    yield event
+        except Exception as error:
+            if attempt + 1 == TRIES or not is_passing(error):
+                raise
+            async for progress in waited(error, attempt):
+                yield progress
+        else:
+            return
+
+
+async def waited(error: Exception, attempt: int) -> AsyncIterator[Progress]:
     """Wait before the next try, telling how long it still takes.
 
     Raises
@@ -60,8 +106,18 @@ async def waited(error: Exception, attempt: int) -> AsyncIterator[Event]:
         ) from error
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
-        yield events.Progress(f"trying again in {left:.0f} s", int(seconds - left), int(seconds))
+        yield Progress(f"{_reason(error)}; trying again in {left:.0f} s", 0)
         await anyio.sleep(min(left, 1.0))
+
+
+def _reason(error: Exception) -> str:
+    import openai
+
+    if isinstance(error, openai.RateLimitError):
+        return "the service takes no more calls for now"
+    if isinstance(error, openai.APIStatusError):
+        return f"the service failed ({error.status_code})"
+    return "the connection was lost"
 
 
 def _asked_for(error: Exception) -> float | None:

@@ -192,7 +192,7 @@ async def test_an_expired_container_is_rebuilt(brief, attached, script, tmp_path
 async def test_cleanup_deletes_containers_and_copies(backend, attached, script, service):
     seen = await asked(backend, Question("Compare.", attached(sales=SALES), model=script(WHOLE)))
     known = backend.ledger.entries(service.url)
-    assert [entry.name for entry in known] == ["sales.csv", "load_sales.py"]
+    assert [entry.name for entry in known] == ["load_sales.py", "sales.csv"]
     assert await backend.cleanup() == 4
     assert backend.ledger.entries(service.url) == []
     assert list(backend.shelf.containers()) == []
