@@ -198,7 +198,6 @@ def _prices_note(state: Assistant, sums: Sequence[Sum]) -> list[str]:
     return [f"estimated by prices of {prices.as_of}; {prices.path} can put them right"]
 
 
-
 def code(state: Assistant, words: Sequence[str]) -> None:
     """Put the last turn's Python into a new cell, reading the notebook's own variables."""
     from IPython import get_ipython
