@@ -23,6 +23,7 @@ from .weather import (
     CONNECT_SECONDS,
     SILENCE_SECONDS,
     TRIES,
+    is_broken,
     is_dropped,
     is_silent,
     patiently,
@@ -380,7 +381,7 @@ class _Turn:
                 if not self._reader.over:
                     lost += 1
             except Exception as error:
-                if not _is_broken(error) or not self._reader.response or lost >= TRIES:
+                if not is_broken(error) or not self._reader.response or lost >= TRIES:
                     raise
                 # Silence is no loss: code may run for long, and opening again tells.
                 lost += not is_silent(error)
@@ -422,12 +423,6 @@ class _Turn:
                     await self._api.responses.cancel(self._reader.response)
             except openai.APIError:
                 return  # it was over, or ended with its connection: nothing is left to stop
-
-
-def _is_broken(error: Exception) -> bool:
-    """Say whether an error means that the stream, and not the response, is at its end."""
-    # What came was cut or garbled, so that the SDK could not read it as JSON.
-    return is_dropped(error) or isinstance(error, ValueError)
 
 
 class _Polled:

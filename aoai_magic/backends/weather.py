@@ -34,6 +34,13 @@ def is_dropped(error: Exception) -> bool:
     return type(error).__module__.partition(".")[0] in _HTTP
 
 
+def is_broken(error: Exception) -> bool:
+    """Say whether an error means that a stream is at its end, and not what it tells of."""
+    # What was cut or garbled may be no JSON, or JSON of another form.
+    garbled = (ValueError, AttributeError, TypeError, KeyError)
+    return is_dropped(error) or isinstance(error, garbled)
+
+
 def is_silent(error: Exception) -> bool:
     """Say whether nothing came for too long."""
     import openai

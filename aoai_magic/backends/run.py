@@ -1,0 +1,155 @@
+"""One run of the Assistants API: followed by its stream, and without that by asking."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from .. import events
+from ..errors import ServiceError
+from ..events import Event
+from .run_reader import Reader
+from .weather import CONNECT_SECONDS, SILENCE_SECONDS, TRIES, is_broken, patiently, persistently
+
+if TYPE_CHECKING:
+    import openai
+
+CANCEL_SECONDS = 3.0
+"""How long an interrupted turn waits for the far side to hear of it."""
+
+POLL_SECONDS = 0.5
+
+_MARK = "aoai_magic_turn"
+"""Metadata of a run by which it is found when the answer to its creation was lost."""
+
+_TOLD = {"Aoai-Magic-Events": "reasoning, waiting"}
+"""Asks our engine for what the API has no events for; other servers do not look at it."""
+
+_LOST = "the connection was lost; waiting for the end of the answer"
+
+
+class Run:
+    """A run that is yet to be created.
+
+    Parameters
+    ----------
+    asked
+        Arguments of its creation.
+    """
+
+    def __init__(self, api: openai.AsyncOpenAI, thread: str, asked: dict[str, Any]) -> None:
+        self._api = api
+        self._thread = thread
+        self._asked = asked
+        self._mark = uuid.uuid4().hex
+        self._tried = False
+        self._stream: Any = None
+        self._reader = Reader(api)
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Yield the turn's events; a stream that breaks off does not change their sum."""
+        for _ in range(TRIES):
+            async for event in patiently(self._begin):
+                yield event
+            async for event in self._streamed():
+                yield event
+            if self._reader.run:
+                break
+        else:
+            raise ServiceError("The run could not be begun, since its stream breaks; ask again.")
+        async for event in self._completed():
+            yield event
+        assert self._reader.ending is not None
+        yield self._reader.ending
+
+    async def cancel(self) -> None:
+        """Tell the far side to stop, whatever is going on in this task."""
+        import openai
+
+        if not self._reader.run:
+            return
+        with anyio.move_on_after(CANCEL_SECONDS, shield=True):
+            try:
+                await self._api.beta.threads.runs.cancel(self._reader.run, thread_id=self._thread)
+            except openai.APIError:
+                return  # it was over already, or is out of reach: nothing is left to stop
+
+    @property
+    def _runs(self) -> Any:
+        """Typed for Any, since the SDK's overloads differ between its major versions."""
+        import openai
+
+        # Who waits here tells so: the SDK would sleep without a word, and for ever.
+        patience = openai.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
+        return self._api.with_options(max_retries=0, timeout=patience).beta.threads.runs
+
+    async def _begin(self) -> None:
+        """Create the run; if it is there, since only the answer was lost, take that one."""
+        if self._tried and await self._is_there():
+            return
+        self._tried = True
+        self._stream = await self._runs.create(
+            self._thread,
+            **self._asked,
+            metadata={_MARK: self._mark},
+            stream=True,
+            extra_headers=_TOLD,
+        )
+
+    async def _is_there(self) -> bool:
+        page = await self._runs.list(self._thread, limit=5)
+        mine = [run.id for run in page.data if (run.metadata or {}).get(_MARK) == self._mark]
+        self._reader.run = mine[0] if mine else ""
+        return bool(mine)
+
+    async def _streamed(self) -> AsyncIterator[Event]:
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return
+        try:
+            async with stream:
+                async for received in stream:
+                    async for event in self._reader.read(received):
+                        yield event
+        except Exception as error:
+            if not is_broken(error):
+                raise
+
+    async def _completed(self) -> AsyncIterator[Event]:
+        """Make up for what the stream left out, asking until the run is over."""
+        while not self._reader.whole:
+            async for event in persistently(self._looked):
+                yield event
+            if self._reader.ending is not None:
+                return
+            yield events.Progress(_LOST, 0)
+            await anyio.sleep(POLL_SECONDS)
+
+    async def _looked(self) -> AsyncGenerator[Event, None]:
+        """Read everything of the run that is over and was not read yet."""
+        # The run first: what its end promises is there by the time the rest is asked for.
+        run = await self._runs.retrieve(self._reader.run, thread_id=self._thread)
+        if run.status == "requires_action":
+            await self.cancel()
+            raise ServiceError("The run waits for functions that are not offered; ask again.")
+        messages = {message.id: message async for message in self._messages()}
+        async for step in self._runs.steps.list(
+            run.id, thread_id=self._thread, order="asc", limit=100
+        ):
+            created = getattr(step.step_details, "message_creation", None)
+            if created is not None and created.message_id in messages:
+                message = messages[created.message_id]
+                if message.status != "in_progress":
+                    async for event in self._reader.message(message):
+                        yield event
+            async for event in self._reader.step(step):
+                yield event
+        for event in self._reader.moved(run):
+            yield event
+
+    def _messages(self) -> Any:
+        messages: Any = self._api.beta.threads.messages
+        return messages.list(self._thread, run_id=self._reader.run, order="asc", limit=100)
