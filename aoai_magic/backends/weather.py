@@ -14,6 +14,9 @@ from ..events import Event, Progress
 TRIES = 5
 """How often a request is made before its failure is the turn's."""
 
+FIRST_WAIT = 0.5
+"""Seconds before the second try, where the service says nothing; each next is doubled."""
+
 LONGEST_WAIT = 120.0
 """Seconds; a service that wants more is not waited for."""
 
@@ -105,7 +108,7 @@ async def waited(error: Exception, attempt: int) -> AsyncIterator[Progress]:
     """
     seconds = _asked_for(error)
     if seconds is None:
-        seconds = 0.5 * 2**attempt
+        seconds = FIRST_WAIT * 2**attempt
     if seconds > LONGEST_WAIT:
         raise ServiceError(
             f"The service is too busy and asks to come back in {seconds:.0f} seconds; "

@@ -122,15 +122,6 @@ def told(seen):
     return seen.status, seen.error, seen.text, code, logs, files, seen.usage
 
 
-async def test_a_stream_cut_at_any_event_ends_as_one_that_was_not(faults, ask):
-    whole = told(await ask())
-    assert whole[0] == "completed"
-    for number in range(1, 24):
-        faults.cut = number
-        assert told(await ask()) == whole, f"cut after event {number}"
-        assert faults.cut is None, f"there is no event {number}"
-
-
 async def test_a_stream_that_cannot_be_resumed_is_polled_to_its_end(faults, ask):
     whole = told(await ask())
     faults.cut, faults.no_replay = 6, True
@@ -224,9 +215,49 @@ async def test_a_forgotten_conversation_begins_anew(ask):
     assert "begins anew" in notice
 
 
-async def test_a_service_without_background_is_asked_without_it(faults, ask):
-    faults.refusals = [(400, {"error": {"message": "Background mode is not supported."}})]
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        {"message": "Background mode is not supported."},
+        {"message": "Unsupported parameter.", "param": "reasoning.summary"},
+    ],
+)
+async def test_what_a_service_refuses_is_asked_for_once(faults, ask, refusal):
+    faults.refusals = [(400, {"error": refusal})]
     assert (await ask()).status == "completed"
+    assert (await ask()).status == "completed"
+    assert faults.requests.count(("POST", "responses")) == 3
+
+
+async def test_thoughts_come_as_paragraphs(ask, tmp_path):
+    seen = await ask(model=write_script(tmp_path, [{"reasoning": "Hm.", "text": "42"}]))
+    (thoughts,) = (part for part in seen.parts if isinstance(part, view.Reasoning))
+    assert (thoughts.text, thoughts.done, seen.text) == ("Hm.", True, "42")
+    assert thoughts.seconds is not None
+
+
+async def test_a_container_is_paid_by_the_minute_and_once(far, ask, tmp_path):
+    home = tmp_path / "home"
+    backend = Responses(far[1], "openai", Shelf(home, far[1].url), Ledger(home), 5)
+    model = write_script(tmp_path, {"when": "", "replies": TURN})
+
+    async def asked(thread):
+        turn = backend.turn(Question("Go.", (), thread, model))
+        return await follow(turn, lambda seen: None, Stop(), timeout=60)
+
+    first = await asked(None)
+    assert first.usage.container_minutes == 5
+    assert (await asked(first.thread)).usage.container_minutes == 0
+
+
+async def test_an_answer_is_no_longer_than_allowed(ask, tmp_path, far):
+    home = tmp_path / "home"
+    backend = Responses(far[1], "openai", Shelf(home, far[1].url), Ledger(home))
+    reply = {**TURN[0], "usage": {"prompt_tokens": 1, "completion_tokens": 40}}
+    model = write_script(tmp_path, {"when": "", "replies": [reply, TURN[1]]})
+    turn = backend.turn(Question("Go.", model=model, max_output=20))
+    seen = await follow(turn, lambda seen: None, Stop(), timeout=60)
+    assert (seen.status, seen.text) == ("incomplete", "Let me see.")
 
 
 @pytest.mark.parametrize(
