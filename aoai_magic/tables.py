@@ -6,25 +6,18 @@ is parsed, nothing is unpickled, and a file that is odd in any way is simply no 
 
 from __future__ import annotations
 
-import contextlib
-import csv
+import gzip
 import importlib
 import io
-import json
-import re
 import unicodedata
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from aoai_magic.decoding import MOST_BYTES, MOST_COLUMNS, decode
-
-MOST_JSON = 64 << 20
-"""The same of JSON, whose values take ten times their text in memory."""
-
-MOST_CELLS = 20_000_000
-"""Cells of a sheet or of JSON records, empty ones included."""
+from aoai_magic.csv_tables import read_separated
+from aoai_magic.decoding import MOST_BYTES, decode
+from aoai_magic.json_tables import MOST_CELLS, read_json, read_lines
 
 MOST_SHEETS = 100
 
@@ -35,10 +28,6 @@ LIBRARIES = ("pandas", "polars", "pyarrow")
 """Libraries in which tables are given."""
 
 _SHEET_ROWS = 1 << 20
-_ISO_DATE = re.compile(
-    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
-)
-
 _RESERVED = frozenset(
     {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
 )
@@ -57,7 +46,7 @@ def read_table(source: Path | bytes, name: str, library: str = "pandas") -> Fram
         The file, or its content.
     name
         Its name, whose suffix says what it is: ``.csv .tsv .parquet .xlsx .json .jsonl
-        .ndjson .feather .arrow``.
+        .ndjson .feather .arrow``, and any of these with ``.gz`` behind it.
     library
         One of `LIBRARIES`.
 
@@ -68,11 +57,14 @@ def read_table(source: Path | bytes, name: str, library: str = "pandas") -> Fram
         name; None for what is no table, is broken, or unpacks to more than
         `MOST_BYTES`. No file makes it raise.
     """
-    reader = _READERS.get(PurePosixPath(name).suffix.lower())
+    path = PurePosixPath(name.lower())
+    is_packed = path.suffix == ".gz"
+    reader = _READERS.get(path.with_suffix("").suffix if is_packed else path.suffix)
     if reader is None:
         return None
     try:
         data = _content(source)
+        data = _unpacked(data) if is_packed else data
         frame = reader(data, library) if data else None
         return _as_arrow(frame) if library == "pyarrow" else frame
     except (KeyboardInterrupt, SystemExit):
@@ -124,62 +116,10 @@ def _content(source: Path | bytes) -> bytes:
     return source.read_bytes()
 
 
-def _separated(separator: str) -> Callable[[bytes, str], Frame]:
-    def read(data: bytes, library: str) -> Frame:
-        if not 0 < _width(data, separator) <= MOST_COLUMNS:
-            return None
-        if library == "polars":
-            return _uncounted(
-                _module("polars").read_csv(
-                    data, separator=separator, try_parse_dates=True, infer_schema_length=None
-                )
-            )
-        frame = _module("pandas").read_csv(io.BytesIO(data), sep=separator, low_memory=False)
-        return _dated(_uncounted(frame))
-
-    return read
-
-
-def _width(data: bytes, separator: str) -> int:
-    """Count the columns of the first line, which must stand in the first megabyte.
-
-    A header of some million columns costs a parser gigabytes.
-    """
-    head = data[: 1 << 20].decode("utf-8-sig", "ignore")
-    lines = csv.reader(io.StringIO(head, newline=""), delimiter=separator)
-    return next((len(line) for line in lines if line), 0)
-
-
-def _uncounted(frame: Frame) -> Frame:
-    """Drop the first column if it is the row numbers that ``to_csv()`` writes unasked."""
-    name = frame.columns[0]
-    if name not in ("", "Unnamed: 0") or len(frame.columns) == 1:
-        return frame
-    counted = list(frame[name]) == list(range(len(frame)))
-    if not counted:
-        return frame
-    return frame.drop(columns=name) if hasattr(frame, "iloc") else frame.drop(name)
-
-
-def _dated(frame: Frame) -> Frame:
-    """Turn text columns into dates where every value is one in ISO form.
-
-    CSV and JSON have no dates, and only numbers are told apart by their readers.
-    """
-    pandas = _module("pandas")
-    for column in frame.columns[[_is_text(dtype) for dtype in frame.dtypes]]:
-        some = frame[column].dropna().head(100)
-        if not all(isinstance(value, str) and _ISO_DATE.fullmatch(value) for value in some):
-            continue
-        with contextlib.suppress(ValueError, TypeError, OverflowError):  # 2024-02-31
-            if len(some):
-                frame[column] = pandas.to_datetime(frame[column], format="ISO8601")
-    return frame
-
-
-def _is_text(dtype: Any) -> bool:
-    pandas = _module("pandas")
-    return bool(pandas.api.types.is_string_dtype(dtype)) and dtype.kind == "O"
+def _unpacked(data: bytes) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        content = file.read(MOST_BYTES + 1)
+    return content if len(content) <= MOST_BYTES else b""
 
 
 def _encoded(suffix: str) -> Callable[[bytes, str], Frame]:
@@ -239,6 +179,8 @@ def _sheet(sheet: Any, library: str) -> Frame:
     labels = _labels(rows[0], width)
     columns = zip(*((*row, *[None] * (width - len(row))) for row in rows[1:]), strict=True)
     values = list(columns) or [()] * width
+    if width > 1 and rows[0][0] is None and list(values[0]) == list(range(len(rows) - 1)):
+        labels, values = labels[1:], values[1:]  # row numbers, which pandas writes unasked
     if library == "polars":
         return _module("polars").DataFrame(
             dict(zip(labels, map(list, values), strict=True)), strict=False
@@ -265,58 +207,18 @@ def _labels(header: Sequence[Any], width: int) -> list[str]:
     return labels
 
 
-def _records(data: bytes, library: str) -> Frame:
-    """Read a JSON list of objects, or an object of lists of one length."""
-    if len(data) > MOST_JSON:
-        return None
-    value = json.loads(data)
-    if _are_columns(value):
-        return _frame(value, library)
-    return _frame(value, library) if _are_records(value) else None
-
-
-def _lines(data: bytes, library: str) -> Frame:
-    if len(data) > MOST_JSON:
-        return None
-    rows = [json.loads(line) for line in data.decode("utf-8-sig").splitlines() if line.strip()]
-    return _frame(rows, library) if _are_records(rows) else None
-
-
-def _are_columns(value: object) -> bool:
-    if not isinstance(value, dict) or not all(isinstance(c, list) for c in value.values()):
-        return False
-    return len(value) <= MOST_COLUMNS and len({len(column) for column in value.values()}) == 1
-
-
-def _are_records(value: object) -> bool:
-    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
-        return False
-    # Each row may bring a name of its own, and every row gets a cell for it.
-    names = set().union(*value)
-    return bool(names) and len(names) <= MOST_COLUMNS and len(names) * len(value) <= MOST_CELLS
-
-
-def _frame(value: Any, library: str) -> Frame:
-    if library == "polars":
-        polars = _module("polars")
-        if isinstance(value, list):
-            return polars.from_dicts(value, infer_schema_length=None)
-        return polars.DataFrame(value, strict=False)
-    return _dated(_module("pandas").DataFrame(value))
-
-
 def _module(name: str) -> Any:
     return importlib.import_module(name)
 
 
 _READERS: Mapping[str, Callable[[bytes, str], Frame]] = {
-    ".csv": _separated(","),
-    ".tsv": _separated("\t"),
+    ".csv": lambda data, library: read_separated(data, ",", library),
+    ".tsv": lambda data, library: read_separated(data, "\t", library),
     ".parquet": _encoded(".parquet"),
     ".xlsx": _workbook,
-    ".json": _records,
-    ".jsonl": _lines,
-    ".ndjson": _lines,
+    ".json": read_json,
+    ".jsonl": read_lines,
+    ".ndjson": read_lines,
     ".feather": _encoded(".feather"),
     ".arrow": _encoded(".arrow"),
 }

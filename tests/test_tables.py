@@ -1,5 +1,6 @@
 import csv
 import datetime as dt
+import gzip
 import io
 import json
 import pickle
@@ -55,6 +56,15 @@ FILES = {
     "a.xlsx": written("to_excel", index=False),
     "a.json": json.dumps(RECORDS).encode(),
     "a.jsonl": "\n".join(map(json.dumps, RECORDS)).encode(),
+    "a.csv.gz": gzip.compress(csv_bytes()),
+    "a.jsonl.gz": gzip.compress("\n".join(map(json.dumps, RECORDS)).encode()),
+    "semicolons.csv": csv_bytes(sep=";", decimal=","),
+    "tabs.csv": csv_bytes(sep="\t"),
+    "utf-16.csv": FRAME.to_csv(index=False).encode("utf-16"),
+    "columns.json": FRAME.to_json(date_format="iso").encode(),
+    "split.json": FRAME.to_json(orient="split", date_format="iso").encode(),
+    "table.json": FRAME.to_json(orient="table").encode(),
+    "rows.xlsx": written("to_excel"),
 }
 FILES["b.json"] = json.dumps(
     {
@@ -71,6 +81,7 @@ FILES["b.json"] = json.dumps(
 def test_every_format_comes_back_typed_in_pandas(name):
     frame = read_table(FILES[name], name)
 
+    assert list(frame.columns) == list(FRAME.columns)
     assert frame["name"].tolist()[:2] == ["Ann", "Bob"]
     assert frame["name"].isna().tolist() == [False, False, True]
     assert (frame["n"].dtype, frame["x"].dtype, frame["ok"].dtype) == ("int64", "float64", "bool")
@@ -83,6 +94,9 @@ def test_every_format_comes_back_in_polars(name):
     frame = read_table(FILES[name], name, "polars")
 
     assert isinstance(frame, pl.DataFrame)
+    assert frame.columns == list(FRAME.columns)
+    assert frame["when"].dtype.is_temporal()
+    assert frame["when"].cast(pl.Date).to_list() == [stamp.date() for stamp in FRAME["when"]]
     assert frame["name"].to_list() == ["Ann", "Bob", None]
     assert frame["n"].to_list() == [1, 2, 3]
     assert frame["x"].to_list() == [1.5, None, 2.5]
@@ -148,6 +162,53 @@ def test_text_that_only_looks_like_dates_stays_text(values):
     assert read_table(data, "a.csv")["t"].tolist() == values
 
 
+REGIONS = (
+    b"region,code,n,x,day\nNA,007,NA,0.1,2024-01-01\nnull,1234,2,null,\n,010,,nan,2024-02-29\n"
+)
+
+
+def test_texts_that_look_like_something_else_are_kept():
+    frame = read_table(REGIONS, "a.csv")
+
+    assert frame["region"].tolist()[:2] == ["NA", "null"]
+    assert frame["code"].tolist() == ["007", "1234", "010"]
+    assert frame["n"].dtype == frame["x"].dtype == "float64"
+    assert frame.isna().sum().tolist() == [1, 0, 2, 2, 1]
+    assert frame["day"].dtype.kind == "M"
+
+
+def test_texts_that_look_like_something_else_are_kept_in_polars():
+    frame = read_table(REGIONS, "a.csv", "polars")
+
+    assert frame["region"].to_list() == ["NA", "null", None]
+    assert frame["code"].to_list() == ["007", "1234", "010"]
+    assert frame["n"].to_list() == [None, 2, None]
+    assert frame["x"].to_list() == [0.1, None, None]
+    assert frame["day"].to_list() == [dt.date(2024, 1, 1), None, dt.date(2024, 2, 29)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(numbers=st.lists(st.floats(allow_nan=False), min_size=1))
+def test_floats_come_back_to_the_last_bit(numbers):
+    data = pd.DataFrame({"x": numbers, "y": "a"}).to_csv(index=False).encode()
+
+    for library in LIBRARIES:
+        assert [float(x) for x in read_table(data, "a.csv", library)["x"]] == numbers
+
+
+def test_labels_of_rows_come_back_from_json():
+    frame = pd.DataFrame({"a": [1, 2]}, index=[10, 20])
+    named = frame.set_axis(["x", "y"])
+
+    for orient in ("columns", "split"):
+        got = read_table(frame.to_json(orient=orient).encode(), "a.json")
+        pd.testing.assert_frame_equal(got, frame)
+        text = read_table(named.to_json(orient=orient).encode(), "a.json")
+        assert text.index.tolist() == ["x", "y"]
+        table = read_table(named.to_json(orient=orient).encode(), "a.json", "polars")
+        assert table.to_dict(as_series=False) == {"index": ["x", "y"], "a": [1, 2]}
+
+
 def test_a_parcel_that_was_copied_is_read_without_unpickling(tmp_path):
     class Bomb:
         def __reduce__(self):
@@ -191,6 +252,13 @@ ODD = {
     "nested.json": b"[" * 200_000,
     "uneven.json": b'{"a": [1], "b": [1, 2]}',
     "mixed.json": b'[{"a": 1}, 2]',
+    "settings.json": b'{"model": {"name": "x"}, "data": {"path": "y"}}',
+    "odd split.json": b'{"columns": ["a"], "data": [[1, 2]]}',
+    "split of numbers.json": b'{"columns": ["a"], "data": [1, 2]}',
+    "split.json": b'{"columns": 3, "data": 4}',
+    "odd table.json": b'{"schema": {}, "data": [1]}',
+    "broken.csv.gz": gzip.compress(b"a,b\n1,2\n" * 100)[:-9],
+    "text.csv.gz": b"a,b\n1,2\n",
     "sparse.json": json.dumps([{f"k{n}": n} for n in range(6_000)]).encode(),
     "digits.json": b'[{"a": ' + b"9" * 10_000 + b"}]",
     "text.txt": b"a,b\n1,2\n",
