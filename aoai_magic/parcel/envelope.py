@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,11 @@ VERSION = 1
 
 _SMALL_BATCH = 1 << 16
 """Rows below which batches are joined before they are written."""
+
+_TOGETHER = 8 << 20
+"""Cells of the columns that are read at a time."""
+
+_MOST_READS = 32
 
 _LARGE_BATCH = 256 << 20
 """Bytes above which a batch is cut: Arrow compresses a whole one before it writes any."""
@@ -96,22 +102,73 @@ def _cut(whole: list[Any]) -> Iterator[Any]:
             yield batch.slice(start, rows)
 
 
-def read(path: Path) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-    """Read table, header and what was pickled beside; unpickles.
+class Stored:
+    """A parcel on disk, of which columns are read when they are asked for.
+
+    So that who builds a frame of them, one after the other, never has all of them twice.
+
+    Attributes
+    ----------
+    header
+        The parcel's header.
+    schema
+        The schema as it is in the file.
 
     Raises
     ------
     ValueError
         The file is no parcel.
     """
-    import pyarrow as pa
 
-    with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
-        header = _header(reader.schema)
-        if header is None:
-            raise ValueError(f"{path.name} is not a parcel of aoai_magic.")
-        table = reader.read_all()
-    return plain(table), _open_pickle(table), header
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._opened() as reader:
+            header = _header(reader.schema)
+            if header is None:
+                raise ValueError(f"{path.name} is not a parcel of aoai_magic.")
+            self.schema = reader.schema
+        self.header = header
+        # Not one by one where they are small or many, since each time the file is opened.
+        few = _TOGETHER // max(1, header.get("rows", 0))
+        self._together = max(1, few, len(self.schema) // _MOST_READS)
+        self._group = -1
+        self._columns: list[Any] = []
+
+    def column(self, place: int) -> Any:
+        """Read the column at `place`, a ``pyarrow.ChunkedArray``."""
+        group, inner = divmod(place, self._together)
+        if group != self._group:
+            self._columns = []
+            first = group * self._together
+            places = range(first, min(first + self._together, len(self.schema)))
+            with self._opened(included_fields=list(places)) as reader:
+                self._columns = reader.read_all().columns
+            self._group = group
+        return self._columns[inner]
+
+    def table(self) -> Any:
+        """Read the whole table, without our additions."""
+        with self._opened() as reader:
+            return plain(reader.read_all())
+
+    def beside(self) -> dict[str, Any]:
+        """Give what was pickled beside the table; unpickles."""
+        data = (self.schema.metadata or {}).get(PICKLE)
+        if data == b"":
+            data = b"".join(map(_joined, self.column(len(self.schema) - 1).chunks))
+        return pickle.loads(data) if data else {}  # noqa: S301 - see the package's docstring
+
+    @contextmanager
+    def _opened(self, **options: Any) -> Iterator[Any]:
+        import pyarrow as pa
+
+        chosen = pa.ipc.IpcReadOptions(**options)
+        # Not mapped into memory: pages of the file would count as the session's own.
+        with (
+            pa.OSFile(str(self._path)) as source,
+            pa.ipc.open_file(source, options=chosen) as reader,
+        ):
+            yield reader
 
 
 def peek(path: Path) -> Manifest | None:
@@ -178,13 +235,6 @@ def _slices(data: bytes, rows: int) -> Any:
     ends = np.linspace(0, len(data), rows + 1).astype(np.int64)
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(data)]
     return pa.Array.from_buffers(pa.large_binary(), rows, buffers)
-
-
-def _open_pickle(table: Any) -> dict[str, Any]:
-    data = (table.schema.metadata or {}).get(PICKLE)
-    if data == b"":
-        data = b"".join(map(_joined, table.column(table.num_columns - 1).chunks))
-    return pickle.loads(data) if data else {}  # noqa: S301 - see the package's docstring
 
 
 def _joined(chunk: Any) -> Any:

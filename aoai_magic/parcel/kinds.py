@@ -30,7 +30,8 @@ Load = Callable[[Any, dict[str, Any], Any], Any]
 class Kind:
     """A type of value: its module and name, and how it is taken apart and put together.
 
-    ``shape`` gives rows and columns without looking at the data.
+    ``shape`` gives rows and columns without looking at the data. ``by_columns`` says that
+    ``load`` wants nothing of the table but one column after the other.
     """
 
     module: str
@@ -38,6 +39,7 @@ class Kind:
     shape: Callable[[Any], tuple[int, int]]
     dump: Dump
     load: Load
+    by_columns: bool = False
 
     @property
     def full_name(self) -> str:
@@ -109,14 +111,14 @@ _PANDAS = pandas_values
 _ARROW = arrow_values
 
 KINDS = (
-    Kind("pandas", "DataFrame", _frame, _PANDAS.dump_frame, _PANDAS.load_frame),
-    Kind("pandas", "Series", _flat, _PANDAS.dump_series, _PANDAS.load_series),
-    Kind("pandas", "Index", _flat, _PANDAS.dump_index, _PANDAS.load_index),
+    Kind("pandas", "DataFrame", _frame, _PANDAS.dump_frame, _PANDAS.load_frame, True),
+    Kind("pandas", "Series", _flat, _PANDAS.dump_series, _PANDAS.load_series, True),
+    Kind("pandas", "Index", _flat, _PANDAS.dump_index, _PANDAS.load_index, True),
     Kind("polars", "DataFrame", _frame, _ARROW.dump_polars, _ARROW.load_polars),
     Kind("polars", "Series", _flat, _ARROW.dump_polars_series, _ARROW.load_polars_series),
     Kind("pyarrow", "Table", _table, _ARROW.dump_table, _ARROW.load_table),
     Kind("pyarrow", "RecordBatch", _table, _ARROW.dump_batch, _ARROW.load_batch),
-    Kind("numpy", "ndarray", _array, numpy_values.dump, numpy_values.load),
+    Kind("numpy", "ndarray", _array, numpy_values.dump, numpy_values.load, True),
     Kind("scipy.sparse", "sparray", _matrix, whole_values.dump, whole_values.load),
     Kind("scipy.sparse", "spmatrix", _matrix, whole_values.dump, whole_values.load),
     Kind("xarray", "Dataset", _labelled, whole_values.dump, whole_values.load),
@@ -206,5 +208,7 @@ def unpack(path: Path) -> object:
     ValueError
         The file is no parcel, or one of a newer version.
     """
-    table, beside, header = envelope.read(path)
-    return _BY_NAME[header["kind"]].load(table, header["value"], beside)
+    stored = envelope.Stored(path)
+    kind = _BY_NAME[stored.header["kind"]]
+    columns = stored if kind.by_columns else stored.table()
+    return kind.load(columns, stored.header["value"], stored.beside())

@@ -17,6 +17,9 @@ from aoai_magic.parcel.arrays import (
     index_of,
 )
 
+_FEW = 50
+"""Columns that may stand each for itself."""
+
 
 class Columns:
     """Arrow columns as they are gathered, each under a name of its own."""
@@ -97,11 +100,14 @@ def load_frame(table: Any, header: Spec, beside: Beside) -> Any:
 
     reader = Reader(table, beside)
     index = _load_index(header["index"], reader)
+    # Joining the columns in blocks takes their memory once more; many are slow without.
+    is_joined = len(header["fields"]) > _FEW
+    own = _as_it_is if is_joined else _writable
     columns = {
-        place: _column(reader.values(spec), index) for place, spec in enumerate(header["fields"])
+        place: _column(own(reader.values(spec)), index)
+        for place, spec in enumerate(header["fields"])
     }
-    # A dict is copied, and so becomes writable: Arrow's memory is not.
-    frame = pd.DataFrame(columns, index=index)
+    frame = pd.DataFrame(columns, index=index, copy=is_joined)
     frame.columns = _load_labels(header["labels"])
     return _load_extras(frame, header)
 
@@ -110,7 +116,19 @@ def _column(values: Any, index: Any) -> Any:
     """Give the values; objects in a Series, lest pandas make dates and texts of them."""
     import pandas as pd
 
-    return pd.Series(values, index, dtype=object) if values.dtype == object else values
+    if values.dtype != object:
+        return values
+    return pd.Series(values, index, dtype=object, copy=False)
+
+
+def _as_it_is(values: Any) -> Any:
+    return values
+
+
+def _writable(values: Any) -> Any:
+    """Give values whose memory is their own: Arrow's cannot be written to."""
+    flags = getattr(values, "flags", None)
+    return values if flags is not None and flags.writeable else values.copy()
 
 
 def dump_series(series: Any) -> tuple[Any, Spec, Beside]:
@@ -132,9 +150,8 @@ def load_series(table: Any, header: Spec, beside: Beside) -> Any:
     reader = Reader(table, beside)
     values = reader.values(header["values"])
     index = _load_index(header["index"], reader)
-    series = pd.Series(
-        values, index, dtype=values.dtype, name=labels.load(header["label"]), copy=True
-    )
+    label = labels.load(header["label"])
+    series = pd.Series(_writable(values), index, dtype=values.dtype, name=label, copy=False)
     return _load_extras(series, header)
 
 
