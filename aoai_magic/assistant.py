@@ -25,7 +25,7 @@ from .options import Options
 from .prompt import interpolate
 from .settings import Settings, Target
 from .spent import Spent
-from .tables import LIBRARIES
+from .tables import LIBRARIES, is_table
 from .turn import Turn
 
 if TYPE_CHECKING:
@@ -363,6 +363,12 @@ def _library(attachments: Sequence[Attachment]) -> str:
 def _bound(turn: Turn, name: str) -> Any:
     """Give what ``-o`` binds: the one table, or several by name."""
     frames = turn.frames
+    unread = [file for file in turn.files if is_table(file)]
+    if not frames and unread:
+        raise AssistantError(
+            f"{name} is not set because {', '.join(unread)} cannot be read as a table: it is "
+            f"broken or too large; _assistant.files[{unread[0]!r}] has its bytes."
+        )
     if not frames:
         raise AssistantError(
             f"{name} is not set because no table came back; ask for one in so many words, "

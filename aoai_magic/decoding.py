@@ -8,21 +8,39 @@ they do it where little can be had: what asks for more ends a process and no ker
 from __future__ import annotations
 
 import io
+import mmap
 import subprocess
 import sys
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 MOST_BYTES = 512 << 20
-"""Size of the decoded table, at most."""
+"""Size that the table of any file may have."""
 
 MOST_COLUMNS = 20_000
 
-_MEMORY = 3 << 30
-"""Bytes of address space: file, table, its serialised form, and the libraries."""
+_RATIO = 20
+"""How many times as large as its file a larger table may be; real ones stay below."""
+
+_FREE_SHARE = 4
+"""Which part of the free memory a larger table may take."""
+
+_MEMORY = 5 << 29
+"""Bytes of address space beside the table's: the file, one batch, the libraries."""
 
 _SECONDS = 60
+_BYTES_A_SECOND = 4 << 20
 _BATCH_ROWS = 4_096
+_BATCH_ROWS_BOUNDED = 65_536
+
+
+def most_bytes(size: int) -> int:
+    """Give the bytes that a table may have whose file has `size`."""
+    import psutil
+
+    free = psutil.virtual_memory().available // _FREE_SHARE
+    return max(MOST_BYTES, min(size * _RATIO, free))
 
 
 def decode(data: bytes, suffix: str) -> Any:
@@ -38,69 +56,78 @@ def decode(data: bytes, suffix: str) -> Any:
     Returns
     -------
     pyarrow.Table | None
-        None for a file that is broken or becomes too large.
+        A table whose memory is that of a file which nobody else has; None for a file that
+        is broken or becomes larger than `most_bytes` says.
     """
     import pyarrow as pa
 
-    command = [sys.executable, "-m", __name__, suffix]
-    try:
-        run = subprocess.run(  # noqa: S603 - our own module, no shell
-            command, input=data, capture_output=True, timeout=_SECONDS, check=True
-        )
-    except subprocess.SubprocessError:
-        return None
-    return pa.ipc.open_stream(run.stdout).read_all()
+    command = [sys.executable, "-m", __name__, suffix, str(most_bytes(len(data)))]
+    seconds = _SECONDS + len(data) // _BYTES_A_SECOND
+    with tempfile.TemporaryFile() as decoded:
+        try:
+            subprocess.run(  # noqa: S603 - our own module, no shell
+                command,
+                input=data,
+                stdout=decoded,
+                stderr=subprocess.DEVNULL,
+                timeout=seconds,
+                check=True,
+            )
+        except subprocess.SubprocessError:
+            return None
+        mapped = mmap.mmap(decoded.fileno(), 0, access=mmap.ACCESS_READ)
+    return pa.ipc.open_stream(pa.py_buffer(mapped)).read_all()
 
 
-def main(suffix: str) -> None:
+def main(suffix: str, most: int) -> None:
     """Decode standard input, and write it to standard output as an uncompressed stream."""
-    _bound()
+    rows = _BATCH_ROWS_BOUNDED if _bound(most) else _BATCH_ROWS
     import pyarrow as pa
 
     data = sys.stdin.buffer.read()
-    table = _parquet(data) if suffix == ".parquet" else _arrow(data)
-    with pa.ipc.new_stream(sys.stdout.buffer, table.schema) as writer:
-        writer.write_table(table)
+    schema, batches = _parquet(data, rows) if suffix == ".parquet" else _arrow(data)
+    if len(schema) > MOST_COLUMNS:
+        raise ValueError("The table has too many columns.")
+    with pa.ipc.new_stream(sys.stdout.buffer, schema) as writer:
+        for batch in _bounded(batches, most):
+            writer.write_batch(batch)
 
 
-def _bound() -> None:
+def _bound(most: int) -> bool:
+    """Bound this process's memory; tell whether that can be done here."""
     try:
         import resource
-    except ImportError:  # no POSIX: there the bounds of `_gathered` are all there is
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    except ImportError:  # no POSIX: there the bounds of `_bounded` are all there is
+        return False
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY + most, _MEMORY + most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    return True
 
 
-def _parquet(data: bytes) -> Any:
+def _parquet(data: bytes, rows: int) -> tuple[Any, Iterable[Any]]:
     from pyarrow import parquet
 
     file = parquet.ParquetFile(io.BytesIO(data))
-    return _gathered(file.iter_batches(_BATCH_ROWS, use_threads=False), file.schema_arrow)
+    return file.schema_arrow, file.iter_batches(rows, use_threads=False)
 
 
-def _arrow(data: bytes) -> Any:
+def _arrow(data: bytes) -> tuple[Any, Iterable[Any]]:
     import pyarrow as pa
 
     options = pa.ipc.IpcReadOptions(use_threads=False)
-    with pa.ipc.open_file(pa.BufferReader(data), options=options) as file:
-        return _gathered(map(file.get_batch, range(file.num_record_batches)), file.schema)
+    file = pa.ipc.open_file(pa.BufferReader(data), options=options)
+    return file.schema, map(file.get_batch, range(file.num_record_batches))
 
 
-def _gathered(batches: Iterable[Any], schema: Any) -> Any:
-    """Join batches as long as they stay in bounds: a page of some bytes may hold millions."""
-    import pyarrow as pa
-
-    if len(schema) > MOST_COLUMNS:
-        raise ValueError("The table has too many columns.")
-    taken, size = [], 0
+def _bounded(batches: Iterable[Any], most: int) -> Iterator[Any]:
+    """Give batches as long as they stay in bounds: a page of some bytes may hold millions."""
+    size = 0
     for batch in batches:
         size += batch.nbytes
-        if size > MOST_BYTES:
+        if size > most:
             raise ValueError("The table is too large.")
-        taken.append(batch)
-    return pa.Table.from_batches(taken, schema)
+        yield batch
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from aoai_magic.csv_tables import read_separated
-from aoai_magic.decoding import MOST_BYTES, decode
+from aoai_magic.decoding import MOST_BYTES, decode, most_bytes
 from aoai_magic.json_tables import MOST_CELLS, read_json, read_lines
 
 MOST_SHEETS = 100
@@ -54,23 +54,31 @@ def read_table(source: Path | bytes, name: str, library: str = "pandas") -> Fram
     -------
     frame | dict | None
         A DataFrame (Table) of `library`; of a workbook with several sheets a dict of them by
-        name; None for what is no table, is broken, or unpacks to more than
-        `MOST_BYTES`. No file makes it raise.
+        name; None for what is no table, is broken, or needs more memory than it may have.
+        No file makes it raise.
     """
-    path = PurePosixPath(name.lower())
-    is_packed = path.suffix == ".gz"
-    reader = _READERS.get(path.with_suffix("").suffix if is_packed else path.suffix)
+    reader = _reader(name)
     if reader is None:
         return None
     try:
         data = _content(source)
-        data = _unpacked(data) if is_packed else data
+        data = _unpacked(data) if name.lower().endswith(".gz") else data
         frame = reader(data, library) if data else None
         return _as_arrow(frame) if library == "pyarrow" else frame
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException:  # the errors of these parsers have no common base; polars panics
         return None
+
+
+def is_table(name: str) -> bool:
+    """Tell by its name whether a file is meant to be a table."""
+    return _reader(name) is not None
+
+
+def _reader(name: str) -> Callable[[bytes, str], Frame] | None:
+    path = PurePosixPath(name.lower())
+    return _READERS.get(path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix)
 
 
 def safe_name(name: str, taken: Collection[str]) -> str:
@@ -110,10 +118,8 @@ def _untaken(stem: str, suffix: str, taken: Collection[str]) -> str:
 
 def _content(source: Path | bytes) -> bytes:
     if isinstance(source, bytes):
-        return source if len(source) <= MOST_BYTES else b""
-    if not source.is_file() or source.stat().st_size > MOST_BYTES:
-        return b""
-    return source.read_bytes()
+        return source if len(source) <= most_bytes(len(source)) else b""
+    return _content(source.read_bytes()) if source.is_file() else b""
 
 
 def _unpacked(data: bytes) -> bytes:

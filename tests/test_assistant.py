@@ -9,7 +9,7 @@ import pytest
 
 from aoai_magic import meter
 from aoai_magic.assistant import Assistant
-from aoai_magic.errors import AttachError, TurnInterrupted
+from aoai_magic.errors import AssistantError, AttachError, TurnInterrupted
 from aoai_magic.options import Options
 
 SCHEMA = pa.schema([("a", pa.int64())])
@@ -65,6 +65,14 @@ async def test_what_cannot_be_attached_begins_no_turn(here, capsys):
         await assistant.ask("Sum?", Options(items=("rows",)))
     assert assistant.last is None
     assert capsys.readouterr().out == ""
+
+
+async def test_a_table_that_cannot_be_read_is_named(here, script):
+    broken = TOTALS.replace("totals.csv", "totals.parquet")
+    options = Options(out="totals", model=script(broken))
+
+    with pytest.raises(AssistantError, match=r"totals is not set because totals\.parquet cannot"):
+        await Assistant({}).ask("Totals?", options)
 
 
 @pytest.mark.parametrize(
