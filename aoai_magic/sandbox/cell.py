@@ -46,6 +46,7 @@ class Cell:
         self._timeout = timeout
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._started = time.monotonic()
+        self._killed_before = interpreter.killed
         self._interrupted = False
         self._heard = False
         self._over = False
@@ -126,6 +127,8 @@ class Cell:
         await self._interpreter.settle()
         self._take_raw()
         self._note_dropped()
+        if self._interpreter.killed > self._killed_before:
+            self._strike_memory()
         if not self._interpreter.alive or self._interpreter.reason:
             await self._interpreter.wait()
             self._queue.put_nowait(Ended(self._epitaph()))
@@ -210,11 +213,14 @@ class Cell:
         traceback = self._shown(_text(frame.get("traceback"))[-self._limits.output :])
         self._queue.put_nowait(Error(name, shown, traceback))
         if name in _MEMORY_ERRORS:
-            size = f"{self._limits.memory / (1 << 20):,.0f} MB"
-            self.strike("memory", f"The session may hold up to {size} of memory.")
+            self._strike_memory()
         for sign, kind, message in _SIGNS:
             if sign in value:
                 self.strike(kind, message)
+
+    def _strike_memory(self) -> None:
+        size = f"{self._limits.memory / (1 << 20):,.0f} MB"
+        self.strike("memory", f"The session may hold up to {size} of memory.")
 
     def _shown(self, text: str) -> str:
         """Name the folder as the code does, where it has no such mount."""

@@ -37,6 +37,12 @@ _READABLE = (
 )
 
 
+def join_group(plan: Plan) -> None:
+    """Move to the session's control group, if it has one."""
+    if plan.group is not None:
+        Path(plan.group, "cgroup.procs").write_text("0")
+
+
 def unshare(plan: Plan) -> None:
     """Move to namespaces of our own, and lay out the new root there.
 

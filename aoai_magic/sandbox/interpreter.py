@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import frames
 from .frames import Frame
+from .groups import Group
 from .init import INTERRUPT
 from .nursery import Handles, Nursery
 from .plan import Plan
@@ -89,6 +90,16 @@ class Interpreter:
             if line.startswith("Pid:"):
                 return max(int(line.split()[1]), 0)
         return 0
+
+    @property
+    def group(self) -> Group | None:
+        """The control group that bounds its processes together, where there are such."""
+        return self._handles.group
+
+    @property
+    def killed(self) -> int:
+        """How many processes the kernel has ended for want of memory, where it counts them."""
+        return self.group.killed if self.group else 0
 
     async def send(self, frame: Frame) -> None:
         """Send a request."""
@@ -210,6 +221,8 @@ class Interpreter:
                 return
             self._closed = True
         self._nursery.living -= 1
+        if self._handles.group is not None:
+            await asyncio.to_thread(self._handles.group.close)
         self._handles.channel.close()
         self._handles.lifeline.close()
         for fd in (self._handles.out, self._handles.err, self._handles.process):

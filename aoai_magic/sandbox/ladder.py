@@ -15,9 +15,13 @@ _KERNEL_GAP = "All sessions share this machine's kernel: a flaw in it is a way o
 _PATH_GAP = "A session can see the path of its own folder on this machine."
 _NO_PROC = "There is no /proc in a session, since this container masks its own."
 _STAT_GAP = "A session can ask whether a path exists on this machine, and for its size."
-_SHARED_GAP = "Sessions have no process namespace and no /proc; their memory is only watched."
+_SHARED_GAP = "Sessions have no process namespace and no /proc."
 _EMULATED_GAP = "/mnt/data exists only in the text of the code, not for programs it starts."
 _SHM_GAP = "There is no shared memory: process pools do not work, thread pools do."
+WATCHED_GAP = (
+    "What a session's processes hold together is looked at ten times a second, not bounded by the "
+    "kernel: for that the engine must run where systemd does."
+)
 _NONE_GAP = "Code runs with all the rights of this account: nothing is kept from it."
 
 _REMEDY = (

@@ -12,6 +12,7 @@ import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -285,6 +286,12 @@ class LocalSandbox:
         return nursery
 
     async def _choose(self) -> tuple[Rung, Isolation]:
+        rung, isolation = await self._climb()
+        if rung.level != "none" and self._nursery is not None and self._nursery.scope is None:
+            isolation = replace(isolation, gaps=(*isolation.gaps, ladder.WATCHED_GAP))
+        return rung, isolation
+
+    async def _climb(self) -> tuple[Rung, Isolation]:
         wanted = self._wanted
         if wanted is None:
             return await ladder.climb_down(self._probe)

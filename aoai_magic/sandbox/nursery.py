@@ -13,9 +13,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .groups import Group, Scope, scope_command
 from .plan import Plan
 from .session import SandboxError
 
@@ -34,13 +35,14 @@ _ANSWER_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Handles:
-    """The host's descriptors of one interpreter."""
+    """The host's descriptors of one interpreter, and its control group, if it has one."""
 
     process: int
     channel: socket.socket
     lifeline: socket.socket
     out: int
     err: int
+    group: Group | None = None
 
 
 class Nursery:
@@ -51,6 +53,7 @@ class Nursery:
         self._scratch = scratch
         self._lock = asyncio.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self.scope: Scope | None = None
         self.started = time.monotonic()
         self.born = 0
         self.living = 0
@@ -69,10 +72,18 @@ class Nursery:
         self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = {"control": theirs.fileno(), "host": os.getpid(), "preload": self._preload}
-        log = self._scratch / "zygote.log"
+        prefix, log = self._prefix(), self._scratch / "zygote.log"
         with theirs, log.open("wb") as stream:
             self._process = subprocess.Popen(  # noqa: S603  (this Python, our own words)
-                [sys.executable, "-I", "-c", _BOOT, json.dumps(settings), *_paths()],
+                [
+                    *self._prefix(),
+                    sys.executable,
+                    "-I",
+                    "-c",
+                    _BOOT,
+                    json.dumps(settings),
+                    *_paths(),
+                ],
                 pass_fds=[theirs.fileno()],
                 env=_environment(self._scratch),
                 cwd="/",
@@ -90,8 +101,14 @@ class Nursery:
             said = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["nothing"]
             raise SandboxError(f"The sandbox's helper process did not start; it said: {said[0]}.")
         self._control.settimeout(_ANSWER_SECONDS)
+        self.scope = Scope.around(self._process.pid) if prefix else None
         if missing := set(self._preload) - set(json.loads(ready)["modules"]):
             _LOG.info("Sessions do not find imported: %s; see %s", ", ".join(sorted(missing)), log)
+
+    def _prefix(self) -> list[str]:
+        scope = scope_command(os.environ)
+        words = [f"{name}={value}" for name, value in _environment(self._scratch).items()]
+        return [*scope, *words] if scope else []
 
     async def spawn(self, plan: Plan) -> Handles:
         """Start an interpreter.
@@ -113,10 +130,22 @@ class Nursery:
             lifeline, lifeline_end = _socket_pair(ours, theirs)
             out, out_end = _pipe(ours, theirs)
             err, err_end = _pipe(ours, theirs)
+            group = self._group(plan, ours)
             given = [channel_end.fileno(), lifeline_end.fileno(), out_end, err_end]
-            handles = Handles(self._ask(plan, given), channel, lifeline, out, err)
+            plan = replace(plan, group=str(group.path) if group else None)
+            handles = Handles(self._ask(plan, given), channel, lifeline, out, err, group)
             ours.pop_all()  # kept: they are the caller's now
         return handles
+
+    def _group(self, plan: Plan, ours: contextlib.ExitStack) -> Group | None:
+        if self.scope is None:
+            return None
+        try:
+            group = self.scope.open(plan.memory, plan.processes)
+        except OSError as error:
+            raise SandboxError(f"No session could be started: {error}.") from None
+        ours.callback(group.close)
+        return group
 
     def _ask(self, plan: Plan, given: list[int]) -> int:
         try:

@@ -16,6 +16,7 @@ class Plan:
     ``level`` is one of `Isolation.level`; ``data`` the host path of the session's
     folder; ``uid`` the account to become where the host is root, else None; ``proc``
     whether the session gets a ``/proc`` of its own. The bounds are those of `Limits`.
+    ``group`` is the host path of the session's control group, if it has one.
     """
 
     level: str
@@ -27,6 +28,7 @@ class Plan:
     processes: int
     open_files: int
     output: int
+    group: str | None = None
 
     @classmethod
     def within(cls, limits: Limits, level: str, data: str, uid: int | None, proc: bool) -> Plan:

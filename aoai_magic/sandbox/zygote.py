@@ -67,6 +67,7 @@ def _become_session(plan: Plan, descriptors: list[int], host: int) -> NoReturn:
 def _give_birth(plan: Plan, descriptors: list[int], host: int, answer: int) -> NoReturn:
     """Create the session from a child of the zygote, and name its first process."""
     os.setsid()
+    confinement.join_group(plan)
     if not plan.isolated:
         _tell(answer, {"pid": os.getpid()})
         _become_session(plan, descriptors, host)
