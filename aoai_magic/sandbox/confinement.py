@@ -22,7 +22,8 @@ _NAMESPACES = (
     | syscalls.CLONE_NEWUTS
     | syscalls.CLONE_NEWCGROUP
 )
-_LIBRARY_ADDRESSES = 4 << 30  # address space that numpy, Arrow and their threads reserve
+# Address space that numpy, Arrow and their threads reserve, and what a JavaScript engine does.
+_LIBRARY_ADDRESSES, _ENGINE_ADDRESSES = 4 << 30, 128 << 30
 _READABLE = (
     "/lib",
     "/lib64",
@@ -104,10 +105,13 @@ def _own_threads() -> int:
     return total
 
 
-def _limit(kind: int, value: int) -> None:
+def _limit(kind: int, value: int, most: int | None = None) -> None:
+    """Set a limit, which processes may raise to ``most``."""
     _, hard = resource.getrlimit(kind)
-    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(kind, (value, value))
+    values = (value, value if most is None else most)
+    if hard != resource.RLIM_INFINITY:
+        values = (min(values[0], hard), min(values[1], hard))
+    resource.setrlimit(kind, values)
 
 
 def set_limits(plan: Plan) -> None:
@@ -121,7 +125,9 @@ def set_limits(plan: Plan) -> None:
     _limit(resource.RLIMIT_MSGQUEUE, 0)
     _limit(resource.RLIMIT_NPROC, processes)
     _limit(resource.RLIMIT_DATA, plan.memory)
-    _limit(resource.RLIMIT_AS, plan.memory + _LIBRARY_ADDRESSES)
+    # Careless code stops here before it is ended by the watchdog, which bounds sums.
+    addresses = plan.memory + _LIBRARY_ADDRESSES
+    _limit(resource.RLIMIT_AS, addresses, addresses + _ENGINE_ADDRESSES)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
 

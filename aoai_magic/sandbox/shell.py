@@ -22,7 +22,7 @@ from IPython.core.history import HistoryManager
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 
-from . import frames
+from . import frames, vegalite
 from .streams import flush_all
 
 _CELL = "<cell "
@@ -105,11 +105,14 @@ class _Formatter(DisplayFormatter):
     def format(
         self, obj: Any, include: Any = None, exclude: Any = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Format a value; charts of Altair as data and not as a page with scripts."""
-        if type(obj).__module__.startswith("altair."):
-            sys.modules["altair"].renderers.enable("mimetype")
+        """Format a value; charts of Altair as data and a picture, not as a page with scripts."""
+        if not type(obj).__module__.startswith("altair."):
+            bundle, metadata = super().format(obj, include, exclude)
+            return bundle, metadata
+        sys.modules["altair"].renderers.enable("mimetype")
         bundle, metadata = super().format(obj, include, exclude)
-        return bundle, metadata
+        picture = vegalite.draw(bundle)
+        return {**({"image/png": picture} if picture else {}), **bundle}, metadata
 
 
 class _Compiler(CachingCompiler):
