@@ -211,10 +211,13 @@ def code(state: Assistant, words: Sequence[str]) -> None:
 
 
 def save(state: Assistant, words: Sequence[str]) -> str:
-    """Write the last turn's files and pictures into a folder; --overwrite replaces."""
+    """Write the last turn: files and pictures into a folder, all as .md, .html or .ipynb."""
     folders = [word for word in words if word != "--overwrite"]
     if len(folders) != 1:
-        raise UsageError("%assistant save wants one folder, e.g. %assistant save results")
+        raise UsageError(
+            "%assistant save wants one folder or document, e.g. %assistant save results or "
+            "%assistant save answer.md"
+        )
     paths = _last(state).save(folders[0], overwrite="--overwrite" in words)
     return "\n".join(str(path) for path in paths) or "The last turn made no files or pictures."
 

@@ -1,16 +1,15 @@
-"""Writing what came back into a folder, without touching what is there."""
+"""Writing what came back into a folder or a document, without touching what is there."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
+from .cellcode import Input
 from .errors import AssistantError
 from .view import File, Image, View
-
-Made = TypeVar("Made", File, Image)
 
 
 def save(view: View, folder: str | Path, *, overwrite: bool = False) -> View:
@@ -22,21 +21,69 @@ def save(view: View, folder: str | Path, *, overwrite: bool = False) -> View:
         If a file of that name is there already and ``overwrite`` is false, nothing is
         written; or if the folder cannot be written.
     """
+    target = Path(folder).expanduser()
+    view = _placed(view, target)
+    _write(view, {}, target, overwrite)
+    return view
+
+
+def save_document(
+    view: View, path: str | Path, inputs: Mapping[str, Input], *, overwrite: bool = False
+) -> list[Path]:
+    """Write a turn as ``.md``, ``.html`` or ``.ipynb``, files and pictures in a folder beside it.
+
+    ``inputs`` are the files that were attached, as what they are in the notebook.
+
+    Returns
+    -------
+    list[Path]
+        The document, then what is in the folder ``NAME_files``.
+
+    Raises
+    ------
+    AssistantError
+        As `save`.
+    """
+    from .display.document import WRITERS
+
+    document = Path(path).expanduser()
+    folder = document.with_name(f"{document.stem}_files")
+    view = _placed(view, folder)
+    text = WRITERS[document.suffix.lower()](_seen_from(view, document.parent), inputs)
+    # Lone surrogates (odd names) have no UTF-8.
+    _write(view, {document: text.encode("utf-8", "replace")}, folder, overwrite)
+    return [document, *paths(view)]
+
+
+def is_document(path: str | Path) -> bool:
+    """Tell whether the name is that of a document that `save_document` can write."""
+    return Path(path).suffix.lower() in (".md", ".html", ".ipynb")
+
+
+def _placed(view: View, target: Path) -> View:
+    """Give everything that came back a path in the folder, seen from the working folder."""
     from .tables import safe_name
 
-    target = Path(folder).expanduser()
     taken: set[str] = set()
 
-    def placed(made: Made) -> Made:
+    def place(made: File | Image) -> str:
         name = safe_name(made.name, taken)
         taken.add(name)
-        return replace(made, saved=os.path.relpath(target / name))
+        return os.path.relpath(target / name)
 
-    files = tuple(placed(file) for file in view.files)
-    parts = tuple(placed(part) if isinstance(part, Image) else part for part in view.parts)
-    view = replace(view, files=files, parts=parts)
-    _write(view, target, overwrite)
-    return view
+    return _each(view, place)
+
+
+def _seen_from(view: View, folder: Path) -> View:
+    return _each(view, lambda made: os.path.relpath(made.saved or "", folder))
+
+
+def _each(view: View, place: Callable[[File | Image], str]) -> View:
+    files = tuple(replace(file, saved=place(file)) for file in view.files)
+    parts = tuple(
+        replace(part, saved=place(part)) if isinstance(part, Image) else part for part in view.parts
+    )
+    return replace(view, files=files, parts=parts)
 
 
 def paths(view: View) -> list[Path]:
@@ -48,13 +95,14 @@ def _made(view: View) -> list[File | Image]:
     return [*view.files, *(part for part in view.parts if isinstance(part, Image))]
 
 
-def _write(view: View, target: Path, overwrite: bool) -> None:
+def _write(view: View, more: Mapping[Path, bytes], target: Path, overwrite: bool) -> None:
+    wanted = {**more, **{Path(made.saved or ""): made.data for made in _made(view)}}
     if not overwrite:
-        _refuse_existing(paths(view))
+        _refuse_existing(list(wanted))
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        for made in _made(view):
-            Path(made.saved or "").write_bytes(made.data)
+        for path, data in wanted.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
     except OSError as error:
         raise AssistantError(
             f"{target} cannot be written ({error.strerror}); save to another folder with "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import mimetypes
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -13,6 +15,9 @@ from . import view as views
 from .cellcode import Input
 from .events import Status, Usage
 from .view import View
+
+EXCERPT_BYTES = 4_096
+EXCERPT_LINES = 20
 
 
 class Picture:
@@ -39,7 +44,7 @@ class Picture:
         return f"<Picture {self.name}, {len(self.data):,} bytes>"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return {self.media_type: self.data, "text/plain": repr(self)}
+        return _drawn(self.media_type, self.data) | {"text/plain": repr(self)}
 
 
 class ReturnedFile:
@@ -84,9 +89,15 @@ class ReturnedFile:
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
+        media_type = mimetypes.guess_type(self.name)[0] or ""
+        if drawn := _drawn(media_type, self.data):
+            display({**drawn, "text/plain": repr(self)}, raw=True)
+            return
         print(repr(self))  # noqa: T201 - the notebook's own output
         if self.frame is not None:
             display(self.frame)
+        elif excerpt := _excerpt(self.data):
+            print(excerpt)  # noqa: T201
 
 
 class Files(Mapping[str, ReturnedFile]):
@@ -199,8 +210,21 @@ class Turn:
         """The thread's id on the far side."""
         return self.view.thread
 
-    def save(self, folder: str | Path, *, overwrite: bool = False) -> list[Path]:
-        """Write files and pictures into ``folder``; give their paths.
+    def save(self, path: str | Path, *, overwrite: bool = False) -> list[Path]:
+        """Write the turn as a document, or its files and pictures into a folder.
+
+        Parameters
+        ----------
+        path
+            A name in ``.md``, ``.html`` or ``.ipynb`` is a document of that kind, with
+            files and pictures in a folder ``NAME_files`` beside it; any other is a folder.
+        overwrite
+            Whether to write over files that are there already.
+
+        Returns
+        -------
+        list[Path]
+            What was written, the document first.
 
         Raises
         ------
@@ -210,7 +234,9 @@ class Turn:
         """
         from . import saving
 
-        return saving.paths(saving.save(self.view, folder, overwrite=overwrite))
+        if saving.is_document(path):
+            return saving.save_document(self.view, path, self.inputs, overwrite=overwrite)
+        return saving.paths(saving.save(self.view, path, overwrite=overwrite))
 
     def __repr__(self) -> str:
         made = f"{len(self.images)} images, {len(self.view.files)} files"
@@ -228,6 +254,26 @@ def _cell_number() -> int | None:
     core = sys.modules.get("IPython")
     shell = core.get_ipython() if core else None
     return shell.execution_count if shell else None
+
+
+def _drawn(media_type: str, data: bytes) -> dict[str, Any]:
+    """Give a picture for the front end to draw; nothing for one that could hold script."""
+    from .display.frozen import PICTURES
+
+    if media_type not in PICTURES:
+        return {}
+    return {media_type: base64.b64encode(data).decode("ascii")}
+
+
+def _excerpt(data: bytes) -> str:
+    """Give the first lines of a text; nothing of what is no text."""
+    from .display import clean
+
+    head = data[:EXCERPT_BYTES].decode("utf-8", "replace")
+    # One sign may have been cut in two.
+    if "\0" in head or head.count("\ufffd") > 1:
+        return ""
+    return clean.exact("\n".join(head.splitlines()[:EXCERPT_LINES]))
 
 
 def _write(path: Path, data: bytes) -> Path:

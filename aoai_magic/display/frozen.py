@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
+from itertools import islice
 
 from .. import view as views
 from ..locale import gettext as _
@@ -11,9 +13,13 @@ from ..view import View
 from . import clean, markdown, source, words
 from .logs import fold_logs
 from .outputs import Bundle, Output, Stream, publish
+from .preview import Preview, previews
 from .record import MEDIA_TYPE, record
 
 LISTED_FILES = 50
+PREVIEWED = 3
+"""Tables whose first rows are shown."""
+
 # Drawn by every front end without running anything; SVG can hold script and links.
 PICTURES = ("image/png", "image/jpeg", "image/gif")
 
@@ -94,14 +100,14 @@ def _image(part: views.Image) -> Bundle:
 
 def _notice(part: views.Notice) -> Bundle:
     text = clean.line(part.text)
-    label = _("Note:")
+    label = words.note()
     return Bundle(
         {"text/markdown": f"> **{label}** {source.escape(text)}", "text/plain": f"{label} {text}"}
     )
 
 
 def files_output(view: View) -> Bundle | None:
-    """Give the list of files that came back; None where none did."""
+    """Give the list of files that came back and the head of their tables; None without any."""
     if not view.files:
         return None
     shown = view.files[:LISTED_FILES]
@@ -111,7 +117,19 @@ def files_output(view: View) -> Bundle | None:
         text = ngettext("and {count:,} more file", "and {count:,} more files", more)
         marked.append(f"- {text.format(count=more)}")
         plain.append(f"- {text.format(count=more)}")
-    return Bundle({"text/markdown": "\n".join(marked), "text/plain": "\n".join(plain)})
+    tables = list(tables_of(view))
+    return Bundle(
+        {
+            "text/markdown": "\n\n".join(["\n".join(marked), *(t.marked for t in tables)]),
+            "text/plain": "\n\n".join(["\n".join(plain), *(t.plain for t in tables)]),
+        }
+    )
+
+
+def tables_of(view: View) -> Iterator[Preview]:
+    """Give the heads of the first tables among the files."""
+    found = (table for file in view.files[:LISTED_FILES] for table in previews(file))
+    return islice(found, PREVIEWED)
 
 
 def _marked_file(file: views.File, place: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
-from markdown_it.token import Token as Piece
+from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 from pygments import highlight
 from pygments.filter import Filter
@@ -73,71 +73,71 @@ class _Coloured(Filter):
 class _Writer(RendererHTML):
     """The parser's own HTML, with code, links, formulas and notes written our way."""
 
-    def fence(self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env) -> str:
+    def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         """Write code, highlighted."""
         return code_html(tokens[idx].content, tokens[idx].info.split(" ")[0])
 
-    def code_block(self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env) -> str:
+    def code_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         """Write indented code."""
         return code_html(tokens[idx].content, "")
 
-    def link_open(self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env) -> str:
+    def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         """Write a link that tells its target nothing of the page it is on."""
         url = html.escape(str(tokens[idx].attrGet("href")))
         return f'<a href="{url}" title="{url}" target="_blank" rel="noopener noreferrer nofollow">'
 
-    def code_inline(self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env) -> str:
+    def code_inline(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         """Write code within a line."""
         return f'<code dir="ltr">{html.escape(clean.exact(tokens[idx].content))}</code>'
 
-    def image(self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env) -> str:
+    def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         """Refuse: no picture ever comes this far."""
         raise AssertionError("parse() leaves no picture")
 
-    def math_inline(self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env) -> str:
+    def math_inline(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         """Write a formula's source; the front end draws it once the part is frozen."""
         return f'<code class="aoai-math" dir="ltr">{html.escape(tokens[idx].content)}</code>'
 
     math_inline_double = math_inline
 
-    def math_block(self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env) -> str:
+    def math_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         """Write a displayed formula's source."""
         return f"<p>{self.math_inline(tokens, idx, options, env)}</p>"
 
     amsmath = math_block
 
     def footnote_ref(
-        self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
     ) -> str:
         """Write a note's number."""
         return f"<sup>{int(tokens[idx].meta['id']) + 1}</sup>"
 
     def footnote_anchor(
-        self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
     ) -> str:
         """Write nothing: there are no jumps within an output."""
         return ""
 
     def footnote_block_open(
-        self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
     ) -> str:
         """Begin the notes."""
         return "<hr><ol>"
 
     def footnote_block_close(
-        self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
     ) -> str:
         """End the notes."""
         return "</ol>"
 
     def footnote_open(
-        self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
     ) -> str:
         """Begin a note."""
         return "<li>"
 
     def footnote_close(
-        self, tokens: Sequence[Piece], idx: int, options: OptionsDict, env: Env
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
     ) -> str:
         """End a note."""
         return "</li>"

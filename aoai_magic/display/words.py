@@ -97,6 +97,11 @@ def _outcome(part: views.Code) -> str:
     return "✗ " + _("attempt {number} failed: {error}").format(number=part.attempt, error=error)
 
 
+def note() -> str:
+    """Give what a sentence to the user begins with."""
+    return _("Note:")
+
+
 def picture(part: views.Image) -> str:
     """Say which picture stands here; this is its text alternative."""
     name = clean.cut(clean.line(part.name), TITLE_CHARS)
@@ -157,6 +162,15 @@ def facts(view: views.View) -> list[str]:
         _("isolation: {level}").format(level=clean.line(view.isolation)) if view.isolation else "",
     ]
     return [fact for fact in said if fact]
+
+
+def shape(rows: int, columns: int, *, whole: bool) -> str:
+    """Say how large a table is: ``3 rows × 2 columns``; of one read in part, at least so many."""
+    height = ngettext("{count:,} row", "{count:,} rows", rows).format(count=rows)
+    if not whole:
+        height = _("more than {amount}").format(amount=height)
+    width = ngettext("{count:,} column", "{count:,} columns", columns).format(count=columns)
+    return f"{height} × {width}"
 
 
 def tokens(view: views.View) -> str:

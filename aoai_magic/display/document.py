@@ -1,0 +1,166 @@
+"""A turn as a document of its own: Markdown, a page, or a notebook.
+
+The view's files and pictures are beside the document; ``saved`` is where, seen from it.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Callable, Iterator, Mapping
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote
+
+from .. import view as views
+from ..cellcode import Input, as_cell
+from ..locale import language
+from ..view import View
+from . import clean, frozen, markup, source, words
+from .logs import fold_logs
+from .markdown import cited
+from .outputs import Bundle, Output
+from .preview import Preview
+
+Inputs = Mapping[str, Input]
+MARKDOWN = "text/markdown"
+
+
+def markdown(view: View, inputs: Inputs) -> str:
+    """Write a turn as Markdown that any renderer shows and none runs."""
+    blocks = [_marked(part) for part in view.parts]
+    blocks += [output.data[MARKDOWN] for output in _end(view)]
+    return "\n\n".join(block for block in blocks if block.strip()) + "\n"
+
+
+def _marked(part: views.Part) -> str:
+    if isinstance(part, views.Logs):
+        return source.fence(_printed(part)) if part.text.strip() else ""
+    if isinstance(part, views.Image) and part.saved:
+        return f"![{source.escape(words.picture(part))}]({quote(part.saved, safe='/')})"
+    output = frozen.part_output(part)
+    return str(output.data.get(MARKDOWN, "")) if isinstance(output, Bundle) else ""
+
+
+def _printed(part: views.Logs) -> str:
+    return clean.uncoloured(fold_logs(part.text)).rstrip()
+
+
+def _end(view: View) -> list[Bundle]:
+    return [output for output in frozen.end(view) if isinstance(output, Bundle)]
+
+
+def notebook(view: View, inputs: Inputs) -> str:
+    """Write a turn as a notebook: prose, and cells that run on the notebook's variables."""
+    from nbformat import v4, writes
+
+    cells: list[Any] = []
+    for part in view.parts:
+        _add(cells, part, inputs)
+    cells += [v4.new_markdown_cell(output.data[MARKDOWN]) for output in _end(view)]
+    spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return str(writes(v4.new_notebook(cells=cells, metadata={"kernelspec": spec}))) + "\n"
+
+
+def _add(cells: list[Any], part: views.Part, inputs: Inputs) -> None:
+    from nbformat import v4
+
+    last = cells[-1] if cells else None
+    if isinstance(part, views.Code) and part.state == "done":
+        cells.append(v4.new_code_cell(as_cell([part.code], inputs).rstrip("\n")))
+    elif isinstance(part, views.Logs | views.Image) and last and last.cell_type == "code":
+        output = frozen.part_output(part)
+        last.outputs += [_output(output)] if output else []
+    elif text := _marked(part).strip():
+        cells.append(v4.new_markdown_cell(text))
+
+
+def _output(output: Output) -> Any:
+    from nbformat import v4
+
+    if isinstance(output, Bundle):
+        return v4.new_output("display_data", data=output.data)
+    return v4.new_output("stream", name="stdout", text=output.text)
+
+
+def page(view: View, inputs: Inputs) -> str:
+    """Write a turn as a page that holds its pictures, runs nothing and asks for nothing."""
+    body = "\n".join([*map(_drawn, view.parts), *_drawn_end(view)])
+    title = markup.text_html(" · ".join(words.facts(view)))
+    style = "".join(files(__package__).joinpath(name).read_text() for name in STYLES)
+    return (
+        f'<!DOCTYPE html>\n<html lang="{language().replace("_", "-")}">\n<head>\n'
+        f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>\n{style}</style>\n</head>\n"
+        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+STYLES = ("live.css", "page.css")
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def _drawn(part: views.Part) -> str:
+    if isinstance(part, views.Text):
+        return markup.safe_html(cited(part.text))
+    if isinstance(part, views.Reasoning):
+        return _folded(words.reasoning(part), markup.safe_html(part.text))
+    if isinstance(part, views.Code):
+        return _folded(words.code_summary(part), markup.code_html(part.code))
+    if isinstance(part, views.Logs):
+        return f'<pre dir="ltr">{html.escape(_printed(part))}</pre>' if part.text.strip() else ""
+    if isinstance(part, views.Image):
+        return _picture(part)
+    label = markup.text_html(words.note())
+    return f"<blockquote><strong>{label}</strong> {markup.text_html(part.text)}</blockquote>"
+
+
+def _folded(summary: str, content: str) -> str:
+    return f"<details>\n<summary>{markup.text_html(summary)}</summary>\n{content}\n</details>"
+
+
+def _picture(part: views.Image) -> str:
+    said = markup.text_html(words.picture(part))
+    if part.media_type not in frozen.PICTURES:
+        return f"<p>{said}</p>"
+    data = base64.b64encode(part.data).decode("ascii")
+    return f'<p><img alt="{said}" src="data:{part.media_type};base64,{data}"></p>'
+
+
+def _drawn_end(view: View) -> Iterator[str]:
+    if view.files:
+        yield f"<ul>\n{''.join(map(_listed, view.files))}</ul>"
+    yield from map(_table, frozen.tables_of(view))
+    status, facts = words.status(view), " · ".join(words.facts(view))
+    yield f"<p><strong>{markup.text_html(status)}</strong></p>" if status else ""
+    yield f"<footer>{markup.text_html(facts)}</footer>"
+
+
+def _listed(file: views.File) -> str:
+    name = markup.text_html(words.file_name(file.name))
+    facts = f"{words.file_kind(file.name)}, {words.size(len(file.data))}"
+    icon = f'<span aria-hidden="true">{words.file_icon(file.name)}</span>'
+    path = quote(file.saved or "", safe="/")
+    return f'<li>{icon} <a href="{path}">{name}</a> ({markup.text_html(facts)})</li>\n'
+
+
+def _table(table: Preview) -> str:
+    head, *rows = table.rows
+    kinds = [' class="number"' if column.is_number else "" for column in table.columns]
+    caption = f"{markup.text_html(table.name)}: {table.shape}"
+    lines = [_row("th", head, kinds), *(_row("td", row, kinds) for row in rows)]
+    return f"<table>\n<caption>{caption}</caption>\n{''.join(lines)}</table>"
+
+
+def _row(tag: str, cells: tuple[str, ...], kinds: list[str]) -> str:
+    pairs = zip(cells, kinds, strict=True)
+    return f"<tr>{''.join(f'<{tag}{k}>{html.escape(c)}</{tag}>' for c, k in pairs)}</tr>\n"
+
+
+WRITERS: Mapping[str, Callable[[View, Inputs], str]] = {
+    ".md": markdown,
+    ".html": page,
+    ".ipynb": notebook,
+}
+"""How a turn is written, by the suffix of the document's name."""

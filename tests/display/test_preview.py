@@ -1,0 +1,104 @@
+"""The first rows of tables that came back."""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime
+
+import pytest
+
+from aoai_magic.display import preview
+from aoai_magic.display.frozen import PREVIEWED, bundles
+from aoai_magic.display.preview import previews
+from aoai_magic.view import File, View
+
+from . import hostile
+
+pandas = pytest.importorskip("pandas", reason="needs pandas: pip install 'aoai-magic[data]'")
+
+
+def only(file):
+    (one,) = previews(file)
+    return one
+
+
+def written(frame, suffix):
+    target = io.BytesIO()
+    getattr(frame, {"xlsx": "to_excel", "parquet": "to_parquet"}[suffix])(target, index=False)
+    return target.getvalue()
+
+
+def test_a_table_is_shown_with_its_size():
+    data = b"region,revenue,day\nNorth,1.6500001,2026-01-02\n,12,2026-01-03\n"
+    shown = only(File("out/top.csv", data))
+    assert shown.marked == (
+        "`out/top.csv`: 2 rows × 3 columns\n\n"
+        "| region | revenue | day |\n"
+        "| :--- | ---: | :--- |\n"
+        "| North | 1.65 | 2026-01-02 |\n"
+        "|  | 12 | 2026-01-03 |"
+    )
+    assert shown.plain.splitlines()[1:] == [
+        "region  revenue  day",
+        "North      1.65  2026-01-02",
+        "             12  2026-01-03",
+    ]
+
+
+def test_east_asian_text_stands_in_columns_of_its_width():
+    assert only(File("a.csv", "地域,値\n北,1\nOsaka,22\n".encode())).plain.splitlines()[1:] == [
+        "地域   値",
+        "北      1",
+        "Osaka  22",
+    ]
+
+
+def test_of_a_long_and_wide_table_only_the_corner_is_shown():
+    data = "\n".join(",".join(f"c{i}" for i in range(30)) for _ in range(1000)).encode()
+    rows = only(File("x.csv", data)).marked.splitlines()[2:]
+    assert len(rows) == preview.ROWS + 3
+    assert all(row.count("|") == preview.COLUMNS + 2 for row in rows)
+    assert set(rows[-1].split()) == {"|", "…"}
+
+
+def test_a_huge_file_is_not_read_whole(monkeypatch):
+    monkeypatch.setattr(preview, "MOST_BYTES", 1000)
+    monkeypatch.setattr(preview, "HEAD_BYTES", 500)
+    data = b"a,b\n" + b"1,2\n" * 1000
+    assert only(File("x.csv", data)).marked.startswith("`x.csv`: more than 124 rows × 2 columns")
+    assert list(previews(File("x.json", b"[" + b" " * 2000 + b"]"))) == []
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "xlsx"])
+def test_encoded_tables_are_shown_too(suffix):
+    frame = pandas.DataFrame({"n": [1, 2], "when": [datetime(2026, 1, 2), datetime(2026, 1, 3)]})
+    shown = only(File(f"x.{suffix}", written(frame, suffix))).marked
+    assert "2 rows × 2 columns" in shown
+    assert "| 2 | 2026-01-03 |" in shown
+
+
+@pytest.mark.parametrize("text", [*hostile.PROSE, *hostile.NAMES, *hostile.LOGS])
+def test_nothing_in_a_cell_leaves_it(text):
+    cell = text.encode("utf-8", "replace").decode()
+    data = pandas.DataFrame({cell or "x": [cell], "b": ["end"]}).to_csv(index=False).encode()
+    for shown in previews(File("x.csv", data)):
+        _caption, _blank, *rows = shown.marked.split("\n")
+        assert len(rows) == 3
+        for row in rows:
+            unescaped = row.replace("\\|", "").replace("<span>\\$</span>", "")
+            assert unescaped.count("|") == 3
+            assert "<" not in unescaped
+
+
+@pytest.mark.parametrize("data", [b"", b"\0\1\2", b"PK\x03\x04", b"PAR1", b"[1, 2]", b"{"])
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "xlsx", "json", "arrow", "txt"])
+def test_what_is_no_table_is_only_listed(data, suffix):
+    for shown in previews(File(f"x.{suffix}", data)):
+        assert shown.marked.startswith("`x.")
+
+
+def test_a_turn_shows_the_first_tables_below_the_list():
+    files = tuple(File(f"{i}.csv", b"a,b\n1,2\n") for i in range(PREVIEWED + 2))
+    listed = bundles(View(files=files))[0].data
+    assert listed["text/markdown"].count("1 row × 2 columns") == PREVIEWED
+    assert listed["text/plain"].count("a  b\n1  2") == PREVIEWED
