@@ -72,7 +72,7 @@ def _offline_note(model: str) -> str:
 def _engine_lines(
     state: Assistant, settings: settings_.Settings, target: settings_.Target
 ) -> list[str]:
-    if target.name in ("azure", "openai"):
+    if target.name in settings_.SERVICES:
         return ["isolation  the service's container"]
     if FarSide(state).is_asleep:
         return ["engine     not started yet; the first turn starts it"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import __version__
 from .errors import AssistantError
-from .settings import Settings, Target, resolve_target
+from .settings import SERVICES, Settings, Target, resolve_target
 
 LIBRARIES = {
     "pandas": "answers about tables",
@@ -47,7 +47,7 @@ def examine(settings: Settings) -> list[Finding]:
     findings = [*_versions(), *_target(target), *_libraries()]
     if target.name == "local":
         findings += _engine(settings)
-    elif target.name in ("azure", "openai"):
+    elif target.name in SERVICES:
         findings += _service(settings, target)
     return findings
 

@@ -134,7 +134,7 @@ def _store(settings: Settings, target: Target) -> str:
 
     if target.name == "local":
         return "local"
-    if target.name not in ("azure", "openai"):
+    if target.name not in settings_.SERVICES:
         return backends.server_url(target)
     try:
         return backends.open_service(settings, target).service.url

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .errors import AttachError
+from .settings import SERVICES
 
 if TYPE_CHECKING:
     from .attach.item import Attachment
@@ -16,17 +17,34 @@ if TYPE_CHECKING:
 
 def plan(prompt: str, attachments: Sequence[Attachment], target: Target, settings: Settings) -> str:
     """Say in plain text everything that would leave the notebook, to the byte."""
-    total = 0
+    sizes: list[int] = []
     lines = [f"Nothing was sent. This would go to {destination(target, settings)}:", ""]
     lines += [f"  prompt  {len(prompt.encode()):,} bytes", *_indented(prompt)]
     for item in attachments:
-        # Packed for its true size: before that only the size in memory is known.
-        size = item.path.stat().st_size
-        total += size
-        lines += ["", f"  {item.filename}  {size:,} bytes ({item.kind} {item.name})"]
+        lines.append("")
+        for filename, size, what in _outgoing(item, target):
+            sizes.append(size)
+            lines.append(f"  {filename}  {size:,} bytes ({what})")
         if item.card:
             lines += ["  and its description, which the model reads:", *_indented(item.card)]
-    return "\n".join([*lines, "", f"  in all {len(attachments)} files, {total:,} bytes of data"])
+    return "\n".join([*lines, "", f"  in all {len(sizes)} files, {sum(sizes):,} bytes of data"])
+
+
+def _outgoing(item: Attachment, target: Target) -> list[tuple[str, int, str]]:
+    """Give the files that would be sent for an attachment: name, bytes and what it is.
+
+    They are made for this: before that only the size in memory is known.
+    """
+    from .backends.csv_parcel import convert
+
+    what = f"{item.kind} {item.name}"
+    typed = convert(item.path) if target.name in SERVICES else None
+    if typed is None:
+        return [(item.filename, item.path.stat().st_size, what)]
+    return [
+        (typed.filename, len(typed.data), f"{what}, as typed CSV"),
+        (typed.loader_name, len(typed.loader_data), "Python that loads it with its types"),
+    ]
 
 
 def confirm(

@@ -14,6 +14,8 @@ from typing import Any
 
 from .errors import SettingsError
 
+SERVICES = ("azure", "openai")
+"""Targets where model and interpreter are a service's."""
 DISPLAYS = ("auto", "live", "frozen", "terminal", "quiet")
 _SWITCHES = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
@@ -211,7 +213,7 @@ def _switch(name: str, value: Any, source: str) -> bool:
 
 
 def _check_target(value: str, source: str) -> None:
-    if value and value not in ("local", "azure", "openai") and "://" not in value:
+    if value and value not in ("local", *SERVICES) and "://" not in value:
         raise SettingsError(
             f"target is {value!r} ({source}), but must be local, azure, openai or an engine's URL."
         )

@@ -81,3 +81,14 @@ def test_the_setting_is_a_switch():
     assert resolve(environ={"AOAI_MAGIC_CONFIRM_UPLOAD": "off"}).confirm_upload is False
     with pytest.raises(SettingsError, match=r"confirm_upload is 'maybe' .environment., but must"):
         resolve(environ={"AOAI_MAGIC_CONFIRM_UPLOAD": "maybe"})
+
+
+async def test_a_dry_run_names_what_a_service_would_get(monkeypatch, capsys):
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://name.openai.azure.com")
+    await ask("azure", "sales", dry_run=True)
+    said = capsys.readouterr().out
+    assert "would go to Azure OpenAI at https://name.openai.azure.com" in said
+    assert "  sales.csv  35 bytes (pandas.DataFrame sales, as typed CSV)\n" in said
+    assert "  load_sales.py  " in said
+    assert "in all 2 files" in said
+    assert ".arrow" not in said

@@ -2,7 +2,7 @@
 
 A card is plain text of at most `LIMIT` characters, however wide the frame is::
 
-    `sales`: pandas.DataFrame, 2,823 rows × 2 columns, loaded as the variable `sales` (file …).
+    `sales`: pandas.DataFrame, 2,823 rows × 2 columns.
     Index: 0 to 2,822.
     Columns:
     - region: category (EMEA, NA, APAC); 12 null

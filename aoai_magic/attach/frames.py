@@ -14,7 +14,7 @@ from aoai_magic import meter, parcel
 from aoai_magic.attach import card as card_
 from aoai_magic.attach import engines, fingerprint, sample
 from aoai_magic.attach.facts import facts
-from aoai_magic.attach.item import MOUNT, Attachment, Parcel
+from aoai_magic.attach.item import Attachment, Parcel
 from aoai_magic.errors import AttachError
 from aoai_magic.parcel.mapped_values import Mapped
 
@@ -230,8 +230,7 @@ def _card(
     mapped = isinstance(value, Mapped)
     title = (
         f"`{name}`: {'pandas.DataFrame' if mapped else _kind(value)}, {size}"
-        f"{f', made of a {value.source}' if mapped else ''}{f', {note}' if note else ''}, "
-        f"loaded as the variable `{name}` (file {MOUNT}/{filename})."
+        f"{f', made of a {value.source}' if mapped else ''}{f', {note}' if note else ''}."
     )
     index = _range_words(contents.header.get("index", {}))
     return card_.card(title, facts(value, contents), index, schema_only=schema_only)

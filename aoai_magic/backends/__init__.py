@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from ..errors import ServiceError, UsageError
+from ..settings import SERVICES
 
 if TYPE_CHECKING:
     from ..settings import Settings, Target
@@ -26,7 +27,7 @@ def open_backend(settings: Settings, target: Target) -> Assistants | Responses:
     UsageError
         If the model SPEC names no kind of model.
     """
-    if target.name in ("azure", "openai"):
+    if target.name in SERVICES:
         return open_service(settings, target)
     from ..attach.ledger import Ledger
     from .assistants import Assistants

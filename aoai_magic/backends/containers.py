@@ -150,8 +150,7 @@ class Container:
         if typed is None:
             await self._upload(item.sha256, item.filename, item.path)
             return []
-        loader = f"load_{typed.filename.rpartition('.')[0]}.py"
-        await self._upload(_loader(item), loader, typed.loader.encode(errors="surrogatepass"))
+        await self._upload(_loader(item), typed.loader_name, typed.loader_data)
         # Last, since the item counts as sent once this is there.
         await self._upload(item.sha256, typed.filename, typed.data)
         if not typed.as_text:

@@ -28,7 +28,8 @@ def load_typed_csv(filename: str, spec: dict[str, Any], folder: str = "/mnt/data
     path = max(found, key=lambda entry: entry.stat().st_mtime).path
     with _opened(path) as file:
         raw = pd.read_csv(file, dtype=str, na_filter=False, encoding_errors="surrogatepass")
-    columns = [_column(raw[f"c{n}"].tolist(), one) for n, one in enumerate(spec["columns"])]
+    cells = [raw.iloc[:, n].tolist() for n in range(raw.shape[1])]  # headings may repeat
+    columns = [_column(cells[n], one) for n, one in enumerate(spec["columns"])]
     rows = range(spec["rows"])
     frame = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=rows)
     frame.columns = _index([_column(*level) for level in spec["labels"]])
@@ -37,11 +38,8 @@ def load_typed_csv(filename: str, spec: dict[str, Any], folder: str = "/mnt/data
     if "range" in index:
         frame.index = pd.RangeIndex(*index["range"])
     else:
-        first = len(columns)
-        levels = [
-            _column(raw[f"c{first + n}"].tolist(), one) for n, one in enumerate(index["levels"])
-        ]
-        frame.index = _index(levels)
+        levels = zip(cells[len(columns) :], index["levels"])  # noqa: B905  (Python 3.9)
+        frame.index = _index([_column(*level) for level in levels])
     frame.index.names = index["names"]
     return _value(frame, spec)
 
@@ -79,7 +77,7 @@ def _column(texts: list[str], spec: dict[str, Any]) -> Any:
         return pd.Series(form(texts, spec))
     read = _OBJECTS[spec["k"]]
     values = [
-        None if text == "\\N" else read(text[1:] if text[:1] == "\\" else text) for text in texts
+        None if text == "" else read(text[1:] if text[:1] == "\\" else text) for text in texts
     ]
     return pd.Series(values, dtype=spec.get("dtype", object))
 
@@ -98,7 +96,7 @@ def _masked(texts: list[str], spec: dict[str, Any]) -> Any:
     read: Callable[[str], Any] = float if spec["dtype"].startswith("Float") else int
     if spec["dtype"] == "boolean":
         read = "True".__eq__
-    values = [None if text == "\\N" else read(text) for text in texts]
+    values = [None if text == "" else read(text) for text in texts]
     return pd.array(values, dtype=spec["dtype"])
 
 
@@ -119,18 +117,19 @@ def _durations(texts: list[str], spec: dict[str, Any]) -> Any:
 
 
 def _categories(texts: list[str], spec: dict[str, Any]) -> Any:
-    import numpy as np
     import pandas as pd
 
     known = pd.Index(_column(*spec["categories"]))
-    codes = np.array(texts, dtype=str).astype("int64")
-    return pd.Categorical.from_codes(codes, known, ordered=spec["ordered"])
+    codes = {text: code for code, text in enumerate(spec["categories"][0])}
+    return pd.Categorical.from_codes(
+        [codes.get(text, -1) for text in texts], known, ordered=spec["ordered"]
+    )
 
 
 def _periods(texts: list[str], spec: dict[str, Any]) -> Any:
     import pandas as pd
 
-    return pd.PeriodIndex(["NaT" if text == "\\N" else text for text in texts], dtype=spec["dtype"])
+    return pd.PeriodIndex(["NaT" if text == "" else text for text in texts], dtype=spec["dtype"])
 
 
 _FORMS: dict[str, Callable[[list[str], dict[str, Any]], Any]] = {

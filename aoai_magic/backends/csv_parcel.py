@@ -2,8 +2,9 @@ r"""Typed CSV: a parcel as the services' code interpreters can take it.
 
 They read CSV but no Arrow or Parquet, and CSV forgets types. So what goes there is a
 CSV file, zipped where that saves much, and a small Python file that loads it with
-every dtype, label, index and null as they were. Cells that begin with a backslash are
-escaped with another, so that ``\\N`` can mean null and nothing else.
+every dtype, label, index and null as they were. The CSV reads well without the loader
+too: an empty cell is null, an empty text is a backslash, and a text that begins with a
+backslash has another in front.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .. import parcel
 from ..errors import AttachError
 from . import csv_loader
 
-NULL = r"\N"
+NULL = ""
 
 Encoded = tuple[list[str], dict[str, Any]]
 """A column as texts, and the spec by which they are read again."""
@@ -50,6 +51,16 @@ class Typed:
     loader: str
     as_text: tuple[str, ...]
 
+    @property
+    def loader_name(self) -> str:
+        """Name of the loader's file."""
+        return f"load_{self.filename.rpartition('.')[0]}.py"
+
+    @property
+    def loader_data(self) -> bytes:
+        """The loader's source, encoded."""
+        return self.loader.encode(errors="surrogatepass")
+
 
 def convert(path: Path) -> Typed | None:
     """Convert a parcel of ours; None for any other file.
@@ -64,7 +75,7 @@ def convert(path: Path) -> Typed | None:
         return None
     frame, shape = _frame(parcel.unpack(path), manifest.name)
     columns, spec, as_text = _taken_apart(frame)
-    text = _csv(columns)
+    text = _csv(_headings(frame), columns)
     packed = _zipped(f"{manifest.name}.csv", text) if len(text) >= _ZIP_FROM else text
     zipped = len(packed) < len(text) // 2
     filename = f"{manifest.name}.{'zip' if zipped else 'csv'}"
@@ -134,11 +145,19 @@ def _name(name: Any) -> Any:
     return plain if _is_literal(plain) else str(plain)
 
 
-def _csv(columns: list[list[str]]) -> bytes:
+def _headings(frame: Any) -> list[str]:
+    """Name the columns of the file, for whoever reads it without the loader."""
+    if len(frame.columns) == 0 and frame.index.nlevels == 1:
+        return ["index"]  # a file without a column could not be read
+    index = [str(name if name is not None else "index") for name in frame.index.names]
+    return [*map(str, frame.columns), *index]
+
+
+def _csv(headings: list[str], columns: list[list[str]]) -> bytes:
     import pandas as pd
 
-    # A file without a column could not be read.
-    frame = pd.DataFrame({f"c{n}": column for n, column in enumerate(columns or [[]])})
+    frame = pd.DataFrame(dict(enumerate(columns or [[]])))
+    frame.columns = pd.Index(headings[: frame.shape[1]])
     # Every cell is quoted: an empty line would be skipped, and a bare \r end a line.
     text: str = frame.to_csv(index=False, lineterminator="\n", quoting=1)
     return text.encode(errors="surrogatepass")
@@ -200,8 +219,11 @@ def _categories(series: Any) -> Encoded:
     import pandas as pd
 
     known = encode(pd.Series(series.cat.categories))
+    if len(set(known[0])) < len(known[0]):
+        return _objects(series.astype(object))  # two categories of one text: cannot be told apart
     spec = {"k": "category", "ordered": bool(series.cat.ordered), "categories": known}
-    return [str(code) for code in series.cat.codes.tolist()], spec
+    texts = [*known[0], NULL]  # the last one for code -1: null
+    return [texts[code] for code in series.cat.codes.tolist()], spec
 
 
 def _periods(series: Any) -> Encoded:
@@ -223,7 +245,7 @@ def _objects(series: Any) -> Encoded:
 
 def _escaped(series: Any, write: Callable[[Any], str]) -> list[str]:
     texts = [NULL if _is_null(value) else "\0" + write(value) for value in series]
-    return [t if t == NULL else ("\\" if t[1:2] == "\\" else "") + t[1:] for t in texts]
+    return [t if t == NULL else ("\\" if t[1:2] in ("\\", "") else "") + t[1:] for t in texts]
 
 
 def _is_null(value: Any) -> bool:

@@ -462,7 +462,7 @@ def _message(question: Question, container: Container) -> dict[str, Any]:
     if container.revived:
         cards.append("[The Python session is a fresh one: variables of earlier code are lost.]")
     if files:
-        cards.append(f"Where the files are (this holds, whatever is said above):\n{files}")
+        cards.append(f"Where the files are:\n{files}")
     parts = [{"type": "input_text", "text": text} for text in (question.prompt, *cards)]
     return {"role": "user", "content": parts}
 

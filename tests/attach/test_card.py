@@ -39,8 +39,7 @@ def test_a_card_of_a_frame(card):
     lines = card(FRAME).splitlines()
 
     assert lines[:11] == [
-        "`sales`: pandas.DataFrame, 4 rows × 8 columns, loaded as the variable `sales` "
-        "(file /mnt/data/sales.arrow).",
+        "`sales`: pandas.DataFrame, 4 rows × 8 columns.",
         "Index: 0 to 3.",
         "Columns:",
         "- region: category (EMEA, NA); 1 null",

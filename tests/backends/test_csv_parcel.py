@@ -54,6 +54,9 @@ FRAMES = [
     pd.DataFrame([[1.5]], columns=pd.MultiIndex.from_tuples([("a", 1)], names=["l", "m"])),
     pd.DataFrame({"a": []}, dtype="int64"),
     pd.DataFrame(index=range(3)),
+    pd.DataFrame(index=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["", None])),
+    pd.DataFrame({"": ["", None]}),
+    pd.DataFrame({"Unnamed: 0": [1], "Unnamed: 1": [2], "Unnamed: 0.1": [3]}),
     pd.DataFrame({"a": [1, 2]}, index=pd.RangeIndex(10, 14, 2, name="i")),
 ]
 
@@ -78,6 +81,34 @@ def test_frames_keep_their_types(through, frame):
     loaded, typed = through(frame)
     assert_frame_equal(loaded, frame, check_freq=False)
     assert typed.as_text == ()
+
+
+def test_the_file_reads_well_without_the_loader(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "region": pd.Categorical(["EMEA", None, "NA"]),
+            "note": ["a", None, ""],
+            "revenue": [1.5, None, 3],
+        },
+        index=pd.Index([7, 8, 9], name="id"),
+    )
+    typed = convert(parcel.pack(frame, "data", tmp_path))
+    assert typed.data.decode().splitlines() == [
+        '"region","note","revenue","id"',
+        '"EMEA","a","1.5","7"',
+        '"","","nan","8"',
+        '"NA","\\","3.0","9"',
+    ]
+
+
+def test_categories_of_one_text_are_kept_apart_or_sent_as_text(through):
+    numbers = pd.DataFrame({"a": pd.Categorical(["1", 1], [1, "1"])})
+    loaded, typed = through(numbers)
+    assert_frame_equal(loaded, numbers)
+    assert typed.as_text == ()
+    loaded, typed = through(pd.DataFrame({"a": pd.Categorical([int, str(int)])}))
+    assert loaded["a"].tolist() == [str(int), str(int)]
+    assert typed.as_text == ("a",)
 
 
 def test_series_indexes_and_arrays(through):
