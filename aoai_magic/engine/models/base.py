@@ -58,6 +58,20 @@ class Reasoning:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """The model is not there for now and is asked again in so many seconds.
+
+    ``reason`` says why in a few words.
+    """
+
+    seconds: float
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}; trying again in {self.seconds:.0f} s"
+
+
+@dataclass(frozen=True)
 class ToolCall:
     """A piece of a tool call.
 
@@ -87,7 +101,7 @@ class Finish:
     reason: str
 
 
-Chunk = Text | Reasoning | ToolCall | Usage | Finish
+Chunk = Text | Reasoning | Waiting | ToolCall | Usage | Finish
 
 
 class ModelError(Exception):
@@ -113,7 +127,11 @@ class Model(Protocol):
     """
 
     name: str
-    """How ``%assistant status`` names it, e.g. ``offline`` or ``azure:gpt-4o``."""
+    """How ``%assistant status`` names it, e.g. ``offline`` or ``azure:gpt-4o``.
+
+    A model that looks at pictures has an attribute ``sees`` that is true as well; it is
+    shown what its code drew.
+    """
 
     def stream(self, request: Request) -> AsyncIterator[Chunk]:
         """Yield the answer in pieces, ending with `Finish`; raise `ModelError`."""

@@ -2,128 +2,23 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request as HttpRequest
-from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.responses import Response, StreamingResponse
 
 from aoai_magic.engine.models.base import (
-    Chunk,
     Finish,
     ModelError,
     Reasoning,
     Request,
     Text,
-    ToolCall,
     Usage,
 )
 from aoai_magic.engine.models.chat import open_azure, open_openai
 
-KEY = "sk-secret-0123456789"
-PYTHON = {
-    "type": "function",
-    "function": {
-        "name": "python",
-        "description": "Run code.",
-        "parameters": {"type": "object", "properties": {"code": {"type": "string"}}},
-    },
-}
-USER = {"role": "user", "content": "What is six by seven?"}
-
-
-class ChatServer:
-    """A server on loopback that speaks the chat protocol the way each test says."""
-
-    def __init__(self) -> None:
-        self.bodies: list[dict[str, Any]] = []
-        self.urls: list[str] = []
-        self.answer: Callable[[dict[str, Any]], Response] = lambda body: stream(say("Hi."))
-        routes = [Route("/{path:path}", self._post, methods=["POST"])]
-        config = uvicorn.Config(Starlette(routes=routes), port=0, log_level="critical")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run)
-
-    async def _post(self, request: HttpRequest) -> Response:
-        self.bodies.append(await request.json())
-        self.urls.append(f"{request.url.path}?{request.url.query}")
-        return self.answer(self.bodies[-1])
-
-    def start(self) -> None:
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.005)
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[ChatServer]:
-    server = ChatServer()
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def server(running, monkeypatch) -> ChatServer:
-    running.bodies.clear()
-    running.urls.clear()
-    monkeypatch.setenv("OPENAI_BASE_URL", running.url + "/v1")
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    return running
-
-
-def stream(*deltas: dict, done: bool = True) -> Response:
-    lines = [f"data: {json.dumps(delta)}\n\n" for delta in deltas]
-    return StreamingResponse(iter([*lines, *["data: [DONE]\n\n"] * done]), 200, {}, EVENTS)
-
-
-EVENTS = "text/event-stream"
-
-
-def say(text: str, **more: Any) -> dict:
-    return {"choices": [{"index": 0, "delta": {"content": text}, **more}]}
-
-
-def call(*entries: dict, **more: Any) -> dict:
-    return {"choices": [{"index": 0, "delta": {"tool_calls": list(entries)}, **more}]}
-
-
-def fault(status: int, message: str, headers: dict | None = None, **more: Any) -> Response:
-    # The SDK itself tries some errors again; a test has no time for that.
-    headers = {"x-should-retry": "false", **(headers or {})}
-    return JSONResponse({"error": {"message": message, **more}}, status, headers)
-
-
-async def take(model: Any, *messages: dict, **request: Any) -> list[Chunk]:
-    request = {"tools": [PYTHON], **request}
-    return [chunk async for chunk in model.stream(Request(messages or (USER,), **request))]
-
-
-def calls(chunks: list[Chunk]) -> list[tuple[str, dict]]:
-    pieces = [chunk for chunk in chunks if isinstance(chunk, ToolCall)]
-    heads = [piece for piece in pieces if piece.name]
-    assert all(piece.id for piece in heads)
-    assert len({piece.id for piece in heads}) == len(heads)
-    return [
-        (head.name, json.loads("".join(p.arguments for p in pieces if p.index == head.index)))
-        for head in heads
-    ]
-
-
-def text(chunks: list[Chunk]) -> str:
-    return "".join(chunk.text for chunk in chunks if isinstance(chunk, Text))
+from .chat_server import EVENTS, KEY, PYTHON, USER, call, calls, fault, say, stream, take, text
 
 
 async def test_text_streams_with_usage_and_finish(server):

@@ -14,6 +14,10 @@ from .model import ChatModel
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 300.0
+"""How long a server may say nothing: a large model on a small machine reads for minutes."""
+
 OPENAI_URL = "https://api.openai.com/v1"
 AZURE_API_VERSION = "2024-10-21"
 """The api-version where ``OPENAI_API_VERSION`` is not set: the newest generally available."""
@@ -33,6 +37,8 @@ class Endpoint:
         What the server calls it: ``model`` or ``deployment``.
     url_variable, key_variable
         Environment variables that hold the address and the key.
+    official
+        Whether this is OpenAI or Azure OpenAI, which speak their own protocol well.
     secrets
         Texts that must never be shown.
     connect
@@ -45,6 +51,7 @@ class Endpoint:
     url_variable: str
     key_variable: str
     connect: Callable[[], AsyncOpenAI] = field(repr=False)
+    official: bool = True
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
@@ -63,9 +70,14 @@ def open_openai(argument: str) -> ChatModel:
         )
 
     def connect() -> AsyncOpenAI:
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, Timeout
 
-        return AsyncOpenAI(api_key=key or "none", base_url=base_url or OPENAI_URL)
+        return AsyncOpenAI(
+            api_key=key or "none",
+            base_url=base_url or OPENAI_URL,
+            max_retries=0,  # ours tell that they wait
+            timeout=Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+        )
 
     endpoint = Endpoint(
         url=_without_credentials(base_url or OPENAI_URL),
@@ -74,6 +86,7 @@ def open_openai(argument: str) -> ChatModel:
         url_variable="OPENAI_BASE_URL",
         key_variable="OPENAI_API_KEY",
         connect=connect,
+        official=(urlsplit(base_url or OPENAI_URL).hostname or "").endswith("openai.com"),
         secrets=tuple(filter(None, [key, urlsplit(base_url).password])),
     )
     return ChatModel(endpoint, name=f"openai:{argument}")

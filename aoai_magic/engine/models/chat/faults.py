@@ -24,6 +24,14 @@ _NO_TOOLS = re.compile(
     r"|(unrecognized|unknown|unsupported|extra)[^.]{0,60}\b(tools|functions)\b",
     re.IGNORECASE,
 )
+_NO_PICTURES = re.compile(
+    r"image|vision|multi-?modal|mmproj|picture|content.{0,40}(must be|should be|expected).{0,20}str"
+    r"|invalid type: sequence",
+    re.IGNORECASE,
+)
+_LONGEST = re.compile(
+    r"(?:maximum|max|available|limit|length|size|window|n_ctx)[^.\d]{0,60}?(\d{3,7})", re.IGNORECASE
+)
 _LONGEST_QUOTE = 300
 _TRANSPORT_PACKAGES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "anyio", "ssl"})
 
@@ -41,6 +49,26 @@ def is_fault(error: Exception) -> bool:
 def refuses_tools(error: Exception) -> bool:
     """Whether the server says that it, or the model, can call no tools at all."""
     return _status(error) in {400, 404, 422, 500, 501} and bool(_NO_TOOLS.search(_message(error)))
+
+
+def refuses_pictures(error: Exception) -> bool:
+    """Whether the server says that it, or the model, takes no pictures; asked where some went."""
+    return _status(error) in {400, 404, 415, 422, 500, 501} and bool(
+        _NO_PICTURES.search(_message(error))
+    )
+
+
+def is_too_long(error: Exception) -> bool:
+    """Whether the conversation is too long for the model."""
+    return _code(error) == "context_length_exceeded" or bool(
+        _status(error) in {400, 413, 422, 500} and _TOO_LONG.search(_message(error))
+    )
+
+
+def longest(error: Exception) -> int | None:
+    """Give the tokens that the model takes, where the error says so."""
+    found = _LONGEST.search(_message(error))
+    return int(found[1]) if found else None
 
 
 def refused_parameter(error: Exception, names: set[str]) -> str | None:
@@ -87,7 +115,7 @@ def _refusal(error: Exception, endpoint: Endpoint, place: str) -> ModelError:
             f"The {place} takes no more calls for now{_pause(error)}: {quote}",
             "rate_limit_exceeded",
         )
-    if _code(error) == "context_length_exceeded" or _TOO_LONG.search(_message(error)):
+    if is_too_long(error):
         return ModelError(
             f"The conversation is too long for the {place}; start a new thread or attach less.",
             "invalid_prompt",

@@ -1,0 +1,76 @@
+"""When a server is busy or out of reach: whether to ask again, and after how long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+import anyio
+
+from ..base import Waiting
+
+TRIES = 5
+CONNECTION_TRIES = 3
+FIRST_WAIT = 0.5
+"""Seconds, where the server says nothing; each next wait is doubled."""
+
+LONGEST_WAIT = 120.0
+"""Seconds; a server that wants more is not waited for."""
+
+
+def pause(error: Exception, attempt: int) -> float | None:
+    """Give the seconds to wait before the next try, None where there is to be none.
+
+    ``attempt`` is how many failed before this one.
+    """
+    import openai
+
+    if isinstance(error, openai.APITimeoutError):
+        return None
+    if isinstance(error, openai.APIConnectionError):
+        return FIRST_WAIT * 2**attempt if attempt + 1 < CONNECTION_TRIES else None
+    if not isinstance(error, openai.APIStatusError) or attempt + 1 >= TRIES:
+        return None
+    if not _passing(error):
+        return None
+    seconds = _asked_for(error)
+    if seconds is None:
+        seconds = FIRST_WAIT * 2**attempt
+    return seconds if seconds <= LONGEST_WAIT else None
+
+
+def _passing(error: object) -> bool:
+    headers = error.response.headers  # type: ignore[attr-defined]
+    if headers.get("x-should-retry") == "false" or error.code == "insufficient_quota":  # type: ignore[attr-defined]
+        return False
+    status = int(error.status_code)  # type: ignore[attr-defined]
+    return status in (408, 429) or status >= 500
+
+
+def _asked_for(error: object) -> float | None:
+    headers = error.response.headers  # type: ignore[attr-defined]
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            return float(headers[name]) * unit
+        except (KeyError, ValueError):
+            continue
+    return None
+
+
+def reason(error: Exception) -> str:
+    """Say in a few words why a try failed."""
+    import openai
+
+    if isinstance(error, openai.RateLimitError):
+        return "the model takes no more calls for now"
+    if isinstance(error, openai.APIStatusError):
+        return f"the model's server failed ({error.status_code})"
+    return "the model's server cannot be reached"
+
+
+async def wait(seconds: float, why: str) -> AsyncIterator[Waiting]:
+    """Wait, telling every second how long it still takes."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        yield Waiting(left, why)
+        await anyio.sleep(min(left, 1.0))

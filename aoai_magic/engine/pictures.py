@@ -1,0 +1,42 @@
+"""Pictures that code drew, shown to the model too, so that it can check its charts."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aoai_magic.engine.outputs import Picture
+
+MOST = 4
+"""Pictures that are shown of one reply's code: the last ones."""
+
+LARGEST = 4 << 20
+"""Bytes of a picture; a larger one is not shown."""
+
+WORDS = (
+    "[Above code has drawn this, and the user sees it too. If a chart is wrong or cannot be read, "
+    "draw it again; else go on. This message is not the user's.]"
+)
+
+
+def shown(pictures: Sequence[Picture]) -> dict[str, Any] | None:
+    """Make the chat message that shows the pictures; None where there is nothing to show."""
+    small = [picture for picture in pictures if len(picture.data) <= LARGEST][-MOST:]
+    if not small:
+        return None
+    return {"role": "user", "content": [{"type": "text", "text": WORDS}, *map(_part, small)]}
+
+
+def are(message: Mapping[str, Any]) -> bool:
+    """Say whether a chat message is one that `shown` made."""
+    content = message.get("content")
+    return isinstance(content, list) and bool(content) and content[0].get("text") == WORDS
+
+
+def _part(picture: Picture) -> dict[str, Any]:
+    data = base64.b64encode(picture.data).decode()
+    return {
+        "type": "image_url",
+        "image_url": {"url": f"data:image/{picture.suffix};base64,{data}"},
+    }

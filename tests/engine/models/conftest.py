@@ -1,0 +1,26 @@
+"""A chat server for the tests of models behind one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from .chat_server import KEY, ChatServer
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[ChatServer]:
+    server = ChatServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def server(running, monkeypatch) -> ChatServer:
+    running.bodies.clear()
+    running.urls.clear()
+    monkeypatch.setenv("OPENAI_BASE_URL", running.url + "/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    return running
