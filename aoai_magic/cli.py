@@ -29,6 +29,7 @@ def serve(given: argparse.Namespace) -> int:
     from .engine.config import Bounds, EngineConfig
     from .engine.models.base import ModelError
     from .engine.registry import SpecError
+    from .engine.schema import SchemaError
     from .engine.server import serve as serve_engine
 
     config = EngineConfig(
@@ -46,7 +47,7 @@ def serve(given: argparse.Namespace) -> int:
     )
     try:
         serve_engine(config)
-    except (OSError, SpecError, ModelError) as error:
+    except (OSError, SpecError, ModelError, SchemaError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     return 0

@@ -37,6 +37,7 @@ from aoai_magic.engine.registry import is_model_spec, open_model, open_sandbox
 from aoai_magic.engine.responses.containers import Containers
 from aoai_magic.engine.responses.executions import Responses
 from aoai_magic.engine.runs import Runs
+from aoai_magic.engine.search.library import Library
 from aoai_magic.engine.sessions import Sessions
 from aoai_magic.engine.store import Store
 from aoai_magic.engine.wire import (
@@ -110,6 +111,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/vector_stores", vector_stores.list_),
     ("POST", "/vector_stores", vector_stores.create),
     ("GET", _STORE, vector_stores.retrieve),
+    ("POST", f"{_STORE}/search", vector_stores.search),
     ("POST", _STORE, vector_stores.modify),
     ("DELETE", _STORE, vector_stores.remove),
     ("GET", f"{_STORE}/files", vector_stores.list_files),
@@ -117,6 +119,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", f"{_STORE}/files/{{file_id}}", vector_stores.retrieve_file),
     ("POST", f"{_STORE}/files/{{file_id}}", vector_stores.modify_file),
     ("DELETE", f"{_STORE}/files/{{file_id}}", vector_stores.remove_file),
+    ("GET", f"{_STORE}/files/{{file_id}}/content", vector_stores.content),
     ("POST", f"{_STORE}/file_batches", vector_stores.create_batch),
     ("GET", _BATCH, vector_stores.retrieve_batch),
     ("POST", f"{_BATCH}/cancel", vector_stores.cancel_batch),
@@ -164,10 +167,14 @@ def create_app(config: EngineConfig) -> Starlette:
         When the configured model is none that is installed.
     ModelError
         When the configured model cannot be opened.
+    SchemaError
+        When a newer engine has written the database.
     """
     private_folder(config.data_dir)
     token = ensure_token(config.token, config.data_dir)
     model = open_model(config.model)
+    store = Store(config.database_url)
+    store.prepare()
     return Starlette(
         routes=_routes(),
         middleware=[
@@ -175,7 +182,7 @@ def create_app(config: EngineConfig) -> Starlette:
             Middleware(Authentication, token=token, host=config.host),
         ],
         exception_handlers=_HANDLERS,
-        lifespan=partial(_lifespan, config, model),
+        lifespan=partial(_lifespan, config, model, store),
     )
 
 
@@ -204,10 +211,10 @@ def _by_method(handlers: dict[str, Handler]) -> Handler:
 
 
 @asynccontextmanager
-async def _lifespan(config: EngineConfig, model: Model, app: Starlette) -> AsyncIterator[None]:
+async def _lifespan(
+    config: EngineConfig, model: Model, store: Store, app: Starlette
+) -> AsyncIterator[None]:
     """Open the parts of the engine, and close them in the reverse order."""
-    store = Store(config.database_url)
-    await store.open()
     instance = Instance(config.data_dir / "instances")
     stored = Files(store, Blobs(config.data_dir / "files"))
     folder = config.data_dir / "sessions"
@@ -215,19 +222,21 @@ async def _lifespan(config: EngineConfig, model: Model, app: Starlette) -> Async
     opener = partial(open_sandbox, config.sandbox, folder, config.limits)
     sessions = Sessions(opener, store, stored, config.limits)
     resolve = _model_opener(config, model)
-    services = Services(store, stored, sessions, config.bounds, resolve)
+    library = Library(store, stored, config.data_dir / "search")
+    services = Services(store, stored, sessions, library, config.bounds, resolve)
     try:
         async with anyio.create_task_group() as tasks:
             running = Runs(services, instance, tasks)
             containers_ = Containers(store, stored, sessions, config.bounds)
             answering = Responses(services, containers_, instance, tasks)
             app.state.engine = Engine(
-                config, store, stored, sessions, running, answering, lambda: model.name
+                config, store, stored, sessions, library, running, answering, lambda: model.name
             )
             await running.recover()
             tasks.start_soon(running.watch)
             await answering.recover()
             tasks.start_soon(answering.watch)
+            tasks.start_soon(library.watch)
             tasks.start_soon(_warm_up, sessions)
             yield
             await running.stop()

@@ -66,3 +66,10 @@ def private_folder(path: Path) -> None:
     """Make a folder that only its owner can enter, whatever the umask says."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.chmod(0o700)
+
+
+def private_file(path: Path) -> None:
+    """Make a file, if there is none, that only its owner can read."""
+    # SQLite gives its journals the mode of the database, so this one file suffices.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    path.chmod(0o600)

@@ -18,6 +18,7 @@ class Bounds:
     files_per_cell: int = 50
     tool_output: int = 16_000
     earlier_tool_output: int = 2_000
+    search_output: int = 24_000
     history: int = 400_000
     body: int = 64 << 20
     upload: int = 512 << 20

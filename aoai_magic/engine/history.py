@@ -19,7 +19,8 @@ from sqlalchemy import Connection, select
 
 from aoai_magic.engine import files
 from aoai_magic.engine.config import Bounds
-from aoai_magic.engine.models.base import PYTHON_TOOL
+from aoai_magic.engine.links import marker
+from aoai_magic.engine.models.base import FILE_SEARCH_TOOL, PYTHON_TOOL
 from aoai_magic.engine.objects import Body
 from aoai_magic.engine.outputs import as_text, shorten
 from aoai_magic.engine.store import Store
@@ -152,14 +153,14 @@ class History:
     def _reply(self, steps: list[Body], limit: int) -> Iterator[Chat]:
         """Tell one answer of the model: its text, its calls, and what came of them."""
         text = "".join(self._written(step) for step in steps)
-        calls = [call for step in steps for call in step["step_details"].get("tool_calls", ())]
-        if calls:
-            asked = [_call(call) for call in calls]
+        pairs = [(s, call) for s in steps for call in s["step_details"].get("tool_calls", ())]
+        if pairs:
+            asked = [_call(step, call) for step, call in pairs]
             yield {"role": "assistant", "content": text or None, "tool_calls": asked}
         elif text:
             yield {"role": "assistant", "content": text}
-        for call in calls:
-            yield tool_result(call["id"], _result(call, limit))
+        for step, call in pairs:
+            yield tool_result(call["id"], _result(step, call, limit))
 
     def _written(self, step: Body) -> str:
         created = step["step_details"].get("message_creation")
@@ -167,21 +168,38 @@ class History:
         return _text(message) if message else ""
 
 
-def _call(call: Body) -> Chat:
+def _call(step: Body, call: Body) -> Chat:
     if call["type"] == "code_interpreter":
         arguments = json.dumps({"code": call["code_interpreter"]["input"]})
         return tool_call(call["id"], PYTHON_TOOL, arguments)
     if call["type"] == "function":
         return tool_call(call["id"], call["function"]["name"], call["function"]["arguments"])
-    return tool_call(call["id"], call["type"], "{}")
+    query = {"query": step["metadata"].get("query", "")}
+    return tool_call(call["id"], FILE_SEARCH_TOOL, json.dumps(query, ensure_ascii=False))
 
 
-def _result(call: Body, limit: int) -> str:
+def _result(step: Body, call: Body, limit: int) -> str:
     if call["type"] == "code_interpreter":
         return as_text(call["code_interpreter"]["outputs"], limit)
     if call["type"] == "function":
         return shorten(call["function"]["output"] or "(no output)", limit)
-    return shorten(json.dumps(call[call["type"]]), limit)
+    return shorten(passages(step["metadata"].get("search", ""), call), limit)
+
+
+def passages(number: str, call: Body) -> str:
+    """Tell a model what a search found; ``number`` is that of the search in its thread."""
+    results = call["file_search"].get("results") or ()
+    told = [
+        f"{marker(f'{number}:{index}', one['file_name'])}\n{one['content'][0]['text'].strip()}"
+        for index, one in enumerate(results)
+    ]
+    return "\n\n".join(told) or "Nothing was found; search with other words."
+
+
+def places(number: str, call: Body) -> dict[str, str]:
+    """Give the file ids of the passages that a search found, by where they can be cited."""
+    results = call["file_search"].get("results") or ()
+    return {f"{number}:{index}": one["file_id"] for index, one in enumerate(results)}
 
 
 def tool_call(id_: str, name: str, arguments: str) -> Chat:

@@ -1,4 +1,8 @@
-"""Links: where a text points at files of its session as ``sandbox:/mnt/data/name``."""
+"""Links: where a text points at files of its session, or cites what a search found.
+
+Files are linked as ``sandbox:/mnt/data/name``; a passage is cited by the marker that it
+came under, as ``【4:0†name】``: the number of the search in the thread and of the passage in it.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +46,33 @@ def find_links(text: str, files: Mapping[str, str]) -> list[Body]:
             "file_path": {"file_id": spellings[match[1]]},
         }
         for match in pattern.finditer(text)
+    ]
+
+
+_CITED = re.compile(r"【(\d{1,6}:\d{1,4})†[^【】\n]{0,600}】")
+
+
+def marker(place: str, filename: str) -> str:
+    """Write the marker of a passage; ``place`` is as in ``4:0``."""
+    name = re.sub(r"[【】†\s]+", " ", filename)
+    return f"【{place}†{name}】"
+
+
+def find_citations(text: str, passages: Mapping[str, str]) -> list[Body]:
+    """Find the ``file_citation`` annotations of a text.
+
+    ``passages`` gives the file ids of passages by their places.
+    """
+    return [
+        {
+            "type": "file_citation",
+            "text": match[0],
+            "start_index": match.start(),
+            "end_index": match.end(),
+            "file_citation": {"file_id": passages[match[1]]},
+        }
+        for match in _CITED.finditer(text)
+        if match[1] in passages
     ]
 
 

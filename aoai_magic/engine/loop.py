@@ -5,17 +5,20 @@ The model repairs its own failures, within bounds; every attempt is a step of it
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import accumulate
 from typing import Any
 
 import anyio
 import anyio.to_thread
+from sqlalchemy import Connection
 
 from aoai_magic import parcel
-from aoai_magic.engine import history, objects, store
+from aoai_magic.engine import history, objects, store, vector_stores
 from aoai_magic.engine.config import Bounds
 from aoai_magic.engine.files import Files, find
 from aoai_magic.engine.history import Chat, History
@@ -26,14 +29,20 @@ from aoai_magic.engine.outputs import Outputs, Picture, as_text, clean
 from aoai_magic.engine.placement import place
 from aoai_magic.engine.prompt import Listed, system_prompt
 from aoai_magic.engine.recorder import CodeRecord, Recorder
-from aoai_magic.engine.reply import CodeCall, Reply, UnknownCall, call_id
+from aoai_magic.engine.reply import CodeCall, Reply, SearchCall, UnknownCall, call_id
+from aoai_magic.engine.search.library import Found, Library
 from aoai_magic.engine.sessions import Lease, Sessions
 from aoai_magic.engine.store import Store
-from aoai_magic.engine.tables import THREADS
+from aoai_magic.engine.tables import THREADS, VECTOR_STORES
 from aoai_magic.engine.tools import Toolbox
 from aoai_magic.sandbox.session import Event
 
+_RANKER = "default_2024_08_21"
+_MOST_FOUND = 20
+_MOST_NAMED = 101
+_LONGEST_METADATA = 512
 _OPTIONS = ("temperature", "top_p")
+_DISOBEDIENCE = 3
 _BROKEN = "The call's arguments were not a JSON object with the string `code`; nothing was run."
 
 
@@ -44,6 +53,7 @@ class Services:
     store: Store
     files: Files
     sessions: Sessions
+    library: Library
     bounds: Bounds
     model: Callable[[Body], Awaitable[Model]]
 
@@ -84,7 +94,9 @@ class RunLoop:
         self._given: dict[str, Body] = {}
         self._failures = 0
         self._pictures = 0
-        self._first = True
+        self._due = True
+        self._disobeyed = 0
+        self._searches = 0
         self.tokens = {"prompt": 0, "completion": 0, "cached": 0}
 
     @property
@@ -100,7 +112,9 @@ class RunLoop:
         model = await self._services.model(self._run)
         for _ in range(self._services.bounds.run_steps):
             reply = await self._ask(model, messages)
-            ending = self._cut_short(reply) or await self._follow(reply, messages)
+            ending = self._cut_short(reply) or self._insist(reply)
+            if ending is None and (reply.obedient or reply.calls):
+                ending = await self._follow(reply, messages)
             if ending is not None:
                 return ending
         return failed(
@@ -119,6 +133,19 @@ class RunLoop:
         if reply.calls and limit and self.tokens["completion"] >= limit:
             return incomplete("max_completion_tokens")
         return None
+
+    def _insist(self, reply: Reply) -> Ending | None:
+        """See that the model calls what the client demands; not every server forces it to."""
+        self._due = self._due and not reply.obedient
+        if reply.obedient:
+            return None
+        self._disobeyed += 1
+        if self._disobeyed < _DISOBEDIENCE:
+            return None
+        return failed(
+            f"The model did not call {_called(self._toolbox.forced)}, which tool_choice demands; "
+            "use a model that can call tools, or leave tool_choice out."
+        )
 
     async def _follow(self, reply: Reply, messages: list[Chat]) -> Ending | None:
         """Do what the reply asks for; None when the model has to be asked again."""
@@ -140,6 +167,8 @@ class RunLoop:
             id_ = call_id(index, call)
             if isinstance(call, CodeCall):
                 messages.append(history.tool_result(id_, await self._run_code(call)))
+            elif isinstance(call, SearchCall):
+                messages.append(history.tool_result(id_, await self._search(call)))
             elif isinstance(call, UnknownCall):
                 self._failures += 1
                 text = f"There is no tool called {call.name!r}."
@@ -164,14 +193,24 @@ class RunLoop:
         thread = await history.load(store_, self._run["thread_id"])
         steps = [step for steps in thread.steps.values() for step in steps]
         self._pictures = sum(map(_count_images, steps))
+        self._remember_searches(steps)
         self._resume([step for step in steps if step["run_id"] == self._run["id"]])
         system = await self._system([body for _, body in thread.messages])
         told = History(thread, self._run, self._services.bounds, self._services.files.path)
         return [{"role": "system", "content": system}, *await told.messages()]
 
+    def _remember_searches(self, steps: list[Body]) -> None:
+        """Note what earlier searches of the thread found, which may be cited again."""
+        for step in steps:
+            for call in step["step_details"].get("tool_calls", ()):
+                if call["type"] == "file_search":
+                    self._searches += 1
+                    number = step["metadata"].get("search", "")
+                    self._recorder.citations |= history.places(number, call)
+
     def _resume(self, steps: list[Body]) -> None:
         """Take up the count where a run stopped to ask its client."""
-        self._first = not steps
+        self._due = not steps
         self._recorder.reply = max((step["reply"] for step in steps), default=0)
         pending = self.context.get("pending", {})
         self._recorder.images = list(pending.get("images", ()))
@@ -182,8 +221,9 @@ class RunLoop:
 
     async def _system(self, messages: list[Body]) -> str:
         instructions = [self._run["instructions"], self._additional]
+        documents = await self._documents() if self._toolbox.search else None
         if not self._toolbox.python:
-            return system_prompt(instructions, False, "new", [])
+            return system_prompt(instructions, False, "new", [], documents)
         await self._services.sessions.isolation()
         thread_id = self._run["thread_id"]
         self._given = await self._find_given(messages)
@@ -196,7 +236,30 @@ class RunLoop:
         }
         self._recorder.links = files
         state = await self._services.sessions.state(thread_id)
-        return system_prompt(instructions, True, state, await self._list(files))
+        listed = await self._list(files)
+        return system_prompt(instructions, True, state, listed, documents)
+
+    async def _documents(self) -> list[str]:
+        """Name the documents that can be searched."""
+        stores = await self._stores()
+        return await self._services.store.read(
+            lambda c: vector_stores.names(c, stores, _MOST_NAMED)
+        )
+
+    async def _stores(self) -> list[str]:
+        """Give the ids of the vector stores of run and thread that there are."""
+        thread_id = self._run["thread_id"]
+
+        def work(connection: Connection) -> list[str]:
+            thread = store.get(connection, THREADS, thread_id) or {}
+            ids = dict.fromkeys([*_store_ids(self._run), *_store_ids(thread)])
+            found = [id_ for id_ in ids if store.get(connection, VECTOR_STORES, id_)]
+            if self.context.get("v1"):
+                named = [*_resources(self._run), *_resources(thread)]
+                found.append(vector_stores.hidden(connection, thread_id, named))
+            return found
+
+        return await self._services.store.write(work)
 
     async def _find_given(self, messages: list[Body]) -> dict[str, Body]:
         """Find the files of assistant, thread and messages, and name them."""
@@ -234,15 +297,17 @@ class RunLoop:
     # Asking
 
     async def _ask(self, model: Model, messages: list[Chat]) -> Reply:
+        forced = self._toolbox.forced if self._due else None
+        if self._disobeyed and forced is not None:
+            messages = _reminded(messages, forced)
         request = Request(
             messages=tuple(messages),
             tools=self._toolbox.offer(),
-            tool_choice=self._toolbox.choice(self._first),
+            tool_choice=self._toolbox.choice(self._due),
             options=self._options(),
         )
-        self._first = False
         self._recorder.reply += 1
-        reply = Reply(self._recorder, self._toolbox)
+        reply = Reply(self._recorder, self._toolbox, forced)
         async with closing(model.stream(request)) as chunks:
             async for chunk in chunks:
                 await reply.take(chunk)
@@ -270,9 +335,30 @@ class RunLoop:
         self.tokens["prompt"] += used.prompt_tokens
         self.tokens["completion"] += used.completion_tokens
         self.tokens["cached"] += used.cached_tokens
-        if self._recorder.steps:
+        if self._recorder.steps and (reply.obedient or reply.calls):
             usage = objects.usage(used.prompt_tokens, used.completion_tokens, used.cached_tokens)
             self._recorder.steps[-1].body["usage"] = usage
+
+    # Searching
+
+    async def _search(self, call: SearchCall) -> str:
+        """Search the documents and finish the step; gives what the model is told."""
+        number, query = str(self._searches), _query(call.arguments)
+        self._searches += 1
+        settings = _search_settings(self._run)
+        found = []
+        if query:
+            found = await self._services.library.search(
+                await self._stores(), query, settings["most"], settings["score_threshold"]
+            )
+        results = _results(found, self._services.bounds.search_output)
+        ranking = {key: settings[key] for key in ("ranker", "score_threshold")}
+        await call.record.close(
+            {"ranking_options": ranking, "results": results},
+            {"search": number, "query": clean(query)[:_LONGEST_METADATA]},
+        )
+        self._recorder.citations |= history.places(number, call.record.call)
+        return history.passages(number, call.record.call)
 
     # Running code
 
@@ -352,6 +438,57 @@ def cell_notes(lease: Lease, outputs: Outputs, made: Mapping[str, Body]) -> list
     if made:
         notes.append(f"[New or changed files: {', '.join(map(repr, made))}]")
     return notes
+
+
+def _called(forced: str | None) -> str:
+    return f"the tool `{forced}`" if forced else "any tool"
+
+
+def _reminded(messages: list[Chat], forced: str) -> list[Chat]:
+    """Repeat what the client demands; in the system prompt, since servers differ in roles."""
+    system, *rest = messages
+    demand = f"You must call {_called(forced)} now, before you answer."
+    return [{**system, "content": f"{system['content']}\n\n{demand}"}, *rest]
+
+
+def _query(arguments: str) -> str:
+    """Read a search's arguments; some models send the bare query instead of JSON."""
+    try:
+        given = json.loads(arguments)
+    except ValueError:
+        return arguments.strip()
+    query = given.get("query") if isinstance(given, dict) else given
+    return query.strip() if isinstance(query, str) else ""
+
+
+def _search_settings(run: Body) -> Body:
+    """Read how the run's search tool is set; the service finds 20 passages by default."""
+    tool = next(tool for tool in run["tools"] if tool["type"] == "file_search")
+    given = tool.get("file_search") or {}
+    ranking = {"ranker": "auto", "score_threshold": 0.0, **(given.get("ranking_options") or {})}
+    ranker = _RANKER if ranking["ranker"] == "auto" else ranking["ranker"]
+    return {**ranking, "ranker": ranker, "most": given.get("max_num_results") or _MOST_FOUND}
+
+
+def _results(found: list[Found], limit: int) -> list[Body]:
+    """Write what was found, as much of it as the model is to be told."""
+    sizes = accumulate(len(one.text) for one in found)
+    return [
+        {
+            "file_id": one.file_id,
+            "file_name": one.filename,
+            "score": one.score,
+            "content": [{"type": "text", "text": one.text}],
+        }
+        for number, (one, size) in enumerate(zip(found, sizes, strict=True))
+        if number == 0 or size <= limit
+    ]
+
+
+def _store_ids(body: Body) -> list[str]:
+    search = (body.get("tool_resources") or {}).get("file_search") or {}
+    ids: list[str] = search.get("vector_store_ids") or []
+    return ids
 
 
 def _attached(message: Body) -> list[str]:

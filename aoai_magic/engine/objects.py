@@ -192,6 +192,27 @@ def step(run: Body, type: str, details: Body) -> Body:  # noqa: A002
     }
 
 
+def without_contents(data: Body) -> Body:
+    """Show a step, its delta, or a page of steps without the contents of search results."""
+    if data.get("object") == "list":
+        return {**data, "data": [without_contents(one) for one in data["data"]]}
+    if data.get("object") == "thread.run.step.delta":
+        return {**data, "delta": without_contents(data["delta"])}
+    calls = (data.get("step_details") or {}).get("tool_calls") or ()
+    if not any(call["type"] == "file_search" for call in calls):
+        return data
+    details = {"type": "tool_calls", "tool_calls": [_without_content(call) for call in calls]}
+    return {**data, "step_details": details}
+
+
+def _without_content(call: Body) -> Body:
+    if "results" not in call.get("file_search", {}):
+        return call
+    found = call["file_search"]
+    results = [{k: v for k, v in one.items() if k != "content"} for one in found["results"]]
+    return {**call, "file_search": {**found, "results": results}}
+
+
 def usage(prompt: int, completion: int, cached: int) -> Body:
     """Make the usage of a run or step, in tokens."""
     return {

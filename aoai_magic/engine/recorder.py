@@ -5,6 +5,7 @@ The order of events is the recorded one; nothing is announced before it is store
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,7 +13,7 @@ from sqlalchemy import Connection
 from aoai_magic.engine import objects, store
 from aoai_magic.engine.events import Feed
 from aoai_magic.engine.ids import new_id, now
-from aoai_magic.engine.links import find_links
+from aoai_magic.engine.links import find_citations, find_links
 from aoai_magic.engine.objects import Body
 from aoai_magic.engine.outputs import clean
 from aoai_magic.engine.store import Store
@@ -24,6 +25,9 @@ _ENDS = {
     "cancelled": "cancelled_at",
     "expired": "expired_at",
 }
+
+
+Annotate = Callable[[str], list[Body]]
 
 
 class Recorder:
@@ -38,6 +42,7 @@ class Recorder:
         self.images: list[str] = []
         self.files: list[str] = []
         self.links: dict[str, str] = {}
+        self.citations: dict[str, str] = {}
         self.reply = 0
 
     @property
@@ -77,6 +82,16 @@ class Recorder:
         step = await self.open_step("tool_calls", {"type": "tool_calls", "tool_calls": []})
         return CodeRecord(step)
 
+    async def open_search(self) -> SearchRecord:
+        """Begin a step that searches."""
+        step = await self.open_step("tool_calls", {"type": "tool_calls", "tool_calls": []})
+        return SearchRecord(step)
+
+    def annotate(self, text: str) -> list[Body]:
+        """Find what a text cites and links to, in its order."""
+        found = [*find_links(text, self.links), *find_citations(text, self.citations)]
+        return sorted(found, key=lambda one: one["start_index"])
+
     async def write(self, text: str) -> None:
         """Append to the message that is being written, or begin one."""
         if self.message is None:
@@ -100,7 +115,7 @@ class Recorder:
         """Finish the message that is being written, if there is one."""
         message, self.message = self.message, None
         if message is not None:
-            await message.close(self.links, reason)
+            await message.close(self.annotate, reason)
 
     async def leave_nothing(self) -> None:
         """Write a message for images and files that no text came for."""
@@ -112,7 +127,7 @@ class Recorder:
         """End what is unfinished because the run ends as ``status``."""
         message, self.message = self.message, None
         if message is not None:
-            await message.close(self.links, reason)
+            await message.close(self.annotate, reason)
         for step in self.steps:
             if step.body["status"] == "in_progress":
                 await step.close(status, last_error=error)
@@ -211,6 +226,24 @@ class CodeRecord:
         self.step.delta({"index": 0, "type": "code_interpreter", "code_interpreter": change})
 
 
+class SearchRecord:
+    """A step that searches: its one tool call."""
+
+    def __init__(self, step: StepRecord) -> None:
+        self.step = step
+        self.call: Body = {"id": new_id("call_"), "type": "file_search", "file_search": {}}
+        self.step.body["step_details"]["tool_calls"].append(self.call)
+        step.delta({"index": 0, **self.call})
+
+    async def close(self, found: Body, metadata: dict[str, str]) -> None:
+        """Finish the step with what was found."""
+        self.call["file_search"] = found
+        # The SDK's accumulator knows what deltas told, and not what the finished step holds.
+        self.step.delta({"index": 0, "type": "file_search", "file_search": found})
+        self.step.body["metadata"] = metadata
+        await self.step.close("completed")
+
+
 class FunctionsRecord:
     """A step whose tool calls are functions of the client."""
 
@@ -287,13 +320,13 @@ class MessageRecord:
             },
         )
 
-    async def close(self, links: dict[str, str], reason: str | None) -> None:
+    async def close(self, annotate: Annotate, reason: str | None) -> None:
         """Finish the message, and the step if the message is whole.
 
-        ``links`` gives the file ids of the session's files.
+        ``annotate`` finds the annotations of the text.
         """
         if self._pieces:
-            self._finish_text(links)
+            self._finish_text(annotate)
         time = now()
         ended: Body = {"status": "completed", "completed_at": time}
         if reason is not None:
@@ -315,9 +348,9 @@ class MessageRecord:
         stored = store.patch(connection, MESSAGES, self.body["id"], changes)
         return stored or {**self.body, **changes}
 
-    def _finish_text(self, links: dict[str, str]) -> None:
+    def _finish_text(self, annotate: Annotate) -> None:
         value = "".join(self._pieces)
-        annotations = find_links(value, links)
+        annotations = annotate(value)
         if annotations:
             numbered = [{"index": i, **link} for i, link in enumerate(annotations)]
             self._text_delta({"value": "", "annotations": numbered})

@@ -6,9 +6,22 @@ from dataclasses import dataclass, field
 
 from aoai_magic.engine.code import CodeReader
 from aoai_magic.engine.history import Chat, tool_call
-from aoai_magic.engine.models.base import PYTHON_TOOL, Chunk, Finish, Text, ToolCall, Usage
+from aoai_magic.engine.models.base import (
+    FILE_SEARCH_TOOL,
+    PYTHON_TOOL,
+    Chunk,
+    Finish,
+    Text,
+    ToolCall,
+    Usage,
+)
 from aoai_magic.engine.outputs import clean
-from aoai_magic.engine.recorder import CodeRecord, FunctionsRecord, Recorder, StepRecord
+from aoai_magic.engine.recorder import (
+    CodeRecord,
+    FunctionsRecord,
+    Recorder,
+    SearchRecord,
+)
 from aoai_magic.engine.tools import Toolbox
 
 
@@ -18,6 +31,14 @@ class CodeCall:
 
     record: CodeRecord
     reader: CodeReader = field(default_factory=CodeReader)
+    arguments: str = ""
+
+
+@dataclass
+class SearchCall:
+    """A call of file search."""
+
+    record: SearchRecord
     arguments: str = ""
 
 
@@ -36,18 +57,24 @@ class UnknownCall:
     name: str
 
 
-Call = CodeCall | FunctionCall | UnknownCall
+Call = CodeCall | SearchCall | FunctionCall | UnknownCall
 
 
 class Reply:
-    """What the model answers, so far."""
+    """What the model answers, so far.
 
-    def __init__(self, recorder: Recorder, toolbox: Toolbox) -> None:
+    ``forced`` is the tool that it has to call (``""`` for any): until it does, its text is
+    held back, to be dropped if it never does.
+    """
+
+    def __init__(self, recorder: Recorder, toolbox: Toolbox, forced: str | None = None) -> None:
         self._recorder = recorder
         self._toolbox = toolbox
         self._calls: dict[int, Call] = {}
         self._functions: FunctionsRecord | None = None
         self._text: list[str] = []
+        self._forced = forced
+        self._names: set[str] = set()
         self.usage = Usage()
         self.finish = "stop"
 
@@ -66,7 +93,8 @@ class Reply:
         if isinstance(chunk, Text):
             if chunk.text:
                 self._text.append(chunk.text)
-                await self._recorder.write(chunk.text)
+                if self.obedient:
+                    await self._recorder.write(chunk.text)
         elif isinstance(chunk, ToolCall):
             await self._take_call(chunk)
         elif isinstance(chunk, Usage):
@@ -74,9 +102,25 @@ class Reply:
         elif isinstance(chunk, Finish):
             self.finish = chunk.reason
 
+    @property
+    def obedient(self) -> bool:
+        """Whether the tool that had to be called was called."""
+        if self._forced is None:
+            return True
+        return self._forced in self._names if self._forced else bool(self._names)
+
+    async def _obey(self, name: str) -> None:
+        """Note a call; the text that was held back till then is let go."""
+        held = not self.obedient
+        self._names.add(name)
+        if held and self.obedient and self._text:
+            await self._recorder.write("".join(self._text))
+
     async def _take_call(self, piece: ToolCall) -> None:
         call = self._calls.get(piece.index)
         if call is None:
+            if self._toolbox.offers(piece.name or ""):
+                await self._obey(piece.name or "")
             # Text before a tool call is a message of its own.
             await self._recorder.close_message()
             call = await self._begin(piece.name or "")
@@ -85,12 +129,16 @@ class Reply:
             call.arguments += piece.arguments
             if added := clean(call.reader.take(piece.arguments)):
                 call.record.write(added)
+        elif isinstance(call, SearchCall):
+            call.arguments += piece.arguments
         elif isinstance(call, FunctionCall) and piece.arguments:
             call.record.write(call.index, clean(piece.arguments))
 
     async def _begin(self, name: str) -> Call:
         if name == PYTHON_TOOL and self._toolbox.python:
             return CodeCall(await self._recorder.open_code())
+        if name == FILE_SEARCH_TOOL and self._toolbox.search:
+            return SearchCall(await self._recorder.open_search())
         function = self._toolbox.function(name)
         if function is None:
             return UnknownCall(clean(name))
@@ -105,15 +153,10 @@ class Reply:
         calls = [_chat_call(index, call) for index, call in enumerate(self.calls)]
         return {**message, "tool_calls": calls} if calls else message
 
-    @property
-    def last_step(self) -> StepRecord | None:
-        """The last step that the run has made."""
-        return self._recorder.steps[-1] if self._recorder.steps else None
-
 
 def call_id(index: int, call: Call) -> str:
     """Give the id under which a call is answered."""
-    if isinstance(call, CodeCall):
+    if isinstance(call, CodeCall | SearchCall):
         return str(call.record.call["id"])
     if isinstance(call, FunctionCall):
         return str(call.record.calls[call.index]["id"])
@@ -124,6 +167,8 @@ def _chat_call(index: int, call: Call) -> Chat:
     id_ = call_id(index, call)
     if isinstance(call, CodeCall):
         return tool_call(id_, PYTHON_TOOL, call.arguments)
+    if isinstance(call, SearchCall):
+        return tool_call(id_, FILE_SEARCH_TOOL, call.arguments)
     if isinstance(call, FunctionCall):
         function = call.record.calls[call.index]["function"]
         return tool_call(id_, function["name"], function["arguments"])

@@ -45,6 +45,8 @@ def serve(config: EngineConfig) -> None:
         When the address cannot be bound, or may not be without a configured token.
     SpecError, ModelError
         When the configured model cannot be had.
+    SchemaError
+        When a newer engine has written the database.
     SystemExit
         When the engine could not start; the log says why.
     """

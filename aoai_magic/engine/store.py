@@ -8,7 +8,6 @@ another process wrote in between.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +30,9 @@ from sqlalchemy import (
     update,
 )
 
+from aoai_magic.engine.blobs import private_file
 from aoai_magic.engine.ids import now_ns
-from aoai_magic.engine.tables import METADATA
+from aoai_magic.engine.schema import upgrade
 
 T = TypeVar("T")
 Body = dict[str, Any]
@@ -47,7 +47,7 @@ class Store:
         parsed = make_url(url)
         self._sqlite = parsed.get_backend_name() == "sqlite"
         if self._sqlite and parsed.database:
-            _create_private(Path(parsed.database))
+            private_file(Path(parsed.database))
         self._engine = create_engine(
             parsed,
             json_serializer=lambda value: to_json(value).decode(),
@@ -79,19 +79,20 @@ class Store:
 
         return await anyio.to_thread.run_sync(transaction, limiter=self._readers)
 
-    async def open(self) -> None:
-        """Create the tables that are missing."""
-        await self.write(METADATA.create_all)
+    def prepare(self) -> None:
+        """Bring the database up to this engine's schema; waits for another that does.
+
+        Raises
+        ------
+        SchemaError
+            When a newer engine has written it.
+        """
+        with self._writers.begin() as connection:
+            upgrade(connection)
 
     async def close(self) -> None:
         """Let go of the connections."""
         self._engine.dispose()
-
-
-def _create_private(path: Path) -> None:
-    # SQLite gives its journals the mode of the database, so making this one file suffices.
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    path.chmod(0o600)
 
 
 def _prepare_sqlite(dbapi: Any, _record: object) -> None:

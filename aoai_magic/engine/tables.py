@@ -32,6 +32,7 @@ def _reference(name: str) -> Column[object]:
     return Column(name, String(64), nullable=False)
 
 
+SCHEMA = Table("schema_version", METADATA, Column("version", Integer, nullable=False))
 FILES = _table("files", Column("purpose", String(64), nullable=False, index=True))
 ASSISTANTS = _table("assistants")
 THREADS = _table("threads")
@@ -71,6 +72,7 @@ VECTOR_STORE_FILES = Table(
     Column("bytes", BigInteger, nullable=False),
     Index("ix_vector_store_files_order", "vector_store_id", "at", "seq"),
     Index("ix_vector_store_files_file", "vector_store_id", "id", unique=True),
+    Index("ix_vector_store_files_status", "status"),
 )
 SESSIONS = Table(
     "sessions",

@@ -21,6 +21,25 @@ PYTHON: Body = {
     },
 }
 
+SEARCH: Body = {
+    "type": "function",
+    "function": {
+        "name": FILE_SEARCH_TOOL,
+        "description": "Search the user's documents and get the passages that fit best.",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "query": {
+                    "type": "string",
+                    "description": "What to look for, in the words that the documents use.",
+                }
+            },
+            "required": ["query"],
+            "additionalProperties": False,
+        },
+    },
+}
+
 _BUILT_IN = {"code_interpreter": PYTHON_TOOL, "file_search": FILE_SEARCH_TOOL}
 _RESERVED = frozenset(_BUILT_IN.values())
 
@@ -28,15 +47,18 @@ _RESERVED = frozenset(_BUILT_IN.values())
 class Toolbox:
     """The tools of one run, by the names that the model sees.
 
-    A client's function that has the name of a built-in tool is offered under another.
+    A client's function that has the name of a built-in tool is offered under another;
+    nothing is offered where the client chose ``none``.
     """
 
     def __init__(self, run: Body) -> None:
-        self._run = run
-        self.python = any(tool["type"] == "code_interpreter" for tool in run["tools"])
+        self._choice: Any = run["tool_choice"] or "auto"
+        tools = [] if self._choice == "none" else run["tools"]
+        self.python = any(tool["type"] == "code_interpreter" for tool in tools)
+        self.search = any(tool["type"] == "file_search" for tool in tools)
         self._functions = {
             _offered_name(tool["function"]["name"]): tool["function"]
-            for tool in run["tools"]
+            for tool in tools
             if tool["type"] == "function"
         }
 
@@ -45,29 +67,46 @@ class Toolbox:
         function = self._functions.get(offered)
         return None if function is None else str(function["name"])
 
+    def offers(self, name: str) -> bool:
+        """Tell whether a tool of that name is offered."""
+        return any(tool["function"]["name"] == name for tool in self.offer())
+
     def offer(self) -> list[Body]:
         """Give the tools in the form that models take."""
         functions = [
             {"type": "function", "function": {**function, "name": name}}
             for name, function in self._functions.items()
         ]
-        return [PYTHON, *functions] if self.python else functions
+        built_in = [PYTHON] * self.python + [SEARCH] * self.search
+        return [*built_in, *functions]
+
+    @property
+    def forced(self) -> str | None:
+        """The tool that the client demands: its offered name, ``""`` for any, None for none."""
+        if self._choice in ("none", "auto"):
+            return None
+        if self._choice == "required":
+            return "" if self.offer() else None
+        name = offered_name(self._choice)
+        return name if name in {tool["function"]["name"] for tool in self.offer()} else None
 
     def choice(self, first: bool) -> str | Body:
         """Give the tool choice of a model call.
 
         What a client forces, it forces once: forced again and again, a run has no end.
         """
-        asked: Any = self._run["tool_choice"] or "auto"
-        if asked == "none":
+        if self._choice == "none":
             return "none"
-        if not first or asked == "auto":
+        if not first or self.forced is None:
             return "auto"
-        if isinstance(asked, str):
-            return asked
-        name = _BUILT_IN.get(asked["type"]) or _offered_name(asked["function"]["name"])
-        offered = {tool["function"]["name"] for tool in self.offer()}
-        return {"type": "function", "function": {"name": name}} if name in offered else "auto"
+        if not self.forced:
+            return "required"
+        return {"type": "function", "function": {"name": self.forced}}
+
+
+def offered_name(tool: Body) -> str:
+    """Give the name by which the model sees a tool, or the one that a choice names."""
+    return _BUILT_IN.get(tool["type"]) or _offered_name(tool["function"]["name"])
 
 
 def _offered_name(name: str) -> str:

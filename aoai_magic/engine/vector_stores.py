@@ -1,21 +1,20 @@
 """Vector stores: collections of files to be searched; what they hold and their state.
 
-A file is taken in at once where its type is one that can be read as text; looking into
-it is the matter of search.
+A file waits, as ``in_progress``, until search has looked into it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from aoai_magic.engine import files, store
-from aoai_magic.engine.errors import not_found
+from aoai_magic.engine.errors import ApiError, not_found
 from aoai_magic.engine.ids import new_id, now, now_ns
 from aoai_magic.engine.objects import Body
+from aoai_magic.engine.search.reading import searchable
 from aoai_magic.engine.tables import (
     VECTOR_STORE_BATCHES,
     VECTOR_STORE_FILES,
@@ -28,20 +27,6 @@ _STATIC: Body = {
     "type": "static",
     "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400},
 }
-
-SEARCHABLE = frozenset(
-    f".{suffix}"
-    for suffix in (
-        *("c", "cpp", "cs", "css", "doc", "docx", "go", "html", "java", "js", "json", "md", "pdf"),
-        *("php", "pptx", "py", "rb", "sh", "tex", "ts", "txt"),
-    )
-)
-"""The types of file that the service searches."""
-
-
-def searchable(filename: str) -> bool:
-    """Tell whether a file's type is one that can be searched."""
-    return PurePosixPath(filename).suffix.lower() in SEARCHABLE
 
 
 def create(connection: Connection, given: Body) -> Body:
@@ -143,11 +128,11 @@ def _row(store_id: str, file: Body, entry: Body, batch_id: str | None) -> Body:
     readable = searchable(file["filename"])
     error = {"code": "unsupported_file", "message": "The file type is not supported."}
     chunking = entry["chunking_strategy"]
-    status = "completed" if readable else "failed"
+    status = "in_progress" if readable else "failed"
     body = {
         "id": file["id"],
         "object": "vector_store.file",
-        "usage_bytes": file["bytes"] if readable else 0,
+        "usage_bytes": 0,
         "created_at": now(),
         "vector_store_id": store_id,
         "status": status,
@@ -162,7 +147,7 @@ def _row(store_id: str, file: Body, entry: Body, batch_id: str | None) -> Body:
         "vector_store_id": store_id,
         "batch_id": batch_id,
         "status": status,
-        "bytes": body["usage_bytes"],
+        "bytes": file["bytes"],
     }
 
 
@@ -180,6 +165,57 @@ def load_file(connection: Connection, store_id: str, file_id: str) -> Body:
     if row is None:
         raise not_found("file", file_id)
     return dict(row.body)
+
+
+def requeue(connection: Connection, store_id: str) -> None:
+    """Let the files of a store, whose index is lost, be looked into again."""
+    table = VECTOR_STORE_FILES
+    done = (table.c.vector_store_id == store_id, table.c.status == "completed")
+    for seq, body in connection.execute(select(table.c.seq, table.c.body).where(*done)).all():
+        values = {"body": {**body, "status": "in_progress"}, "status": "in_progress"}
+        connection.execute(update(table).where(table.c.seq == seq).values(values))
+
+
+def hidden(connection: Connection, thread_id: str, file_ids: Iterable[str]) -> str:
+    """Fill the store that no list shows, for retrieval over a thread's files; gives its id.
+
+    Version 1 of the API has no vector stores: there, retrieval searches the files that
+    assistant and messages name.
+    """
+    id_ = hidden_id(thread_id)
+    table = VECTOR_STORE_FILES
+    query = select(table.c.id).where(table.c.vector_store_id == id_)
+    held, wanted = set(connection.execute(query).scalars()), set(file_ids)
+    add_files(connection, id_, [{"file_id": file_id} for file_id in wanted - held], None)
+    return id_
+
+
+def hidden_id(thread_id: str) -> str:
+    """Give the id of a thread's store for retrieval."""
+    return f"vs_of_{thread_id}"
+
+
+def stores_of(connection: Connection, file_id: str) -> list[str]:
+    """Give the ids of the stores that hold a file."""
+    table = VECTOR_STORE_FILES
+    query = select(table.c.vector_store_id).where(table.c.id == file_id)
+    return list(connection.execute(query).scalars())
+
+
+def remove_file(connection: Connection, file_id: str, store_ids: Iterable[str]) -> None:
+    """Take a file out of stores; the file itself stays."""
+    table = VECTOR_STORE_FILES
+    held = (table.c.id == file_id, table.c.vector_store_id.in_(list(store_ids)))
+    connection.execute(delete(table).where(*held))
+
+
+def names(connection: Connection, store_ids: Iterable[str], most: int) -> list[str]:
+    """Give the names of files that stores hold, the newest first."""
+    table = VECTOR_STORE_FILES
+    held = table.c.vector_store_id.in_(list(store_ids))
+    query = select(table.c.id).where(held, table.c.status != "failed")
+    ids = connection.execute(query.order_by(table.c.seq.desc()).limit(most)).scalars()
+    return [body["filename"] for body in files.find(connection, list(ids)).values()]
 
 
 def add_batch(connection: Connection, store_id: str, entries: list[Body], given: Body) -> Body:
@@ -209,7 +245,28 @@ def load_batch(connection: Connection, store_id: str, batch_id: str) -> Body:
     if body is None or body["vector_store_id"] != store_id:
         raise not_found("file batch", batch_id)
     counts, _ = _count(connection, VECTOR_STORE_FILES.c.batch_id == batch_id)
-    return {**body, "file_counts": counts}
+    status = "in_progress" if counts["in_progress"] else body["status"]
+    return {**body, "status": status, "file_counts": counts}
+
+
+def cancel_batch(connection: Connection, store_id: str, batch_id: str) -> Body:
+    """Take back the files of a batch that nobody has looked into yet.
+
+    Raises
+    ------
+    ApiError
+        When there is no such store or batch, or nothing of it is left to be done.
+    """
+    batch = load_batch(connection, store_id, batch_id)
+    if batch["status"] != "in_progress":
+        raise ApiError(f"Cannot cancel file batch with status '{batch['status']}'.")
+    table = VECTOR_STORE_FILES
+    waiting = (table.c.batch_id == batch_id, table.c.status == "in_progress")
+    for seq, body in connection.execute(select(table.c.seq, table.c.body).where(*waiting)).all():
+        values = {"body": {**body, "status": "cancelled"}, "status": "cancelled"}
+        connection.execute(update(table).where(table.c.seq == seq).values(values))
+    store.patch(connection, VECTOR_STORE_BATCHES, batch_id, {"status": "cancelled"})
+    return load_batch(connection, store_id, batch_id)
 
 
 def resolve(connection: Connection, resources: Body) -> Body:

@@ -255,13 +255,6 @@ def test_cancel_stops_running_code(client, script):
     assert step.to_dict()["metadata"]["outcome"] == "interrupted"
 
 
-@pytest.mark.parametrize("tool_choice", [{"type": "code_interpreter"}, "required", "none"])
-def test_tool_choice_is_taken(client, ask, tool_choice):
-    run = ask({"text": "."}, tool_choice=tool_choice)
-    assert run.status == "completed"
-    assert run.to_dict()["tool_choice"] == tool_choice
-
-
 def test_engine_describes_itself(engine, client, ask):
     run = ask({"code": "1"}, {"text": "."})
     about = client.get("/engine", cast_to=object)

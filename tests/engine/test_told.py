@@ -8,9 +8,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pandas as pd
 import pytest
+from openai import BadRequestError
 
 from aoai_magic import parcel
 from aoai_magic.engine.config import Bounds
+
+from .test_runs import steps
 
 CODE = [{"type": "code_interpreter"}]
 
@@ -40,14 +43,15 @@ class Far:
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
 
     def chunks(self):
-        code = self.answers.pop(0) if self.answers else None
+        answer = self.answers.pop(0) if self.answers else None
+        name, arguments = answer if isinstance(answer, tuple) else ("python", {"code": answer})
         head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
         delta = {"role": "assistant", "content": "Done."}
-        if code is not None:
-            function = {"name": "python", "arguments": json.dumps({"code": code})}
+        if answer is not None:
+            function = {"name": name, "arguments": json.dumps(arguments)}
             call = {"index": 0, "id": "call_far", "type": "function", "function": function}
             delta = {"role": "assistant", "content": None, "tool_calls": [call]}
-        reason = "stop" if code is None else "tool_calls"
+        reason = "stop" if answer is None else "tool_calls"
         yield {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
         yield {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
 
@@ -78,8 +82,15 @@ def go(far_and_engine):
     """Run once on a thread; gives the run."""
     client = far_and_engine[1].openai()
 
-    def go(thread=None, content="Go on.", attachments=(), assistant=None, **options):
-        made = client.beta.assistants.create(model="m", tools=CODE, **assistant or {})
+    def go(
+        thread=None,
+        content="Go on.",
+        attachments=(),
+        assistant=None,
+        status="completed",
+        **options,
+    ):
+        made = client.beta.assistants.create(**{"model": "m", "tools": CODE, **(assistant or {})})
         thread = thread or client.beta.threads.create()
         client.beta.threads.messages.create(
             thread.id, role="user", content=content, attachments=list(attachments)
@@ -87,7 +98,7 @@ def go(far_and_engine):
         run = client.beta.threads.runs.create_and_poll(
             thread_id=thread.id, assistant_id=made.id, poll_interval_ms=20, **options
         )
-        assert run.status == "completed", run.last_error
+        assert run.status == status, run.last_error
         return run
 
     go.client = client
@@ -145,12 +156,86 @@ def test_last_messages_alone(go, far):
     assert [m["content"] for m in far.asked[0]["messages"][1:]] == ["4", "Go on."]
 
 
-def test_tool_choice_is_forced_once(go, far):
-    far.answers = ["1"]
-    go(tool_choice={"type": "code_interpreter"})
-    forced = {"type": "function", "function": {"name": "python"}}
+def function(name):
+    return {"type": "function", "function": {"name": name}}
+
+
+TOOLS = [*CODE, {"type": "file_search"}, function("weather"), function("python")]
+OFFERED = ["python", "file_search", "weather", "client_python"]
+
+
+def offered(asked):
+    return [tool["function"]["name"] for tool in asked.get("tools", ())]
+
+
+@pytest.mark.parametrize(
+    ("choice", "forced", "answer"),
+    [
+        ({"type": "code_interpreter"}, function("python"), ("python", {"code": "1"})),
+        ({"type": "file_search"}, function("file_search"), ("file_search", {"query": "x"})),
+        ("required", "required", ("file_search", {"query": "x"})),
+    ],
+)
+def test_forced_choice_reaches_the_model_once(go, far, choice, forced, answer):
+    far.answers = [answer]
+    run = go(tool_choice=choice, assistant={"tools": TOOLS})
+    assert run.to_dict()["tool_choice"] == choice
+    assert [offered(asked) for asked in far.asked] == [OFFERED, OFFERED]
     assert far.asked[0]["tool_choice"] == forced
     assert far.asked[1].get("tool_choice", "auto") == "auto"
+
+
+@pytest.mark.parametrize("name", ["weather", "python"])
+def test_forced_function_reaches_the_model_under_its_offered_name(go, far, name):
+    sent = {"weather": "weather", "python": "client_python"}[name]
+    far.answers = [(sent, {})]
+    run = go(tool_choice=function(name), assistant={"tools": TOOLS}, status="requires_action")
+    assert far.asked[0]["tool_choice"] == function(sent)
+    (call,) = run.required_action.submit_tool_outputs.tool_calls
+    assert call.function.name == name
+
+
+def test_no_tool_is_offered_where_none_is_chosen(go, far):
+    far.answers = [("python", {"code": "1"})]
+    run = go(tool_choice="none", assistant={"tools": TOOLS})
+    assert [offered(asked) for asked in far.asked] == [[], []]
+    assert "no tool called 'python'" in far.asked[1]["messages"][-1]["content"]
+    assert [step.type for step in steps(go.client, run)] == ["message_creation"]
+
+
+def test_automatic_choice(go, far):
+    go(assistant={"tools": TOOLS})
+    assert offered(far.asked[0]) == OFFERED
+    assert far.asked[0].get("tool_choice", "auto") == "auto"
+
+
+@pytest.mark.parametrize("choice", [{"type": "code_interpreter"}, "required"])
+def test_model_that_does_not_call_is_asked_again(go, far, choice):
+    far.answers = [None, "print(6 * 7)"]
+    run = go(tool_choice=choice)
+    assert run.status == "completed"
+    assert [step.type for step in steps(go.client, run)] == ["tool_calls", "message_creation"]
+    first, again, last = (asked["messages"][0]["content"] for asked in far.asked)
+    assert "You must call" in again
+    assert "You must call" not in first + last
+    assert far.asked[1]["tool_choice"] == far.asked[0]["tool_choice"] != "auto"
+
+
+@pytest.mark.parametrize(
+    ("choice", "called"),
+    [({"type": "file_search"}, "the tool `file_search`"), ("required", "any tool")],
+)
+def test_model_that_never_calls_fails_the_run_and_is_not_heard(go, far, choice, called):
+    run = go(tool_choice=choice, assistant={"tools": TOOLS}, status="failed")
+    assert f"The model did not call {called}" in run.last_error.message
+    assert len(far.asked) == 3
+    assert steps(go.client, run) == []
+    assert [m.role for m in go.client.beta.threads.messages.list(run.thread_id)] == ["user"]
+
+
+def test_choice_of_a_tool_that_is_not_there_is_refused(go):
+    with pytest.raises(BadRequestError, match="'file_search' is not one of the run's tools"):
+        go(tool_choice={"type": "file_search"})
 
 
 def test_options_are_passed_on_where_they_were_set(go, far):

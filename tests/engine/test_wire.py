@@ -248,6 +248,10 @@ def test_vector_store_and_its_files(client):
     made = client.vector_stores.create(
         name="n", file_ids=[text.id], expires_after={"anchor": "last_active_at", "days": 1}
     )
+    assert made.file_counts.total == 1
+    taken = client.vector_stores.files.poll(text.id, vector_store_id=made.id)
+    assert (taken.status, taken.usage_bytes) == ("completed", 5)
+    made = client.vector_stores.retrieve(made.id)
     counts = {"in_progress": 0, "completed": 1, "failed": 0, "cancelled": 0, "total": 1}
     assert made.file_counts.to_dict() == counts
     assert (made.usage_bytes, made.status) == (5, "completed")

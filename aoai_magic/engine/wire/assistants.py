@@ -49,7 +49,9 @@ async def create(call: Call) -> Response:
         body = objects.assistant(**_changes(connection, call, given))
         return store.add(connection, ASSISTANTS, body)
 
-    return call.answer(await call.write(work))
+    made = await call.write(work)
+    call.engine.library.wake()
+    return call.answer(made)
 
 
 async def list_(call: Call) -> Response:
@@ -73,7 +75,9 @@ async def modify(call: Call) -> Response:
         body["tool_resources"] = objects.tool_resources(body["tool_resources"], body["tools"])
         return store.patch(connection, ASSISTANTS, id_, body) or body
 
-    return call.answer(await call.write(work))
+    changed = await call.write(work)
+    call.engine.library.wake()
+    return call.answer(changed)
 
 
 async def remove(call: Call) -> Response:

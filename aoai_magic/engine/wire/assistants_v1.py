@@ -198,7 +198,26 @@ def view(data: Any) -> Any:
         shown["file_ids"] = [entry["file_id"] for entry in data["attachments"]]
     elif data.get("object") in ("assistant", "thread.run"):
         shown["file_ids"] = code_files(data)
-    return _retrieval(shown)
+    return _quoting(_retrieval(shown))
+
+
+def _quoting(shown: Body) -> Body:
+    """Show citations with their quote, which was empty where the service had none."""
+    if shown.get("object") != "thread.message":
+        return shown
+    return {**shown, "content": [_quoting_part(part) for part in shown["content"]]}
+
+
+def _quoting_part(part: Body) -> Body:
+    if part["type"] != "text":
+        return part
+    annotations = [
+        {**one, "file_citation": {"quote": "", **one["file_citation"]}}
+        if one["type"] == "file_citation"
+        else one
+        for one in part["text"]["annotations"]
+    ]
+    return {**part, "text": {**part["text"], "annotations": annotations}}
 
 
 def _retrieval(shown: Body) -> Body:

@@ -16,11 +16,13 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from aoai_magic.engine import objects
 from aoai_magic.engine.config import EngineConfig
 from aoai_magic.engine.errors import (
     ApiError,
     invalid_id,
     invalid_url,
+    invalid_value,
     resource_not_found,
     too_large,
 )
@@ -29,6 +31,7 @@ from aoai_magic.engine.files import Files
 from aoai_magic.engine.objects import Body
 from aoai_magic.engine.responses.executions import Responses
 from aoai_magic.engine.runs import Runs
+from aoai_magic.engine.search.library import Library
 from aoai_magic.engine.sessions import Sessions
 from aoai_magic.engine.store import Store
 from aoai_magic.engine.wire import assistants_v1, leniency, validation
@@ -38,6 +41,10 @@ T = TypeVar("T")
 Version = Literal["v1", "v2"]
 
 _LAST_V1 = "2024-02-15"
+POLL_AFTER = {"openai-poll-after-ms": "100"}
+"""The header that tells the SDK's polling helpers when to ask again."""
+
+_INCLUDABLE = "step_details.tool_calls[*].file_search.results[*].content"
 _NO_BETA = (
     "You must provide the 'OpenAI-Beta' header to access the Assistants API. "
     "Please try again by setting the header 'OpenAI-Beta: assistants=v2'."
@@ -52,6 +59,7 @@ class Engine:
     store: Store
     files: Files
     sessions: Sessions
+    library: Library
     runs: Runs
     responses: Responses
     model_name: Callable[[], str]
@@ -127,8 +135,26 @@ class Call:
         """Write to the store."""
         return await self.engine.store.write(work)
 
+    @property
+    def contents(self) -> bool:
+        """Whether the client asks for the contents of search results.
+
+        Raises
+        ------
+        ApiError
+            When it asks to include anything else.
+        """
+        asked = self.request.query_params.getlist("include[]")
+        asked += self.request.query_params.getlist("include")
+        for name in asked:
+            if name != _INCLUDABLE:
+                raise invalid_value("include", name, [_INCLUDABLE])
+        return bool(asked)
+
     def view(self, data: Body) -> Body:
         """Show an object as the client's version of the API has it."""
+        if not self.contents:
+            data = objects.without_contents(data)
         return assistants_v1.view(data) if self.version == "v1" else data
 
     def answer(self, data: Body) -> Response:
@@ -137,9 +163,13 @@ class Call:
 
     def feed(self) -> Feed:
         """Make the feed of a run that this request starts."""
-        if self.version == "v1":
-            return Feed(lambda _name, data: assistants_v1.view(data))
-        return Feed()
+        old, contents = self.version == "v1", self.contents
+
+        def view(_name: str, data: Body) -> Body:
+            data = data if contents else objects.without_contents(data)
+            return assistants_v1.view(data) if old else data
+
+        return Feed(view)
 
 
 Handler = Callable[[Call], Awaitable[Response]]

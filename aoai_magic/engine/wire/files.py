@@ -10,6 +10,7 @@ from urllib.parse import quote
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import FileResponse, Response
 
+from aoai_magic.engine import vector_stores
 from aoai_magic.engine.blobs import TooLarge
 from aoai_magic.engine.errors import (
     ApiError,
@@ -172,9 +173,14 @@ async def retrieve(call: Call) -> Response:
 
 async def remove(call: Call) -> Response:
     """Delete a file."""
-    body = await _load(call)
-    await call.engine.files.delete(body["id"])
-    return reply({"object": "file", "id": body["id"], "deleted": True})
+    id_ = (await _load(call))["id"]
+    holders = await call.read(lambda c: vector_stores.stores_of(c, id_))
+    await call.engine.files.delete(id_)
+    if holders:
+        await call.write(lambda c: vector_stores.remove_file(c, id_, holders))
+    for holder in holders:
+        await call.engine.library.remove(holder, id_)
+    return reply({"object": "file", "id": id_, "deleted": True})
 
 
 async def content(call: Call) -> Response:

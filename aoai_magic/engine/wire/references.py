@@ -12,8 +12,8 @@ from aoai_magic.engine.errors import ApiError, file_not_found, invalid_id, not_f
 from aoai_magic.engine.files import find
 from aoai_magic.engine.ids import FILE_PREFIXES
 from aoai_magic.engine.objects import Body
+from aoai_magic.engine.search.reading import SEARCHABLE, searchable
 from aoai_magic.engine.tables import VECTOR_STORES
-from aoai_magic.engine.vector_stores import SEARCHABLE, searchable
 
 
 def check_files(connection: Connection, named: list[tuple[str, str]]) -> dict[str, Body]:

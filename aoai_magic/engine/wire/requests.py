@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, StringConstraints, Tag
+from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
 from aoai_magic.engine.wire.validation import TAG, Closed, Sparse
 
@@ -128,6 +128,15 @@ class CodeResources(Closed):
 class StaticChunking(Closed):
     max_chunk_size_tokens: Annotated[int, Field(ge=100, le=4096)]
     chunk_overlap_tokens: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _goes_on(self) -> StaticChunking:
+        if 2 * self.chunk_overlap_tokens > self.max_chunk_size_tokens:
+            raise ValueError(
+                "'chunk_overlap_tokens' must be less than or equal to half of "
+                "'max_chunk_size_tokens'."
+            )
+        return self
 
 
 class AutoStrategy(Closed):

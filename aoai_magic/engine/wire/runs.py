@@ -10,8 +10,9 @@ from aoai_magic.engine.errors import ApiError, invalid_id, not_found
 from aoai_magic.engine.objects import ACTIVE, Body
 from aoai_magic.engine.runs import active_run
 from aoai_magic.engine.tables import MESSAGES, RUNS, STEPS
+from aoai_magic.engine.tools import offered_name
 from aoai_magic.engine.wire import assistants, pagination, references, threads
-from aoai_magic.engine.wire.call import Call, reply, stream
+from aoai_magic.engine.wire.call import POLL_AFTER, Call, reply, stream
 from aoai_magic.engine.wire.requests import (
     CreateRun,
     CreateThreadAndRun,
@@ -19,7 +20,6 @@ from aoai_magic.engine.wire.requests import (
     SubmitToolOutputs,
 )
 
-_POLL_AFTER = {"openai-poll-after-ms": "100"}
 _NOT_OF_RUN = (
     "assistant_id",
     "stream",
@@ -64,11 +64,25 @@ def _context(call: Call, given: Body) -> Body:
     """Give what has to be known of a run beside its object."""
     return {
         "azure": call.classic,
+        "v1": call.version == "v1",
         "additional_instructions": given.get("additional_instructions"),
     }
 
 
+def _check_choice(run: Body) -> None:
+    """Check that what the run forces is a tool that it has."""
+    choice = run["tool_choice"]
+    if isinstance(choice, dict) and offered_name(choice) not in map(offered_name, run["tools"]):
+        name = choice["function"]["name"] if choice["type"] == "function" else choice["type"]
+        raise ApiError(
+            f"Invalid value for 'tool_choice': the tool '{name}' is not one of the run's tools.",
+            param="tool_choice",
+            code="invalid_value",
+        )
+
+
 def _check_runnable(connection: Connection, thread: Body, run: Body) -> None:
+    _check_choice(run)
     query = MESSAGES.c.thread_id == thread["id"]
     has_message = connection.execute(MESSAGES.select().where(query).limit(1)).first()
     if has_message is None and not run["instructions"]:
@@ -151,7 +165,7 @@ async def list_(call: Call) -> Response:
 async def retrieve(call: Call) -> Response:
     """Give a run; the header tells pollers when to ask again."""
     ids = _ids(call)
-    return reply(call.view(await call.read(lambda c: load(c, *ids))), _POLL_AFTER)
+    return reply(call.view(await call.read(lambda c: load(c, *ids))), POLL_AFTER)
 
 
 async def modify(call: Call) -> Response:

@@ -127,7 +127,10 @@ async def create(call: Call) -> Response:
         check(connection, given)
         return insert(connection, given)
 
-    return call.answer(await call.write(work))
+    made = await call.write(work)
+    if given:
+        call.engine.library.wake()
+    return call.answer(made)
 
 
 async def retrieve(call: Call) -> Response:
@@ -150,7 +153,9 @@ async def modify(call: Call) -> Response:
             changes["tool_resources"] = objects.tool_resources(resources, [])
         return store.patch(connection, THREADS, id_, changes) or body
 
-    return call.answer(await call.write(work))
+    changed = await call.write(work)
+    call.engine.library.wake()
+    return call.answer(changed)
 
 
 async def remove(call: Call) -> Response:
@@ -164,9 +169,11 @@ async def remove(call: Call) -> Response:
         load(connection, id_)
         for table in (STEPS, RUNS, MESSAGES):
             connection.execute(delete(table).where(table.c.thread_id == id_))
+        vector_stores.remove(connection, vector_stores.hidden_id(id_))
         connection.execute(delete(THREADS).where(THREADS.c.id == id_))
 
     await call.write(work)
+    await call.engine.library.drop(vector_stores.hidden_id(id_))
     await call.engine.sessions.discard(id_)
     return reply(objects.deleted("thread", id_))
 
@@ -203,7 +210,10 @@ async def create_message(call: Call) -> Response:
         references.check_searchable(found, [("", given)])
         return add_message(connection, thread, given)[1]
 
-    return call.answer(await call.write(work))
+    made = await call.write(work)
+    if given.get("attachments"):
+        call.engine.library.wake()
+    return call.answer(made)
 
 
 async def list_messages(call: Call) -> Response:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, StringConstraints
-from sqlalchemy import Connection, delete
+from pydantic import Discriminator, Field, StringConstraints, model_validator
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from aoai_magic.engine import objects, store
 from aoai_magic.engine import vector_stores as stores
 from aoai_magic.engine.errors import ApiError, invalid_value, missing_parameter
 from aoai_magic.engine.objects import Body
+from aoai_magic.engine.search.filters import fitting
 from aoai_magic.engine.tables import VECTOR_STORE_FILES, VECTOR_STORES
-from aoai_magic.engine.wire import pagination, references
-from aoai_magic.engine.wire.call import Call, reply
+from aoai_magic.engine.wire import pagination, references, requests
+from aoai_magic.engine.wire.call import POLL_AFTER, Call, reply
 from aoai_magic.engine.wire.requests import ChunkingStrategy, Metadata, MetadataKey, tagged
 from aoai_magic.engine.wire.validation import TAG, Closed
 
@@ -79,6 +80,81 @@ class AddBatch(Closed):
     attributes: Attributes | None = None
 
 
+def _value_of(value: Any) -> str:
+    return f"{TAG}list" if isinstance(value, list) else _scalar_of(value)
+
+
+Word = Annotated[
+    Annotated[str, tagged("text")]
+    | Annotated[float, tagged("number")]
+    | Annotated[bool, tagged("bool")],
+    Discriminator(_scalar_of),
+]
+Value = Annotated[
+    Annotated[str, tagged("text")]
+    | Annotated[float, tagged("number")]
+    | Annotated[bool, tagged("bool")]
+    | Annotated[list[Word], tagged("list")],
+    Discriminator(_value_of),
+]
+
+
+class Comparison(Closed):
+    """A condition on one attribute of a file."""
+
+    type: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"]
+    key: str
+    value: Value
+
+    @model_validator(mode="after")
+    def _fits(self) -> Comparison:
+        if (self.type in ("in", "nin")) != isinstance(self.value, list):
+            kind = "an array" if self.type in ("in", "nin") else "one value"
+            raise ValueError(f"The comparison '{self.type}' takes {kind}.")
+        return self
+
+
+class Compound(Closed):
+    """Conditions, of which all or any has to hold."""
+
+    type: Literal["and", "or"]
+    filters: list[Condition]
+
+
+def _condition_of(value: Any) -> str:
+    kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
+    return f"{TAG}compound" if kind in ("and", "or") else f"{TAG}comparison"
+
+
+Condition = Annotated[
+    Annotated[Comparison, tagged("comparison")] | Annotated[Compound, tagged("compound")],
+    Discriminator(_condition_of),
+]
+Compound.model_rebuild()
+
+
+class SearchRanking(Closed):
+    """How results are ranked, and which are good enough."""
+
+    ranker: Literal["none", "auto", "default-2024-11-15"] = "auto"
+    score_threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+Query = Annotated[
+    Annotated[str, tagged("text")] | Annotated[list[str], tagged("list")], requests.ByShape
+]
+
+
+class Search(Closed):
+    """A query."""
+
+    query: Query
+    rewrite_query: bool = False
+    max_num_results: Annotated[int, Field(ge=1, le=50)] = 10
+    filters: Condition | None = None
+    ranking_options: SearchRanking | None = None
+
+
 class UpdateFile(Closed):
     """Changes of a file in a store."""
 
@@ -104,7 +180,9 @@ async def create(call: Call) -> Response:
         _check(connection, given.get("file_ids"))
         return stores.create(connection, given)
 
-    return reply(await call.write(work))
+    made = await call.write(work)
+    call.engine.library.wake()
+    return reply(made)
 
 
 async def list_(call: Call) -> Response:
@@ -144,6 +222,7 @@ async def remove(call: Call) -> Response:
         stores.remove(connection, id_)
 
     await call.write(work)
+    await call.engine.library.drop(id_)
     return reply(objects.deleted("vector_store", id_))
 
 
@@ -161,7 +240,9 @@ async def add_file(call: Call) -> Response:
         stores.add_files(connection, id_, [given], given.get("chunking_strategy"))
         return stores.load_file(connection, id_, given["file_id"])
 
-    return reply(await call.write(work))
+    held = await call.write(work)
+    call.engine.library.wake()
+    return reply(held)
 
 
 async def _list_files(call: Call, *where: Any) -> Response:
@@ -183,7 +264,7 @@ async def list_files(call: Call) -> Response:
 async def retrieve_file(call: Call) -> Response:
     """Give a file of a store."""
     id_, file_id = _store_id(call), call.request.path_params["file_id"]
-    return reply(await call.read(lambda c: stores.load_file(c, id_, file_id)))
+    return reply(await call.read(lambda c: stores.load_file(c, id_, file_id)), POLL_AFTER)
 
 
 async def modify_file(call: Call) -> Response:
@@ -208,12 +289,55 @@ async def remove_file(call: Call) -> Response:
 
     def work(connection: Connection) -> None:
         stores.load_file(connection, id_, file_id)
-        table = VECTOR_STORE_FILES
-        where = (table.c.vector_store_id == id_, table.c.id == file_id)
-        connection.execute(delete(table).where(*where))
+        stores.remove_file(connection, file_id, [id_])
 
     await call.write(work)
+    await call.engine.library.remove(id_, file_id)
     return reply(objects.deleted("vector_store.file", file_id))
+
+
+async def content(call: Call) -> Response:
+    """Give the text of a file as search sees it."""
+    id_, file_id = _store_id(call), call.request.path_params["file_id"]
+    await call.read(lambda c: stores.load_file(c, id_, file_id))
+    text = await call.engine.library.text(id_, file_id)
+    data = [{"type": "text", "text": text}] if text else []
+    return reply(_page("file_content", data))
+
+
+def _page(kind: str, data: list[Body], **more: Any) -> Body:
+    page: Body = {"object": f"vector_store.{kind}.page", **more, "data": data}
+    return {**page, "has_more": False, "next_page": None}
+
+
+# Search
+
+
+async def search(call: Call) -> Response:
+    """Find passages in a store; several queries are searched for together."""
+    id_ = _store_id(call)
+    given = await call.given(Search)
+    await call.read(lambda c: stores.load(c, id_))
+    asked = given["query"] if isinstance(given["query"], list) else [given["query"]]
+    condition = given.get("filters")
+    found = await call.engine.library.search(
+        [id_],
+        " ".join(asked),
+        given.get("max_num_results", 10),
+        (given.get("ranking_options") or {}).get("score_threshold", 0.0),
+        None if condition is None else fitting(condition),
+    )
+    data = [
+        {
+            "file_id": one.file_id,
+            "filename": one.filename,
+            "score": one.score,
+            "attributes": one.attributes,
+            "content": [{"type": "text", "text": one.text}],
+        }
+        for one in found
+    ]
+    return reply(_page("search_results", data, search_query=asked))
 
 
 # Batches
@@ -248,7 +372,9 @@ async def create_batch(call: Call) -> Response:
         _check(connection, [entry["file_id"] for entry in entries])
         return stores.add_batch(connection, id_, entries, given)
 
-    return reply(await call.write(work))
+    batch = await call.write(work)
+    call.engine.library.wake()
+    return reply(batch)
 
 
 def _batch_ids(call: Call) -> tuple[str, str]:
@@ -258,14 +384,13 @@ def _batch_ids(call: Call) -> tuple[str, str]:
 async def retrieve_batch(call: Call) -> Response:
     """Give a batch."""
     ids = _batch_ids(call)
-    return reply(await call.read(lambda c: stores.load_batch(c, *ids)))
+    return reply(await call.read(lambda c: stores.load_batch(c, *ids)), POLL_AFTER)
 
 
 async def cancel_batch(call: Call) -> Response:
-    """Cancel a batch, if any of it still were to be done."""
+    """Cancel what is left of a batch."""
     ids = _batch_ids(call)
-    batch = await call.read(lambda c: stores.load_batch(c, *ids))
-    raise ApiError(f"Cannot cancel file batch with status '{batch['status']}'.")
+    return reply(await call.write(lambda c: stores.cancel_batch(c, *ids)))
 
 
 async def list_batch_files(call: Call) -> Response:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from ..base import PYTHON_TOOL, Chunk, Finish, Request, Text, ToolCall, Usage
-from . import answer, repair
+from ..base import FILE_SEARCH_TOOL, PYTHON_TOOL, Chunk, Finish, Request, Text, ToolCall, Usage
+from . import answer, lookup, repair
 from .conversation import Conversation, Exchange, Step, read_conversation
 from .findings import Findings, read_findings
 from .inspection import OPENING, SUFFIXES, Inspection, inspection_code, read_inspection
@@ -35,6 +35,13 @@ _PIECE = 120
 @dataclass(frozen=True)
 class Code:
     """The next step: code to run."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Query:
+    """The next step: a search of the user's documents."""
 
     text: str
 
@@ -64,19 +71,56 @@ class OfflineModel:
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
         """Yield the next call of the python tool, or the answer."""
         step = await anyio.to_thread.run_sync(next_step, request)
-        pieces = _call(step.text) if isinstance(step, Code) else _lines(step.text)
-        for piece in pieces:
+        for piece in _pieces(step):
             yield piece
         yield _usage(request, step.text)
-        yield Finish("tool_calls" if isinstance(step, Code) else "stop")
+        yield Finish("stop" if isinstance(step, Answer) else "tool_calls")
 
 
-def next_step(request: Request) -> Code | Answer:
+def next_step(request: Request) -> Code | Query | Answer:
     """Decide what comes next in a conversation."""
     talk = read_conversation(request.messages)
+    if _looks_up(request, talk):
+        return _lookup(request, talk)
+    step = _work(request, talk)
+    if isinstance(step, Answer) and _must_run(request):
+        return Code(inspection_code(talk.variables, talk.files))
+    return step
+
+
+def _looks_up(request: Request, talk: Conversation) -> bool:
+    """Whether the documents matter for this prompt, and not the session's data."""
+    if not lookup.offered(request):
+        return False
+    if lookup.demanded(request) or lookup.output(request) is not None:
+        return True
+    return not _may_run(request) or not (talk.files and _wants_a_look(talk))
+
+
+def _lookup(request: Request, talk: Conversation) -> Query | Answer:
+    prompt, found = talk.exchanges[-1].prompt, lookup.output(request)
+    if found is None:
+        return Query(prompt)
+    language = detect(prompt)
+    text = lookup.told(found, prompt, language)
+    return Answer(answer.with_notice(text, _said(talk), language))
+
+
+def _must_run(request: Request) -> bool:
+    """Whether the client demands that code is run."""
+    named = {"type": "function", "function": {"name": PYTHON_TOOL}}
+    return _may_run(request) and request.tool_choice in ("required", named)
+
+
+def _said(talk: Conversation) -> str:
+    return "\n".join(past.answer for past in talk.exchanges)
+
+
+def _work(request: Request, talk: Conversation) -> Code | Answer:
+    """Decide what comes next in work on data."""
     now = talk.exchanges[-1]
     language = detect(now.prompt)
-    earlier = "\n".join(past.answer for past in talk.exchanges)
+    earlier = _said(talk)
     tables = _tables(talk)
     if tables is None and _wants_a_look(talk):
         if not _may_run(request):
@@ -254,9 +298,17 @@ def _told(outcome: _Outcome, language: Language) -> str:
     return "\n\n".join(filter(None, [told, *notes]))
 
 
-def _call(code: str) -> Iterator[Chunk]:
-    arguments = json.dumps({"code": code}, ensure_ascii=False)
-    yield ToolCall(0, id=f"call_{uuid.uuid4().hex[:24]}", name=PYTHON_TOOL)
+def _pieces(step: Code | Query | Answer) -> Iterator[Chunk]:
+    if isinstance(step, Answer):
+        return _lines(step.text)
+    if isinstance(step, Query):
+        return _call(FILE_SEARCH_TOOL, {"query": step.text})
+    return _call(PYTHON_TOOL, {"code": step.text})
+
+
+def _call(tool: str, given: dict[str, str]) -> Iterator[Chunk]:
+    arguments = json.dumps(given, ensure_ascii=False)
+    yield ToolCall(0, id=f"call_{uuid.uuid4().hex[:24]}", name=tool)
     for start in range(0, len(arguments), _PIECE):
         yield ToolCall(0, arguments=arguments[start : start + _PIECE])
 

@@ -272,7 +272,7 @@ async def test_without_matplotlib_the_answer_has_no_chart(notebook, sales):
 
 async def test_without_openpyxl_a_csv_file_is_written(notebook, sales):
     notebook.attach(sales=sales)
-    notebook.missing = ["openpyxl"]
+    notebook.missing = ["openpyxl", "xlsxwriter"]
     turn = await notebook.ask("Convert this to Excel")
     assert len(pd.read_csv(notebook.folder / "sales.csv")) == len(sales)
     assert "openpyxl is not installed" in turn.text

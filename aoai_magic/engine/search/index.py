@@ -1,0 +1,228 @@
+"""Index: the passages of one vector store, in a SQLite file with full-text search.
+
+It holds nothing that could not be made again from the stored files. FTS5 finds the
+passages that share words with the query; they are ranked here, by Okapi BM25 over all
+terms of the query (Robertson and Zaragoza 2009), since FTS5's own rank says nothing in
+a store of a few passages: it counts a word that most of them have as worthless.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+from aoai_magic.engine.blobs import private_file, private_folder
+from aoai_magic.engine.search.passages import Passage
+from aoai_magic.engine.search.terms import asked, is_single, terms
+
+_FORMAT = 1
+"""To be raised when terms or tables change; indexes of another format are made anew."""
+
+_SCHEMA = f"""
+CREATE TABLE passages (
+    id INTEGER PRIMARY KEY, file_id TEXT NOT NULL, start INTEGER NOT NULL, text TEXT NOT NULL,
+    length INTEGER NOT NULL);
+CREATE INDEX passages_file ON passages (file_id, start);
+CREATE INDEX passages_length ON passages (length);
+CREATE VIRTUAL TABLE terms USING fts5(
+    words, tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M* Co'");
+CREATE VIRTUAL TABLE vocabulary USING fts5vocab(terms, row);
+PRAGMA user_version = {_FORMAT};
+"""
+_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000")
+_CANDIDATES = 100
+_LOOKED_AT = 2000
+_SATURATION, _LENGTH_WEIGHT = 1.2, 0.75
+"""BM25's usual parameters, k1 and b."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage that was found; ``score`` is between 0 and 1, the best hit comes first."""
+
+    file_id: str
+    text: str
+    score: float
+
+
+class Index:
+    """The index of one vector store; it is made by the first passages."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is an index, of the present format."""
+        if not self._path.exists():
+            return False
+        with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(self._path)) as database:
+            return bool(database.execute("PRAGMA user_version").fetchone()[0] == _FORMAT)
+        return False
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        if not self.usable:
+            self.drop()
+            private_folder(self._path.parent)
+            private_file(self._path)
+        with closing(_connect(self._path)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            if database.execute("PRAGMA user_version").fetchone()[0] != _FORMAT:
+                for statement in filter(str.strip, _SCHEMA.split(";\n")):
+                    database.execute(statement)
+            yield database
+            database.execute("COMMIT")
+
+    def put(self, files: Mapping[str, tuple[str, Sequence[Passage]]]) -> None:
+        """Put files' passages in the place of those that there are.
+
+        ``files`` gives, by the file's id, its name, whose words count too, and its passages.
+        """
+        with self._writing() as database:
+            for file_id, (filename, passages) in files.items():
+                _remove(database, file_id)
+                named = list(terms(filename.rpartition(".")[0]))
+                for passage in passages:
+                    _insert(database, file_id, passage, [*named, *terms(passage.text)])
+
+    def remove(self, file_id: str) -> None:
+        """Take a file's passages out."""
+        if self.usable:
+            with self._writing() as database:
+                _remove(database, file_id)
+
+    def drop(self) -> None:
+        """Delete the whole index."""
+        for suffix in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+
+    def text(self, file_id: str) -> str:
+        """Give the text of a file, as it was cut into passages."""
+        query = "SELECT start, text FROM passages WHERE file_id = ? ORDER BY start"
+        whole, end = "", 0
+        with closing(_connect(self._path)) as database:
+            for start, text in database.execute(query, [file_id]):
+                whole, end = whole + text[end - start :], start + len(text)
+        return whole
+
+    def search(self, query: str, most: int, files: Collection[str] | None = None) -> list[Hit]:
+        """Find passages, of the ``files`` alone if they are given."""
+        wanted = asked(query)
+        if not wanted or not self.usable:
+            return []
+        with closing(_connect(self._path)) as database:
+            ranking = _Ranking.read(database, wanted)
+            candidates = _candidates(database, ranking.telling(), files)
+            best = sorted(((ranking.score(text), id_) for id_, text in candidates), reverse=True)
+            return [_hit(database, id_, score) for score, id_ in best[:most]]
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None)
+    for pragma in _PRAGMAS:
+        database.execute(f"PRAGMA {pragma}")
+    return database
+
+
+def _insert(
+    database: sqlite3.Connection, file_id: str, passage: Passage, found: Sequence[str]
+) -> None:
+    row = (file_id, passage.start, passage.text, len(found))
+    made = database.execute(
+        "INSERT INTO passages (file_id, start, text, length) VALUES (?, ?, ?, ?)", row
+    )
+    database.execute(
+        "INSERT INTO terms (rowid, words) VALUES (?, ?)", (made.lastrowid, " ".join(found))
+    )
+
+
+def _remove(database: sqlite3.Connection, file_id: str) -> None:
+    held = "SELECT id FROM passages WHERE file_id = ?"
+    database.execute(f"DELETE FROM terms WHERE rowid IN ({held})", [file_id])  # noqa: S608
+    database.execute("DELETE FROM passages WHERE file_id = ?", [file_id])
+
+
+def _candidates(
+    database: sqlite3.Connection, wanted: Sequence[str], files: Collection[str] | None
+) -> list[tuple[int, str]]:
+    """Find passages that share words with the query; gives their ids and terms."""
+    if not wanted:
+        return []
+    match = " OR ".join(map(_pattern, wanted))
+    query, values = "SELECT rowid, words FROM terms WHERE terms MATCH ?", [match]
+    if files is not None:
+        query += (
+            " AND rowid IN (SELECT id FROM passages WHERE file_id IN"
+            " (SELECT value FROM json_each(?)))"
+        )
+        values.append(json.dumps(list(files)))
+    return database.execute(f"{query} ORDER BY rank LIMIT {_CANDIDATES}", values).fetchall()
+
+
+def _pattern(term: str) -> str:
+    """Write a term for FTS5; a single unspaced character begins a pair."""
+    return f'"{term}"*' if is_single(term) else f'"{term}"'
+
+
+def _hit(database: sqlite3.Connection, id_: int, score: float) -> Hit:
+    query = "SELECT file_id, text FROM passages WHERE id = ?"
+    file_id, text = database.execute(query, [id_]).fetchone()
+    return Hit(file_id, text, round(score, 4))
+
+
+@dataclass(frozen=True)
+class _Ranking:
+    """How passages are scored: by what each term of the query is worth, and their length.
+
+    ``held`` counts the passages with each term, ``length`` is the usual one in terms.
+    """
+
+    held: Mapping[str, int]
+    worth: Mapping[str, float]
+    length: float
+
+    @classmethod
+    def read(cls, database: sqlite3.Connection, wanted: Sequence[str]) -> _Ranking:
+        count, length = database.execute(
+            "SELECT count(length), avg(length) FROM passages"
+        ).fetchone()
+        held = {term: _holding(database, term) for term in wanted}
+        worth = {t: math.log(1 + (count - n + 0.5) / (n + 0.5)) for t, n in held.items()}
+        return cls(held, worth, length or 1)
+
+    def telling(self) -> list[str]:
+        """Give the rarest terms, as many as leave few enough passages to look at."""
+        rarest = sorted((term for term in self.held if self.held[term]), key=self.held.__getitem__)
+        sums = list(accumulate(self.held[term] for term in rarest))
+        return [
+            term for term, seen in zip(rarest, sums, strict=True) if seen <= _LOOKED_AT
+        ] or rarest[:1]
+
+    def score(self, text: str) -> float:
+        """Score a passage's terms: 1 where it has each of the query once, or some often."""
+        found = text.split(" ")
+        counts = Counter(found)
+        relative = 1 - _LENGTH_WEIGHT + _LENGTH_WEIGHT * len(found) / self.length
+        total = 0.0
+        for term, worth in self.worth.items():
+            times = counts[term] if not is_single(term) else sum(term == f[0] for f in found)
+            total += worth * times * (_SATURATION + 1) / (times + _SATURATION * relative)
+        return min(total / sum(self.worth.values()), 1.0)
+
+
+def _holding(database: sqlite3.Connection, term: str) -> int:
+    """Count the passages that have a term."""
+    if is_single(term):
+        query, value = "SELECT count(*) FROM terms WHERE terms MATCH ?", _pattern(term)
+    else:
+        query, value = "SELECT doc FROM vocabulary WHERE term = ?", term
+    row = database.execute(query, [value]).fetchone()
+    return int(row[0]) if row else 0

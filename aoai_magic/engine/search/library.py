@@ -1,0 +1,240 @@
+"""Library: the files of the vector stores, made searchable one after the other, and searched.
+
+Files are put into a store at once, as ``in_progress``, and taken in behind the request's
+back. What has been taken in when an engine is killed is kept, the rest is begun again.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from sqlalchemy import Connection, Row, select, update
+
+from aoai_magic.engine import files, store, vector_stores
+from aoai_magic.engine.files import Files
+from aoai_magic.engine.ids import now
+from aoai_magic.engine.objects import Body
+from aoai_magic.engine.search.index import Hit, Index
+from aoai_magic.engine.search.passages import Passage, cut
+from aoai_magic.engine.search.reading import Unreadable, read
+from aoai_magic.engine.store import Store
+from aoai_magic.engine.tables import VECTOR_STORE_FILES as TABLE
+from aoai_magic.engine.tables import VECTOR_STORES
+
+_LOG = logging.getLogger(__name__)
+
+_AT_ONCE, _CHARACTERS_AT_ONCE = 64, 4_000_000
+_LOOK_SECONDS = 5.0
+_SETTLING_SECONDS = 60.0
+_PAUSE = 0.05
+_FAULT = "The engine had an error while reading the file; see its log."
+
+Filter = Callable[[Body], bool]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A passage that fits a query, with what is known of its file."""
+
+    file_id: str
+    filename: str
+    attributes: Body
+    text: str
+    score: float
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What came of reading one file: its passages, or what is wrong with it."""
+
+    row: Row[Any]
+    filename: str
+    passages: Sequence[Passage] = ()
+    error: Body | None = None
+
+
+class Library:
+    """The vector stores of an engine, as they are searched."""
+
+    def __init__(self, store: Store, files: Files, folder: Path) -> None:
+        self._store = store
+        self._files = files
+        self._folder = folder
+        self._woken = anyio.Event()
+
+    def _index(self, store_id: str) -> Index:
+        return Index(self._folder / f"{store_id}.sqlite")
+
+    # Taking in
+
+    def wake(self) -> None:
+        """Say that there may be files to take in."""
+        self._woken.set()
+
+    async def watch(self) -> None:
+        """Take in files for ever, those of engines that are gone too."""
+        while True:
+            self._woken = anyio.Event()
+            try:
+                while await self._take_in_some():
+                    pass
+            except Exception:
+                _LOG.exception("Taking in files for search failed")
+            with anyio.move_on_after(_LOOK_SECONDS):
+                await self._woken.wait()
+
+    async def _take_in_some(self) -> bool:
+        """Take in a few files of one store; tells whether there were any."""
+        rows = await self._store.read(_waiting)
+        if not rows:
+            return False
+        found = await self._files.many([row.id for row in rows])
+        taken, size = [], 0
+        for row in rows:
+            one = await self._read(row, found.get(row.id))
+            taken.append(one)
+            size += sum(len(passage.text) for passage in one.passages)
+            if size > _CHARACTERS_AT_ONCE:
+                break
+        await self._keep(rows[0].vector_store_id, taken)
+        return True
+
+    async def _read(self, row: Row[Any], file: Body | None) -> _Taken:
+        if file is None:
+            error = {"code": "invalid_file", "message": "The file has been deleted."}
+            return _Taken(row, "", error=error)
+        name = file["filename"]
+        try:
+            text = await read(self._files.path(row.id), name)
+        except Unreadable as error:
+            return _Taken(row, name, error={"code": error.code, "message": str(error)})
+        except Exception:
+            _LOG.exception("The file %s could not be read for search", row.id)
+            return _Taken(row, name, error={"code": "server_error", "message": _FAULT})
+        strategy = row.body["chunking_strategy"]["static"]
+        return _Taken(row, name, await anyio.to_thread.run_sync(lambda: list(cut(text, strategy))))
+
+    async def _keep(self, store_id: str, taken: Sequence[_Taken]) -> None:
+        """Index what was read, then say so; what was taken out meanwhile goes again."""
+        index = self._index(store_id)
+        good = {one.row.id: (one.filename, one.passages) for one in taken if one.error is None}
+        await anyio.to_thread.run_sync(index.put, good)
+        gone = await self._store.write(lambda c: [o.row.id for o in taken if not _settle(c, o)])
+        for file_id in set(gone) & good.keys():
+            await anyio.to_thread.run_sync(index.remove, file_id)
+
+    async def settle(self, store_ids: Sequence[str]) -> None:
+        """Wait until the stores' files are taken in, but no longer than a minute."""
+        for id_ in store_ids:
+            await self._renew(id_)
+        self.wake()
+        waiting = (TABLE.c.vector_store_id.in_(store_ids), TABLE.c.status == "in_progress")
+        query = select(TABLE.c.id).where(*waiting).limit(1)
+        with anyio.move_on_after(_SETTLING_SECONDS):
+            while await self._store.read(lambda c: c.execute(query).first()):  # noqa: ASYNC110
+                # Another engine may be at it.
+                await anyio.sleep(_PAUSE)
+
+    async def _renew(self, store_id: str) -> None:
+        """Begin again with a store whose index is missing, or of another format."""
+        if not await anyio.to_thread.run_sync(lambda: self._index(store_id).usable):
+            await self._store.write(lambda c: vector_stores.requeue(c, store_id))
+
+    # Searching
+
+    async def search(
+        self,
+        store_ids: Sequence[str],
+        query: str,
+        most: int,
+        threshold: float = 0.0,
+        fits: Filter | None = None,
+    ) -> list[Found]:
+        """Find the passages that fit a query best, in stores that exist.
+
+        ``fits`` tells by a file's attributes whether it is to be searched.
+        """
+        await self.settle(store_ids)
+        found: list[Found] = []
+        for store_id in store_ids:
+            found += await self._search(store_id, query, most, fits)
+        best = sorted(found, key=lambda one: -one.score)
+        return [one for one in best if one.score >= threshold][:most]
+
+    async def _search(
+        self, store_id: str, query: str, most: int, fits: Filter | None
+    ) -> list[Found]:
+        allowed = None
+        if fits is not None:
+            allowed = await self._store.read(lambda c: _fitting(c, store_id, fits))
+        index = self._index(store_id)
+        try:
+            hits = await anyio.to_thread.run_sync(index.search, query, most, allowed)
+        except sqlite3.DatabaseError:
+            _LOG.exception("The index of %s is broken and is made anew", store_id)
+            await self.drop(store_id)
+            return []
+        used = {"last_active_at": now()}
+        await self._store.write(lambda c: store.patch(c, VECTOR_STORES, store_id, used))
+        return await self._store.read(lambda c: list(_known(c, store_id, hits)))
+
+    async def text(self, store_id: str, file_id: str) -> str:
+        """Give the text of a file in a store, once it is taken in."""
+        await self.settle([store_id])
+        return await anyio.to_thread.run_sync(self._index(store_id).text, file_id)
+
+    # Taking out
+
+    async def remove(self, store_id: str, file_id: str) -> None:
+        """Forget a file that was taken out of a store."""
+        await anyio.to_thread.run_sync(self._index(store_id).remove, file_id)
+
+    async def drop(self, store_id: str) -> None:
+        """Forget a store."""
+        await anyio.to_thread.run_sync(self._index(store_id).drop)
+
+
+def _waiting(connection: Connection) -> Sequence[Row[Any]]:
+    """Give the files to take in next, all of one store."""
+    oldest = select(TABLE).where(TABLE.c.status == "in_progress").order_by(TABLE.c.seq).limit(1)
+    first = connection.execute(oldest).first()
+    if first is None:
+        return []
+    same = (TABLE.c.vector_store_id == first.vector_store_id, TABLE.c.status == "in_progress")
+    query = select(TABLE).where(*same).order_by(TABLE.c.seq).limit(_AT_ONCE)
+    return connection.execute(query).all()
+
+
+def _settle(connection: Connection, taken: _Taken) -> bool:
+    """Note what came of a file; False if it is not waited for any more."""
+    status = "completed" if taken.error is None else "failed"
+    size = taken.row.bytes if taken.error is None else 0
+    changes = {"status": status, "last_error": taken.error, "usage_bytes": size}
+    still = (TABLE.c.seq == taken.row.seq, TABLE.c.status == "in_progress")
+    values = {"body": {**taken.row.body, **changes}, "status": status}
+    return connection.execute(update(TABLE).where(*still).values(values)).rowcount > 0
+
+
+def _fitting(connection: Connection, store_id: str, fits: Filter) -> Collection[str]:
+    query = select(TABLE.c.id, TABLE.c.body).where(TABLE.c.vector_store_id == store_id)
+    return [row.id for row in connection.execute(query) if fits(row.body["attributes"])]
+
+
+def _known(connection: Connection, store_id: str, hits: Sequence[Hit]) -> Iterator[Found]:
+    """Add what is known of the files; hits of files that are gone meanwhile are left out."""
+    ids = [hit.file_id for hit in hits]
+    query = select(TABLE.c.id, TABLE.c.body)
+    held = connection.execute(query.where(TABLE.c.vector_store_id == store_id, TABLE.c.id.in_(ids)))
+    attributes = {row.id: row.body["attributes"] for row in held}
+    bodies = files.find(connection, ids)
+    for hit in hits:
+        if hit.file_id in attributes and hit.file_id in bodies:
+            name = bodies[hit.file_id]["filename"]
+            yield Found(hit.file_id, name, attributes[hit.file_id], hit.text, hit.score)
