@@ -64,6 +64,40 @@ _PATTERNS = [
 ]
 
 
+_ASSISTANT = "id object created_at name description model instructions tools file_ids metadata"
+_MESSAGE = "id object created_at thread_id role content assistant_id run_id file_ids metadata"
+_RUN = (
+    "id object created_at thread_id assistant_id status required_action last_error expires_at "
+    "started_at cancelled_at failed_at completed_at model instructions tools file_ids metadata "
+    "usage temperature max_prompt_tokens max_completion_tokens truncation_strategy "
+    "incomplete_details response_format tool_choice"
+)
+_STEP = (
+    "id object created_at run_id assistant_id thread_id type status cancelled_at completed_at "
+    "expires_at expired_at failed_at last_error step_details metadata usage"
+)
+VERSION_1 = {
+    "assistant": _ASSISTANT,
+    "assistant.file": "id object created_at assistant_id",
+    "thread": "id object created_at metadata",
+    "thread.message": _MESSAGE,
+    "thread.message.file": "id object created_at message_id",
+    "thread.run": _RUN,
+    "thread.run.step": _STEP,
+}
+"""The keys of version 1's objects, whose description is in this form no more."""
+
+
+def problems_of_version_1(data) -> list[str]:
+    """Say which keys an object, or a page of them, lacks or has too many."""
+    if data.get("object") == "list":
+        return [problem for one in data["data"] for problem in problems_of_version_1(one)]
+    expected = VERSION_1.get(data.get("object"))
+    if expected is None or set(expected.split()) == data.keys():
+        return []
+    return [f"{data['object']}: {sorted(set(expected.split()) ^ data.keys())}"]
+
+
 def problems(method: str, path: str, status: int, body: bytes) -> list[str]:
     """Say what is wrong with a JSON answer."""
     data = json.loads(body)
@@ -91,8 +125,16 @@ def _complain(validator, data) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(data)]
 
 
+def _version_1(kind: bytes, status: int, body: bytes) -> list[str]:
+    if kind == b"application/json":
+        data = json.loads(body)
+        return _complain(_validator(_ERROR), data) if status >= 400 else problems_of_version_1(data)
+    events = re.findall(rb"^data: (\{.*)$", body, re.MULTILINE)
+    return [problem for event in events for problem in problems_of_version_1(json.loads(event))]
+
+
 class Watched:
-    """ASGI middleware that collects the problems of all version 2 answers."""
+    """ASGI middleware that collects the problems of all answers."""
 
     def __init__(self, app) -> None:
         self.app = app
@@ -119,10 +161,12 @@ class Watched:
         )
         path = re.sub(r"^(/openai)?(/v1)?", "", scope["path"])
         kind = dict(start["headers"]).get(b"content-type", b"")
-        if version_1 or path == "/engine":
+        if path.startswith("/engine"):
             return
         found = []
-        if kind == b"application/json" and not path.endswith("/content"):
+        if version_1:
+            found = _version_1(kind, start["status"], body)
+        elif kind == b"application/json" and not path.endswith("/content"):
             found = problems(scope["method"], path, start["status"], body)
         elif kind.startswith(b"text/event-stream"):
             found = stream_problems(body)
