@@ -384,6 +384,7 @@ class RunLoop:
             return []
         sessions = self._services.sessions
         async with sessions.lease(self._run["thread_id"], self._given) as lease:
+            await self._alias(lease, call.reader.code)
             async with closing(lease.session.run(call.reader.code)) as events:
                 await self._follow_cell(events, call.record, outputs)
             most = self._services.bounds.files_per_cell
@@ -394,6 +395,12 @@ class RunLoop:
         for sentence in found.left:
             call.record.output(outputs.add_logs(outputs.line(sentence)))
         return cell_notes(lease, outputs, found.files)
+
+    async def _alias(self, lease: Lease, code: str) -> None:
+        """Let code that names a file by its id find it so, as at the service."""
+        for name, id_ in self._recorder.links.items():
+            if id_ in code:
+                await lease.session.alias(id_, name)
 
     async def _follow_cell(
         self, events: AsyncIterator[Event], record: CodeRecord, outputs: Outputs

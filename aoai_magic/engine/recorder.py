@@ -89,7 +89,8 @@ class Recorder:
 
     def annotate(self, text: str) -> list[Body]:
         """Find what a text cites and links to, in its order."""
-        found = [*find_links(text, self.links), *find_citations(text, self.citations)]
+        by_id = {id_: id_ for id_ in self.links.values()}
+        found = [*find_links(text, by_id | self.links), *find_citations(text, self.citations)]
         return sorted(found, key=lambda one: one["start_index"])
 
     async def write(self, text: str) -> None:

@@ -213,6 +213,28 @@ class Folder:
             with contextlib.suppress(FileNotFoundError):
                 staged.unlink()
 
+    def alias(self, name: str, target: str) -> None:
+        """Let a file of the folder be found under a second name too.
+
+        It is a link, which the host neither lists, follows nor counts. What stands at the
+        name already is left alone.
+
+        Raises
+        ------
+        SandboxError
+            When a name is not a plain one, or the link cannot be made.
+        """
+        if not all(_plain(one) and "/" not in one for one in (name, target)):
+            raise SandboxError(f"{target!r} cannot have the name {name!r} too.")
+        root = self._root()
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.symlink(target, name, dir_fd=root)
+        except OSError as error:
+            raise SandboxError(f"{target!r} cannot have the name {name!r} too: {error}.") from None
+        finally:
+            os.close(root)
+
     def _check_size(self, name: str, source: Path) -> None:
         size = source.stat().st_size
         if size > self._largest:

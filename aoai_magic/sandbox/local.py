@@ -175,6 +175,10 @@ class LocalSession:
         """Copy a host file in as ``MOUNT/name``; see `Folder.put`."""
         await asyncio.to_thread(self.folder.put, name, source, self._uid)
 
+    async def alias(self, name: str, target: str) -> None:
+        """Let a file be found under a second name too; see `Folder.alias`."""
+        await asyncio.to_thread(self.folder.alias, name, target)
+
     async def files(self) -> list[FileInfo]:
         """List the folder's regular files."""
         return await asyncio.to_thread(self.folder.files)

@@ -162,6 +162,10 @@ class Session(Protocol):
         """Make a host file appear as ``MOUNT/name``; the session cannot change the original."""
         ...
 
+    async def alias(self, name: str, target: str) -> None:
+        """Let ``MOUNT/target`` be found as ``MOUNT/name`` too, without listing it twice."""
+        ...
+
     async def files(self) -> list[FileInfo]:
         """List the folder's regular files, bounded in depth and number."""
         ...

@@ -313,3 +313,19 @@ def test_picture_made_before_a_client_is_asked_is_shown_after(client, ask):
         poll_interval_ms=20,
     )
     assert [part.type for part in last_message(client, run).content] == ["image_file", "text"]
+
+
+def test_file_is_found_by_its_id_too_and_listed_once(client, ask):
+    file = upload(client, "data.csv", b"a,b")
+    thread = client.beta.threads.create(
+        tool_resources={"code_interpreter": {"file_ids": [file.id]}},
+        messages=[{"role": "user", "content": "Look."}],
+    )
+    path = f"/mnt/data/{file.id}"
+    code = f"print(open({path!r}).read(), open('/mnt/data/data.csv').read())"
+    run = ask({"code": code}, {"text": f"See sandbox:{path}."}, thread=thread)
+    assert logs(steps(client, run)[0]) == "a,b a,b\n"
+    message = last_message(client, run)
+    assert message.attachments == []
+    (annotation,) = message.content[0].text.annotations
+    assert (annotation.text, annotation.file_path.file_id) == (f"sandbox:{path}", file.id)

@@ -232,3 +232,18 @@ def test_a_folder_that_was_closed_is_looked_into_and_removed(open_folder):
     (open_folder / "look.py").write_text(CLOSED)
     said = ordinary.run(home, str(open_folder / "look.py"), str(home / "session"))
     assert said == "False\n"
+
+
+def test_file_has_a_second_name_that_is_neither_listed_nor_counted(folder):
+    (folder.path / "a.csv").write_text("1" * 5000)
+    used = folder.used()
+    folder.alias("file-1", "a.csv")
+    folder.alias("file-1", "b.csv")
+    assert (folder.path / "file-1").read_text() == "1" * 5000
+    assert names(folder) == ["a.csv"]
+    assert folder.used() == used
+    for name, target in (("../x", "a.csv"), ("x", "../secret"), ("x", "/etc/passwd")):
+        with pytest.raises(SandboxError):
+            folder.alias(name, target)
+    with pytest.raises(SandboxError):
+        folder.open("file-1")
