@@ -24,6 +24,7 @@ from ..view import View
 from . import frozen, markup, words
 from .blocks import CodeSplitter, ProseSplitter
 from .logs import LogFold
+from .markdown import numbered
 from .outputs import Bundle, Output, Stream, publish
 from .screen import Pace
 
@@ -228,7 +229,8 @@ class Flow:
         self._splitter: ProseSplitter | CodeSplitter = (
             ProseSplitter() if is_text else CodeSplitter()
         )
-        self._render = markup.safe_html if is_text else markup.code_html
+        self._render = self._prose if is_text else markup.code_html
+        self._cited: dict[str, int] = {}
         self._read = 0
         self._head = _html()
         self._groups: list[Any] = []
@@ -258,6 +260,9 @@ class Flow:
         self._tail.value = self._finished + open_
         self._head.value = _head(part)
         return self.widgets != before
+
+    def _prose(self, text: str) -> str:
+        return markup.safe_html(numbered(text, self._cited))
 
     def _finish(self, block: str) -> None:
         # A message has about 1 kB around what it carries: finished blocks stay with the

@@ -38,6 +38,7 @@ _FORBIDDEN_TEX = re.compile(
     re.IGNORECASE,
 )
 _CITATION = re.compile(r"【\d+(?::\d+)?†([^【】\n]{1,200})】")
+_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _TASK = re.compile(r"^\[([ xX])\] ")
 _TEX_TOKEN = re.compile(r"\\[{}$]|[{}]")
 
@@ -48,6 +49,16 @@ def parse(text: str) -> list[Token]:
     tokens = _parser(footnotes=True).parse(text)
     # The footnote plugin tears a note apart that is defined within a note's list.
     return tokens if _nests(tokens) else _parser(footnotes=False).parse(text)
+
+
+def superscript(number: int) -> str:
+    """Give the sign of a note."""
+    return str(number).translate(_SUPERSCRIPT)
+
+
+def numbered(text: str, names: dict[str, int]) -> str:
+    """Put a number where an assistant cites; ``names`` holds those given, and takes new ones."""
+    return _CITATION.sub(lambda m: superscript(names.setdefault(m[1], len(names) + 1)), text)
 
 
 def cited(text: str) -> str:

@@ -29,9 +29,12 @@ Env = MutableMapping[str, Any]
 def safe_html(text: str) -> str:
     """Give Markdown as HTML that holds no script, picture, style or hidden link."""
     tokens = parse(text)
+    for token in tokens:
+        if token.type in _DIRECTED:
+            token.attrSet("dir", "auto")
     written: str = _writer().render(tokens, _OPTIONS, {})
     # JupyterLab's own class: freezing then changes nothing that the eye sees.
-    return f'<div class="aoai-prose jp-RenderedHTMLCommon" dir="auto">{written}</div>'
+    return f'<div class="aoai-prose jp-RenderedHTMLCommon">{written}</div>'
 
 
 def code_html(code: str, language: str = "python") -> str:
@@ -157,6 +160,11 @@ _COLOURED = (
     Comment,
     Name.Builtin.Pseudo,
     Name.Builtin,
+)
+# Each of these reads from the side from which its own first word does.
+_DIRECTED = frozenset(
+    f"{kind}_open"
+    for kind in ("paragraph", "heading", "bullet_list", "ordered_list", "blockquote", "th", "td")
 )
 _FORMAT = HtmlFormatter(nowrap=True, classprefix="aoai-")
 _OPTIONS = MarkdownIt("commonmark", {"html": False}).options

@@ -21,7 +21,7 @@ from urllib.parse import quote
 from markdown_it.tree import SyntaxTreeNode
 
 from . import clean
-from .markdown import cited, parse
+from .markdown import cited, parse, superscript
 
 # Front ends highlight these. Any other name is dropped: some *draw* what a fence holds
 # (mermaid, geojson, topojson, stl, math), and a drawing may fetch things.
@@ -40,7 +40,6 @@ _BACKSLASH = "\\\\\u2060"
 # MathJax finds "$" there too, however it was escaped, but never across an element's edge.
 _DOLLAR = "<span>\\$</span>"
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "\\": _BACKSLASH, "$": _DOLLAR}
-_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _TICKS = re.compile(r"`+")
 _URL_UNSAFE = re.compile(r"[^A-Za-z0-9\-._/:?#@!&+,;=%']")
 
@@ -216,12 +215,8 @@ def _alignment(cell: SyntaxTreeNode) -> str:
 def _footnotes(node: SyntaxTreeNode) -> str:
     notes = []
     for number, note in enumerate(node.children, 1):
-        notes.append(f"{_mark(number)} {_blocks(note.children)}".strip())
+        notes.append(f"{superscript(number)} {_blocks(note.children)}".strip())
     return "\n\n".join(["---", *notes])
-
-
-def _mark(number: int) -> str:
-    return str(number).translate(_SUPERSCRIPT)
 
 
 def _inline(nodes: Iterable[SyntaxTreeNode], in_table: bool = False) -> str:
@@ -237,7 +232,7 @@ def _span(node: SyntaxTreeNode, in_table: bool) -> str:
     if node.type in ("math_inline", "math_inline_double"):
         return _formula(node, in_table)
     if node.type == "footnote_ref":
-        return _mark(int(node.meta["id"]) + 1)
+        return superscript(int(node.meta["id"]) + 1)
     if node.type in _BREAKS:
         return " " if in_table else _BREAKS[node.type]
     inner = _inline(node.children, in_table)

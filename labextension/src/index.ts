@@ -1,5 +1,6 @@
 /** The plugins of the extension; each can be disabled without harm to the others. */
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { alternatives } from './alternatives.js';
 import { askCommands } from './askCommands.js';
 import { codeFilter } from './codeFilter.js';
 import { fileDrop } from './fileDrop.js';
@@ -21,6 +22,7 @@ const plugins: JupyterFrontEndPlugin<any>[] = [
   magicLine,
   hover,
   turns,
+  alternatives,
   turnCommands,
   codeFilter,
   pictures,

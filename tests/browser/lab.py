@@ -207,6 +207,20 @@ def open_notebook(context: BrowserContext, lab: Lab, name: str) -> Notebook:
     return notebook
 
 
+def barriers(page: Page, part: str, without: tuple[str, ...] = ()) -> list[str]:
+    """Serious barriers that axe finds in a part of the page, for those who cannot see or point."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    rules = {name: {"enabled": False} for name in without}
+    options = {"resultTypes": ["violations"], "rules": rules}
+    found = Axe().run(page, context=part, options=options).response["violations"]
+    return [
+        f"{one['id']}: {one['nodes'][0]['html']}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
 def _note(notebook: Notebook, message: Any) -> None:
     if message.type == "error":
         notebook.errors.append(message.text)

@@ -167,6 +167,17 @@ def test_the_strip_says_what_goes_on(published, happened, said):
     strip.close()
 
 
+def test_citations_are_numbers_also_while_the_answer_is_written(published):
+    flow = live.Flow(Text("t"))
+    text = "A【4:0†a.pdf】.\n\nB【4:1†b.pdf】, A again【4:2†a.pdf】.\n\nAnd"
+    for end in range(0, len(text) + 1, 7):
+        flow.update(Text("t", text[:end]))
+    flow.update(Text("t", text))
+    shown = "".join(widget.value for widget in texts(flow))
+    assert "A¹." in shown
+    assert "B², A again¹." in shown
+
+
 def texts(flow):
     return [w for w in (*flow.inner, *flow.widgets) if isinstance(w, ipywidgets.HTML)]
 

@@ -88,10 +88,10 @@ def test_overrides_in_code_are_shown_instead_of_obeyed():
     assert "\\u202e" in code_html("s = '\u202e'")
 
 
-def test_text_chooses_its_own_direction():
-    assert safe_html("مرحبا").startswith(
-        '<div class="aoai-prose jp-RenderedHTMLCommon" dir="auto">'
-    )
+def test_each_block_chooses_its_own_direction():
+    html = safe_html("## مرحبا\n\n日本語\n\n- a\n\n| a |\n|---|\n| b |\n")
+    assert '<h2 dir="auto">مرحبا</h2>\n<p dir="auto">日本語</p>\n<ul dir="auto">' in html
+    assert html.count('dir="auto"') == 5
 
 
 def test_soft_breaks_footnotes_formulas_and_tasks_are_written():
@@ -99,4 +99,4 @@ def test_soft_breaks_footnotes_formulas_and_tasks_are_written():
     assert "a\nb<sup>1</sup>" in html
     assert '<code class="aoai-math" dir="ltr">x\\lt y</code>' in html
     assert "<li>☑ done</li>" in html
-    assert "<hr><ol><li><p>note</p>" in html
+    assert '<hr><ol><li><p dir="auto">note</p>' in html

@@ -103,6 +103,8 @@ def test_an_answer_can_be_used_from_the_saved_notebook_alone(open_notebook: Open
     notebook = open_notebook("answer.ipynb", written)
     footer = notebook.page.locator(".aoai-Turn")
     assert "gpt-4o · local · 3.2 s · 1,540 tokens" in footer.inner_text()
+    assert notebook.page.get_by_role("img", name="Picture revenue.png, ").count() == 1
+    assert labs.barriers(notebook.page, ".jp-OutputArea") == []
     assert notebook.page.get_by_text("Assistant: 1,540 tokens").is_visible()
 
     action(notebook, "Copy").click()
