@@ -317,6 +317,8 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     method, path = request.method, request.url.path
     if raised.status_code == 404:
         answer = resource_not_found() if path.startswith("/openai") else invalid_url(method, path)
+    elif raised.status_code == 405 and method == "OPTIONS":
+        return Response(status_code=204, headers=raised.headers)
     elif raised.status_code == 405:
         answer = method_not_allowed(method, path)
     else:

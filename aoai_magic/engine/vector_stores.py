@@ -23,6 +23,7 @@ from aoai_magic.engine.tables import (
 
 _DAY = 86_400
 _STATES = ("in_progress", "completed", "failed", "cancelled")
+_MOST_FILES = 10_000
 _STATIC: Body = {
     "type": "static",
     "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400},
@@ -107,8 +108,14 @@ def add_files(
     """Put files into a vector store; those that are in it are put anew.
 
     ``entries`` have a ``file_id`` and may have ``attributes`` and ``chunking_strategy``.
+
+    Raises
+    ------
+    ApiError
+        When the store would hold more files than a store may.
     """
     wanted = {entry["file_id"]: entry for entry in entries}
+    _check_room(connection, store_id, len(wanted))
     found = files.find(connection, list(wanted)) if wanted else {}
     rows = [
         _row(store_id, found[id_], {"chunking_strategy": chunking, **entry}, batch_id)
@@ -122,6 +129,13 @@ def add_files(
     if rows:
         connection.execute(insert(table), rows)
         store.patch(connection, VECTOR_STORES, store_id, {"last_active_at": now()})
+
+
+def _check_room(connection: Connection, store_id: str, more: int) -> None:
+    held = VECTOR_STORE_FILES.c.vector_store_id == store_id
+    count = connection.execute(select(func.count()).where(held)).scalar_one() if more else 0
+    if count + more > _MOST_FILES:
+        raise ApiError(f"A vector store holds at most {_MOST_FILES} files; {store_id} has {count}.")
 
 
 def _row(store_id: str, file: Body, entry: Body, batch_id: str | None) -> Body:

@@ -7,9 +7,11 @@ import urllib.error
 import urllib.request
 
 import pytest
-from openai import APIStatusError, OpenAI
+from openai import APIStatusError, BadRequestError, OpenAI
 
+from aoai_magic.engine import vector_stores
 from aoai_magic.engine.config import Bounds
+from aoai_magic.engine.wire import threads
 
 from .conftest import TOKEN
 
@@ -130,6 +132,21 @@ BODIES = [
         "but got an integer instead.",
         "messages[0].content[0].text",
         "invalid_type",
+    ),
+    (
+        "/v1/assistants",
+        {"model": "m", "response_format": {"type": "xml"}},
+        "Invalid value: 'xml'. Supported values are: 'text', 'json_object', and 'json_schema'.",
+        "response_format.type",
+        "invalid_value",
+    ),
+    (
+        "/openai/assistants?api-version=2024-02-15-preview",
+        {"model": "m", "tools": [{"type": "retrieval"}]},
+        "Azure OpenAI Retrieval v1 tool is not supported in favor of the more advanced v2 "
+        "file_search tool. Use it with the API version 2024-05-01-preview or a later one.",
+        None,
+        None,
     ),
     (
         "/v1/threads",
@@ -265,6 +282,33 @@ def test_azure_gateway_does_not_know_the_path(engine):
     expected = {"error": {"code": "404", "message": "Resource not found"}}
     for path in ("/openai/assistants", "/openai/nothing?api-version=2024-05-01-preview"):
         assert request(engine, "GET", path)[:2] == (404, expected)
+
+
+@pytest.mark.parametrize("query", ["", "?api-version=", "?api-version=banana"])
+def test_azure_gateway_does_not_know_the_version(engine, query):
+    status, body, _ = request(engine, "GET", f"/openai/assistants{query}")
+    assert (status, body) == (404, {"error": {"code": "404", "message": "Resource not found"}})
+
+
+def test_options_are_told(engine):
+    sent = urllib.request.Request(
+        f"{engine.url}/v1/threads", headers={"api-key": TOKEN}, method="OPTIONS"
+    )
+    with urllib.request.urlopen(sent) as answer:
+        assert (answer.status, answer.headers["allow"]) == (204, "POST")
+
+
+def test_store_and_thread_have_a_largest_size(client, monkeypatch):
+    monkeypatch.setattr(vector_stores, "_MOST_FILES", 2)
+    monkeypatch.setattr(threads, "_MOST_MESSAGES", 2)
+    ids = [client.files.create(file=(f"{n}.txt", b"x"), purpose="assistants").id for n in range(3)]
+    held = client.vector_stores.create(file_ids=ids[:2])
+    with pytest.raises(BadRequestError, match="at most 2 files"):
+        client.vector_stores.files.create(held.id, file_id=ids[2])
+    thread = client.beta.threads.create(messages=2 * [{"role": "user", "content": "x"}])
+    with pytest.raises(BadRequestError, match="holds 2 messages"):
+        client.beta.threads.messages.create(thread.id, role="user", content="x")
+    assert len(client.beta.threads.messages.list(thread.id).data) == 2
 
 
 def test_wrong_method(engine):

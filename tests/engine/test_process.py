@@ -162,6 +162,23 @@ def test_expired_run(start_engine, script):
     assert until(client, run, "expired").completed_at is None
 
 
+def test_run_that_waits_for_its_client_expires(start_engine, script):
+    client = start_engine(bounds=Bounds(run_seconds=1)).openai()
+    weather = {"type": "function", "function": {"name": "weather"}}
+    model = script([{"tool": {"name": "weather"}}, {"text": "."}])
+    assistant = client.beta.assistants.create(model=model, tools=[weather])
+    thread = client.beta.threads.create(messages=[{"role": "user", "content": "Go."}])
+    run = client.beta.threads.runs.create_and_poll(
+        thread_id=thread.id, assistant_id=assistant.id, poll_interval_ms=20
+    )
+    assert run.status == "requires_action"
+    over = until(client, run, "expired")
+    assert over.required_action is None
+    (step,) = steps(client, over)
+    assert step.status == "expired"
+    client.beta.threads.messages.create(thread.id, role="user", content="On.")
+
+
 def test_many_runs_at_once_are_not_mixed_up(client, script):
     model = script({"when": "", "replies": [{"code": "open('me.txt').read()"}, {"text": "."}]})
     assistant = client.beta.assistants.create(model=model, tools=[{"type": "code_interpreter"}])

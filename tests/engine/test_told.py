@@ -244,10 +244,12 @@ def test_options_are_passed_on_where_they_were_set(go, far):
         temperature=0.2,
         max_completion_tokens=300,
         response_format={"type": "json_schema", "json_schema": schema},
+        parallel_tool_calls=False,
     )
     asked = far.asked[0]
     assert asked["temperature"] == 0.2
     assert "top_p" not in asked
+    assert asked["parallel_tool_calls"] is False
     assert asked["response_format"]["json_schema"] == schema
     assert 300 in (asked.get("max_completion_tokens"), asked.get("max_tokens"))
 

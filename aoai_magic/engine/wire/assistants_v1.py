@@ -12,11 +12,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from aoai_magic.engine.errors import ApiError
 from aoai_magic.engine.objects import Body
 from aoai_magic.engine.wire import requests as v2
 from aoai_magic.engine.wire import validation
 from aoai_magic.engine.wire.requests import ByShape, ByType, tagged
 from aoai_magic.engine.wire.validation import Closed
+
+_NO_RETRIEVAL = (
+    "Azure OpenAI Retrieval v1 tool is not supported in favor of the more advanced v2 file_search "
+    "tool. Use it with the API version 2024-05-01-preview or a later one."
+)
 
 # Request bodies
 
@@ -143,6 +149,20 @@ def given(model: type[Closed], body: Any, streaming: bool) -> Body:
         # The SDK's helpers say that they do not want what is not to be had.
         body = {key: value for key, value in body.items() if key != "stream"}
     return _upgrade(validation.check(own, body).given())
+
+
+def refuse_retrieval(body: Any) -> None:
+    """Refuse a tool that Azure did not have.
+
+    Raises
+    ------
+    ApiError
+        When the body of a request asks for it.
+    """
+    tools = body.get("tools") if isinstance(body, dict) else None
+    for tool in tools if isinstance(tools, list) else ():
+        if isinstance(tool, dict) and tool.get("type") == "retrieval":
+            raise ApiError(_NO_RETRIEVAL)
 
 
 def _upgrade(body: Body) -> Body:

@@ -7,6 +7,7 @@ SDK always sends that of version 2; elsewhere the header ``OpenAI-Beta`` decides
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, cast
@@ -40,6 +41,7 @@ from aoai_magic.engine.wire.validation import Closed
 T = TypeVar("T")
 Version = Literal["v1", "v2"]
 
+_API_VERSION = re.compile(r"\d{4}-\d\d-\d\d(-preview)?")
 _LAST_V1 = "2024-02-15"
 POLL_AFTER = {"openai-poll-after-ms": "100"}
 """The header that tells the SDK's polling helpers when to ask again."""
@@ -117,6 +119,8 @@ class Call:
         raw = await read(self.request, self.engine.config.bounds.body)
         given = _json(raw) if raw.strip() else {}
         if self.version == "v1":
+            if self.azure and not self.engine.config.lenient:
+                assistants_v1.refuse_retrieval(given)
             return assistants_v1.given(model, given, streaming=not self.azure)
         if self.engine.config.lenient:
             given = leniency.mend(given)
@@ -194,7 +198,7 @@ def endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     async def serve(request: Request) -> Response:
         azure = request.url.path.startswith("/openai")
         call = Call(cast("Engine", request.app.state.engine), request, azure)
-        if call.classic and not request.query_params.get("api-version"):
+        if call.classic and not _API_VERSION.fullmatch(request.query_params.get("api-version", "")):
             raise resource_not_found()
         return await handler(call)
 

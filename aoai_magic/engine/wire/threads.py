@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, select
 from starlette.responses import Response
 
 from aoai_magic.engine import objects, store, vector_stores
@@ -20,6 +20,8 @@ from aoai_magic.engine.wire.requests import (
     ModifyMetadata,
     ModifyThread,
 )
+
+_MOST_MESSAGES = 100_000
 
 
 def load(connection: Connection, id_: str) -> Body:
@@ -62,7 +64,16 @@ def insert(connection: Connection, given: Body) -> Body:
 
 
 def add_message(connection: Connection, thread: Body, given: Body) -> tuple[Body, Body]:
-    """Store a message; its files become the thread's. Gives thread and message."""
+    """Store a message; its files become the thread's. Gives thread and message.
+
+    Raises
+    ------
+    ApiError
+        When the thread holds as many messages as a thread may.
+    """
+    held = select(MESSAGES.c.seq).where(MESSAGES.c.thread_id == thread["id"])
+    if connection.execute(held.limit(1).offset(_MOST_MESSAGES - 1)).first() is not None:
+        raise ApiError(f"{thread['id']} holds {_MOST_MESSAGES} messages, the most that it may.")
     attachments = [
         {"file_id": entry["file_id"], "tools": entry["tools"]}
         for entry in given.get("attachments") or ()

@@ -126,7 +126,8 @@ def _union(where: str, error: ErrorDetails) -> ApiError:
     value = error["input"]
     if isinstance(value, Mapping) and "type" in value:
         tags = str(error["ctx"].get("expected_tags", "")).replace("\\x1f", "").replace(TAG, "")
-        names = [tag.strip("'") for tag in tags.split(", ")]
+        # A word in the place of an object is no kind of object.
+        names = [tag.strip("'") for tag in tags.split(", ") if tag != "'word'"]
         return invalid_value(f"{where}.type", value["type"], names)
     if isinstance(value, Mapping):
         return missing_parameter(f"{where}.type")
