@@ -1,6 +1,7 @@
-"""How long a session takes, beside a Jupyter kernel with the same imports.
+"""How long a session takes, beside a Jupyter kernel and bubblewrap with the same imports.
 
-Run ``python benchmarks/sandbox.py [--runs N]``; the runs of both sides are interleaved.
+Run ``python benchmarks/sandbox.py [--runs N]``; the runs of all sides are interleaved, and
+those of bubblewrap left out where it is not installed.
 Prints medians, and the ratio that the README states.
 """
 
@@ -8,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -87,6 +90,19 @@ async def time_kernel(times: Times) -> None:
     await manager.shutdown_kernel(now=True)
 
 
+async def time_bubblewrap(times: Times) -> None:
+    """Time a Python in bubblewrap from its start to the same first result."""
+    command = ["bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/"]
+    command += ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", sys.executable, "-c"]
+    started = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        *command, f"{IMPORTS}\nprint(1 + 1)", stdout=subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert out == b"2\n"
+    times["bubblewrap: first result, imports there"].append(time.perf_counter() - started)
+
+
 def unshared(pid: int) -> float:
     """Return megabytes that are a session's own: its first process and all below it."""
     processes = [pid, *descendants(pid)]
@@ -123,12 +139,17 @@ async def main(runs: int) -> None:
         for run in range(runs):
             await time_session(sandbox, f"run {run}", times)
             await time_kernel(times)
+            if shutil.which("bwrap"):
+                await time_bubblewrap(times)
         rate, size = await measure_many(sandbox, 50)
         await sandbox.close()
     show(times)
     name = "first result, imports there"
-    kernel, session = (statistics.median(times[f"{who}: {name}"]) for who in ("kernel", "session"))
-    print(f"a session is {kernel / session:.0f} times as fast as a kernel to its first result")
+    session = statistics.median(times[f"session: {name}"])
+    for other in ("kernel", "bubblewrap"):
+        if taken := times.get(f"{other}: {name}"):
+            ratio = statistics.median(taken) / session
+            print(f"a session is {ratio:.0f} times as fast as {other} to its first result")
     print(f"50 sessions: {rate:.0f} a second, {size:.1f} MB each (USS, with its first process)")
 
 

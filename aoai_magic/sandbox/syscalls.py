@@ -35,7 +35,7 @@ PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH = 1, 2, 4, 8
 
-_NUMBERS = {
+NUMBERS = {
     "x86_64": {"pivot_root": 155, "capset": 126},
     "aarch64": {"pivot_root": 41, "capset": 91},
 }
@@ -62,9 +62,9 @@ def _checked(result: int, call: str) -> int:
 
 def _number(call: str) -> int:
     machine = platform.machine()
-    if machine not in _NUMBERS:
+    if machine not in NUMBERS:
         raise OSError(errno.ENOSYS, f"{call}: no table of system calls for {machine}")
-    return _NUMBERS[machine][call]
+    return NUMBERS[machine][call]
 
 
 def unshare(flags: int) -> None:

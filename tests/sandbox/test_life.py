@@ -223,11 +223,23 @@ async def test_zygotes_are_renewed_and_the_old_ones_end(make_sandbox, monkeypatc
         assert (await run(await sandbox.open(f"{i}"), "1 + 1")).result == "2"
         assert (await run(session, "x")).result == "1"
     await session.close()
-    for _ in range(200):
-        if not first[0].is_running():
-            break
-        await asyncio.sleep(0.05)
-    assert not first[0].is_running()
+    await _until(lambda: not first[0].is_running())
+
+
+async def test_zygotes_are_renewed_after_some_hours(make_sandbox, monkeypatch):
+    sandbox = await make_sandbox(Limits(idle_seconds=4))
+    (first,) = zygotes(os.getpid())
+    session = await sandbox.open("kept")
+    await run(session, "x = 1")
+    monkeypatch.setattr(local, "_SECONDS_OF_A_ZYGOTE", 0.0)
+    assert (await run(await sandbox.open("other"), "1 + 1")).result == "2"
+    monkeypatch.undo()
+    assert first.is_running()  # as long as a session of it lives
+    assert (await run(session, "x")).result == "1"
+    await session.close()
+    await _until(lambda: not first.is_running())
+    (second,) = zygotes(os.getpid())
+    assert second.pid != first.pid
 
 
 async def test_daemons_die_with_the_session(make_sandbox):
