@@ -116,14 +116,15 @@ def _limit(kind: int, value: int, most: int | None = None) -> None:
 
 def set_limits(plan: Plan) -> None:
     """Set the resource limits of the session's processes."""
-    processes = plan.processes if plan.isolated else plan.processes + _own_threads()
+    if sys.platform == "linux":
+        processes = plan.processes if plan.isolated else plan.processes + _own_threads()
+        _limit(resource.RLIMIT_MSGQUEUE, 0)
+        _limit(resource.RLIMIT_NPROC, processes)
     # A piped core_pattern starts a host program even at 0; at 1 the kernel refuses.
     _limit(resource.RLIMIT_CORE, 1)
     _limit(resource.RLIMIT_NOFILE, plan.open_files)
     _limit(resource.RLIMIT_FSIZE, plan.file)
     _limit(resource.RLIMIT_MEMLOCK, 1 << 20)
-    _limit(resource.RLIMIT_MSGQUEUE, 0)
-    _limit(resource.RLIMIT_NPROC, processes)
     _limit(resource.RLIMIT_DATA, plan.memory)
     # Careless code stops here before it is ended by the watchdog, which bounds sums.
     addresses = plan.memory + _LIBRARY_ADDRESSES

@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import signal
+import sys
 
 from . import syscalls
 from .plan import Plan
@@ -46,18 +47,25 @@ def _hear(lifeline: int) -> bytes:
         return b""  # the host hung up without having read all that was answered
 
 
-def supervise(plan: Plan, worker: int, lifeline: int, host: int) -> None:
-    """Serve until the worker, the lifeline or the host (a pidfd) is gone."""
+def _take_charge(plan: Plan) -> None:
+    if sys.platform != "linux":
+        return
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)  # no process of the session may look inside
     if not plan.isolated:
         syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
+
+
+def supervise(plan: Plan, worker: int, lifeline: int, host: int | None) -> None:
+    """Serve until the worker, the lifeline or the host (a pidfd, where known) is gone."""
+    _take_charge(plan)
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     os.set_blocking(lifeline, False)  # whatever the host does, nothing here may wait for it
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    sources = [lifeline, woken, *([] if host is None else [host])]
     while _reap(worker):
-        ready, _, _ = select.select([lifeline, woken, host], [], [])
+        ready, _, _ = select.select(sources, [], [])
         if woken in ready:
             os.read(woken, 4096)
         if lifeline in ready and _hear(lifeline) == INTERRUPT:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import frames
 from .frames import Frame
-from .groups import Group
 from .init import INTERRUPT
-from .nursery import Handles, Nursery
 from .plan import Plan
 from .session import SandboxError
 from .waiting import to_its_end
+from .wires import Handles
+
+if TYPE_CHECKING:
+    from .cold import ColdNursery
+    from .nursery import Nursery
 
 _READY_SECONDS = 60.0
 _SETTLE_SECONDS = 5.0
@@ -27,10 +29,12 @@ _CHUNK = 1 << 18
 class Interpreter:
     """A session's process tree; everything that it says is hostile."""
 
-    def __init__(self, nursery: Nursery, handles: Handles, plan: Plan) -> None:
+    def __init__(self, nursery: Nursery | ColdNursery, handles: Handles, plan: Plan) -> None:
         self.plan = plan
         self._nursery = nursery
-        self._handles = handles
+        self._leader = handles.leader
+        self._wires = handles.wires
+        self.group = handles.group
         self._decoder = frames.Decoder()
         self._closed = False
         self._using = asyncio.Lock()  # no descriptor is closed, and its number reused, so long
@@ -38,10 +42,10 @@ class Interpreter:
         self._gone = asyncio.Event()
         self._woken = asyncio.Event()
         self.reason = ""
-        asyncio.get_running_loop().add_reader(handles.process, self._on_exit)
+        self._leader.watch(self._on_exit)
 
     @classmethod
-    async def start(cls, nursery: Nursery, plan: Plan) -> Interpreter:
+    async def start(cls, nursery: Nursery | ColdNursery, plan: Plan) -> Interpreter:
         """Start an interpreter and wait until it says, from behind its walls, that it is ready.
 
         Raises
@@ -72,7 +76,6 @@ class Interpreter:
         raise SandboxError(f"No session could be started: {reason}.")
 
     def _on_exit(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._handles.process)
         self._gone.set()
         self._woken.set()
 
@@ -84,17 +87,7 @@ class Interpreter:
     @property
     def pid(self) -> int:
         """Process id of its first process, as the host sees it; 0 when it is gone."""
-        if self._closed:
-            return 0
-        for line in Path(f"/proc/self/fdinfo/{self._handles.process}").read_text().splitlines():
-            if line.startswith("Pid:"):
-                return max(int(line.split()[1]), 0)
-        return 0
-
-    @property
-    def group(self) -> Group | None:
-        """The control group that bounds its processes together, where there are such."""
-        return self._handles.group
+        return 0 if self._closed else self._leader.pid
 
     @property
     def killed(self) -> int:
@@ -107,7 +100,7 @@ class Interpreter:
         async with self._using:
             if not self._closed:
                 with contextlib.suppress(OSError):  # it is gone; reading will tell
-                    await asyncio.get_running_loop().sock_sendall(self._handles.channel, data)
+                    await asyncio.get_running_loop().sock_sendall(self._wires.channel, data)
 
     async def read(self, timeout: float | None) -> tuple[list[Frame], dict[str, bytes]]:
         """Wait for something to be said; return frames, and the raw output of children.
@@ -122,8 +115,8 @@ class Interpreter:
         async with self._using:
             if self._closed:
                 return [], {}
-            channel = self._handles.channel.fileno()
-            sources = [channel, self._handles.out, self._handles.err]
+            channel = self._wires.channel.fileno()
+            sources = [channel, self._wires.out, self._wires.err]
             ready = await self._readable(sources, timeout)
             received = self._decoder.feed(self._receive()) if channel in ready else []
             return received, self.read_raw()
@@ -152,7 +145,7 @@ class Interpreter:
 
     def _receive(self) -> bytes:
         try:
-            data = self._handles.channel.recv(_CHUNK)
+            data = self._wires.channel.recv(_CHUNK)
         except BlockingIOError:
             return b""
         except OSError:
@@ -166,7 +159,7 @@ class Interpreter:
         raw: dict[str, bytes] = {}
         if self._closed:
             return raw
-        for name, fd in (("stdout", self._handles.out), ("stderr", self._handles.err)):
+        for name, fd in (("stdout", self._wires.out), ("stderr", self._wires.err)):
             with contextlib.suppress(OSError):
                 if data := os.read(fd, _CHUNK):
                     raw[name] = data
@@ -177,7 +170,7 @@ class Interpreter:
         if self._closed:
             return
         with contextlib.suppress(OSError):
-            self._unanswered += self._handles.lifeline.send(INTERRUPT)
+            self._unanswered += self._wires.lifeline.send(INTERRUPT)
 
     async def settle(self) -> None:
         """Wait until every interrupt has been delivered: a late one would hit the next cell."""
@@ -193,7 +186,7 @@ class Interpreter:
         async with self._using:
             while self._unanswered and not self._closed:
                 try:
-                    answers = await loop.sock_recv(self._handles.lifeline, self._unanswered)
+                    answers = await loop.sock_recv(self._wires.lifeline, self._unanswered)
                 except OSError:
                     answers = b""
                 self._unanswered -= len(answers) or self._unanswered  # none: it is gone
@@ -202,8 +195,7 @@ class Interpreter:
         """End every process of the session at once; the first reason given is kept."""
         self.reason = self.reason or reason
         if not self._closed:
-            with contextlib.suppress(OSError):
-                signal.pidfd_send_signal(self._handles.process, signal.SIGKILL)
+            self._leader.kill()
 
     async def wait(self) -> None:
         """Wait until its first process is gone."""
@@ -221,9 +213,7 @@ class Interpreter:
                 return
             self._closed = True
         self._nursery.living -= 1
-        if self._handles.group is not None:
-            await asyncio.to_thread(self._handles.group.close)
-        self._handles.channel.close()
-        self._handles.lifeline.close()
-        for fd in (self._handles.out, self._handles.err, self._handles.process):
-            os.close(fd)
+        self._wires.close()
+        self._leader.close()
+        if self.group is not None:
+            await asyncio.to_thread(self.group.close)

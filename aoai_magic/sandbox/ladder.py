@@ -22,6 +22,14 @@ WATCHED_GAP = (
     "What a session's processes hold together is looked at ten times a second, not bounded by the "
     "kernel: for that the engine must run where systemd does."
 )
+_UNTRIED_GAP = (
+    "This level was written from Apple's documentation and has not been tried on a Mac by its "
+    "authors: do not rely on it yet."
+)
+_COLD_GAP = (
+    "A session starts in seconds, its memory is only watched, and a program that it starts in the "
+    "background may outlive it."
+)
 _NONE_GAP = "Code runs with all the rights of this account: nothing is kept from it."
 
 _REMEDY = (
@@ -45,6 +53,9 @@ RUNGS = (
     Rung("namespaces", False, (_KERNEL_GAP, _PATH_GAP, _NO_PROC)),
     Rung("landlock", False, (_KERNEL_GAP, _STAT_GAP, _SHARED_GAP, _EMULATED_GAP, _SHM_GAP)),
 )
+SEATBELT = Rung(
+    "seatbelt", False, (_UNTRIED_GAP, _KERNEL_GAP, _STAT_GAP, _EMULATED_GAP, _SHM_GAP, _COLD_GAP)
+)
 UNISOLATED = Rung("none", False, (_NONE_GAP,))
 
 _FIRST_ACCOUNT = 100_000
@@ -67,19 +78,20 @@ def account_for(key: str) -> int | None:
     return _FIRST_ACCOUNT + digest % spare
 
 
-def require_linux() -> None:
-    """Refuse other systems.
+def rungs() -> tuple[Rung, ...]:
+    """Return what can be tried on this system, the strongest first.
 
     Raises
     ------
     SandboxError
-        With what to do there.
+        On a system without any level, with what to do there.
     """
-    if sys.platform != "linux":
-        text = (
-            f"Code cannot be isolated on this machine: there is no local level for {sys.platform}."
-        )
-        raise SandboxError(f"{text} {_ELSEWHERE}")
+    if sys.platform == "linux":
+        return RUNGS
+    if sys.platform == "darwin":
+        return (SEATBELT,)
+    text = f"Code cannot be isolated on this machine: there is no local level for {sys.platform}."
+    raise SandboxError(f"{text} {_ELSEWHERE}")
 
 
 async def climb_down(probe: Callable[[Rung], Awaitable[None]]) -> tuple[Rung, Isolation]:
@@ -91,7 +103,7 @@ async def climb_down(probe: Callable[[Rung], Awaitable[None]]) -> tuple[Rung, Is
         When none does: what was tried, why each failed, and what to do.
     """
     tried: list[str] = []
-    for rung in RUNGS:
+    for rung in rungs():
         try:
             await probe(rung)
         except SandboxError as error:
@@ -100,4 +112,5 @@ async def climb_down(probe: Callable[[Rung], Awaitable[None]]) -> tuple[Rung, Is
         else:
             return rung, Isolation(rung.level, rung.gaps, tuple(tried))
     reasons = " ".join(tried)
-    raise SandboxError(f"Code cannot be isolated on this machine. {reasons} Remedy: {_REMEDY}.")
+    remedy = f"Remedy: {_REMEDY}." if sys.platform == "linux" else _ELSEWHERE
+    raise SandboxError(f"Code cannot be isolated on this machine. {reasons} {remedy}")

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from typing import BinaryIO
 
 from . import ladder, probe
 from .cell import Cell
+from .cold import ColdNursery
 from .folder import Folder, Usage, remove
 from .interpreter import Interpreter
 from .ladder import Rung
@@ -248,8 +250,8 @@ class LocalSandbox:
         self._preload = preload
         self._rung: Rung | None = None
         self._isolation: Isolation | None = None
-        self._nursery: Nursery | None = None
-        self._old: list[Nursery] = []
+        self._nursery: Nursery | ColdNursery | None = None
+        self._old: list[Nursery | ColdNursery] = []
         self._sessions: dict[str, LocalSession] = {}
         self._starting = asyncio.Lock()
         self._opening = asyncio.Lock()
@@ -268,7 +270,7 @@ class LocalSandbox:
     async def _start(self) -> Isolation:
         async with self._starting:
             if self._isolation is None:
-                ladder.require_linux()
+                ladder.rungs()
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._nursery = nursery = await self._start_nursery()
                 try:
@@ -284,8 +286,9 @@ class LocalSandbox:
                 ]
             return self._isolation
 
-    async def _start_nursery(self) -> Nursery:
-        nursery = Nursery(self._preload, self._folder / "zygote")
+    async def _start_nursery(self) -> Nursery | ColdNursery:
+        cold = sys.platform != "linux" or self._wanted is ladder.SEATBELT
+        nursery = (ColdNursery if cold else Nursery)(self._preload, self._folder / "zygote")
         await nursery.start()
         return nursery
 
@@ -332,7 +335,7 @@ class LocalSandbox:
             plan = Plan.within(self.limits, self._rung.level, data, uid, self._rung.proc)
             return await Interpreter.start(nursery, plan)
 
-    async def _fresh_nursery(self) -> Nursery:
+    async def _fresh_nursery(self) -> Nursery | ColdNursery:
         """Return the zygote; a new one now and then, and when it has died."""
         nursery = self._nursery
         assert nursery is not None
@@ -403,8 +406,9 @@ class LocalSandbox:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             for session in list(self._sessions.values()):
                 await session.close()
-            for nursery in filter(None, [self._nursery, *self._old]):
-                await nursery.close()
+            for nursery in [self._nursery, *self._old]:
+                if nursery is not None:
+                    await nursery.close()
             self._nursery, self._old, self._tasks = None, [], []
 
 
@@ -415,11 +419,13 @@ async def _check(session: LocalSession) -> None:
     name = f"aoai-magic-{canary}"
     with contextlib.ExitStack() as stack:
         tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        unix = stack.enter_context(socket.socket(socket.AF_UNIX))
-        unix.bind("\0" + name)
-        unix.listen()
+        if sys.platform == "linux":
+            unix = stack.enter_context(socket.socket(socket.AF_UNIX))
+            unix.bind("\0" + name)
+            unix.listen()
         targets = {
             "secret": str(secret),
+            "bait": str(secret.with_name("bait")),
             "port": tcp.getsockname()[1],
             "abstract": name,
             "pid": os.getpid(),
@@ -429,7 +435,7 @@ async def _check(session: LocalSession) -> None:
         packed = json.dumps(targets).encode().hex()
         given = f"TARGETS = __import__('json').loads(bytes.fromhex({packed!r}))"
         code = f"{given}\n{inspect.getsource(probe)}"
-        events = [event async for event in session.run(code, timeout=10.0)]
+        events = [event async for event in session.run(code, timeout=60.0)]
     said = "".join(event.text for event in events if isinstance(event, Stream))
     try:
         through = json.loads(said)

@@ -13,36 +13,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from .groups import Group, Scope, scope_command
+from .leader import Handle
 from .plan import Plan
 from .session import SandboxError
+from .wires import Handles, stretch
 
 PRELOAD = ("IPython", "numpy", "pandas", "matplotlib", "matplotlib.pyplot", "pyarrow")
 """What sessions find imported; of these, what is installed."""
 
 _LOG = logging.getLogger(__name__)
 
-_BOOT = (
-    "import sys; sys.path += sys.argv[2:]; "
-    "from aoai_magic.sandbox import zygote; zygote.main(sys.argv[1])"
+BOOT = (
+    "import sys; sys.path += sys.argv[2:]; from aoai_magic.sandbox import {0}; {0}.{1}(sys.argv[1])"
 )
+"""What a Python of ours runs, once a module and its function have been filled in."""
+
 _START_SECONDS = 60.0
 _ANSWER_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class Handles:
-    """The host's descriptors of one interpreter, and its control group, if it has one."""
-
-    process: int
-    channel: socket.socket
-    lifeline: socket.socket
-    out: int
-    err: int
-    group: Group | None = None
 
 
 class Nursery:
@@ -72,6 +63,7 @@ class Nursery:
         self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = {"control": theirs.fileno(), "host": os.getpid(), "preload": self._preload}
+        boot = BOOT.format("zygote", "main")
         prefix, log = self._prefix(), self._scratch / "zygote.log"
         with theirs, log.open("wb") as stream:
             self._process = subprocess.Popen(  # noqa: S603  (this Python, our own words)
@@ -80,9 +72,9 @@ class Nursery:
                     sys.executable,
                     "-I",
                     "-c",
-                    _BOOT,
+                    boot,
                     json.dumps(settings),
-                    *_paths(),
+                    *paths(),
                 ],
                 pass_fds=[theirs.fileno()],
                 env=_environment(self._scratch),
@@ -125,27 +117,23 @@ class Nursery:
         return handles
 
     def _spawn(self, plan: Plan) -> Handles:
-        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
-            channel, channel_end = _socket_pair(ours, theirs)
-            lifeline, lifeline_end = _socket_pair(ours, theirs)
-            out, out_end = _pipe(ours, theirs)
-            err, err_end = _pipe(ours, theirs)
-            group = self._group(plan, ours)
-            given = [channel_end.fileno(), lifeline_end.fileno(), out_end, err_end]
-            plan = replace(plan, group=str(group.path) if group else None)
-            handles = Handles(self._ask(plan, given), channel, lifeline, out, err, group)
-            ours.pop_all()  # kept: they are the caller's now
-        return handles
+        with stretch() as (wires, given):
+            group = self._group(plan)
+            try:
+                plan = replace(plan, group=str(group.path) if group else None)
+                return Handles(Handle(self._ask(plan, given)), wires, group)
+            except BaseException:
+                if group is not None:
+                    group.close()
+                raise
 
-    def _group(self, plan: Plan, ours: contextlib.ExitStack) -> Group | None:
+    def _group(self, plan: Plan) -> Group | None:
         if self.scope is None:
             return None
         try:
-            group = self.scope.open(plan.memory, plan.processes)
+            return self.scope.open(plan.memory, plan.processes)
         except OSError as error:
             raise SandboxError(f"No session could be started: {error}.") from None
-        ours.callback(group.close)
-        return group
 
     def _ask(self, plan: Plan, given: list[int]) -> int:
         try:
@@ -181,23 +169,7 @@ class Nursery:
         self._kill()
 
 
-def _socket_pair(
-    ours: contextlib.ExitStack, theirs: contextlib.ExitStack
-) -> tuple[socket.socket, socket.socket]:
-    host, session = socket.socketpair()
-    host.setblocking(False)
-    return ours.enter_context(host), theirs.enter_context(session)
-
-
-def _pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[int, int]:
-    host, session = os.pipe()
-    ours.callback(os.close, host)
-    theirs.callback(os.close, session)
-    os.set_blocking(host, False)
-    return host, session
-
-
-def _paths() -> list[str]:
+def paths() -> list[str]:
     """Where the zygote finds this package and the account's own, which ``-I`` leaves out."""
     paths = [str(Path(__file__).parents[2])]
     user = site.getusersitepackages()

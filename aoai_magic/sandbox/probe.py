@@ -8,6 +8,7 @@ import ctypes
 import json
 import os
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,11 @@ TARGETS: dict[str, Any] = globals().get("TARGETS", {})
 def read_host_file() -> None:
     """Read a file that lies beside the session's folder."""
     Path(TARGETS["secret"]).read_text()
+
+
+def write_host_file() -> None:
+    """Write a file beside the session's folder."""
+    Path(TARGETS["bait"]).write_text("x")
 
 
 def connect_tcp() -> None:
@@ -60,13 +66,13 @@ def read_environment() -> None:
 
 ATTEMPTS: list[Callable[[], None]] = [
     read_host_file,
+    write_host_file,
     connect_tcp,
-    connect_abstract,
     signal_host,
-    become_privileged,
-    trace,
     read_environment,
 ]
+if sys.platform == "linux":
+    ATTEMPTS += [connect_abstract, become_privileged, trace]
 
 
 def escapes() -> dict[str, str]:

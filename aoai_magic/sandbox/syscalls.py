@@ -7,6 +7,7 @@ import errno
 import os
 import platform
 import struct
+import sys
 
 StrPath = str | os.PathLike[str]
 
@@ -53,6 +54,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
 
+def _require_linux(call: str) -> None:
+    """Refuse elsewhere, where the numbers mean other calls."""
+    if sys.platform != "linux":
+        raise OSError(errno.ENOSYS, f"{call}: not on {sys.platform}")
+
+
 def _checked(result: int, call: str) -> int:
     if result < 0:
         number = ctypes.get_errno()
@@ -61,6 +68,7 @@ def _checked(result: int, call: str) -> int:
 
 
 def _number(call: str) -> int:
+    _require_linux(call)
     machine = platform.machine()
     if machine not in NUMBERS:
         raise OSError(errno.ENOSYS, f"{call}: no table of system calls for {machine}")
@@ -166,6 +174,8 @@ def install_filter(program: bytes) -> None:
 
 def landlock_version() -> int:
     """Return the version of the Landlock interface, 0 where there is none."""
+    if sys.platform != "linux":
+        return 0
     number = ctypes.c_long(_LANDLOCK_CREATE)
     version = _libc.syscall(number, None, ctypes.c_size_t(0), ctypes.c_uint(1))
     return max(int(version), 0)
@@ -207,6 +217,7 @@ def open_beneath(folder: int, name: str, flags: int) -> int:
         ``ENOSYS`` or ``EPERM`` where ``openat2`` is not to be had (Linux before 5.6, or
         a container's filter that does not know it).
     """
+    _require_linux("openat2")
     resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS
     how = struct.pack("QQQ", flags, 0, resolve)
     result = _libc.syscall(

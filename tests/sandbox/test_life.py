@@ -450,8 +450,8 @@ async def test_what_is_not_installed_is_not_preloaded(make_sandbox):
 
 
 async def test_other_systems_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "platform", "darwin")
-    with pytest.raises(SandboxError, match="darwin"):
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(SandboxError, match="win32"):
         await LocalSandbox(tmp_path / "s", Limits()).start()
 
 

@@ -1,0 +1,67 @@
+"""What connects the host with one interpreter."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .groups import Group
+from .leader import Leader
+
+
+@dataclass(frozen=True)
+class Wires:
+    """The host's ends: two sockets, and two pipes to read standard output and error from.
+
+    Frames go over ``channel``, interrupts over ``lifeline``, whose end is the session's.
+    """
+
+    channel: socket.socket
+    lifeline: socket.socket
+    out: int
+    err: int
+
+    def close(self) -> None:
+        """Give every descriptor back."""
+        self.channel.close()
+        self.lifeline.close()
+        os.close(self.out)
+        os.close(self.err)
+
+
+@dataclass(frozen=True)
+class Handles:
+    """All that the host holds of one interpreter."""
+
+    leader: Leader
+    wires: Wires
+    group: Group | None = None
+
+
+@contextlib.contextmanager
+def stretch() -> Iterator[tuple[Wires, list[int]]]:
+    """Give the host's ends, and the session's as descriptors in the order of `Wires`.
+
+    The session's ends are closed on leaving, for it has them by then; the host's only when
+    something went wrong.
+    """
+    channel, channel_end = socket.socketpair()
+    lifeline, lifeline_end = socket.socketpair()
+    out, out_end = os.pipe()
+    err, err_end = os.pipe()
+    wires = Wires(channel, lifeline, out, err)
+    for fd in (channel.fileno(), lifeline.fileno(), out, err):
+        os.set_blocking(fd, False)
+    try:
+        yield wires, [channel_end.fileno(), lifeline_end.fileno(), out_end, err_end]
+    except BaseException:
+        wires.close()
+        raise
+    finally:
+        channel_end.close()
+        lifeline_end.close()
+        os.close(out_end)
+        os.close(err_end)
