@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from .findings import plain
 from .language import Language, Phrase
 from .schema import Table
+from .times import VAGUE
 
 NOTICE: Phrase = {
     "en": "*Offline model: written by fixed rules, without a language model; check what matters.*",
@@ -86,6 +87,23 @@ _NO_ROWS: Phrase = {
     "ja": "条件（{}）に合う行はありません。",
     "zh": "沒有符合條件（{}）的資料。",
 }
+_NOT_SAVED: Phrase = {
+    "en": " No file was written.",
+    "ja": "ファイルは作成していません。",
+    "zh": "因此沒有寫入檔案。",
+}
+_UNCLEAR: Phrase = {
+    "en": "I can't tell what “{}” is about offline; name a column with it, such as {}.",
+    "ja": "「{}」が何を指すか、オフラインでは判断できません。{} のように列名を添えてください。",
+    "zh": "離線模式無法判斷「{}」指的是什麼；請寫出欄位名稱，例如 {}。",
+}
+_UNCLEAR_TIME: Phrase = {
+    "en": "I don't count from today offline, so “{}” is unclear; name the dates, "
+    "such as 2024 or March 2024.",
+    "ja": "オフラインでは今日を基準にしないため、「{}」は判断できません。"
+    "2024年、2024年3月のように指定してください。",
+    "zh": "離線模式不以今天為基準，無法判斷「{}」；請寫出日期，例如 2024年 或 2024年3月。",
+}
 _UNREADABLE: Phrase = {
     "en": "A file could not be read: {}",
     "ja": "読めないファイルがあります：{}",
@@ -133,9 +151,17 @@ def failure(reason: str, language: Language) -> str:
     return _FAILED[language].format(plain(reason, 200))
 
 
-def no_rows(conditions: str, language: Language) -> str:
-    """Say that nothing is left to work on."""
-    return _NO_ROWS[language].format(plain(conditions, 200))
+def no_rows(conditions: str, saving: bool, language: Language) -> str:
+    """Say that nothing is left to work on, and that nothing was saved where that was asked."""
+    told = _NO_ROWS[language].format(plain(conditions, 200))
+    return told + _NOT_SAVED[language] if saving else told
+
+
+def unclear(words: str, table: Table, language: Language) -> str:
+    """Say that a condition can't be followed, and how to put it."""
+    template = _UNCLEAR_TIME if VAGUE.search(words) else _UNCLEAR
+    columns = [f"`{plain(column.name)}`" for column in table.numbers[:2]] or ["…"]
+    return template[language].format(plain(words), (", " if language == "en" else "、").join(columns))
 
 
 def unreadable(lines: Sequence[str], language: Language) -> str:

@@ -189,6 +189,16 @@ def _in_characters(column: Column, prompt: str) -> Iterator[Mention]:
                 break
 
 
+def likeliest(columns: Sequence[Column]) -> Column | None:
+    """Give the number that people mean when they name none: revenue before price."""
+    for concept in CONCEPTS[:4]:
+        for column in columns:
+            words = words_of(column.name)
+            if any(w in words if w.isascii() else w in column.name for w in concept):
+                return column
+    return None
+
+
 _COLD = {"coldest", "coolest", "colder", "cooler"}
 
 

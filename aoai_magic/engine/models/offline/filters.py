@@ -6,10 +6,17 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .columns import Mention
+from . import vocabulary
+from .columns import Mention, likeliest
+from .condition import Filter
 from .schema import Column, Table
+from .times import YEAR, find_times
+from .units import UNIT, factor
 
-_NUMBER = r"[-+]?[$€£¥]?\s*(\d[\d,]*(?:\.\d+)?)\s*(k|thousand|million|万|萬|千)?"
+_NUMBER = (
+    r"[-+]?([$€£¥])?\s*(-?\d[\d,]*(?:\.\d+)?)\s*(?:(k|thousand|million|万|萬|千)(?![a-z]))?"
+    rf"\s*({UNIT})?(?:s|er|et)?(?![a-z])"
+)
 _SCALE = {"k": 1e3, "thousand": 1e3, "million": 1e6, "万": 1e4, "萬": 1e4, "千": 1e3}
 _BEFORE = {
     ">=": r">=|≥|at least|no less than|from|至少|不少於|不低於",
@@ -32,75 +39,139 @@ _NOT = re.compile(
     re.IGNORECASE,
 )
 _NOT_AFTER = re.compile(r"^\s*(以外|を除|は除|除く)")
-_YEAR = r"((?:19|20)\d\d)"
-_MONTHS = "january february march april may june july august september october november december"
 
 
 @dataclass(frozen=True)
-class Filter:
-    """A condition: `column` `operator` `value`.
+class _Amount:
+    """A comparison with a number, and where it stands; one that is not `loose` stands at a column."""
 
-    The operators are those of Python, and ``in`` and ``not in`` for several texts;
-    values of dates are ISO dates.
-    """
-
-    column: Column
     operator: str
-    value: float | str | tuple[str, ...]
+    number: float
+    unit: str
+    start: int
+    end: int
+    loose: bool = True
 
 
 def find_filters(prompt: str, table: Table, named: Sequence[Mention]) -> list[Filter]:
     """Find all conditions of a clause."""
-    found = [*_comparisons(prompt, named), *_values(prompt, table, named)]
+    found = [*_comparisons(prompt, table, named), *_values(prompt, table, named)]
     found += _quoted(prompt, named, found)
     dates = table.dates
-    return [*found, *(_times(prompt, dates[0]) if dates else ())]
+    return [*found, *(find_times(prompt, dates[0]) if dates else ())]
 
 
-def _comparisons(prompt: str, named: Sequence[Mention]) -> Iterator[Filter]:
+def _comparisons(prompt: str, table: Table, named: Sequence[Mention]) -> Iterator[Filter]:
+    for amount in _amounts(prompt):
+        column = _compared(amount, prompt, table, named)
+        # "Over 4 kg" is over 4000 where the column is in grams.
+        scale = factor(amount.unit, column) if column else None
+        if column and scale:
+            yield Filter(column, amount.operator, _whole(amount.number * scale))
     for mention in named:
-        if not mention.column.numeric:
-            continue
-        rest = prompt[mention.end :]
-        between = re.match(rf"{_GAP}between\s+{_NUMBER}\s+and\s+{_NUMBER}", rest, re.IGNORECASE)
-        if between:
-            yield Filter(mention.column, ">=", _value(between[1], between[2]))
-            yield Filter(mention.column, "<=", _value(between[3], between[4]))
-            continue
-        for operator, words in _BEFORE.items():
-            match = re.match(rf"{_GAP}(?:{words})\s*{_NUMBER}", rest, re.IGNORECASE)
-            if match:
-                yield Filter(mention.column, operator, _value(match[1], match[2]))
-                break
-        else:
-            if match := re.match(rf"\s*(?:of|=)\s*{_NUMBER}(?!\w|\s*%)", rest, re.IGNORECASE):
-                yield Filter(mention.column, "==", _value(match[1], match[2]))
-            yield from _after(mention, rest)
-            yield from _comparative(mention, prompt)
+        match = re.match(rf"\s*(?:of|=)\s*{_NUMBER}(?!\w|\s*%)", prompt[mention.end :], re.IGNORECASE)
+        if match and mention.column.numeric:
+            yield Filter(mention.column, "==", _value(match[2], match[3]))
 
 
-def _after(mention: Mention, rest: str) -> Iterator[Filter]:
+def undecided(prompt: str, table: Table, named: Sequence[Mention]) -> str:
+    """Give the first comparison with a number that is of no column."""
+    for amount in _amounts(prompt):
+        column = _compared(amount, prompt, table, named)
+        if amount.loose and column is None:
+            return prompt[amount.start : amount.end].strip()
+    return ""
+
+
+def _compared(
+    amount: _Amount, prompt: str, table: Table, named: Sequence[Mention]
+) -> Column | None:
+    """Find the column of a comparison: beside it, by its unit, or the likeliest measure."""
+    fits = [m for m in named if _can_be(m, amount)]
+    for mention in fits:
+        gap = prompt[mention.end : amount.start] if mention.end <= amount.start else "-"
+        if re.fullmatch(_GAP, gap, re.IGNORECASE) or mention.start == amount.start:
+            return mention.column
+    if not amount.loose:
+        return None
+    own = [c for c in table.numbers if factor(amount.unit, c) is not None]
+    if amount.unit:
+        return next((m.column for m in fits if m.column in own), None) or _only(own)
+    rest = prompt[amount.end :]
+    for mention in named:
+        if amount.end <= mention.start and _NEXT.fullmatch(prompt[amount.end : mention.start]):
+            return mention.column if mention in fits else None
+    return None if _COUNTED.match(rest) else _only(own)
+
+
+def _only(columns: Sequence[Column]) -> Column | None:
+    return columns[0] if len(columns) == 1 else likeliest(columns)
+
+
+_NEXT = re.compile(r"[\s-]*(?:of|in|の|的)?\s*(?:the\s+)?", re.IGNORECASE)
+"""What may stand between an amount and its column: "over 50 units"."""
+_COUNTED = re.compile(rf"\s*(?:{vocabulary.ROWS.pattern}|times|回|次)", re.IGNORECASE)
+"""Rows are counted: "customers with more than ten orders"."""
+
+
+def _can_be(mention: Mention, amount: _Amount) -> bool:
+    column = mention.column
+    surely = not column.identifying or mention.score >= 3 or column.yearly
+    return column.numeric and surely and factor(amount.unit, column) is not None
+
+
+def _amounts(prompt: str) -> Iterator[_Amount]:
+    """Find the comparisons with numbers, wherever they stand; years are none."""
+    between = re.compile(rf"between\s+{_NUMBER}\s+and\s+{_NUMBER}", re.IGNORECASE)
+    for match in between.finditer(prompt):
+        first, last = match.groups()[:4], match.groups()[4:]
+        unit = last[3] or last[0] or first[3] or first[0] or ""
+        if not _is_year(first[1], first) and not _is_year(last[1], last):
+            yield _Amount(">=", _value(*first[1:3]), unit, match.start(), match.end())
+            yield _Amount("<=", _value(*last[1:3]), unit, match.start(), match.end())
+    for pattern, operator in _PATTERNS:
+        for match in pattern.finditer(prompt):
+            currency, digits, scale, unit = match.groups()
+            if not _is_year(digits, match.groups()) and _FREE.fullmatch(prompt[match.end() :][:8]):
+                value, loose = _value(digits, scale), not _BESIDE.match(match[0])
+                unit = unit or currency or ""
+                yield _Amount(operator, value, unit, match.start(), match.end(), loose)
+
+
+_BESIDE = re.compile(r"from|up to|=|is exactly|equals?|最多|至多|等於", re.IGNORECASE)
+"""Words that compare only where they stand at a column."""
+_FREE = re.compile(r"(?!\s*(?:days?|weeks?|months?|years?|hours?|日|天|週|周|[年月]|か月|個月)).*", re.DOTALL | re.I)
+"""What follows an amount that is no span of time."""
+
+
+def _is_year(digits: str, groups: Sequence[str | None]) -> bool:
+    plain = not any(group for group in groups if group not in {None, digits})
+    return plain and bool(re.fullmatch(YEAR, digits))
+
+
+def _patterns() -> Iterator[tuple[re.Pattern[str], str]]:
+    for operator, words in _BEFORE.items():
+        # "Is" and "=" alone stand at a column; a number that only follows one is no limit.
+        yield re.compile(rf"(?<![<>=a-z])(?:{words})\s*(?:than\s+)?{_NUMBER}", re.IGNORECASE), operator
     for operator, words in _AFTER.items():
-        match = re.match(rf"{_GAP}{_NUMBER}\s*[円元点歳個人]?\s*(?:{words})", rest)
-        if match:
-            yield Filter(mention.column, operator, _value(match[1], match[2]))
-            return
+        yield re.compile(rf"{_NUMBER}\s*[点歳個人件隻]?\s*(?:{words})"), operator
+    yield re.compile(rf"\b(?:{_LESS}) than {_NUMBER}", re.IGNORECASE), "<"
+    yield re.compile(rf"\b(?:{_MORE}) than {_NUMBER}", re.IGNORECASE), ">"
 
 
 _LESS = r"lighter|shorter|younger|colder|cooler|cheaper|smaller"
 _MORE = r"heavier|longer|older|hotter|warmer|taller"
 
 
-def _comparative(mention: Mention, prompt: str) -> Iterator[Filter]:
-    """Read "lighter than 3000", where the word itself is another for the column."""
-    rest = prompt[mention.start :]
-    match = re.match(rf"(?:({_LESS})|{_MORE}) than {_NUMBER}", rest, re.IGNORECASE)
-    if match:
-        yield Filter(mention.column, "<" if match[1] else ">", _value(match[2], match[3]))
+_PATTERNS = list(_patterns())
 
 
 def _value(digits: str, scale: str | None) -> float:
-    value = float(digits.replace(",", "")) * _SCALE.get((scale or "").lower(), 1)
+    return _whole(float(digits.replace(",", "")) * _SCALE.get((scale or "").lower(), 1))
+
+
+def _whole(value: float) -> float:
+    value = round(value, 9)
     return int(value) if value.is_integer() else value
 
 
@@ -176,86 +247,3 @@ def _quoted(prompt: str, named: Sequence[Mention], found: Sequence[Filter]) -> I
             yield Filter(mention.column, "in", (match[1],))
 
 
-def _times(prompt: str, column: Column) -> Iterator[Filter]:
-    start, end = _span(prompt)
-    if column.yearly:
-        yield from _whole_years(column, start, end)
-        return
-    if start:
-        yield Filter(column, ">=", start)
-    if end:
-        yield Filter(column, "<", end)
-
-
-def _whole_years(column: Column, start: str, end: str) -> Iterator[Filter]:
-    """Compare a number that names years with numbers."""
-    first, last = int(start[:4] or 0), int(end[:4] or 0) - 1
-    if first and first == last:
-        yield Filter(column, "==", first)
-        return
-    if first:
-        yield Filter(column, ">=", first)
-    if end:
-        yield Filter(column, "<=", last)
-
-
-_YEARS_COMPARED = re.compile(
-    rf"\b(?:differ|chang|compar)\w*.*?{_YEAR}.*?{_YEAR}|{_YEAR}(?!\d|-\d).*\b(?:compar\w+|vs\.?|versus)\b.*?{_YEAR}|{_YEAR}年?(?:と|與|和|比){_YEAR}",
-    re.IGNORECASE,
-)
-
-
-def compares_years(text: str) -> bool:
-    """Whether two years are set against each other."""
-    return bool(_YEARS_COMPARED.search(text))
-
-
-def _span(prompt: str) -> tuple[str, str]:
-    """Give the first day, and the day after the last one, of the time that is asked for."""
-    text = prompt.lower()
-    if match := re.search(
-        rf"(?:from|between|since)?\s*{_YEAR}年?\s*(?:to|and|until|-|–|~|〜|から|到|至)\s*{_YEAR}",
-        text,
-    ):
-        return f"{match[1]}-01-01", f"{int(match[2]) + 1}-01-01"
-    if match := _YEARS_COMPARED.search(text):
-        first, last = sorted(int(year) for year in match.groups() if year)
-        return f"{first}-01-01", f"{last + 1}-01-01"
-    if match := re.search(
-        rf"q([1-4])\s*(?:of\s*)?{_YEAR}|{_YEAR}年?\s*(?:第?([1-4])四半期|第?([1-4])季|-?q([1-4]))",
-        text,
-    ):
-        year = int(match[2] or match[3])
-        quarter = int(match[1] or match[4] or match[5] or match[6])
-        return _months(year, 3 * quarter - 2, 3)
-    if match := re.search(rf"{_YEAR}\s*[-/年]\s*(\d{{1,2}})\s*月?(?!\d)", text):
-        return _months(int(match[1]), int(match[2]), 1)
-    names = "|".join(name[:3] + "(?:" + name[3:] + ")?" for name in _MONTHS.split())
-    if match := re.search(rf"\b({names})\.?,?\s+{_YEAR}", text):
-        month = [name[:3] for name in _MONTHS.split()].index(match[1][:3]) + 1
-        return _months(int(match[2]), month, 1)
-    return _years(text)
-
-
-def _years(text: str) -> tuple[str, str]:
-    if match := re.search(
-        rf"\b(?:since|from|starting)\s+{_YEAR}|{_YEAR}年?(?:以降|以來|から|之後|起)", text
-    ):
-        return f"{match[1] or match[2]}-01-01", ""
-    if match := re.search(rf"\bafter\s+{_YEAR}", text):
-        return f"{int(match[1]) + 1}-01-01", ""
-    if match := re.search(rf"\b(?:before|until)\s+{_YEAR}|{_YEAR}年?(?:以前|より前|之前)", text):
-        return "", f"{match[1] or match[2]}-01-01"
-    if match := re.search(
-        rf"\b(?:in|during|for|of)\s+(?:the\s+year\s+)?{_YEAR}\b|{_YEAR}\s*年|^\W*{_YEAR}\W*$", text
-    ):
-        year = int(match[1] or match[2] or match[3])
-        return f"{year}-01-01", f"{year + 1}-01-01"
-    return "", ""
-
-
-def _months(year: int, month: int, count: int) -> tuple[str, str]:
-    if not 1 <= month <= 12:
-        return "", ""
-    after = year * 12 + month - 1 + count
-    return f"{year}-{month:02}-01", f"{after // 12}-{after % 12 + 1:02}-01"

@@ -8,9 +8,8 @@ from dataclasses import replace
 
 from . import algebra, vocabulary
 from .clauses import clauses
-from .columns import mentions, words_of
-from .filters import Filter
-from .language import HAN_NUMBER, NUMBER_WORD, count
+from .columns import Mention, likeliest, mentions, words_of
+from .condition import Filter
 from .reading import MOST_GROUPS, Reading, read_clause
 from .schema import Column, Table
 from .task import Task
@@ -18,16 +17,6 @@ from .unknown import unknown_column
 
 _WITHOUT_MEASURE = {"overview", "missing", "count", "convert", "list", "fraction"}
 
-_N = rf"(\d+|{NUMBER_WORD})"
-_NUMBERS = [
-    rf"\b(?:top|bottom|best|worst|first|last|highest|lowest|largest|biggest)\s+{_N}\b",
-    rf"\b{_N}\s+(?:\w+\s+)?(?:best|top|worst|highest|lowest|largest|biggest|smallest|most|first)\b",
-    rf"\b{_N}\s+(?:\w+\s+){{0,2}}(?:with|having|by)\b",
-    rf"\b{_N}\s+{vocabulary.SUPERLATIVE}",
-    rf"(?:上位|下位|トップ|ベスト|ワースト|前|後|最初の)\s*([\d０-９]+|{HAN_NUMBER})",
-    rf"([\d０-９]+|{HAN_NUMBER})\s*(?:件|名|位|社|人|個|大|つ|匹|頭|羽|隻|筆|種|家|項|天|日間|行)",
-    rf"([\d０-９]+|{HAN_NUMBER})\s*日(?!\d|\s*[年月日])(?=を|の|が|は|$)",
-]
 _DATA = re.compile(
     r"\b(data|dataset|frame|everything|whole|original)\b|データ|資料|數據|全部|元の|原始",
     re.IGNORECASE,
@@ -97,16 +86,26 @@ def read_tasks(prompt: str, tables: Sequence[Table], previous: Task | None) -> l
 
 
 def _one_by_one(task: Task) -> list[Task]:
-    """Take several measures over time or by group one by one."""
-    if task.kind not in {"trend", "compare"} or len(task.measures) < 2:
+    """Take several measures over time or by group one by one, and several figures over time."""
+    if task.kind in {"trend", "season"} and len(task.measures) < 2 and len(task.aggregations) > 1:
+        return [replace(task, aggregation=a, aggregations=()) for a in task.aggregations]
+    if task.kind not in _OF_ONE_MEASURE or len(task.measures) < 2:
         return [task]
     chart = task.chart if len(task.measures) <= _MOST_CHARTS else "none"
-    return [replace(task, measure=m, measures=(m,), chart=chart) for m in task.measures]
+    several = task.kind != "figures" and len(task.aggregations) == len(task.measures)
+    figures = task.aggregations if several else [task.aggregation] * len(task.measures)
+    return [
+        replace(task, measure=m, measures=(m,), chart=chart, aggregation=a)
+        for m, a in zip(task.measures, figures, strict=True)
+    ]
+
+
+_OF_ONE_MEASURE = {"trend", "compare", "season", "figures", "total"}
 
 
 def _sound(task: Task) -> Task:
     """Give up shares where no column divides the rows."""
-    divided = task.group or any(f.operator == "in" for f in task.filters)
+    divided = task.group or _chosen(task.filters)
     if task.kind == "share" and not divided:
         return replace(task, kind="total" if task.measure else "count")
     return task
@@ -131,6 +130,8 @@ def _read(clause: str, tables: Sequence[Table], before: Task | None, fresh: bool
         return _extreme_of(before, reading, fresh)
     if before and before.table == reading.table and _modifies(before, reading, kind, fresh):
         return _modified(before, reading, kind)
+    if reading.unclear and (kind or reading.named):
+        return Task("unclear", table=reading.table, text=reading.unclear)
     if kind is None and not _speaks_of_data(reading):
         return Task("help", text=clause)
     if kind in _BY_COLUMN and (name := _unknown(reading)):
@@ -138,14 +139,17 @@ def _read(clause: str, tables: Sequence[Table], before: Task | None, fresh: bool
     return _task(reading, _settled(kind, reading), _inherited(reading, before, fresh))
 
 
-_BY_COLUMN = {"compare", "count", "distribution", "growth", "plot", "share", "top", "trend"}
+_BY_COLUMN = {
+    "compare", "count", "distribution", "figures", "growth", "plot", "season", "share", "top", "trend",
+}  # fmt: skip
 """Kinds that follow the columns that are named."""
 
 
 def _unknown(reading: Reading) -> str:
     """Give the name of a column that the clause asks for and the table does not have."""
     spans = [(mention.start, mention.end) for mention in reading.named]
-    values = (v for f in reading.filters if isinstance(f.value, tuple) for v in f.value)
+    found = (v for f in reading.filters if isinstance(f.value, tuple) for v in f.value)
+    values = (value for value in found if isinstance(value, str))
     return unknown_column(reading.text, spans, [reading.table.name, *values])
 
 
@@ -153,7 +157,8 @@ def _speaks_of_data(reading: Reading) -> bool:
     """Whether the columns alone say what is wanted: a long sentence wants more than one."""
     short = len(reading.text.split()) <= _SHORT
     told = [reading.measures, reading.group, reading.filters]
-    return any(told[:2]) and (short or sum(map(bool, told)) > 1)
+    limited = any(not isinstance(f.value, tuple) for f in reading.filters)
+    return any(told[:2]) and (short or sum(map(bool, told)) > 1) or (limited and short)
 
 
 def _table(clause: str, tables: Sequence[Table], before: Task | None) -> Table:
@@ -177,7 +182,13 @@ def _always(reading: Reading) -> bool:
 
 
 def _plain_extreme(reading: Reading) -> bool:
-    return not (reading.aggregation in {"max", "min"} and reading.grouped)
+    figures = len(reading.aggregations) > 1
+    return not (reading.aggregation in {"max", "min"} and reading.grouped) and not figures
+
+
+def _relates(reading: Reading) -> bool:
+    drawn = reading.chart == "scatter"
+    return len(reading.table.numbers) > 1 and (drawn or not reading.grouped)
 
 
 def _lists(reading: Reading) -> bool:
@@ -186,7 +197,7 @@ def _lists(reading: Reading) -> bool:
 
 
 _FEASIBLE: Mapping[str, Callable[[Reading], bool]] = {
-    "correlate": lambda r: len(r.table.numbers) > 1 and not r.grouped,
+    "correlate": _relates,
     "growth": lambda r: bool(r.table.dates),
     "share": lambda r: bool(r.group or r.filters or r.table.categories),
     "top": _plain_extreme,
@@ -201,16 +212,20 @@ _FEASIBLE: Mapping[str, Callable[[Reading], bool]] = {
 
 def _settled(kind: str | None, reading: Reading) -> str:
     """Give the recipe for what the words and the columns say together."""
+    if reading.cycle and kind in _ALSO_BY_CALENDAR:
+        return "season"
+    if reading.against and len(reading.measures) > 1 and kind in {None, "plot", "compare", "list"}:
+        return "correlate"
     if kind == "top" and reading.frequency and not reading.group and reading.date:
         return "trend"
-    several = (_number(reading.text) or 1) > 1
+    several = (reading.number or 1) > 1
     if kind == "top" and reading.grouped and reading.second and several:
         return "help"  # the first ones of every group
-    ordered = vocabulary.SORTED.search(reading.text) and not _number(reading.text)
+    ordered = vocabulary.SORTED.search(reading.text) and not reading.number
     if kind == "top" and reading.grouped and (reading.second or ordered):
         return "compare"
     limited = {f.column for f in reading.filters}
-    if kind is None and reading.measures and set(reading.measures) <= limited:
+    if kind is None and limited and not reading.group and set(reading.measures) <= limited:
         return "list"
     if kind == "share" and reading.filters and not (reading.group or _chosen(reading.filters)):
         return "fraction"
@@ -226,24 +241,40 @@ def _settled(kind: str | None, reading: Reading) -> str:
 
 
 def _chosen(filters: Sequence[Filter]) -> bool:
-    return any(f.operator == "in" for f in filters)
+    return any(f.chooses for f in filters)
+
+
+_ALSO_BY_CALENDAR = {None, "compare", "count", "list", "plot", "top", "trend"}
+"""Kinds that the parts of the calendar can divide."""
 
 
 def _drawn(reading: Reading) -> str:
+    named_date = any(m.column in reading.table.dates and _is_name(m, reading) for m in reading.named)
+    ranged = "range" in reading.aggregations and not reading.measures
+    timed = bool(reading.date and (reading.frequency or (named_date and not ranged)))
+    if len(reading.aggregations) > 1 and not (reading.apiece or timed):
+        return "figures"
     if reading.chart in {"hist", "box"}:
         return "distribution"
     if reading.chart == "pie":
         return "share"
-    if reading.chart == "scatter" or (len(reading.measures) > 1 and not reading.group):
+    if reading.aggregation == "range" and named_date and not reading.measures:
+        return "figures"  # from the first day to the last
+    plain = not (reading.group or reading.aggregation or reading.filters)
+    if reading.chart == "scatter" or (len(reading.measures) > 1 and plain):
         return "correlate"
-    named_date = any(m.column in reading.table.dates for m in reading.named)
-    if reading.date and (reading.frequency or named_date):
+    if timed:
         return "trend"
     if reading.group:
         return "compare"
-    if reading.aggregation or reading.filters:
+    if reading.aggregation or reading.filters or reading.per:
         return "total"
     return "distribution" if reading.measures else "compare"
+
+
+def _is_name(mention: Mention, reading: Reading) -> bool:
+    """Whether a date is named, and "days" are not what the rows are: "on snowy days"."""
+    return reading.text[mention.start : mention.end].lower() not in {"day", "days", "time", "times"}
 
 
 def _modifies(before: Task, reading: Reading, kind: str | None, fresh: bool) -> bool:
@@ -256,8 +287,8 @@ def _modifies(before: Task, reading: Reading, kind: str | None, fresh: bool) -> 
     if kind == "plot" and not reading.named:
         return True
     complete = bool(reading.measures or (reading.group and kind != "trend"))
-    changes = kind in {"trend", "compare", "list", "share", "distribution"}
-    return marked and fresh and changes and not complete
+    changes = reading.cycle or kind in {"trend", "compare", "list", "share", "distribution"}
+    return marked and fresh and bool(changes) and not complete
 
 
 _RANKED = {"trend", "compare", "top", "share"}
@@ -280,7 +311,7 @@ def _continues(before: Task, reading: Reading, fresh: bool) -> bool:
 
 def _extreme_of(before: Task, reading: Reading, fresh: bool) -> Task:
     """Give the task that tells the extreme; most results tell theirs already."""
-    lowest, number = bool(vocabulary.LOW.search(reading.words)), _number(reading.text)
+    lowest, number = bool(vocabulary.LOW.search(reading.words)), reading.number
     format_, stem = _file(reading)
     if before.kind == "trend" and not (number or format_):
         return replace(before, chart="none", save="") if fresh else before
@@ -297,7 +328,7 @@ def _adds(before: Task, reading: Reading, marked: bool) -> bool:
     alone = reading.measures or len(reading.text.split()) > _SHORT
     if (reading.measures and reading.group) or (alone and not marked):
         return False
-    slots = reading.frequency or reading.chart or reading.filters or reading.named
+    slots = reading.frequency or reading.cycle or reading.chart or reading.filters or reading.named
     return bool(slots or vocabulary.SAVE.search(reading.text))
 
 
@@ -320,8 +351,11 @@ def _modified(before: Task, reading: Reading, kind: str | None) -> Task:
         save=format_ or before.save,
         stem=stem or before.stem,
         aggregation=reading.aggregation or before.aggregation,
-        number=_number(reading.text) or before.number,
+        aggregations=reading.aggregations or before.aggregations,
+        number=reading.number or before.number,
     )
+    if reading.cycle:
+        return replace(task, kind="season", cycle=reading.cycle, date=reading.date)
     if reading.frequency and reading.date:
         task = replace(task, frequency=reading.frequency, date=reading.date)
         task = replace(task, kind=task.kind if task.kind in {"trend", "growth"} else "trend")
@@ -372,17 +406,27 @@ def _task(reading: Reading, kind: str, before: Task | None) -> Task:
     measure = _measure(reading, kind, before)
     if kind == "top" and vocabulary.LATEST.search(reading.text) and not reading.measures:
         measure = reading.date or measure
+    figures, measures = reading.aggregations, tuple(reading.measures)
+    if kind == "figures" and figures == ("range",):
+        measure, figures, measures = reading.date, ("min", "max"), ()
+    if reading.apiece:
+        figures = tuple(reading.aggregation_of(column) for column in measures)
+    if kind == "correlate" and reading.against and len(measures) == 2:
+        measures = measures[::-1]  # what is set against the other stands upright
     return Task(
         kind,
         table=reading.table,
         measure=measure,
-        measures=tuple(reading.measures),
+        measures=measures,
         group=_group(reading, kind),
-        second=reading.second if kind == "compare" else None,
+        second=reading.second if kind in {"compare", "figures"} else None,
         date=reading.date,
         frequency=reading.frequency,
+        cycle=reading.cycle,
         aggregation=_aggregation(reading, kind, measure, before),
-        number=_number(reading.text),
+        aggregations=figures,
+        per=reading.per if measure else None,
+        number=reading.number,
         lowest=kind in {"top", "growth"} and bool(vocabulary.LOW.search(reading.words)),
         chart=reading.chart,
         filters=tuple(reading.filters),
@@ -411,18 +455,13 @@ def _measure(reading: Reading, kind: str, before: Task | None) -> Column | None:
 
 def likeliest_measure(table: Table, any_number: bool) -> Column | None:
     """Give the number that people mean when they name none: revenue before price."""
-    for concept in vocabulary.CONCEPTS[:4]:
-        for column in table.numbers:
-            words = words_of(column.name)
-            if any(w in words if w.isascii() else w in column.name for w in concept):
-                return column
-    return next(iter(table.numbers), None) if any_number else None
+    return likeliest(table.numbers) or next(iter(table.numbers if any_number else ()), None)
 
 
 def _group(reading: Reading, kind: str) -> Column | None:
     if reading.group:
         return reading.group
-    named = [f.column for f in reading.filters if f.operator == "in"]
+    named = [f.column for f in reading.filters if f.chooses]
     if kind == "share" and named:
         return named[0]
     if kind in {"compare", "share"} or (kind == "growth" and vocabulary.WHICH.search(reading.text)):
@@ -433,21 +472,14 @@ def _group(reading: Reading, kind: str) -> Column | None:
 def _aggregation(reading: Reading, kind: str, measure: Column | None, before: Task | None) -> str:
     if measure is None:
         return "count"
+    if reading.per:
+        return "sum"
     if reading.aggregation and not (kind == "top" and reading.aggregation in {"max", "min"}):
         return reading.aggregation
     if before and measure == before.measure and not reading.measures:
         return before.aggregation
     additive = vocabulary.ADDITIVE.search(measure.name.replace("_", " "))
     return "sum" if additive or kind in {"share", "growth"} else "mean"
-
-
-def _number(text: str) -> int | None:
-    for pattern in _NUMBERS:
-        for match in re.finditer(pattern, text, re.IGNORECASE):
-            number = count(match[1])
-            if number and number < 1900:
-                return number
-    return None
 
 
 def _file(reading: Reading) -> tuple[str, str]:

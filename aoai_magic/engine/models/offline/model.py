@@ -279,10 +279,12 @@ def _told(outcome: _Outcome, language: Language) -> str:
         return answer.help_text(task.text, language)
     if task.kind == "unknown" and task.table:
         return answer.no_column(task.text, task.table, language)
+    if task.kind == "unclear" and task.table:
+        return answer.unclear(task.text, task.table, language)
     if task.kind == "nothing":
         return answer.no_data(language)
     if "kept" in found and found["kept"].first("rows") == "0":
-        return answer.no_rows(described(task.filters), language)
+        return answer.no_rows(described(task.filters), bool(task.save), language)
     if outcome.error:
         return answer.failure(outcome.error, language)
     try:

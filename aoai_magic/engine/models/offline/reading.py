@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from . import vocabulary
 from .columns import Mention, mentions
-from .filters import Filter, compares_years, find_filters
+from .figures import Figure, find_figures
+from .condition import Filter
+from .filters import find_filters, undecided
+from .times import RECENT, compared_periods, is_vague
+from .language import HAN_NUMBER, NUMBER_WORD, count
 from .schema import Column, Table
 
 MOST_GROUPS = 50
@@ -16,6 +21,17 @@ MOST_GROUPS = 50
 
 _SURE = 3
 """Score from which a mention is surely the column's name."""
+
+_N = rf"(\d+|{NUMBER_WORD})"
+_NUMBERS = [
+    rf"\b(?:top|bottom|best|worst|first|last|highest|lowest|largest|biggest)\s+{_N}\b",
+    rf"\b{_N}\s+(?:\w+\s+)?(?:best|top|worst|highest|lowest|largest|biggest|smallest|most|first)\b",
+    rf"\b{_N}\s+(?:\w+\s+){{0,2}}(?:with|having|by)\b",
+    rf"\b{_N}\s+{vocabulary.SUPERLATIVE}",
+    rf"(?:上位|下位|トップ|ベスト|ワースト|前|後|最初の)\s*([\d０-９]+|{HAN_NUMBER})",
+    rf"([\d０-９]+|{HAN_NUMBER})\s*(?:件|名|位|社|人|個|大|つ|匹|頭|羽|隻|筆|種|家|項|天|日間|行)",
+    rf"([\d０-９]+|{HAN_NUMBER})\s*日(?!\d|\s*[年月日])(?=を|の|が|は|$)",
+]
 
 _AND = re.compile(r"\s*(and|と|和|與|及|、|&)\s*")
 
@@ -32,12 +48,23 @@ class Reading:
     @cached_property
     def words(self) -> str:
         """The text without names of columns, which may be words of other meaning too."""
-        text = self.text
+        text = blank(RECENT, self.text)
         for mention in self.named:
             if mention.score >= _SURE:
-                blank = "◯" * (mention.end - mention.start)
-                text = text[: mention.start] + blank + text[mention.end :]
+                hidden = "◯" * (mention.end - mention.start)
+                text = text[: mention.start] + hidden + text[mention.end :]
         return text
+
+    @cached_property
+    def number(self) -> int | None:
+        """How many are asked for, if that is said."""
+        text = blank(RECENT, self.text)
+        for pattern in _NUMBERS:
+            for match in re.finditer(pattern, text, re.IGNORECASE):
+                number = count(match[1])
+                if number and number < 1900:
+                    return number
+        return None
 
     @cached_property
     def kinds(self) -> list[str]:
@@ -49,25 +76,96 @@ class Reading:
         """The frequency that is asked for, or ``""``."""
         found = vocabulary.first(self.words, vocabulary.FREQUENCIES)
         yearly = any(m.column.yearly and self._divides(m) for m in self.named)
-        yearly = yearly or compares_years(self.text)
-        return found or ("Y" if yearly and self.date else "")
+        compared = compared_periods(self.text) or ("Y" if yearly else "")
+        return found or (compared if self.date else "")
 
     @cached_property
     def aggregation(self) -> str:
         """The aggregation that is asked for, or ``""``."""
-        return vocabulary.first(self.words, vocabulary.AGGREGATIONS) or ""
+        names = self.aggregations
+        return "count" if "count" in names else next(iter(names), "")
+
+    @cached_property
+    def aggregations(self) -> tuple[str, ...]:
+        """All figures that are asked for."""
+        return tuple(figure.name for figure in self._figures)
+
+    @cached_property
+    def _figures(self) -> list[Figure]:
+        return find_figures(self.words)
+
+    def aggregation_of(self, column: Column) -> str:
+        """The figure that is asked for of one among several columns, for each its own."""
+        mention = next(m for m in self.named if m.column == column)
+        before = [figure.name for figure in self._figures if figure.end <= mention.start]
+        after = [figure.name for figure in self._figures if figure.start >= mention.end]
+        if after and (not before or re.match("の|的", self.text[mention.end :])):
+            return after[0]
+        return before[-1]
+
+    @cached_property
+    def apiece(self) -> bool:
+        """Whether each column has a figure of its own: "average price and total revenue"."""
+        if len(self.measures) < 2 or len(self._figures) < 2:
+            return False
+        first, last = self._figures[0].end, self._figures[-1].start
+        named = [m for m in self.named if m.column in self.measures]
+        return len(named) > 1 and any(first <= m.start < last for m in named)
+
+    @cached_property
+    def cycle(self) -> str:
+        """The part of the calendar that is asked for, or ``""``."""
+        found = vocabulary.first(self.words, vocabulary.CYCLES) or ""
+        for condition in self.filters:
+            if not found and isinstance(condition.value, tuple) and len(condition.value) > 1:
+                found = {"month": "month", "day_of_week": "weekday"}.get(condition.part, "")
+        return found if self.date and not self.date.yearly else ""
+
+    @cached_property
+    def unclear(self) -> str:
+        """A condition that can't be followed: of no column, or counted from today."""
+        amount = undecided(self.text, self.table, self.named)
+        return amount or (is_vague(self.text) if self.table.dates else "")
 
     @cached_property
     def chart(self) -> str:
         """The chart that is asked for, or ``""``."""
-        return vocabulary.first(self.words, vocabulary.CHARTS) or ""
+        found = vocabulary.first(self.words, vocabulary.CHARTS) or ""
+        return "scatter" if self.against and found in {"", "line"} else found
+
+    @cached_property
+    def against(self) -> bool:
+        """Whether one number is set against another: "price against weight"."""
+        return not self.frequency and bool(self._side_by_side(vocabulary.AGAINST))
+
+    @cached_property
+    def per(self) -> Column | None:
+        """The number for whose units another is told: "revenue per unit"."""
+        numbers = [m for m in self.named if m.column.numeric and not m.column.identifying]
+        pair = self._side_by_side(vocabulary.RATIO) or _for_each(self.text, numbers)
+        if pair:
+            column = pair[1].column
+            amount = vocabulary.ADDITIVE.search(column.name.replace("_", " "))
+            return column if amount or column.distinct > MOST_GROUPS else None
+        others = {m.column for m in numbers}
+        if not others or not vocabulary.PER_PIECE.search(self.words):
+            return None
+        return next((c for c in self.table.quantities if c not in others), None)
+
+    def _side_by_side(self, joint: re.Pattern[str]) -> tuple[Mention, Mention] | None:
+        """Find two numbers with no more than a joint between them."""
+        numbers = [m for m in self.named if m.column.numeric and not m.column.yearly]
+        for first, second in pairwise(numbers):
+            if joint.fullmatch(self.text[first.end : second.start]):
+                return first, second
+        return None
 
     @cached_property
     def measures(self) -> list[Column]:
         """The numeric columns that are named; those with a condition only if no others are."""
         limited = {f.column for f in self.filters}
         found = [m.column for m in self.named if m.column.numeric and m != self._grouping]
-        found = [column for column in found if not column.identifying]
+        found = [column for column in found if not column.identifying and column != self.per]
         if not found and vocabulary.ALL_NUMBERS.search(self.text):
             found = self.table.numbers
         return [column for column in found if column not in limited] or found
@@ -79,7 +177,7 @@ class Reading:
             return (self._beside or self._grouping).column
         for condition in self.filters:
             # "Asia and Europe" are there to be compared, "Asia" alone is a condition.
-            if condition.operator == "in" and len(condition.value) > 1:  # type: ignore[arg-type]
+            if condition.chooses and len(condition.value) > 1:  # type: ignore[arg-type]
                 return condition.column
         limited = {f.column for f in self.filters}
         named = [m.column for m in self.named if m.column not in limited]
@@ -97,7 +195,7 @@ class Reading:
             return self._grouping.column
         for condition in self.filters:
             several = isinstance(condition.value, tuple) and len(condition.value) > 1
-            if several and condition.operator == "in" and condition.column != self.group:
+            if several and condition.chooses and condition.column != self.group:
                 return condition.column
         if "top" in self.kinds and self._grouping.column.categorical:
             others = [m.column for m in self.named if m != self._grouping]
@@ -133,6 +231,8 @@ class Reading:
             return False  # it says when, and divides by its period
         if not (column.categorical or column.identifying or few):
             return False
+        if column == self.per:
+            return False
         if column.numeric and not column.identifying and {"top", "correlate"} & set(self.kinds):
             return False
         return self._divides(mention)
@@ -147,6 +247,23 @@ class Reading:
         """The column that says when: the one that is named, or the first."""
         named = [m.column for m in self.named if m.column in self.table.dates]
         return next(iter([*named, *self.table.dates]), None)
+
+
+def _for_each(text: str, numbers: list[Mention]) -> tuple[Mention, Mention] | None:
+    """Find what is told for each of what, as Japanese and Chinese say it."""
+    for match in vocabulary.FOR_EACH.finditer(text):
+        before = [m for m in numbers if m.end == match.start()]
+        after = [m for m in numbers if m.start >= match.end()]
+        if before and after:
+            return after[0], before[0]
+        if text[match.start()] == "每" and len(after) > 1 and after[0].start == match.end():
+            return after[1], after[0]
+    return None
+
+
+def blank(pattern: re.Pattern[str], text: str) -> str:
+    """Hide what a pattern finds, and leave all else where it stands."""
+    return pattern.sub(lambda match: "◯" * len(match[0]), text)
 
 
 def read_clause(clause: str, table: Table) -> Reading:

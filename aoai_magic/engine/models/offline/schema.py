@@ -123,6 +123,13 @@ class Table:
         return [c for c in self.columns if c.numeric and not c.identifying]
 
     @property
+    def quantities(self) -> list[Column]:
+        """The numbers that say how many pieces there are."""
+        words = r"quantit|qty|units?\b(?!\s*(price|cost))|数量|個数|數量|件數|銷量"
+        spaced = {c: re.sub(r"_|(?<=[a-z])(?=[A-Z])", " ", c.name) for c in self.numbers}
+        return [c for c, name in spaced.items() if re.search(words, name, re.IGNORECASE)]
+
+    @property
     def categories(self) -> list[Column]:
         """The columns that name groups, the ones with few groups first."""
         groups = [column for column in self.columns if column.categorical]

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
-from .filters import Filter
+from .figures import call, phrase
+from .condition import Filter
 from .language import Language, Phrase
 from .naming import SESSION
 from .printing import show
@@ -150,9 +151,18 @@ def condition(wanted: Filter) -> str:
     return f"df = df[{mask(wanted)}]"
 
 
+_PARTS = {
+    "year": ".dt.year",
+    "month": ".dt.month",
+    "day_of_week": ".dt.day_of_week",
+    "M": '.dt.to_period("M").astype(str)',
+    "Q": '.dt.to_period("Q").astype(str)',
+}
+
+
 def mask(wanted: Filter) -> str:
     """Write a filter as a mask over ``df``."""
-    place = f"df[{literal(wanted.column.name)}]"
+    place = f"df[{literal(wanted.column.name)}]{_PARTS.get(wanted.part, '')}"
     if not isinstance(wanted.value, tuple):
         return f"{place} {wanted.operator} {literal(wanted.value)}"
     negation = "~" if wanted.operator == "not in" else ""
@@ -201,11 +211,14 @@ def save(task: Task, way: Way, language: Language, stem: Sequence[str]) -> list[
     # Spreadsheets take a CSV file for UTF-8 only if it begins with a byte order mark.
     encoding = "" if language == "en" else ', encoding="utf-8-sig"'
     writer = _WRITERS[format_].format(path=path, encoding=encoding)
-    return [
-        "",
+    lines = [
         f"result.{writer}",
         *show("saved", f'pd.DataFrame({{"file": [{literal(name)}], "rows": [len(result)]}})'),
     ]
+    if task.filters:
+        # Where no row meets the conditions, no empty file is left.
+        lines = ["if len(result):", *(f"    {line}" for line in lines)]
+    return ["", *lines]
 
 
 def slug(words: Sequence[str]) -> str:
@@ -213,28 +226,25 @@ def slug(words: Sequence[str]) -> str:
     return re.sub(r"[^\w-]+", "_", "_".join(filter(None, words))).strip("_").lower()[:60] or "data"
 
 
-AGGREGATED: dict[str, Phrase] = {
-    "sum": {"en": "total {}", "ja": "{}の合計", "zh": "{}總和"},
-    "mean": {"en": "average {}", "ja": "{}の平均", "zh": "{}平均"},
-    "median": {"en": "median {}", "ja": "{}の中央値", "zh": "{}中位數"},
-    "max": {"en": "highest {}", "ja": "{}の最大値", "zh": "{}最大值"},
-    "min": {"en": "lowest {}", "ja": "{}の最小値", "zh": "{}最小值"},
-    "count": {"en": "number of rows", "ja": "件数", "zh": "筆數"},
-}
+_PER_UNIT: Phrase = {"en": "{} per {}", "ja": "{1}あたりの{0}", "zh": "每 {1} 的{0}"}
 
 
 def quantity(task: Task, language: Language) -> str:
     """Name what is measured: "total revenue"."""
     name = task.measure.name if task.measure else ""
     aggregation = task.aggregation if task.measure else "count"
+    if task.per is not None:
+        return _PER_UNIT[language].format(name, task.per.name)
     if aggregation == "sum" and name.lower().startswith("total"):
         return name
-    return AGGREGATED[aggregation][language].format(name)
+    return phrase(aggregation, language).format(name)
 
 
 def value_name(task: Task) -> str:
     """Name the result's column of values."""
-    return task.measure.name if task.measure and task.aggregation != "count" else "count"
+    if task.measure is None or task.aggregation == "count":
+        return "count"
+    return f"{task.measure.name} / {task.per.name}" if task.per else task.measure.name
 
 
 def aggregated(task: Task, keys: str) -> str:
@@ -242,12 +252,21 @@ def aggregated(task: Task, keys: str) -> str:
     grouped = f"df.groupby({keys}, observed=True)"
     if task.measure is None or task.aggregation == "count":
         return f"{grouped}.size()"
-    return f"{grouped}[{literal(task.measure.name)}].{task.aggregation}()"
+    if task.per is not None:
+        return f"{grouped}.pipe(lambda rows: {ratio(task, 'rows')})"
+    return f"{grouped}[{literal(task.measure.name)}].{call(task.aggregation)}"
+
+
+def ratio(task: Task, rows: str) -> str:
+    """Write what all rows have of one column for each unit of another."""
+    parts = [column.name for column in (task.measure, task.per) if column]
+    return " / ".join(f"{rows}[{literal(name)}].sum()" for name in parts)
 
 
 _OPENINGS = re.compile(
     r"(total|average|median|highest|lowest|number|distribution|share|growth|daily|weekly|monthly"
-    r"|quarterly|yearly|join|overview|write|missing|outliers|correlation) "
+    r"|quarterly|yearly|join|overview|write|missing|outliers|correlation|standard|variance|range"
+    r"|most|percentile|figures) "
 )
 
 
@@ -284,6 +303,9 @@ def described(filters: Sequence[Filter]) -> str:
     """Name the conditions for a title: "region = Europe"."""
     texts, rest = _dated(filters)
     for wanted in rest:
+        if wanted.part:
+            texts.append(f"{wanted.column.name}: {wanted.label}")
+            continue
         values = wanted.value if isinstance(wanted.value, tuple) else (wanted.value,)
         sign = _SIGNS.get(wanted.operator, wanted.operator)
         texts.append(f"{wanted.column.name} {sign} {', '.join(map(str, values))}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .filters import Filter
+from .condition import Filter
 from .schema import Column, Table
 
 
@@ -27,8 +27,14 @@ class Task:
         The column whose values are compared, and one that divides these further.
     date, frequency
         The column that says when, and ``D``, ``W``, ``M``, ``Q`` or ``Y`` if one was asked for.
+    cycle
+        ``month``, ``quarter``, ``weekday`` or ``hour``: the part of the calendar that divides.
     aggregation
-        ``sum``, ``mean``, ``median``, ``count``, ``max`` or ``min``.
+        The name of a figure: ``sum``, ``mean``, ``std``, ``p90`` and so on.
+    aggregations
+        All figures of the measure that were asked for, if there are several.
+    per
+        The column by whose sum that of the measure is divided.
     number
         How many to show, if that was said.
     lowest
@@ -52,7 +58,10 @@ class Task:
     second: Column | None = None
     date: Column | None = None
     frequency: str = ""
+    cycle: str = ""
     aggregation: str = ""
+    aggregations: tuple[str, ...] = ()
+    per: Column | None = None
     number: int | None = None
     lowest: bool = False
     chart: str = ""
@@ -91,7 +100,8 @@ def used_columns(task: Task) -> list[Column]:
         *(f.column for f in task.filters),
         task.measure,
         *task.measures,
-        task.date if task.kind in {"trend", "growth"} else None,
+        task.per,
+        task.date if task.kind in {"trend", "growth", "season"} else None,
         task.group,
         task.second,
     ]

@@ -23,7 +23,8 @@ KINDS: Mapping[str, re.Pattern[str]] = {
     "unsupported": _any(
         r"\b(forecast|predict|cluster|regress|train|classif|sentiment|translat|simulat)",
         r"\bmachine learning\b|\bneural\b|\bpoem\b|\bstory\b|\bjoke\b|\be-?mail\b",
-        r"\b(days? of the week|weekdays?|weekends?|hour of)\b|曜日|星期幾|週末|周末",
+        r"\b(more|less|fewer) than \d+ (rows?|records?|orders?|transactions?|times)\b",
+        r"\d+\s*(件|回|筆|次)(以上|以下|未満|を超え)|(超過|多於|少於|至少)\s*\d+\s*(筆|次|件)",
         r"予測|翻訳|クラスタ|回帰|機械学習|詩|物語|預測|预测|翻譯|翻译|回歸|機器學習|詩|故事|笑話",
     ),
     "join": _any(
@@ -39,6 +40,7 @@ KINDS: Mapping[str, re.Pattern[str]] = {
     ),
     "correlate": _any(
         r"\bcorrelat\w*|\brelationships?\b|\brelated\b|\bscatter|\bdepends? on\b|\bagainst\b",
+        r"\bas a function of\b|に対して",
         r"相関|散布図|関係|相關|關係|關聯|散佈圖|散點圖",
     ),
     "growth": _any(
@@ -67,6 +69,8 @@ KINDS: Mapping[str, re.Pattern[str]] = {
         r"\b(trends?|over time|time ?series|development|evol\w+|history of)\b",
         r"\b(daily|weekly|monthly|quarterly|yearly|annual(ly)?)\b",
         r"\b(per|by|each|every|over the) (days?|weeks?|months?|quarters?|years?)\b",
+        r"\b(days? of the week|weekdays?|hours? of|hourly|season\w*)\b|曜日|時間帯|何月|何時",
+        r"星期幾|星期几|週幾|周几|禮拜幾|幾月|時段|幾點",
         r"推移|時系列|トレンド|(日|週|月|四半期|年)(別|次|間|ごと|毎)|変化|毎(日|週|月|年)",
         r"趨勢|趋势|走勢|隨時間|變化|每(日|天|週|周|月|季|年)|按(日|天|週|周|月|季|年)|逐(日|月|年)|各(月|季|年)|(月|季|年)度",
     ),
@@ -97,9 +101,10 @@ KINDS: Mapping[str, re.Pattern[str]] = {
     ),
     "compare": _any(
         r"\b(compar\w+|average|mean|total|sum|median|vs\.?|versus)\b",
+        r"\b(standard deviations?|std|stdev|variances?|percentiles?|quantiles?|quartiles?|ranges?|mode)\b",
         r"\b(by|per|for each|in each|across)\b",
-        r"比較|比べ|平均|合計|総計|中央値|別の|別に|別|ごと|毎に",
-        r"比较|總和|總計|總額|總|加總|中位數|按|依|每個|各",
+        r"比較|比べ|平均|合計|総計|中央値|別の|別に|別|ごと|毎に|標準偏差|分散|最頻値|四分位|パーセンタイル",
+        r"比较|總和|總計|總額|總|加總|中位數|按|依|每個|各|標準差|變異數|方差|眾數|百分位|全距",
     ),
     "plot": _any(
         r"\b(plot|charts?|graphs?|draw|visuali[sz]e|picture|diagram)\b",
@@ -139,7 +144,57 @@ AGGREGATIONS: Mapping[str, re.Pattern[str]] = {
     "sum": _any(r"\b(total|sum|overall)\b", r"合計|総計|総額|總和|總計|總額|加總|總|总"),
     "max": _any(r"\b(maximum|max)\b", r"最大値|最大值"),
     "min": _any(r"\b(minimum|min)\b", r"最小値|最小值"),
+    "std": _any(r"\b(standard deviations?|std( dev)?|stdev)\b", r"標準偏差|標準差|标准差"),
+    "var": _any(r"\bvariances?\b", r"分散|變異數|方差"),
+    "range": _any(r"(?<!in the )\branges?\b", r"値の範囲|全距|值的範圍"),
+    "mode": _any(r"\bmode\b", r"最頻値|眾數|众数"),
+    "quartiles": _any(r"\bquartiles?\b", r"四分位"),
+    "percentile": _any(
+        r"\b\d+(st|nd|rd|th)? percentiles?\b|\bquantiles?\b", r"パーセンタイル|百分位(?!比)"
+    ),
 }
+"""What is worked out of a column; the last two stand for ``p25``, ``p90`` and the like."""
+
+EXTREMES: Mapping[str, re.Pattern[str]] = {
+    "max": _any(r"\b(highest|largest|biggest)\b", r"最大|最高"),
+    "min": _any(r"\b(lowest|smallest)\b", r"最小|最低"),
+}
+"""Words that mean a figure only beside another: "average and highest"."""
+
+CYCLES: Mapping[str, re.Pattern[str]] = {
+    "weekend": _any(
+        r"\bweekends?\b.*\bweekdays?\b|\bweekdays?\b.*\bweekends?\b",
+        r"(平日|工作日).*(週末|周末|休日|假日)|(週末|周末|休日|假日).*(平日|工作日)",
+    ),
+    "weekday": _any(
+        r"\b(days? of (the )?week|weekdays?)\b",
+        r"曜日|星期[幾几]|[週周][幾几]|禮拜幾|(每|各|按|依)(個)?(星期|禮拜)(?!\w*數)",
+    ),
+    "hour": _any(
+        r"\b(hours? of (the )?day|hourly|(per|by|each|which|what|busiest) hour)\b",
+        r"時間帯|何時|幾點|几点|哪個(小時|時段)|[每各]個?(小時|時段)",
+    ),
+    "month": _any(
+        r"\b(calendar months?|months? of (the |a )?year|season(s|al\w*)?)\b",
+        r"\b(which|what) month\b.*\b(on average|usually|typically)\b",
+        r"何月|季節(性|ごと|変動)|幾月|一年(中|之中|當中|裡).*月|季節性",
+    ),
+    "quarter": _any(
+        r"\bquarters? of (the |a )?year\b|\b(which|what) quarter\b.*\b(on average|usually)\b",
+        r"第何四半期|第幾季",
+    ),
+}
+"""Parts of the calendar that come again."""
+
+RATIO = _any(r"\s*(?:\([^)]*\)\s*)?(per|/|divided by)\s*", r"\s*÷\s*|除以")
+FOR_EACH = _any(r"[1１一]?(個|単位|枚|本)?(あたり|当たり)の?|每")
+PER_PIECE = _any(r"\bper unit\b|\bunit (revenue|price|cost)s?\b", r"[1１一](個|単位|枚|本)(あたり|当たり)|每(單位|件)")
+"""Said of what has a quantity, whatever its column is called."""
+AGAINST = _any(
+    r"\W*(is |are |plotted |drawn )?(against|versus|vs\.?|as a function of)( the)?\W*",
+    r"を|に対して|に対する|対|對|vs",
+)
+COLOURED = _any(r"\bcolou?r\w*\b|\bhue\b|色|著色|上色")
 
 CHARTS: Mapping[str, re.Pattern[str]] = {
     "none": _any(

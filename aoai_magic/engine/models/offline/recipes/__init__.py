@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from .comparing import COMPARE, FRACTION, SHARE, TOP, TOTAL
 from .describing import DISTRIBUTION, MISSING, OVERVIEW
+from .figuring import FIGURES
 from .listing import CONVERT, COUNT, JOIN, LIST
 from .recipe import Recipe, ending
 from .relating import CORRELATE, OUTLIERS
+from .repeating import SEASON
 from .solving import SOLVE
 from .timing import GROWTH, TREND
 
@@ -20,6 +22,7 @@ RECIPES: Mapping[str, Recipe] = {
     "correlate": CORRELATE,
     "count": COUNT,
     "distribution": DISTRIBUTION,
+    "figures": FIGURES,
     "fraction": FRACTION,
     "growth": GROWTH,
     "join": JOIN,
@@ -27,6 +30,7 @@ RECIPES: Mapping[str, Recipe] = {
     "missing": MISSING,
     "outliers": OUTLIERS,
     "overview": OVERVIEW,
+    "season": SEASON,
     "share": SHARE,
     "solve": SOLVE,
     "top": TOP,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..filters import Filter
+from ..figures import call
+from ..condition import Filter
 from ..findings import Findings, markdown, number, percent, plain
 from ..language import Language, Phrase
 from ..printing import Grid, show
@@ -20,6 +21,7 @@ from ..script import (
     literal,
     mask,
     quantity,
+    ratio,
     save,
     titled,
     value_name,
@@ -202,7 +204,8 @@ def _overall_code(task: Task, way: Way, language: Language) -> list[str]:
     if task.measure is None or task.aggregation == "count":
         lines += [f"result = pd.DataFrame({{{literal(value)}: [len(df)]}})"]
     else:
-        figure = f"df[{literal(task.measure.name)}].{task.aggregation}()"
+        figure = f"df[{literal(task.measure.name)}].{call(task.aggregation)}"
+        figure = ratio(task, "df") if task.per else figure
         lines += [f"result = pd.DataFrame({{{literal(value)}: [{figure}]}})"]
     return [*lines, *show("result", "result"), *save(task, way, language, [value])]
 
@@ -382,7 +385,7 @@ def _focused(task: Task) -> tuple[Task, Filter | None]:
     """Take "what share is from Europe" as the shares of all regions with one in view."""
     for wanted in task.filters:
         same = task.group is None or task.group == wanted.column or not task.group.categorical
-        if wanted.operator == "in" and (same or wanted.column == task.group):
+        if wanted.chooses and (same or wanted.column == task.group):
             rest = tuple(other for other in task.filters if other != wanted)
             return replace(task, group=wanted.column, filters=rest), wanted
     return task, None

@@ -51,7 +51,7 @@ def ending(task: Task, found: Findings, language: Language) -> str:
     told = task.filters if task.kind != "fraction" else ()
     if task.kind == "share":
         # The value in view is no condition: all others are in the whole.
-        told = tuple(f for f in told if f.operator != "in" or f.column != task.group)
+        told = tuple(f for f in told if not f.chooses or f.column != task.group)
     if told:
         lines.append(_LIMITED[language].format(plain(described(told))))
     if "saved" in found:

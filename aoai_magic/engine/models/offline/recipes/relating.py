@@ -37,6 +37,11 @@ _PAIRS: Phrase = {
     "ja": "相関の強い組：",
     "zh": "相關性最強的組合：",
 }
+_WITHIN: Phrase = {
+    "en": "Within each {}:",
+    "ja": "{}ごとの相関係数：",
+    "zh": "各{}內的相關係數：",
+}
 _TITLE: Phrase = {"en": "Correlations", "ja": "相関", "zh": "相關係數"}
 _TOO_FEW: Phrase = {
     "en": "A correlation needs two numeric columns with values.",
@@ -72,10 +77,24 @@ def _correlate_code(task: Task, way: Way, language: Language) -> list[str]:
         "",
         *show("result", "result.head(10)"),
     ]
+    if len(names) == 2 and task.group and task.group.categorical:
+        lines += _by_group_code(task, names)
     if draw:
         pair = len(names) == 2 and task.chart != "heatmap"
         lines += _scatter(task, names) if pair else _heatmap(language)
     return lines + save(task, way, language, ["correlations"])
+
+
+def _by_group_code(task: Task, names: list[str]) -> list[str]:
+    """Work the correlation out within each group too: it may be another than over all rows."""
+    assert task.group is not None
+    x, y = map(literal, names)
+    return [
+        f"parts = numbers.groupby(df[{literal(task.group.name)}], observed=True)",
+        f'groups = parts.apply(lambda part: part[{x}].corr(part[{y}])).reset_index(name="r")',
+        *show("groups", "groups.head(20)"),
+        "",
+    ]
 
 
 def _scatter(task: Task, names: list[str]) -> list[str]:
@@ -92,6 +111,7 @@ def _scatter(task: Task, names: list[str]) -> list[str]:
             f"    ax.scatter({place.format('part', 'part')}, s=14, alpha=0.6, label=str(name))",
             f"ax.legend(title={group}, frameon=False)",
         ]
+        return [*lines, *finish(titled(f"{y} vs {x}", task), x=x, y=y, grid="both")]
     lines += [
         f"x, y = numbers[{listed([x, y])}].dropna().to_numpy(float).T",
         "if len(set(x)) > 1:",
@@ -131,6 +151,9 @@ def _correlate_words(task: Task, found: Findings, language: Language) -> str:
         strength = next(name for limit, name in _LIMITS if abs(value) >= limit)
         words = {"strength": _STRENGTH[strength][language], "sign": _SIGN[value >= 0][language]}
         text = _PAIR[language].format(**names, **words)
+    if task.group and (groups := found.get("groups")):
+        within = _WITHIN[language].format(plain(task.group.name))
+        return f"{text}\n\n{within}\n\n{markdown(groups.header, groups.rows)}"
     if len(grid.rows) == 1:
         return text
     return (
