@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 
@@ -87,6 +88,22 @@ _NO_ROWS: Phrase = {
     "ja": "条件（{}）に合う行はありません。",
     "zh": "沒有符合條件（{}）的資料。",
 }
+_NO_VALUE: Phrase = {
+    "en": "**{table}** has no value “{value}”. {known}",
+    "ja": "**{table}** に「{value}」という値はありません。{known}",
+    "zh": "**{table}** 沒有「{value}」這個值。{known}",
+}
+_NEAR: Phrase = {
+    "en": "Did you mean {}?",
+    "ja": "{} のことでしょうか。",
+    "zh": "是指 {} 嗎？",
+}
+_VALUES: Phrase = {
+    "en": "The values of `{}` are: {}.",
+    "ja": "`{}` の値は次のとおりです：{}。",
+    "zh": "`{}` 的值有：{}。",
+}
+_MOST_VALUES = 12
 _NOT_SAVED: Phrase = {
     "en": " No file was written.",
     "ja": "ファイルは作成していません。",
@@ -139,6 +156,22 @@ def no_column(name: str, table: Table, language: Language) -> str:
     more = [*names, "…"] if len(table.columns) > _MOST_COLUMNS else names
     columns = (", " if language == "en" else "、").join(more)
     return _NO_COLUMN[language].format(name=plain(name), table=plain(table.name), columns=columns)
+
+
+def no_value(value: str, table: Table, language: Language) -> str:
+    """Say that no column has a value, and which are near it or which there are."""
+    comma = ", " if language == "en" else "、"
+    columns = [c for c in table.categories if c.kind == "text" and c.values]
+    values = {v.lower(): v for c in columns for v in c.values}
+    near = [values[v] for v in difflib.get_close_matches(value.lower(), values, 3, 0.7)]
+    known = [_NEAR[language].format(comma.join(map(plain, near)))] if near else []
+    for column in [] if near else columns:
+        if column.distinct <= _MOST_VALUES:
+            listed = comma.join(map(plain, column.values))
+            known.append(_VALUES[language].format(plain(column.name), listed))
+    told = (" " if language == "en" else "").join(known[:3])
+    name, value = plain(table.name), plain(value)
+    return _NO_VALUE[language].format(table=name, value=value, known=told).strip()
 
 
 def no_python(language: Language) -> str:

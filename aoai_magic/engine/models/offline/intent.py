@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 
 from . import algebra, vocabulary
 from .clauses import clauses
 from .columns import Mention, likeliest, mentions, words_of
 from .condition import Filter
+from .joins import is_lookup, joined
 from .reading import MOST_GROUPS, Reading, read_clause
 from .schema import Column, Table
 from .task import Task
-from .unknown import unknown_column
+from .times import compared_periods
+from .unknown import unknown_column, unknown_value
 
 _WITHOUT_MEASURE = {"overview", "missing", "count", "convert", "list", "fraction"}
 
@@ -125,7 +128,10 @@ def _read(clause: str, tables: Sequence[Table], before: Task | None, fresh: bool
     reading = read_clause(clause, _table(clause, tables, before))
     kind = next((k for k in reading.kinds if _FEASIBLE.get(k, _always)(reading)), None)
     if kind == "join" and len(tables) > 1:
-        return _join(reading, tables)
+        whole = reading.measures and (reading.grouped or reading.aggregation or reading.frequency)
+        if not (reading.table.join and whole):
+            return _join(reading, tables)
+        kind = next((k for k in reading.kinds[1:] if _FEASIBLE.get(k, _always)(reading)), None)
     if before and kind == "top" and _continues(before, reading, fresh):
         return _extreme_of(before, reading, fresh)
     if before and before.table == reading.table and _modifies(before, reading, kind, fresh):
@@ -134,9 +140,13 @@ def _read(clause: str, tables: Sequence[Table], before: Task | None, fresh: bool
         return Task("unclear", table=reading.table, text=reading.unclear)
     if kind is None and not _speaks_of_data(reading):
         return Task("help", text=clause)
+    strange = unknown_value(reading.text, reading.table, reading.named, reading.filters)
+    if strange and strange.sure and kind not in {"join", "overview", "convert"}:
+        return Task("absent", table=reading.table, text=strange.word)
     if kind in _BY_COLUMN and (name := _unknown(reading)):
         return Task("unknown", table=reading.table, text=name)
-    return _task(reading, _settled(kind, reading), _inherited(reading, before, fresh))
+    task = _task(reading, _settled(kind, reading), _inherited(reading, before, fresh))
+    return replace(task, ignored=strange.word if strange else "")
 
 
 _BY_COLUMN = {
@@ -166,9 +176,30 @@ def _table(clause: str, tables: Sequence[Table], before: Task | None) -> Table:
 
     def score(table: Table) -> tuple[float, bool, int]:
         named = sum(m.score for m in mentions(clause, table))
+        if table.join:
+            after = before is not None and before.kind == "join" and before.other in table.sources
+            follows = after or (before is not None and before.table == table)
+            named += 5 * sum(_names(clause, source) for source in table.sources)
+            return named - (0 if follows else _SECOND), follows, 0
         return named + 5 * _names(clause, table), before is not None and table == before.table, 0
 
-    return tables[0] if len(tables) == 1 else max(tables, key=score)
+    if len(tables) == 1:
+        return tables[0]
+    choice = [*tables, *_joins(tables, before)]
+    return max(choice, key=score)
+
+
+_SECOND = 1.2
+"""Score that a column of a second table must have to be meant."""
+
+
+def _joins(tables: Sequence[Table], before: Task | None) -> list[Table]:
+    """Give the tables that pairs make, where joining adds columns and no rows."""
+    pairs = [joined(left, right) for left, right in combinations(tables, 2)]
+    found = [table for table in pairs if table and is_lookup(table)]
+    if before and before.kind == "join" and before.table and before.other:
+        found += [table for table in [joined(before.table, before.other, before.text)] if table]
+    return list(dict.fromkeys(found))
 
 
 def _names(clause: str, table: Table) -> bool:
@@ -192,7 +223,7 @@ def _relates(reading: Reading) -> bool:
 
 
 def _lists(reading: Reading) -> bool:
-    wanted = bool(reading.filters or vocabulary.ROWS.search(reading.text))
+    wanted = bool(reading.filters or reading.end or vocabulary.ROWS.search(reading.text))
     return wanted and not (reading.grouped or reading.aggregation or reading.frequency)
 
 
@@ -214,6 +245,10 @@ def _settled(kind: str | None, reading: Reading) -> str:
     """Give the recipe for what the words and the columns say together."""
     if reading.cycle and kind in _ALSO_BY_CALENDAR:
         return "season"
+    if reading.end and kind in {None, "list", "top"}:
+        placed = reading.end == "random" or vocabulary.POSITION.search(reading.text)
+        dated = reading.date and not reading.date.yearly
+        return "list" if placed or not dated else "top"
     if reading.against and len(reading.measures) > 1 and kind in {None, "plot", "compare", "list"}:
         return "correlate"
     if kind == "top" and reading.frequency and not reading.group and reading.date:
@@ -404,7 +439,8 @@ def _inherited(reading: Reading, before: Task | None, fresh: bool) -> Task | Non
 def _task(reading: Reading, kind: str, before: Task | None) -> Task:
     format_, stem = _file(reading)
     measure = _measure(reading, kind, before)
-    if kind == "top" and vocabulary.LATEST.search(reading.text) and not reading.measures:
+    dated = reading.end or vocabulary.LATEST.search(reading.text)
+    if kind == "top" and dated and not reading.measures:
         measure = reading.date or measure
     figures, measures = reading.aggregations, tuple(reading.measures)
     if kind == "figures" and figures == ("range",):
@@ -427,8 +463,10 @@ def _task(reading: Reading, kind: str, before: Task | None) -> Task:
         aggregations=figures,
         per=reading.per if measure else None,
         number=reading.number,
-        lowest=kind in {"top", "growth"} and bool(vocabulary.LOW.search(reading.words)),
-        chart=reading.chart,
+        end=reading.end,
+        lowest=kind in {"top", "growth"}
+        and (reading.end == "first" or bool(vocabulary.LOW.search(reading.words))),
+        chart=reading.chart or ("bar" if compared_periods(reading.text) else ""),
         filters=tuple(reading.filters),
         save=format_,
         stem=stem,

@@ -250,7 +250,8 @@ def _other_way(task: Task, way: Way, step: Step, language: Language) -> Way | No
 
 def _code(task: Task, way: Way, language: Language) -> str:
     code = "\n".join(RECIPES[task.kind].code(task, way, language)).rstrip() + "\n"
-    return kept_apart(code, {table.variable for table in (task.table, task.other) if table})
+    tables = [source for table in (task.table, task.other) if table for source in table.sources]
+    return kept_apart(code, {table.variable for table in tables})
 
 
 def _opened(code: str, goes_on: bool) -> str:
@@ -279,6 +280,8 @@ def _told(outcome: _Outcome, language: Language) -> str:
         return answer.help_text(task.text, language)
     if task.kind == "unknown" and task.table:
         return answer.no_column(task.text, task.table, language)
+    if task.kind == "absent" and task.table:
+        return answer.no_value(task.text, task.table, language)
     if task.kind == "unclear" and task.table:
         return answer.unclear(task.text, task.table, language)
     if task.kind == "nothing":

@@ -24,11 +24,11 @@ _SURE = 3
 
 _N = rf"(\d+|{NUMBER_WORD})"
 _NUMBERS = [
-    rf"\b(?:top|bottom|best|worst|first|last|highest|lowest|largest|biggest)\s+{_N}\b",
+    rf"\b(?:top|bottom|best|worst|first|last|latest|newest|recent|head|tail|random|highest|lowest|largest|biggest)\s+{_N}\b",
     rf"\b{_N}\s+(?:\w+\s+)?(?:best|top|worst|highest|lowest|largest|biggest|smallest|most|first)\b",
     rf"\b{_N}\s+(?:\w+\s+){{0,2}}(?:with|having|by)\b",
     rf"\b{_N}\s+{vocabulary.SUPERLATIVE}",
-    rf"(?:上位|下位|トップ|ベスト|ワースト|前|後|最初の)\s*([\d０-９]+|{HAN_NUMBER})",
+    rf"(?:上位|下位|トップ|ベスト|ワースト|前|後|最初の|最後の|先頭|末尾|最新)\s*([\d０-９]+|{HAN_NUMBER})",
     rf"([\d０-９]+|{HAN_NUMBER})\s*(?:件|名|位|社|人|個|大|つ|匹|頭|羽|隻|筆|種|家|項|天|日間|行)",
     rf"([\d０-９]+|{HAN_NUMBER})\s*日(?!\d|\s*[年月日])(?=を|の|が|は|$)",
 ]
@@ -117,9 +117,18 @@ class Reading:
         """The part of the calendar that is asked for, or ``""``."""
         found = vocabulary.first(self.words, vocabulary.CYCLES) or ""
         for condition in self.filters:
-            if not found and isinstance(condition.value, tuple) and len(condition.value) > 1:
+            # "January and July" are there to be compared, a weekend's two days are not.
+            listed = isinstance(condition.value, tuple) and "," in condition.label
+            if not found and listed:
                 found = {"month": "month", "day_of_week": "weekday"}.get(condition.part, "")
         return found if self.date and not self.date.yearly else ""
+
+    @cached_property
+    def end(self) -> str:
+        """``first``, ``last`` or ``random`` if rows are asked for by their place, or ``""``."""
+        if self.measures or self.group or self.aggregations or self.frequency or self.cycle:
+            return ""
+        return vocabulary.first(blank(RECENT, self.words), vocabulary.ENDS) or ""
 
     @cached_property
     def unclear(self) -> str:

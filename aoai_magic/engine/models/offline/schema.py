@@ -75,6 +75,15 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Join:
+    """How a table is joined of two: each row of `left` with its partner in `right`."""
+
+    left: Table
+    right: Table
+    on: tuple[Column, Column]
+
+
+@dataclass(frozen=True)
 class Table:
     """A table in the session.
 
@@ -94,6 +103,8 @@ class Table:
         Keywords that the reader of the file takes.
     indexed, labelled
         Whether its index says something, and whether its labels are not all texts.
+    join
+        The two tables that it is joined of, if it is.
     """
 
     name: str
@@ -106,6 +117,12 @@ class Table:
     options: tuple[tuple[str, str | bool], ...] = ()
     indexed: bool = False
     labelled: bool = False
+    join: Join | None = None
+
+    @property
+    def sources(self) -> list[Table]:
+        """The tables of the session that it is made of."""
+        return [self.join.left, self.join.right] if self.join else [self]
 
     def column(self, name: str) -> Column | None:
         """Find a column by its exact name."""

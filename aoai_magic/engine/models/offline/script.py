@@ -11,10 +11,11 @@ from datetime import date, timedelta
 
 from .figures import call, phrase
 from .condition import Filter
+from .joins import suffixes
 from .language import Language, Phrase
 from .naming import SESSION
 from .printing import show
-from .schema import Column, Table
+from .schema import Column, Join, Table
 from .task import Task, Way, used_columns
 
 FOLDER = "/mnt/data"
@@ -73,6 +74,8 @@ def begin(task: Task, way: Way, what: str, chart: bool = False) -> list[str]:
 
 def load(table: Table, way: Way, name: str, used: Iterable[Column]) -> list[str]:
     """Bind `name` to the table as a pandas frame with plain columns and proper types."""
+    if table.join:
+        return _merged(table.join, way, name, used)
     value = _value(table, way)
     if table.indexed:
         value += f".reset_index({'allow_duplicates=True' if table.labelled else ''})"
@@ -82,6 +85,22 @@ def load(table: Table, way: Way, name: str, used: Iterable[Column]) -> list[str]
         # The session's own variable must stay as it is.
         lines = [f"{name} = {value}.copy()"]
     return [*lines, *(_renaming(name) if table.labelled else []), *conversions]
+
+
+def _merged(join: Join, way: Way, name: str, used: Iterable[Column]) -> list[str]:
+    """Bind `name` to two tables joined."""
+    first, second = (column.name for column in join.on)
+    on = f"on={literal(first)}"
+    if first != second:
+        on = f"left_on={literal(first)}, right_on={literal(second)}"
+    both = {c.name for c in join.left.columns} & {c.name for c in join.right.columns} - {first}
+    apart = f", suffixes={suffixes(join.left, join.right)!r}".replace("'", '"') if both else ""
+    return [
+        *load(join.left, way, "left", [join.on[0]]),
+        *load(join.right, way, "right", [join.on[1]]),
+        f'{name} = left.merge(right, how="left", {on}{apart})',
+        *(line for c in used if c not in join.on for line in _convert(c, way, name)),
+    ]
 
 
 def _renaming(frame: str) -> list[str]:

@@ -37,6 +37,10 @@ class Task:
         The column by whose sum that of the measure is divided.
     number
         How many to show, if that was said.
+    end
+        ``first``, ``last`` or ``random``, if rows are asked for by their place.
+    ignored
+        A word of the prompt that may be a value and that the data do not have.
     lowest
         Whether the low end is wanted.
     chart
@@ -63,6 +67,8 @@ class Task:
     aggregations: tuple[str, ...] = ()
     per: Column | None = None
     number: int | None = None
+    end: str = ""
+    ignored: str = ""
     lowest: bool = False
     chart: str = ""
     filters: tuple[Filter, ...] = ()

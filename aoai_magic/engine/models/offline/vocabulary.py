@@ -96,8 +96,8 @@ KINDS: Mapping[str, re.Pattern[str]] = {
     ),
     "list": _any(
         r"\b(which|what) \w+ (are|is|were|was|have|had|has)\b",
-        r"\b(rows?|records?|list|filter|show( me)? (all|the)|find|head|first|sample)\b",
-        r"行を|一覧|リスト|抽出|絞り込|表示|列出|篩選|筛选|顯示|找出",
+        r"\b(rows?|records?|list|filter|show( me)? (all|the)|find|head|tail|first|last|sample)\b",
+        r"行を|最初の|最後|先頭|末尾|ランダム|隨機|一覧|リスト|抽出|絞り込|表示|列出|篩選|筛选|顯示|找出",
     ),
     "compare": _any(
         r"\b(compar\w+|average|mean|total|sum|median|vs\.?|versus)\b",
@@ -186,6 +186,21 @@ CYCLES: Mapping[str, re.Pattern[str]] = {
 }
 """Parts of the calendar that come again."""
 
+ENDS: Mapping[str, re.Pattern[str]] = {
+    "random": _any(r"\brandom\b", r"ランダム|無作為|隨機|随机"),
+    "first": _any(
+        r"\b(first|head)\b(?! (quarter|half|name))",
+        r"最初の|先頭|前\s*([\d０-９]+|[一二三四五六七八九十]+)\s*[筆列行條]",
+    ),
+    "last": _any(
+        r"\b(last|tail|final)\b(?! name)",
+        r"最後|末尾|後\s*([\d０-９]+|[一二三四五六七八九十]+)\s*[筆列行條]",
+    ),
+}
+"""Where the rows stand that are asked for."""
+POSITION = _any(r"\b(rows?|lines?|records?|entries|head|tail)\b", r"行|列|先頭|末尾|筆資料")
+"""Words for rows that have a place, and no more."""
+
 RATIO = _any(r"\s*(?:\([^)]*\)\s*)?(per|/|divided by)\s*", r"\s*÷\s*|除以")
 FOR_EACH = _any(r"[1１一]?(個|単位|枚|本)?(あたり|当たり)の?|每")
 PER_PIECE = _any(r"\bper unit\b|\bunit (revenue|price|cost)s?\b", r"[1１一](個|単位|枚|本)(あたり|当たり)|每(單位|件)")
@@ -273,7 +288,7 @@ CONCEPTS: tuple[tuple[str, ...], ...] = (
     ("city", "town", "市", "都市", "城市", "市区町村"),
     ("product", "item", "goods", "商品", "製品", "品目", "產品", "产品", "品項"),
     ("category", "type", "segment", "class",
-     "カテゴリ", "カテゴリー", "分類", "類別", "種類", "类别"),
+     "カテゴリ", "カテゴリー", "セグメント", "分類", "區隔", "類別", "種類", "类别"),
     ("department", "division", "team", "部署", "部門", "部门"),
     ("store", "shop", "branch", "店舗", "支店", "店", "門市", "分店", "商店"),
     ("salary", "wage", "pay", "給与", "給料", "年収", "薪資", "薪水", "薪水"),

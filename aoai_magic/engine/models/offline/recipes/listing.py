@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
-from ..columns import words_of
 from ..findings import Findings, markdown, number, percent, plain
+from ..joins import joined
 from ..language import Language, Phrase
 from ..printing import show
-from ..schema import Column, Table
-from ..script import begin, comment, imports, listed, literal, load, save, slug
+from ..schema import Table
+from ..script import begin, comment, imports, listed, literal, load, save
 from ..task import Task, Way
 from .recipe import Recipe
 
@@ -56,6 +54,12 @@ _LISTED: Phrase = {
 }
 
 
+_BY_PLACE: dict[str, Phrase] = {
+    "first": {"en": "The first {n} of {rows} rows:", "ja": "{rows} 行のうち最初の {n} 行：", "zh": "{rows} 列中的前 {n} 列："},
+    "last": {"en": "The last {n} of {rows} rows:", "ja": "{rows} 行のうち最後の {n} 行：", "zh": "{rows} 列中的最後 {n} 列："},
+    "random": {"en": "{n} of {rows} rows, drawn at random:", "ja": "{rows} 行から無作為に選んだ {n} 行：", "zh": "從 {rows} 列中隨機抽出的 {n} 列："},
+}  # fmt: skip
+_MOST_ROWS = 30
 _ALL_LISTED: Phrase = {
     "en": "{count} rows:",
     "ja": "該当する行は {count} 行です：",
@@ -66,20 +70,32 @@ _ALL_LISTED: Phrase = {
 def _list_code(task: Task, way: Way, language: Language) -> list[str]:
     assert task.table is not None
     names = [column.name for column in task.table.columns][:_MOST_COLUMNS]
-    count = task.number or 10
+    shown = min(task.number or 10, _MOST_ROWS)
     return [
         *begin(task, way, "The rows that were asked for"),
-        "result = df",
-        *show("size", 'pd.DataFrame({"rows": [len(result)]})'),
-        *show("result", f"result[{listed(names)}].head({min(count, 30)})"),
+        f"result = {_by_place(task)}",
+        *show("size", 'pd.DataFrame({"rows": [len(df)]})'),
+        *show("result", f"result[{listed(names)}].head({shown})"),
         *save(task, way, language, [task.table.name, "rows"]),
     ]
+
+
+def _by_place(task: Task) -> str:
+    count = task.number or 5
+    if task.end == "random":
+        return f"df.sample(min({count}, len(df)), random_state=0)"
+    if task.end == "last":
+        return f"df.tail({count})"
+    return f"df.head({task.number})" if task.end and task.number else "df"
 
 
 def _list_words(task: Task, found: Findings, language: Language) -> str:
     grid = found["result"]
     count = number(found["size"].first("rows"))
     cut = len(grid.rows) < int(found["size"].first("rows"))
+    if task.end and cut:
+        text = _BY_PLACE[task.end][language].format(n=len(grid.rows), rows=count)
+        return f"{text}\n\n{markdown(grid.header, grid.rows)}"
     text = (_LISTED if cut else _ALL_LISTED)[language].format(count=count, shown=len(grid.rows))
     return (
         f"{text}\n\n{markdown(grid.header, grid.rows)}" if grid.rows else _COUNT[language].format(0)
@@ -101,40 +117,16 @@ _NO_KEY: Phrase = {
 }
 
 
-def join_key(left: Table, right: Table, text: str = "") -> tuple[Column, Column] | None:
-    """Find the columns that join two tables: alike in name, the most telling ones first."""
-    pairs = [(a, b) for a in left.columns for b in right.columns if _joins(a, b, left, right)]
-    named = [pair for pair in pairs if re.search(rf"\b{re.escape(pair[0].name)}\b", text)]
-    return max(named or pairs, key=lambda pair: _fitness(*pair), default=None)
-
-
-def _joins(a: Column, b: Column, left: Table, right: Table) -> bool:
-    if a.numeric != b.numeric or a.temporal != b.temporal:
-        return False
-    first, second = words_of(a.name) or (a.name,), words_of(b.name) or (b.name,)
-    owned = (words_of(left.name) + first, words_of(right.name) + second)
-    return first == second or first == owned[1] or second == owned[0]
-
-
-def _fitness(a: Column, b: Column) -> tuple[bool, int]:
-    return a.identifying or a.name.lower().endswith("id"), min(a.distinct, b.distinct)
-
-
 def _join_code(task: Task, way: Way, language: Language) -> list[str]:
-    left, right = _pair(task)
-    key = join_key(left, right, task.text)
-    if key is None:
+    table = _joined(task)
+    if table is None or table.join is None:
         return [comment("No common column"), *imports(), *_sizes("0", "0", "0", "0")]
-    on = f"on={literal(key[0].name)}"
-    if key[0].name != key[1].name:
-        on = f"left_on={literal(key[0].name)}, right_on={literal(key[1].name)}"
-    suffixes = (f"_{slug([left.name])}", f"_{slug([right.name])}")
+    left, right = table.join.left, table.join.right
+    keys = [literal(column.name) for column in table.join.on]
     lines = [comment(f"Join {left.name} and {right.name}"), *imports()]
-    lines += load(left, way, "left", [key[0]]) + load(right, way, "right", [key[1]])
+    lines += load(table, way, "result", [])
     lines += [
-        "",
-        f'result = left.merge(right, how="left", {on}, suffixes={literal(suffixes)})',
-        f"matched = left[{literal(key[0].name)}].isin(right[{literal(key[1].name)}]).mean()",
+        f"matched = left[{keys[0]}].isin(right[{keys[1]}]).mean()",
         *_sizes("len(left)", "len(right)", "len(result)", "matched"),
         *show("result", f"result.iloc[:5, :{_MOST_COLUMNS}]"),
     ]
@@ -146,20 +138,20 @@ def _sizes(left: str, right: str, rows: str, matched: str) -> list[str]:
     return [f"size = pd.DataFrame({{{fields}}})", *show("size", "size")]
 
 
-def _pair(task: Task) -> tuple[Table, Table]:
+def _joined(task: Task) -> Table | None:
     assert task.table is not None
     assert task.other is not None
-    return task.table, task.other
+    return joined(task.table, task.other, task.text)
 
 
 def _join_words(task: Task, found: Findings, language: Language) -> str:
-    left, right = _pair(task)
-    key, size, names = join_key(left, right, task.text), found["size"], {}
-    names = {"left": plain(left.name), "right": plain(right.name)}
-    if key is None:
-        return _NO_KEY[language].format(**names)
+    table, size = _joined(task), found["size"]
+    if table is None or table.join is None:
+        names = [plain(part.name) for part in (task.table, task.other) if part]
+        return _NO_KEY[language].format(left=names[0], right=names[1])
     text = _JOINED[language].format(
-        **names, key=plain(key[0].name), a=number(size.first("left")),
+        left=plain(table.join.left.name), right=plain(table.join.right.name),
+        key=plain(table.join.on[0].name), a=number(size.first("left")),
         b=number(size.first("right")), rows=number(size.first("rows")),
         matched=percent(size.first("matched")),
     )  # fmt: skip
