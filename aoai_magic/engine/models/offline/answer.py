@@ -93,6 +93,11 @@ _NO_VALUE: Phrase = {
     "ja": "**{table}** に「{value}」という値はありません。{known}",
     "zh": "**{table}** 沒有「{value}」這個值。{known}",
 }
+_IGNORED: Phrase = {
+    "en": "No value of the data is “{value}”, so this is about all rows. {near}",
+    "ja": "「{value}」という値はデータにないため、すべての行を対象にしました。{near}",
+    "zh": "資料中沒有「{value}」這個值，因此以下包含所有資料。{near}",
+}
 _NEAR: Phrase = {
     "en": "Did you mean {}?",
     "ja": "{} のことでしょうか。",
@@ -162,9 +167,8 @@ def no_value(value: str, table: Table, language: Language) -> str:
     """Say that no column has a value, and which are near it or which there are."""
     comma = ", " if language == "en" else "、"
     columns = [c for c in table.categories if c.kind == "text" and c.values]
-    values = {v.lower(): v for c in columns for v in c.values}
-    near = [values[v] for v in difflib.get_close_matches(value.lower(), values, 3, 0.7)]
-    known = [_NEAR[language].format(comma.join(map(plain, near)))] if near else []
+    near = _near(value, table, language)
+    known = [near] if near else []
     for column in [] if near else columns:
         if column.distinct <= _MOST_VALUES:
             listed = comma.join(map(plain, column.values))
@@ -172,6 +176,19 @@ def no_value(value: str, table: Table, language: Language) -> str:
     told = (" " if language == "en" else "").join(known[:3])
     name, value = plain(table.name), plain(value)
     return _NO_VALUE[language].format(table=name, value=value, known=told).strip()
+
+
+def ignored(value: str, table: Table, language: Language) -> str:
+    """Say that a word is taken for no condition, as no column has such a value."""
+    near = _near(value, table, language)
+    return _IGNORED[language].format(value=plain(value), near=near).strip()
+
+
+def _near(value: str, table: Table, language: Language) -> str:
+    values = {v.lower(): v for c in table.categories if c.kind == "text" for v in c.values}
+    near = [values[v] for v in difflib.get_close_matches(value.lower(), values, 3, 0.7)]
+    comma = ", " if language == "en" else "、"
+    return _NEAR[language].format(comma.join(map(plain, near))) if near else ""
 
 
 def no_python(language: Language) -> str:
@@ -194,7 +211,9 @@ def unclear(words: str, table: Table, language: Language) -> str:
     """Say that a condition can't be followed, and how to put it."""
     template = _UNCLEAR_TIME if VAGUE.search(words) else _UNCLEAR
     columns = [f"`{plain(column.name)}`" for column in table.numbers[:2]] or ["…"]
-    return template[language].format(plain(words), (", " if language == "en" else "、").join(columns))
+    return template[language].format(
+        plain(words), (", " if language == "en" else "、").join(columns)
+    )
 
 
 def unreadable(lines: Sequence[str], language: Language) -> str:

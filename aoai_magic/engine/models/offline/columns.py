@@ -219,7 +219,7 @@ def _by_concept(column: Column, prompt: str, tokens: Sequence[_Token]) -> Iterat
                 yield Mention(column, token.start, token.end, weight + low / 50)
         for word in foreign:
             # One character is a word of its own only where something says so.
-            beside = "ごと|別|毎|間|の[長深幅高重]|[長深寬]|最[長短]"
+            beside = "ごと|別|毎|間|の[長深幅高重]|[長深寬]|最[長短]|が[A-Zァ-ヴ]"
             alone = rf"(?:(?<=[各每按依]){word}|{word}(?={beside}))"
             if match := re.search(word if len(word) > 1 else alone, prompt):
                 yield Mention(column, match.start(), match.end(), weight + len(word) / 50)

@@ -19,6 +19,7 @@ _PERCENTILE = re.compile(
     re.IGNORECASE,
 )
 _CODE = {
+    "rate": "mean()",
     "range": "pipe(lambda values: values.max() - values.min())",
     "mode": "agg(lambda values: values.mode().get(0))",
 }
@@ -32,6 +33,7 @@ _NAMES: dict[str, Phrase] = {
     "var": {"en": "variance of {}", "ja": "{}の分散", "zh": "{}變異數"},
     "range": {"en": "range of {}", "ja": "{}の範囲（最大と最小の差）", "zh": "{}全距"},
     "mode": {"en": "most frequent {}", "ja": "{}の最頻値", "zh": "{}眾數"},
+    "rate": {"en": "share of rows with {}", "ja": "{}の行の割合", "zh": "{}的占比"},
     "count": {"en": "number of rows", "ja": "件数", "zh": "筆數"},
 }
 _PERCENTILE_OF: Phrase = {

@@ -43,7 +43,7 @@ _NOT_AFTER = re.compile(r"^\s*(以外|を除|は除|除く)")
 
 @dataclass(frozen=True)
 class _Amount:
-    """A comparison with a number, and where it stands; one that is not `loose` stands at a column."""
+    """A comparison with a number and its place; one that is not `loose` stands at a column."""
 
     operator: str
     number: float
@@ -56,9 +56,10 @@ class _Amount:
 def find_filters(prompt: str, table: Table, named: Sequence[Mention]) -> list[Filter]:
     """Find all conditions of a clause."""
     found = [*_comparisons(prompt, table, named), *_values(prompt, table, named)]
-    found += _quoted(prompt, named, found)
+    found += [*_quoted(prompt, named, found), *_flags(prompt, named)]
     dates = table.dates
-    return [*found, *(find_times(prompt, dates[0]) if dates else ())]
+    found += find_times(prompt, dates[0]) if dates else ()
+    return list(dict.fromkeys(found))
 
 
 def _comparisons(prompt: str, table: Table, named: Sequence[Mention]) -> Iterator[Filter]:
@@ -69,9 +70,16 @@ def _comparisons(prompt: str, table: Table, named: Sequence[Mention]) -> Iterato
         if column and scale:
             yield Filter(column, amount.operator, _whole(amount.number * scale))
     for mention in named:
-        match = re.match(rf"\s*(?:of|=)\s*{_NUMBER}(?!\w|\s*%)", prompt[mention.end :], re.IGNORECASE)
+        match = re.match(
+            rf"\s*(?:of|=)\s*{_NUMBER}(?!\w|\s*%)", prompt[mention.end :], re.IGNORECASE
+        )
         if match and mention.column.numeric:
             yield Filter(mention.column, "==", _value(match[2], match[3]))
+
+
+def has_amount(prompt: str) -> bool:
+    """Whether a text compares anything with a number."""
+    return any(True for _ in _amounts(prompt))
 
 
 def undecided(prompt: str, table: Table, named: Sequence[Mention]) -> str:
@@ -140,7 +148,10 @@ def _amounts(prompt: str) -> Iterator[_Amount]:
 
 _BESIDE = re.compile(r"from|up to|=|is exactly|equals?|最多|至多|等於", re.IGNORECASE)
 """Words that compare only where they stand at a column."""
-_FREE = re.compile(r"(?!\s*(?:days?|weeks?|months?|years?|hours?|日|天|週|周|[年月]|か月|個月)).*", re.DOTALL | re.I)
+_FREE = re.compile(
+    r"(?!\s*(?:days?|weeks?|months?|years?|hours?|日|天|週|周|[年月]|か月|個月)).*",
+    re.DOTALL | re.I,
+)
 """What follows an amount that is no span of time."""
 
 
@@ -152,9 +163,12 @@ def _is_year(digits: str, groups: Sequence[str | None]) -> bool:
 def _patterns() -> Iterator[tuple[re.Pattern[str], str]]:
     for operator, words in _BEFORE.items():
         # "Is" and "=" alone stand at a column; a number that only follows one is no limit.
-        yield re.compile(rf"(?<![<>=a-z])(?:{words})\s*(?:than\s+)?{_NUMBER}", re.IGNORECASE), operator
+        yield (
+            re.compile(rf"(?<![<>=a-z])(?:{words})\s*(?:than\s+)?{_NUMBER}", re.IGNORECASE),
+            operator,
+        )
     for operator, words in _AFTER.items():
-        yield re.compile(rf"{_NUMBER}\s*[点歳個人件隻]?\s*(?:{words})"), operator
+        yield re.compile(rf"(?<![\d.,]){_NUMBER}\s*[点歳個人件隻]?\s*(?:{words})"), operator
     yield re.compile(rf"\b(?:{_LESS}) than {_NUMBER}", re.IGNORECASE), "<"
     yield re.compile(rf"\b(?:{_MORE}) than {_NUMBER}", re.IGNORECASE), ">"
 
@@ -218,10 +232,11 @@ def _place(prompt: str, value: str, named: Sequence[Mention]) -> int | None:
     for word in _CALLED.get(value.lower(), ()):
         if word in prompt:
             return prompt.index(word)
-    bounded = value.isascii()
+    bounded = value.isascii()  # Japanese and Chinese set no spaces between words
     # "females" and "rainy days" mean the values "female" and "rain".
-    ending = r"(?:e?s|\w?y)?" if len(value) > 2 else ""
-    pattern = rf"(?<!\w){re.escape(value)}{ending}(?!\w)" if bounded else re.escape(value)
+    ending = r"(?:e?s|ed|ing|\w?y)?" if len(value) > 2 else ""
+    word = r"[a-zA-Z0-9_]"
+    pattern = rf"(?<!{word}){re.escape(value)}{ending}(?!{word})" if bounded else re.escape(value)
     for match in re.finditer(pattern, prompt, re.IGNORECASE):
         # Short names such as "US" or "It" are words too, unless written as in the data.
         exact = match[0] == value or len(value) > 3
@@ -235,6 +250,36 @@ def _negated(prompt: str, start: int, size: int) -> bool:
     return bool(_NOT.search(prompt[:start]) or _NOT_AFTER.match(prompt[start + size :]))
 
 
+_CHOSEN = re.compile(
+    r"\b(how many|share of|percentage of|for|of|who|that|are|were|have|with|without)\b", re.I
+)
+_NO = re.compile(r"\b(not|without|didn't|isn't|aren't|non)\W*$|n't\s*$", re.IGNORECASE)
+_TRUE = r"true|yes|真|是"
+_NOT_CHOSEN = re.compile(
+    r"\b(vs\.?|versus|compare\w*|than|or|distribut\w+|missing|unique|between|correlat\w+|and)\b"
+    r"|と|與|和|比較|分布",
+    re.IGNORECASE,
+)
+"""Words by which a flag is looked at as a whole, and none of its values chosen."""
+_FLAG = re.compile(
+    rf"\s*(?:is|are|=|==|が|は|為)?\s*(?:({_TRUE})|false|no|偽|否)(?![a-z])", re.IGNORECASE
+)
+
+
+def _flags(prompt: str, named: Sequence[Mention]) -> Iterator[Filter]:
+    """Read ``active is true``, and "how many passed" as those for which it is true."""
+    for mention in named:
+        before, after = prompt[: mention.start], prompt[mention.end :]
+        if mention.column.kind != "flag" or vocabulary.GROUPING.search(before):
+            continue
+        if match := _FLAG.match(after):
+            yield Filter(mention.column, "==", bool(match[1]))
+        elif _CHOSEN.search(before) and not _NOT_CHOSEN.search(prompt):
+            yield Filter(mention.column, "==", not _NO.search(before))
+        elif re.match(r"(?:の|的)\w", after) and not _NOT_CHOSEN.search(prompt):
+            yield Filter(mention.column, "==", not re.search(r"非$", before))
+
+
 def _quoted(prompt: str, named: Sequence[Mention], found: Sequence[Filter]) -> Iterator[Filter]:
     """Read ``customer is "Acme"``, for values that the inspection does not list."""
     for mention in named:
@@ -245,5 +290,3 @@ def _quoted(prompt: str, named: Sequence[Mention], found: Sequence[Filter]) -> I
         )
         if match := re.match(pattern, prompt[mention.end :]):
             yield Filter(mention.column, "in", (match[1],))
-
-

@@ -11,7 +11,7 @@ LONGEST_CELL = 60
 """Characters of a value that an answer shows."""
 
 _NAMING = re.compile(
-    r"\b(year|period|peak|week|id|no|code|zip|postcode|key|index)\b|^年|期間|年度|年份|番号|編號|コード|代碼",
+    r"\b(year|yr|period|peak|week|id|no|code|zip|postcode|key|index)\b|^年(?![齢齡収])|期間|年度|年份|番号|編號|コード|代碼",
     re.IGNORECASE,
 )
 """Names of columns whose numbers are names: no comma in them, and not set to the right."""
@@ -26,6 +26,8 @@ def read_findings(output: str) -> dict[str, Grid]:
 
 def number(text: str | float) -> str:
     """Write a number for people: thousands apart, at most two decimals; other text as it is."""
+    if text == "":
+        return "–"
     try:
         value = float(text)
     except ValueError:

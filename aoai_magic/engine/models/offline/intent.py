@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import combinations
 
 from . import algebra, vocabulary
 from .clauses import clauses
-from .columns import Mention, likeliest, mentions, words_of
+from .columns import likeliest, mentions, words_of
 from .condition import Filter
+from .filters import has_amount
 from .joins import is_lookup, joined
+from .kinds import feasible, settled
 from .reading import MOST_GROUPS, Reading, read_clause
 from .schema import Column, Table
 from .task import Task
 from .times import compared_periods
-from .unknown import unknown_column, unknown_value
+from .unknown import unknown_column
 
 _WITHOUT_MEASURE = {"overview", "missing", "count", "convert", "list", "fraction"}
 
@@ -49,6 +51,8 @@ def needs_data(prompt: str, names: Collection[str] = ()) -> bool:
     if is_refused(prompt):
         return False
     kinds = {vocabulary.first(clause, vocabulary.KINDS) for clause in clauses(prompt)}
+    if has_amount(prompt):
+        return True
     return bool(kinds - {None}) or _names_a_concept(prompt) or any(name in prompt for name in names)
 
 
@@ -107,8 +111,13 @@ _OF_ONE_MEASURE = {"trend", "compare", "season", "figures", "total"}
 
 
 def _sound(task: Task) -> Task:
-    """Give up shares where no column divides the rows."""
-    divided = task.group or _chosen(task.filters)
+    """Give up shares where no column divides the rows, and take those of a flag by group."""
+    flags = [f for f in task.filters if f.column.kind == "flag" and f.value is True]
+    if task.kind == "share" and flags and task.group not in {None, flags[0].column}:
+        rest = tuple(f for f in task.filters if f != flags[0])
+        flag = flags[0].column
+        return replace(task, kind="compare", measure=flag, aggregation="rate", filters=rest)
+    divided = task.group or any(f.chooses for f in task.filters)
     if task.kind == "share" and not divided:
         return replace(task, kind="total" if task.measure else "count")
     return task
@@ -126,32 +135,39 @@ def _read(clause: str, tables: Sequence[Table], before: Task | None, fresh: bool
     if not tables:
         return Task("nothing" if vocabulary.first(clause, vocabulary.KINDS) else "help")
     reading = read_clause(clause, _table(clause, tables, before))
-    kind = next((k for k in reading.kinds if _FEASIBLE.get(k, _always)(reading)), None)
+    kind = feasible(reading)
     if kind == "join" and len(tables) > 1:
-        whole = reading.measures and (reading.grouped or reading.aggregation or reading.frequency)
-        if not (reading.table.join and whole):
+        if not (reading.table.join and reading.complete):
             return _join(reading, tables)
-        kind = next((k for k in reading.kinds[1:] if _FEASIBLE.get(k, _always)(reading)), None)
+        kind = feasible(reading, besides="join")
     if before and kind == "top" and _continues(before, reading, fresh):
         return _extreme_of(before, reading, fresh)
     if before and before.table == reading.table and _modifies(before, reading, kind, fresh):
         return _modified(before, reading, kind)
-    if reading.unclear and (kind or reading.named):
-        return Task("unclear", table=reading.table, text=reading.unclear)
-    if kind is None and not _speaks_of_data(reading):
-        return Task("help", text=clause)
-    strange = unknown_value(reading.text, reading.table, reading.named, reading.filters)
-    if strange and strange.sure and kind not in {"join", "overview", "convert"}:
-        return Task("absent", table=reading.table, text=strange.word)
-    if kind in _BY_COLUMN and (name := _unknown(reading)):
-        return Task("unknown", table=reading.table, text=name)
-    task = _task(reading, _settled(kind, reading), _inherited(reading, before, fresh))
+    if refused := _refused(reading, kind):
+        return refused
+    task = _task(reading, settled(kind, reading), _inherited(reading, before, fresh))
+    strange = reading.strange
     return replace(task, ignored=strange.word if strange else "")
 
 
-_BY_COLUMN = {
-    "compare", "count", "distribution", "figures", "growth", "plot", "season", "share", "top", "trend",
-}  # fmt: skip
+def _refused(reading: Reading, kind: str | None) -> Task | None:
+    """Give the task that says why the clause can't be followed, if it can't."""
+    table, short = reading.table, len(reading.text.split()) <= _SHORT
+    if reading.unclear and (reading.kinds or reading.named or short):
+        return Task("unclear", table=table, text=reading.unclear)
+    vague = kind == "compare" and not (reading.named or reading.filters or reading.frequency)
+    if reading.subtracts or vague or (kind is None and not _speaks_of_data(reading)):
+        return Task("help", text=reading.text)
+    strange = reading.strange
+    if strange and strange.sure and kind not in {"join", "overview", "convert"}:
+        return Task("absent", table=table, text=strange.word)
+    if kind in _BY_COLUMN and (name := _unknown(reading)):
+        return Task("unknown", table=table, text=name)
+    return None
+
+
+_BY_COLUMN = {"compare", "count", "distribution", "growth", "plot", "share", "top", "trend"}
 """Kinds that follow the columns that are named."""
 
 
@@ -168,7 +184,7 @@ def _speaks_of_data(reading: Reading) -> bool:
     short = len(reading.text.split()) <= _SHORT
     told = [reading.measures, reading.group, reading.filters]
     limited = any(not isinstance(f.value, tuple) for f in reading.filters)
-    return any(told[:2]) and (short or sum(map(bool, told)) > 1) or (limited and short)
+    return (any(told[:2]) and (short or sum(map(bool, told)) > 1)) or (limited and short)
 
 
 def _table(clause: str, tables: Sequence[Table], before: Task | None) -> Table:
@@ -206,110 +222,6 @@ def _names(clause: str, table: Table) -> bool:
     name = " ".join(words_of(table.name))
     words = " ".join(words_of(clause))
     return bool(name and re.search(rf"\b{name}\b", words)) or table.name in clause
-
-
-def _always(reading: Reading) -> bool:
-    return True
-
-
-def _plain_extreme(reading: Reading) -> bool:
-    figures = len(reading.aggregations) > 1
-    return not (reading.aggregation in {"max", "min"} and reading.grouped) and not figures
-
-
-def _relates(reading: Reading) -> bool:
-    drawn = reading.chart == "scatter"
-    return len(reading.table.numbers) > 1 and (drawn or not reading.grouped)
-
-
-def _lists(reading: Reading) -> bool:
-    wanted = bool(reading.filters or reading.end or vocabulary.ROWS.search(reading.text))
-    return wanted and not (reading.grouped or reading.aggregation or reading.frequency)
-
-
-_FEASIBLE: Mapping[str, Callable[[Reading], bool]] = {
-    "correlate": _relates,
-    "growth": lambda r: bool(r.table.dates),
-    "share": lambda r: bool(r.group or r.filters or r.table.categories),
-    "top": _plain_extreme,
-    "trend": lambda r: bool(r.table.dates),
-    "unique": lambda r: bool(r.named),
-    "overview": lambda r: not (r.grouped or (r.measures and r.group)),
-    "convert": lambda r: vocabulary.first(r.text, vocabulary.FORMATS) is not None,
-    "list": _lists,
-}
-"""Kinds whose words say other things as well, and when they are meant."""
-
-
-def _settled(kind: str | None, reading: Reading) -> str:
-    """Give the recipe for what the words and the columns say together."""
-    if reading.cycle and kind in _ALSO_BY_CALENDAR:
-        return "season"
-    if reading.end and kind in {None, "list", "top"}:
-        placed = reading.end == "random" or vocabulary.POSITION.search(reading.text)
-        dated = reading.date and not reading.date.yearly
-        return "list" if placed or not dated else "top"
-    if reading.against and len(reading.measures) > 1 and kind in {None, "plot", "compare", "list"}:
-        return "correlate"
-    if kind == "top" and reading.frequency and not reading.group and reading.date:
-        return "trend"
-    several = (reading.number or 1) > 1
-    if kind == "top" and reading.grouped and reading.second and several:
-        return "help"  # the first ones of every group
-    ordered = vocabulary.SORTED.search(reading.text) and not reading.number
-    if kind == "top" and reading.grouped and (reading.second or ordered):
-        return "compare"
-    limited = {f.column for f in reading.filters}
-    if kind is None and limited and not reading.group and set(reading.measures) <= limited:
-        return "list"
-    if kind == "share" and reading.filters and not (reading.group or _chosen(reading.filters)):
-        return "fraction"
-    if kind == "count" and reading.frequency and reading.date:
-        return "trend"
-    if kind == "unique" and reading.grouped and len(reading.named) < 2:
-        return "compare"
-    if kind == "count":
-        return "compare" if reading.grouped else "count"
-    if kind in {None, "plot", "compare"}:
-        return _drawn(reading)
-    return str(kind)
-
-
-def _chosen(filters: Sequence[Filter]) -> bool:
-    return any(f.chooses for f in filters)
-
-
-_ALSO_BY_CALENDAR = {None, "compare", "count", "list", "plot", "top", "trend"}
-"""Kinds that the parts of the calendar can divide."""
-
-
-def _drawn(reading: Reading) -> str:
-    named_date = any(m.column in reading.table.dates and _is_name(m, reading) for m in reading.named)
-    ranged = "range" in reading.aggregations and not reading.measures
-    timed = bool(reading.date and (reading.frequency or (named_date and not ranged)))
-    if len(reading.aggregations) > 1 and not (reading.apiece or timed):
-        return "figures"
-    if reading.chart in {"hist", "box"}:
-        return "distribution"
-    if reading.chart == "pie":
-        return "share"
-    if reading.aggregation == "range" and named_date and not reading.measures:
-        return "figures"  # from the first day to the last
-    plain = not (reading.group or reading.aggregation or reading.filters)
-    if reading.chart == "scatter" or (len(reading.measures) > 1 and plain):
-        return "correlate"
-    if timed:
-        return "trend"
-    if reading.group:
-        return "compare"
-    if reading.aggregation or reading.filters or reading.per:
-        return "total"
-    return "distribution" if reading.measures else "compare"
-
-
-def _is_name(mention: Mention, reading: Reading) -> bool:
-    """Whether a date is named, and "days" are not what the rows are: "on snowy days"."""
-    return reading.text[mention.start : mention.end].lower() not in {"day", "days", "time", "times"}
 
 
 def _modifies(before: Task, reading: Reading, kind: str | None, fresh: bool) -> bool:
@@ -481,12 +393,15 @@ def _measure(reading: Reading, kind: str, before: Task | None) -> Column | None:
         return reading.measures[0]
     if (
         reading.aggregation == "count"
+        or (kind in {"compare", "season", "trend"} and reading.counts_rows)
         or kind == "unique"
         or (kind == "distribution" and reading.group)
     ):
         return None
     if before and before.measure:
         return before.measure
+    if kind == "share":
+        return None
     lone = kind in {"trend", "growth", "distribution"} or (kind == "top" and not reading.group)
     return likeliest_measure(reading.table, any_number=lone)
 

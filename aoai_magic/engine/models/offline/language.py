@@ -15,7 +15,7 @@ _KANA = re.compile(r"[\u3041-\u30ff]")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 # Characters and words of Japanese that Traditional Chinese does not write.
 _JAPANESE = re.compile(
-    r"[売円気県図検変対応価単権価区数総別抽]|一覧|上位|下位|月次|年次|相関|欠損|推移"
+    r"[売円気県図検変対応価単権価区数総]|(?<![類性分個差特級國區識])別|一覧|上位|下位|月次|年次|相関|欠損|推移"
 )
 _WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 _TENS = {"eleven": 11, "twelve": 12, "fifteen": 15, "twenty": 20, "fifty": 50, "hundred": 100}

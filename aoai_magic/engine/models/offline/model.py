@@ -274,18 +274,26 @@ def _report(outcomes: Sequence[_Outcome], now: Exchange, language: Language) -> 
     return "\n\n".join(dict.fromkeys(filter(None, parts)))
 
 
-def _told(outcome: _Outcome, language: Language) -> str:
-    task, found = outcome.task, outcome.findings
-    if task.kind == "help":
-        return answer.help_text(task.text, language)
-    if task.kind == "unknown" and task.table:
-        return answer.no_column(task.text, task.table, language)
-    if task.kind == "absent" and task.table:
-        return answer.no_value(task.text, task.table, language)
-    if task.kind == "unclear" and task.table:
-        return answer.unclear(task.text, task.table, language)
+def _refusal(task: Task, language: Language) -> str:
+    """Say why nothing was run."""
     if task.kind == "nothing":
         return answer.no_data(language)
+    if task.kind in _REFUSALS and task.table:
+        return _REFUSALS[task.kind](task.text, task.table, language)
+    return answer.help_text(task.text, language)
+
+
+_REFUSALS = {
+    "absent": answer.no_value,
+    "unclear": answer.unclear,
+    "unknown": answer.no_column,
+}
+
+
+def _told(outcome: _Outcome, language: Language) -> str:
+    task, found = outcome.task, outcome.findings
+    if task.kind not in RECIPES:
+        return _refusal(task, language)
     if "kept" in found and found["kept"].first("rows") == "0":
         return answer.no_rows(described(task.filters), bool(task.save), language)
     if outcome.error:
@@ -295,6 +303,8 @@ def _told(outcome: _Outcome, language: Language) -> str:
     except (IndexError, KeyError, ValueError):
         # The output comes from data: cut or odd, it must not end the turn.
         return answer.failure("its output cannot be read", language)
+    if task.ignored and task.table:
+        told = f"{answer.ignored(task.ignored, task.table, language)}\n\n{told}"
     notes = [ending(task, found, language)]
     if task.save == "xlsx" and not outcome.way.excel:
         notes.append(answer.no_excel(language))

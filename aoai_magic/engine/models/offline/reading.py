@@ -9,12 +9,13 @@ from itertools import pairwise
 
 from . import vocabulary
 from .columns import Mention, mentions
-from .figures import Figure, find_figures
 from .condition import Filter
+from .figures import Figure, find_figures
 from .filters import find_filters, undecided
-from .times import RECENT, compared_periods, is_vague
 from .language import HAN_NUMBER, NUMBER_WORD, count
 from .schema import Column, Table
+from .times import RECENT, compared_periods, is_vague
+from .unknown import Strange, unknown_value
 
 MOST_GROUPS = 50
 """A number with more distinct values than that is no group."""
@@ -69,7 +70,17 @@ class Reading:
     @cached_property
     def kinds(self) -> list[str]:
         """What the words may mean, the likeliest first."""
-        return [k for k, words in vocabulary.KINDS.items() if words.search(self.words)]
+        found = [k for k, words in vocabulary.KINDS.items() if words.search(self.words)]
+        return found if self._quantity is None else [*(k for k in found if k != "count"), "compare"]
+
+    @cached_property
+    def _quantity(self) -> Column | None:
+        """The number after "how many": units where these are a column, and no rows."""
+        for mention in self.named:
+            number = mention.column.numeric and not mention.column.identifying
+            if number and vocabulary.HOW_MANY.search(self.text[: mention.start]):
+                return mention.column
+        return None
 
     @cached_property
     def frequency(self) -> str:
@@ -83,19 +94,23 @@ class Reading:
     def aggregation(self) -> str:
         """The aggregation that is asked for, or ``""``."""
         names = self.aggregations
+        if column := self._quantity:
+            summed = bool(vocabulary.ADDITIVE.search(column.name.replace("_", " ")))
+            return next(iter(names), "sum" if summed else "")
         return "count" if "count" in names else next(iter(names), "")
 
     @cached_property
     def aggregations(self) -> tuple[str, ...]:
         """All figures that are asked for."""
-        return tuple(figure.name for figure in self._figures)
+        names = tuple(figure.name for figure in self._figures)
+        return names if self._quantity is None else tuple(n for n in names if n != "count")
 
     @cached_property
     def _figures(self) -> list[Figure]:
         return find_figures(self.words)
 
     def aggregation_of(self, column: Column) -> str:
-        """The figure that is asked for of one among several columns, for each its own."""
+        """Give the figure that is asked for of one among several columns, each with its own."""
         mention = next(m for m in self.named if m.column == column)
         before = [figure.name for figure in self._figures if figure.end <= mention.start]
         after = [figure.name for figure in self._figures if figure.start >= mention.end]
@@ -130,6 +145,23 @@ class Reading:
             return ""
         return vocabulary.first(blank(RECENT, self.words), vocabulary.ENDS) or ""
 
+    @property
+    def complete(self) -> bool:
+        """Whether a measure and what to do with it are told."""
+        return bool(self.measures and (self.grouped or self.aggregation or self.frequency))
+
+    @property
+    def counts_rows(self) -> bool:
+        """Whether what the rows are is all that is named: "orders per region" by their ids."""
+        named = [m.column for m in self.named if m != self._grouping]
+        ids = [c for c in named if c.identifying and not c.yearly]
+        return bool(ids) and not self.measures and self.aggregation in {"", "count"}
+
+    @cached_property
+    def strange(self) -> Strange | None:
+        """A word that may be meant as a value and is none."""
+        return unknown_value(self.text, self.table, self.named, self.filters)
+
     @cached_property
     def unclear(self) -> str:
         """A condition that can't be followed: of no column, or counted from today."""
@@ -146,6 +178,12 @@ class Reading:
     def against(self) -> bool:
         """Whether one number is set against another: "price against weight"."""
         return not self.frequency and bool(self._side_by_side(vocabulary.AGAINST))
+
+    @cached_property
+    def subtracts(self) -> bool:
+        """Whether the difference of two columns is asked for."""
+        differs = vocabulary.DIFFERENCE.search(self.words)
+        return bool(differs) and self._side_by_side(vocabulary.AND) is not None
 
     @cached_property
     def per(self) -> Column | None:
@@ -189,6 +227,8 @@ class Reading:
             if condition.chooses and len(condition.value) > 1:  # type: ignore[arg-type]
                 return condition.column
         limited = {f.column for f in self.filters}
+        if "count" in self.kinds and (self.frequency or self.cycle):
+            return None  # "the number of events per day": events are what is counted
         named = [m.column for m in self.named if m.column not in limited]
         plain = [c for c in named if c.categorical]
         rows = self.table.rows
@@ -249,6 +289,9 @@ class Reading:
     def _divides(self, mention: Mention) -> bool:
         """Whether "per" or the like stands at a column."""
         before, after = self.text[: mention.start], self.text[mention.end :]
+        before = vocabulary.HOW_MANY.sub("", before)  # "by number of beds"
+        if mention.column.numeric and re.search(r"\bbetween\s*$", before):
+            return False
         return bool(vocabulary.GROUPING.search(before) or vocabulary.GROUPED.match(after))
 
     @cached_property
@@ -283,5 +326,11 @@ def read_clause(clause: str, table: Table) -> Reading:
         values = {v.lower() for column in table.columns for v in column.values}
         named = [
             m for m in named if m.score > _SURE or clause[m.start : m.end].lower() not in values
+        ]
+    if table.join:
+        # "Merge sales with customers" names tables, and no column called customer.
+        names = {source.name.lower() for source in table.sources}
+        named = [
+            m for m in named if m.score > _SURE or clause[m.start : m.end].lower() not in names
         ]
     return Reading(clause, table, named, find_filters(clause, table, named))

@@ -57,7 +57,7 @@ class Column:
     @property
     def yearly(self) -> bool:
         """Whether it is a number that names years."""
-        named = re.search(r"year|^年|年度|年份|西暦", self.name, re.IGNORECASE)
+        named = re.search(r"year|\byr\b|^年|年度|年份|西暦", self.name, re.IGNORECASE)
         years = [text.partition(".")[0] for text in (self.low, self.high)]
         return bool(named) and all(re.fullmatch(r"1[5-9]\d\d|2[01]\d\d", y) for y in years)
 

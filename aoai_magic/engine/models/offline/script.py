@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
-from .figures import call, phrase
 from .condition import Filter
+from .figures import call, phrase
 from .joins import suffixes
 from .language import Language, Phrase
 from .naming import SESSION

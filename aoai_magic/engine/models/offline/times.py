@@ -77,8 +77,8 @@ def _periods(text: str) -> tuple[str, list[str]]:
             whole = re.search(r"\b(from|between|since)\s*$", text[: match.start()])
             if not whole or _COMPARING.search(text[: match.start()]):
                 return part, [m[0] for m in re.finditer(one, match[0])]
-    if match := _FAR.search(text):
-        return "year", sorted(year for year in match.groups() if year)
+    if far := _FAR.search(text):
+        return "year", sorted(year for year in far.groups() if year)
     return "", []
 
 
@@ -139,7 +139,8 @@ _MONTH = re.compile(
     rf"|(?<![\d年個\-/])(?<!年\s)(\d\d?|{HAN_NUMBER})月(?:份)?(?!\d|間|曜|別)"
 )
 _DAY = re.compile(
-    rf"\b({_DAYS.replace(' ', '|')})s?\b|([月火水木金土日])曜|(?:星期|週|周|禮拜)([一二三四五六日天])"
+    rf"\b({_DAYS.replace(' ', '|')})s?\b|([月火水木金土日])曜"
+    r"|(?:星期|週|周|禮拜)([一二三四五六日天])"
 )
 _WEEKEND = re.compile(r"\bweekends?\b|週末|周末|土日")
 _WORKDAYS = re.compile(r"\bweekdays\b|平日|工作日")
@@ -162,7 +163,9 @@ def _parts(text: str, column: Column, spanned: bool) -> Iterator[Filter]:
 
 def _part(column: Column, part: str, found: dict[int, str]) -> Filter:
     places = sorted(found)
-    words = [re.sub(r"^(in|during|for|of|every|each|and|vs\.?|versus)\s+", "", found[p]) for p in places]
+    words = [
+        re.sub(r"^(in|during|for|of|every|each|and|vs\.?|versus)\s+", "", found[p]) for p in places
+    ]
     return Filter(column, "in", tuple(places), part, ", ".join(word.capitalize() for word in words))
 
 
@@ -179,9 +182,52 @@ def _day(match: re.Match[str]) -> int:
     return "月火水木金土日".index(match[2]) if match[2] else "一二三四五六日天".index(match[3]) % 7
 
 
+_DATE = re.compile(
+    rf"{YEAR}[-/年]\s?(\d\d?)[-/月]\s?(\d\d?)日?|\b({_NAMES})\.?\s+(\d\d?)(?:st|nd|rd|th)?,?\s+{YEAR}"
+    rf"|\b(\d\d?)(?:st|nd|rd|th)?\s+({_NAMES})\.?,?\s+{YEAR}"
+)
+
+
+def _days(text: str) -> tuple[str, str] | None:
+    """Give the span of time that whole dates name, if there are any."""
+    found = [(match, day) for match in _DATE.finditer(text) if (day := _date(match))]
+    if not found:
+        return None
+    first, last = found[0], found[-1]
+    before, after = text[: first[0].start()], text[first[0].end() :]
+    following = str(first[1] + timedelta(days=1))
+    if len(found) > 1:
+        return str(first[1]), str(last[1] + timedelta(days=1))
+    if re.search(r"\b(since|from|starting)\W*$", before) or re.match(
+        r"\s*(以降|以來|から|起)", after
+    ):
+        return str(first[1]), ""
+    if re.search(r"\bafter\W*$", before) or re.match(r"\s*(より後|之後)", after):
+        return following, ""
+    if re.search(r"\b(before|until)\W*$", before) or re.match(r"\s*(以前|より前|之前)", after):
+        return "", str(first[1])
+    return str(first[1]), following
+
+
+def _date(match: re.Match[str]) -> date | None:
+    year = match[1] or match[6] or match[9]
+    name = match[4] or match[8]
+    month = (
+        _MONTHS.split().index(next(m for m in _MONTHS.split() if m[:3] == name[:3])) + 1
+        if name
+        else int(match[2])
+    )
+    try:
+        return date(int(year), month, int(match[3] or match[5] or match[7]))
+    except ValueError:
+        return None
+
+
 def _span(prompt: str) -> tuple[str, str]:
     """Give the first day, and the day after the last one, of the time that is asked for."""
     text = prompt.lower()
+    if days := _days(text):
+        return days
     if match := re.search(
         rf"(?:from|between|since)?\s*{YEAR}年?\s*(?:to|and|until|-|–|~|〜|から|到|至)\s*{YEAR}",
         text,

@@ -17,12 +17,19 @@ _MEASURED = {
     "mm": ("length", 1e-3), "cm": ("length", 1e-2), "m": ("length", 1.0), "km": ("length", 1e3),
     "mg": ("mass", 1e-3), "g": ("mass", 1.0), "kg": ("mass", 1e3),
     "ミリ": ("length", 1e-3), "センチ": ("length", 1e-2), "公分": ("length", 1e-2),
-    "公釐": ("length", 1e-3), "公里": ("length", 1e3), "グラム": ("mass", 1.0), "公克": ("mass", 1.0),
-    "キロ": ("mass", 1e3), "公斤": ("mass", 1e3), "gram": ("mass", 1.0), "kilo": ("mass", 1e3),
+    "公釐": ("length", 1e-3), "公里": ("length", 1e3), "グラム": ("mass", 1.0),
+    "公克": ("mass", 1.0), "公斤": ("mass", 1e3), "gram": ("mass", 1.0), "kilo": ("mass", 1e3),
+    "ms": ("time", 1e-3), "s": ("time", 1.0), "sec": ("time", 1.0), "second": ("time", 1.0),
+    "秒": ("time", 1.0), "min": ("time", 60.0), "minute": ("time", 60.0), "分鐘": ("time", 60.0),
+    "分": ("time", 60.0), "キロ": ("mass", 1e3),
 }  # fmt: skip
+_AGES = {"歳", "歲", "years old", "year old"}
+_AGE_NAMES = re.compile(r"\bage\b|年齢|年齡|歳", re.IGNORECASE)
 _PER_CENT = {"%", "percent", "％", "パーセント"}
 UNIT = "|".join(
-    sorted(map(re.escape, {*_MONEY, *_MEASURED, *_PER_CENT} - {"$", "€", "£", "¥"}), key=len)[::-1]
+    sorted(
+        map(re.escape, {*_MONEY, *_MEASURED, *_PER_CENT, *_AGES} - {"$", "€", "£", "¥"}), key=len
+    )[::-1]
 )
 """Pattern of a unit after a number."""
 
@@ -41,8 +48,12 @@ def _unit(text: str) -> str:
 
 def _own(column: Column) -> str:
     """Give the unit in a column's name: "mm" in "bill_length_mm" and "Length (mm)"."""
-    words = re.findall(r"[a-z]+|[%€$£¥]|円|元", re.sub(r"([a-z])([A-Z])", r"\1 \2", column.name).lower())
-    return next((w for w in reversed(words[1:] or words) if w in {*_MEASURED, *_MONEY, "%", "pct"}), "")
+    words = re.findall(
+        r"[a-z]+|[%€$£¥]|円|元", re.sub(r"([a-z])([A-Z])", r"\1 \2", column.name).lower()
+    )
+    return next(
+        (w for w in reversed(words[1:] or words) if w in {*_MEASURED, *_MONEY, "%", "pct"}), ""
+    )
 
 
 def factor(unit: str, column: Column) -> float | None:
@@ -57,6 +68,8 @@ def factor(unit: str, column: Column) -> float | None:
         named = own in {"%", "pct"} or _PER_CENT_NAMES.search(column.name)
         fraction = column.high and abs(float(column.high)) <= 1
         return (0.01 if fraction else 1.0) if named else None
+    if given in _AGES or unit.strip().lower() in _AGES:
+        return 1.0 if _AGE_NAMES.search(column.name.replace("_", " ")) else None
     if given in _MONEY:
         if own in _MONEY:
             return 1.0 if _MONEY[own] == _MONEY[given] else None

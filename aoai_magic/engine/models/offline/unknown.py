@@ -21,6 +21,12 @@ _MEASURE = re.compile(
     r"([a-z_][\w-]*(?:\s[a-z_][\w-]*){0,2})",
     re.IGNORECASE,
 )
+_SERIES = re.compile(
+    r"\b(?:daily|weekly|monthly|quarterly|yearly|annual)\s+([a-z_][\w-]*)"
+    r"|\b(?:plot|draw|chart|graph)\s+(?:the\s+)?([a-z_][\w-]*)\s+(?:over time|per|by|for)\b"
+    r"|\b([a-z_][\w-]*)\s+rates?\b",
+    re.IGNORECASE,
+)
 _HAN = r"[\u4e00-\u9fff々]"
 _GROUP_CJK = re.compile(
     rf"((?:{_HAN}|[ァ-ヴー])+)(?:ごと|毎|別)(?=[のにで、]|$)"
@@ -31,7 +37,9 @@ _NO_GROUP = re.compile(
     r"|one|two|other|default|far|hand|per|cent|second|minute|hour|days?|weeks?|months?|quarters?"
     r"|years?|dates?|times?|periods?|averages?|means?|medians?|sums?|totals?|counts?|numbers?"
     r"|values?|sizes?|orders?|records?|frequency|groups?|category|categories|columns?|rows?|cases?|tables?|data"
-    r"|files?|bars?|lines?|pie|charts?|graphs?|plots?|ascending|descending"
+    r"|files?|trends?|development|evolution|series|plots?|results?|statistics|figures|overview|report"
+    r"|summary|maximum|minimum|average|median|max|min|breakdown|comparison|rate|number|count|total"
+    r"|bars?|lines?|pie|charts?|graphs?|plots?|ascending|descending"
 )
 _PREPOSITION = re.compile(r"\s+(?:per|by|for|in|of|on|at|to|from|with|and|as)\b", re.IGNORECASE)
 _NOT_TOLD = re.compile("[特区區個差級類]$|^(?:位|筆|名|項|組|季|年|月|日|週|周|天|次|種|個|別|性)$")
@@ -44,7 +52,7 @@ def unknown_column(text: str, spans: Iterable[tuple[int, int]], names: Iterable[
     the data, which may stand where a column's name could.
     """
     known, places = _words(names), list(spans)
-    for start, words in _named(text):
+    for start, words, timed in _named(text):
         phrase = _PREPOSITION.split(words)[0]
         end = start + len(phrase)
         if any(first < end and start < last for first, last in places):
@@ -52,20 +60,23 @@ def unknown_column(text: str, spans: Iterable[tuple[int, int]], names: Iterable[
         first, *_ = phrase.split()
         if _NO_GROUP.fullmatch(first.lower()) or {*words_of(phrase), phrase} & known:
             continue
-        if vocabulary.first(text[max(0, start - 6) : end + 2], vocabulary.FREQUENCIES):
+        if not timed and vocabulary.first(
+            text[max(0, start - 6) : end + 2], vocabulary.FREQUENCIES
+        ):
             continue
         return first
     return ""
 
 
-def _named(text: str) -> Iterator[tuple[int, str]]:
-    for pattern in (_GROUP, _MEASURE):
+def _named(text: str) -> Iterator[tuple[int, str, bool]]:
+    for pattern in (_GROUP, _MEASURE, _SERIES):
         for match in pattern.finditer(text):
-            yield match.start(1), match[1]
+            place = match.lastindex or 1
+            yield match.start(place), match[place], pattern is _SERIES
     for match in _GROUP_CJK.finditer(text):
         place = 1 if match[1] else 2
         if not _NOT_TOLD.search(match[place]):
-            yield match.start(place), match[place]
+            yield match.start(place), match[place], False
 
 
 def _words(names: Iterable[str]) -> set[str]:
@@ -85,7 +96,9 @@ _CAPITAL = re.compile(rf"\b(?:in|for|of|from|at|on|only|about)\s+(?:the\s+)?({_N
 _LOWER = re.compile(r"\b(?:in|for|of|from|at|are|do)\s+(?:the\s+)?([a-z]{3,})\s+([a-z]+)")
 _PLACE = re.compile(r"\b(?:from|in|at)\s+([a-z]{4,})\s*[?.!]*$")
 _TOLD = r"([A-Z][\w-]*|[A-Za-z]\w*(?=[のでな的])|[\u4e00-\u9fff々ァ-ヴー]{2,}?)"
-_IS_CJK = re.compile(rf"\s*(?:が|は|＝|=|是|為|为)\s*「?{_TOLD}」?(?:の|で(?!す)|である|的|，|、|」)")
+_IS_CJK = re.compile(
+    rf"\s*(?:が|は|＝|=|是|為|为)\s*「?{_TOLD}」?\s*(?:の|で(?!す)|である|的|，|、|」)"
+)
 _WITHIN_CJK = re.compile(
     r"([A-Z]\w*|[\u4e00-\u9fff々ァ-ヴー]{2,})(?:における|での)|在([A-Z]\w*|[\u4e00-\u9fff]{2,6}?)(?:的|，|有)"
 )
@@ -102,7 +115,7 @@ _NO_VALUE = re.compile(
 )
 _GENERAL_CJK = re.compile(
     r"データ|資料|數據|数据|全体|全部|全て|所有|各|每|毎|別|表|テーブル|結果|情報|以下|今回|最|上位|下位|一|年|月|日|週|季"
-    r"|順|数|數|値|值|合計|平均|割合|比率|比例|関係|分布|推移|変化|違い|差|方法|両方|グラフ|図|圖|ファイル|檔|列|行|欄|我|你|什麼|哪|何"
+    r"|以上|以下|以內|未満|未滿|超|円|元|[万萬千]|社員|注文|顧客|行動|順|数|數|値|值|合計|平均|割合|比率|比例|関係|分布|推移|変化|違い|差|方法|両方|グラフ|図|圖|ファイル|檔|列|行|欄|我|你|什麼|哪|何"
 )
 
 
@@ -124,22 +137,29 @@ def unknown_value(
 
 
 def _strange(text: str, table: Table, named: Sequence[Mention]) -> Iterator[tuple[int, str, bool]]:
-    for mention in named:
-        if not mention.column.categorical:
-            continue
-        rest = text[mention.end :]
-        if match := re.match(rf"(?:\s+(?:is|=|==|named|called))?\s+({_NAME})", rest):
-            yield mention.end + match.start(1), match[1], True
-        if (match := _IS_CJK.match(rest)) and not _GENERAL_CJK.match(match[1]):
-            yield mention.end + match.start(1), match[1], True
+    yield from _at_columns(text, [m for m in named if m.column.categorical])
     for match in _CAPITAL.finditer(text):
         yield match.start(1), match[1], True
-    own = {*words_of(table.name), *(w for part in table.sources for w in words_of(part.name))}
+    own = {word for part in table.sources for word in words_of(part.name)}
     for match in _LOWER.finditer(text):
         if singular(match[2]) in own:
             yield match.start(1), match[1], True
     for match in _PLACE.finditer(text):
         yield match.start(1), match[1], False
+    yield from _before_nouns(text)
+
+
+def _at_columns(text: str, named: Sequence[Mention]) -> Iterator[tuple[int, str, bool]]:
+    """Find what is said to be a column's value: "customer Zed", "地区がアジアの"."""
+    for mention in named:
+        rest = text[mention.end :]
+        if match := re.match(rf"(?:\s+(?:is|=|==|named|called))?\s+({_NAME})", rest):
+            yield mention.end + match.start(1), match[1], True
+        if (match := _IS_CJK.match(rest)) and not _GENERAL_CJK.match(match[1]):
+            yield mention.end + match.start(1), match[1], True
+
+
+def _before_nouns(text: str) -> Iterator[tuple[int, str, bool]]:
     for pattern, sure in ((_WITHIN_CJK, True), (_OF_CJK, False)):
         for match in pattern.finditer(text):
             place = 1 if match[1] else 2
@@ -152,7 +172,9 @@ def _known(table: Table, filters: Sequence[Filter]) -> set[str]:
     texts = [table.name, *(source.name for source in table.sources)]
     texts += [column.name for column in table.columns]
     texts += [value for column in table.columns for value in column.values]
-    texts += [v for f in filters if isinstance(f.value, tuple) for v in f.value if isinstance(v, str)]
+    texts += [
+        v for f in filters if isinstance(f.value, tuple) for v in f.value if isinstance(v, str)
+    ]
     texts += [f.label for f in filters]
     concepts = {singular(word) for concept in vocabulary.CONCEPTS for word in concept}
     return {word for text in texts for word in (text.lower(), *words_of(text))} | concepts

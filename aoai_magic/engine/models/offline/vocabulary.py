@@ -22,6 +22,8 @@ _LOW_ENDS = r"(?:lightest|shortest|youngest|coldest|coolest|driest|weakest|cheap
 KINDS: Mapping[str, re.Pattern[str]] = {
     "unsupported": _any(
         r"\b(forecast|predict|cluster|regress|train|classif|sentiment|translat|simulat)",
+        r"\b(rolling|moving average|cumulative|running total|yoy|year[- ]over[- ]year)\b",
+        r"移動平均|累計|累積|前年比|前年同期|同比|去年同期",
         r"\bmachine learning\b|\bneural\b|\bpoem\b|\bstory\b|\bjoke\b|\be-?mail\b",
         r"\b(more|less|fewer) than \d+ (rows?|records?|orders?|transactions?|times)\b",
         r"\d+\s*(件|回|筆|次)(以上|以下|未満|を超え)|(超過|多於|少於|至少)\s*\d+\s*(筆|次|件)",
@@ -101,7 +103,8 @@ KINDS: Mapping[str, re.Pattern[str]] = {
     ),
     "compare": _any(
         r"\b(compar\w+|average|mean|total|sum|median|vs\.?|versus)\b",
-        r"\b(standard deviations?|std|stdev|variances?|percentiles?|quantiles?|quartiles?|ranges?|mode)\b",
+        r"\b(standard deviations?|std|stdev|variances?|percentiles?|quantiles?|quartiles?)\b",
+        r"\b(ranges?|mode)\b",
         r"\b(by|per|for each|in each|across)\b",
         r"比較|比べ|平均|合計|総計|中央値|別の|別に|別|ごと|毎に|標準偏差|分散|最頻値|四分位|パーセンタイル",
         r"比较|總和|總計|總額|總|加總|中位數|按|依|每個|各|標準差|變異數|方差|眾數|百分位|全距",
@@ -201,9 +204,15 @@ ENDS: Mapping[str, re.Pattern[str]] = {
 POSITION = _any(r"\b(rows?|lines?|records?|entries|head|tail)\b", r"行|列|先頭|末尾|筆資料")
 """Words for rows that have a place, and no more."""
 
+HOW_MANY = _any(r"\b(how many|number of|count of)( the)?\s*$")
+DIFFERENCE = _any(r"\bdifferences?\b|\bminus\b|\bsubtract", r"の差|差を|相差|差距|差額|之差")
+AND = _any(r"\s*(and|minus|from|と|和|與|、)\s*(the\s+)?")
 RATIO = _any(r"\s*(?:\([^)]*\)\s*)?(per|/|divided by)\s*", r"\s*÷\s*|除以")
 FOR_EACH = _any(r"[1１一]?(個|単位|枚|本)?(あたり|当たり)の?|每")
-PER_PIECE = _any(r"\bper unit\b|\bunit (revenue|price|cost)s?\b", r"[1１一](個|単位|枚|本)(あたり|当たり)|每(單位|件)")
+PER_PIECE = _any(
+    r"\bper unit\b|\bunit (revenue|price|cost)s?\b",
+    r"[1１一](個|単位|枚|本)(あたり|当たり)|每(單位|件)",
+)
 """Said of what has a quantity, whatever its column is called."""
 AGAINST = _any(
     r"\W*(is |are |plotted |drawn )?(against|versus|vs\.?|as a function of)( the)?\W*",
@@ -245,11 +254,14 @@ LOW = _any(
     r"\b(bottom|worst|lowest|smallest|(?<!at )least|fewest|cheapest|minimum|min)\b",
     rf"\b{_LOW_ENDS}\b",
     r"\b(slowest|declin\w+|shr[aiu]nk)\b",
-    r"(最も|一番)\S{0,8}(寒|軽|短|若|安|低|少な|小さ|弱|涼)|最(冷|輕|轻|短|便宜|年輕|慢|弱)",
+    r"(最も|一番)\S{0,8}(寒|軽|短|若|安|低|少な|小さ|弱|涼|早|古)|最(冷|輕|轻|短|便宜|年輕|慢|弱)",
     r"\bearliest\b|最早|下位|最低|最小|ワースト|最少|最差|後\s*\d+\s*名|倒數|衰退|(低|少な|小さ|安)い順|由低到高",
 )
 SORTED = _any(r"\bsort(ed)?\b|\bordered by\b|順に|排序")
-LATEST = _any(r"\b(most recent|latest|newest|earliest)\b|最新|最近的|直近|最早")
+LATEST = _any(
+    r"\b(most recent|latest|newest|earliest)\b",
+    r"最新|最近的|直近|最早|最晚|(最も|一番)(早|遅|新し|古)い",
+)
 ALL_NUMBERS = _any(
     r"\ball (the )?(measure(ment)?s|numbers|numeric \w+|columns|variables)\b",
     r"(すべて|全て|全部)の(数値|列|項目)|所有(數值|欄位|數字)",
@@ -278,7 +290,7 @@ CONCEPTS: tuple[tuple[str, ...], ...] = (
      "売上", "売上高", "金額", "營收", "銷售額", "銷售", "營業額", "收入", "業績"),
     ("profit", "margin", "earnings", "利益", "粗利", "利潤", "毛利", "獲利"),
     ("quantity", "qty", "units", "volume", "数量", "個数", "販売数", "數量", "件數", "銷量"),
-    ("price", "cost", "unit price", "cheapest", "cheaper", "expensive",
+    ("price", "close", "closing", "cost", "unit price", "cheapest", "cheaper", "expensive",
      "価格", "単価", "値段", "價格", "單價", "售價"),
     ("date", "day", "time", "timestamp", "日付", "日時", "年月日", "日期", "時間"),
     ("customer", "client", "buyer", "account",
@@ -327,7 +339,7 @@ CONCEPTS: tuple[tuple[str, ...], ...] = (
     ("address", "住所", "地址"),
     ("payment", "支払い", "支払", "付款"),
     ("title", "タイトル", "標題"),
-    ("duration", "所要時間", "時長"),
+    ("duration", "longest", "shortest", "longer", "shorter", "所要時間", "時長"),
     ("distance", "距離"),
     ("speed", "速度"),
     ("humidity", "湿度", "濕度"),

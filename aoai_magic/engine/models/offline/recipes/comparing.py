@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..figures import call
 from ..condition import Filter
+from ..figures import call
 from ..findings import Findings, markdown, number, percent, plain
 from ..language import Language, Phrase
 from ..printing import Grid, show
@@ -50,6 +50,11 @@ _ALIKE: Phrase = {
     "en": "{what}: all have the same value ({high}).",
     "ja": "{what}：すべて同じ値（{high}）です。",
     "zh": "{what}：全部相同（{high}）。",
+}
+_NO_VALUES: Phrase = {
+    "en": "{what}: the column has no values.",
+    "ja": "{what}：列に値がありません。",
+    "zh": "{what}：欄位沒有任何值。",
 }
 _NONE: Phrase = {
     "en": "No rows are left for this question.",
@@ -223,7 +228,10 @@ def _compare_words(task: Task, found: Findings, language: Language) -> str:
         return _overall_words(task, found, language)
     if task.second is not None:
         return _crossed_words(task, found, language)
-    ends = [grid.rows[0], grid.rows[-1]]
+    filled = [row for row in grid.rows if row[1]]
+    if not filled:
+        return _NO_VALUES[language].format(what=capital(plain(by(task, language))))
+    ends = [filled[0], filled[-1]]
     best, worst = reversed(ends) if task.lowest else ends
     template = _COUNTED if _counts(task) else _COMPARED
     if best[1] == worst[1]:

@@ -57,7 +57,11 @@ def _figures_code(task: Task, way: Way, language: Language) -> list[str]:
     left, right = ("", "") if keys else ("[", "]")
     lines += [f"values = {values}", "result = pd.DataFrame({"]
     lines += [f"    {literal(n)}: {left}values.{call(n)}{right}," for n in task.aggregations]
-    lines += ["}).reset_index()" if keys else "})", "", *show("result", f"result.head({_MOST_SHOWN})")]
+    lines += [
+        "}).reset_index()" if keys else "})",
+        "",
+        *show("result", f"result.head({_MOST_SHOWN})"),
+    ]
     lines += _chart(task, language) if draw else []
     return lines + save(task, way, language, ["figures", _column(task).name, *keys])
 
@@ -70,13 +74,15 @@ def _chart(task: Task, language: Language) -> list[str]:
         f"shown = result.head({_MOST_SHOWN}).set_index({listed(keys)})",
         f"shown.plot.bar(ax=ax, width=0.8, rot={45 if turned else 0})",
         "ax.legend(frameon=False)",
-        *finish(_upper(titled(_title(task, language), task)), y=_column(task).name, grid="y"),
+        *finish(
+            _upper(titled(_title(task, language), task), language), y=_column(task).name, grid="y"
+        ),
     ]
 
 
-def _upper(text: str) -> str:
-    """Begin with a capital letter: a figure's name stands first."""
-    return text[:1].upper() + text[1:]
+def _upper(text: str, language: Language) -> str:
+    """Begin with a capital letter in English, where a figure's name stands first."""
+    return text[:1].upper() + text[1:] if language == "en" else text
 
 
 def _short(task: Task, name: str, language: Language) -> str:
@@ -93,7 +99,7 @@ def _figures_words(task: Task, found: Findings, language: Language) -> str:
     names = [_short(task, name, language) for name in grid.header[len(keys) :]]
     if keys:
         colon = ":" if language == "en" else "："
-        text = _upper(plain(_title(task, language), 200)) + colon
+        text = _upper(plain(_title(task, language), 200), language) + colon
         return f"{text}\n\n{markdown((*keys, *names), grid.rows)}"
     told = [f"{plain(n)} **{number(v)}**" for n, v in zip(names, grid.rows[0], strict=True)]
     colon, comma = (": ", ", ") if language == "en" else ("：", "、")

@@ -55,10 +55,22 @@ _LISTED: Phrase = {
 
 
 _BY_PLACE: dict[str, Phrase] = {
-    "first": {"en": "The first {n} of {rows} rows:", "ja": "{rows} 行のうち最初の {n} 行：", "zh": "{rows} 列中的前 {n} 列："},
-    "last": {"en": "The last {n} of {rows} rows:", "ja": "{rows} 行のうち最後の {n} 行：", "zh": "{rows} 列中的最後 {n} 列："},
-    "random": {"en": "{n} of {rows} rows, drawn at random:", "ja": "{rows} 行から無作為に選んだ {n} 行：", "zh": "從 {rows} 列中隨機抽出的 {n} 列："},
-}  # fmt: skip
+    "first": {
+        "en": "The first {n} of {rows} rows:",
+        "ja": "{rows} 行のうち最初の {n} 行：",
+        "zh": "{rows} 列中的前 {n} 列：",
+    },
+    "last": {
+        "en": "The last {n} of {rows} rows:",
+        "ja": "{rows} 行のうち最後の {n} 行：",
+        "zh": "{rows} 列中的最後 {n} 列：",
+    },
+    "random": {
+        "en": "{n} of {rows} rows, drawn at random:",
+        "ja": "{rows} 行から無作為に選んだ {n} 行：",
+        "zh": "從 {rows} 列中隨機抽出的 {n} 列：",
+    },
+}
 _MOST_ROWS = 30
 _ALL_LISTED: Phrase = {
     "en": "{count} rows:",

@@ -50,11 +50,6 @@ _OF_TWO: Phrase = {
     "ja": "（**{left}** と **{right}** を `{key}` で結合しました。）",
     "zh": "（已用 `{key}` 合併 **{left}** 與 **{right}**。）",
 }
-_IGNORED: Phrase = {
-    "en": "(“{}” is no value of the data, so all rows are in it.)",
-    "ja": "（「{}」という値はデータにないため、すべての行が対象です。）",
-    "zh": "（資料中沒有「{}」這個值，因此以上包含所有資料。）",
-}
 
 
 def ending(task: Task, found: Findings, language: Language) -> str:
@@ -64,8 +59,6 @@ def ending(task: Task, found: Findings, language: Language) -> str:
         left, right = (plain(table.name) for table in task.table.sources)
         key = plain(task.table.join.on[0].name)
         lines.append(_OF_TWO[language].format(left=left, right=right, key=key))
-    if task.ignored:
-        lines.append(_IGNORED[language].format(plain(task.ignored)))
     told = task.filters if task.kind != "fraction" else ()
     if task.kind == "share":
         # The value in view is no condition: all others are in the whole.

@@ -53,10 +53,10 @@ _NAMES: dict[str, dict[Language, list[str]]] = {
     },
 }
 _BY: dict[str, Phrase] = {
-    "month": {"en": "{} by month of the year", "ja": "月（1〜12月）別の{}", "zh": "各月份（1 至 12 月）的{}"},
-    "quarter": {"en": "{} by quarter of the year", "ja": "四半期（第1〜4）別の{}", "zh": "各季（第 1 至 4 季）的{}"},
+    "month": {"en": "{} by month of the year", "ja": "1〜12月別の{}", "zh": "1 至 12 月的{}"},
+    "quarter": {"en": "{} by quarter of the year", "ja": "第1〜4四半期別の{}", "zh": "各季的{}"},
     "weekday": {"en": "{} by day of the week", "ja": "曜日別の{}", "zh": "一週各天的{}"},
-    "weekend": {"en": "{} on weekdays and weekends", "ja": "平日と週末の{}", "zh": "平日與週末的{}"},
+    "weekend": {"en": "{}, weekdays and weekends", "ja": "平日と週末の{}", "zh": "平日與週末的{}"},
     "hour": {"en": "{} by hour of the day", "ja": "時間帯別の{}", "zh": "一天各小時的{}"},
 }  # fmt: skip
 _TOLD: Phrase = {

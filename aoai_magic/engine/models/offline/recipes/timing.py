@@ -190,6 +190,9 @@ def _trend_words(task: Task, found: Findings, language: Language) -> str:
         return _lines_words(task, found, language)
     picked = {which: (period, value) for which, period, value in found["picked"].rows}
     first, last, best, worst = (picked[k] for k in ("first", "last", "highest", "lowest"))
+    change = _change(first[1], last[1])
+    if change == "–" or task.aggregation not in {"sum", "count"} or task.per:
+        change = f"{number(first[1])} → {number(last[1])}"
     text = _SERIES[language].format(
         what=plain(over_time(task, language)),
         first=first[0],
@@ -198,9 +201,7 @@ def _trend_words(task: Task, found: Findings, language: Language) -> str:
         high=number(best[1]),
         worst=worst[0],
         low=number(worst[1]),
-        change=_change(first[1], last[1])
-        if task.aggregation in {"sum", "count"}
-        else f"{number(first[1])} → {number(last[1])}",
+        change=change,
     )
     rows = found["result"].rows
     if len(rows) < int(found["size"].first("periods")):
