@@ -10,7 +10,10 @@ from aoai_magic.sandbox.session import Limits
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one run and one request may use at most; characters, bytes, seconds, counts."""
+    """What one run and one request may use at most; characters, bytes, seconds, counts.
+
+    ``history`` is in tokens, as `engine.tokens` counts them.
+    """
 
     run_seconds: int = 600
     run_steps: int = 25
@@ -19,7 +22,7 @@ class Bounds:
     tool_output: int = 16_000
     earlier_tool_output: int = 2_000
     search_output: int = 24_000
-    history: int = 400_000
+    history: int = 100_000
     body: int = 64 << 20
     upload: int = 512 << 20
     container_idle: float = 1200.0

@@ -17,7 +17,7 @@ from typing import Any
 import anyio.to_thread
 from sqlalchemy import Connection, select
 
-from aoai_magic.engine import files
+from aoai_magic.engine import files, tokens
 from aoai_magic.engine.config import Bounds
 from aoai_magic.engine.links import marker
 from aoai_magic.engine.models.base import FILE_SEARCH_TOOL, PYTHON_TOOL
@@ -30,7 +30,6 @@ Chat = dict[str, Any]
 
 _IMAGE_TYPES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".webp": "webp"}
 _LARGEST_IMAGE = 20 << 20
-_CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True)
@@ -99,8 +98,8 @@ class History:
         """Leave out the oldest entries until the rest is small enough."""
         limit = self._bounds.history
         if self._run["max_prompt_tokens"]:
-            limit = min(limit, self._run["max_prompt_tokens"] * _CHARACTERS_PER_TOKEN)
-        sizes = [sum(map(size, entry)) for entry in entries]
+            limit = min(limit, self._run["max_prompt_tokens"])
+        sizes = [sum(map(tokens.count, entry)) for entry in entries]
         while len(sizes) > 1 and sum(sizes) > limit:
             sizes.pop(0)
             entries = entries[1:]
@@ -210,15 +209,6 @@ def tool_call(id_: str, name: str, arguments: str) -> Chat:
 def tool_result(id_: str, text: str) -> Chat:
     """Make the answer to a tool call in the chat form."""
     return {"role": "tool", "tool_call_id": id_, "content": text}
-
-
-def size(message: Chat) -> int:
-    """Give the length of a chat message in characters; images do not count."""
-    content = message.get("content") or ""
-    if not isinstance(content, str):
-        content = "".join(part.get("text", "") for part in content)
-    calls = message.get("tool_calls", ())
-    return len(content) + sum(len(call["function"]["arguments"]) for call in calls)
 
 
 def _text(message: Body) -> str:

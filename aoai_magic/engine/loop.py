@@ -18,7 +18,7 @@ import anyio.to_thread
 from sqlalchemy import Connection
 
 from aoai_magic import parcel
-from aoai_magic.engine import history, objects, store, vector_stores
+from aoai_magic.engine import history, objects, pictures, store, tokens, vector_stores
 from aoai_magic.engine.config import Bounds
 from aoai_magic.engine.files import Files, find
 from aoai_magic.engine.history import Chat, History
@@ -29,6 +29,7 @@ from aoai_magic.engine.outputs import Outputs, Picture, as_text, clean
 from aoai_magic.engine.placement import place
 from aoai_magic.engine.prompt import Listed, system_prompt
 from aoai_magic.engine.recorder import CodeRecord, Recorder
+from aoai_magic.engine.repeats import STUCK, Repeats
 from aoai_magic.engine.reply import CodeCall, Reply, SearchCall, UnknownCall, call_id
 from aoai_magic.engine.search.library import Found, Library
 from aoai_magic.engine.sessions import Lease, Sessions
@@ -97,6 +98,9 @@ class RunLoop:
         self._due = True
         self._disobeyed = 0
         self._searches = 0
+        self._sees = False
+        self._drawn: list[Picture] = []
+        self._repeats = Repeats()
         self.tokens = {"prompt": 0, "completion": 0, "cached": 0}
 
     @property
@@ -107,9 +111,10 @@ class RunLoop:
         """Go on until the model is done, a client has to act, or a bound is struck."""
         messages = await self._prepare()
         limit = self._run["max_prompt_tokens"]
-        if limit and sum(map(history.size, messages)) > 4 * limit:
+        if limit and sum(map(tokens.count, messages)) > limit:
             return incomplete("max_prompt_tokens")
         model = await self._services.model(self._run)
+        self._sees = getattr(model, "sees", False)
         for _ in range(self._services.bounds.run_steps):
             reply = await self._ask(model, messages)
             ending = self._cut_short(reply) or self._insist(reply)
@@ -155,6 +160,8 @@ class RunLoop:
             await self._recorder.leave_nothing()
             return Ending("completed", {"completed_at": now()})
         await self._run_calls(reply, messages)
+        if self._repeats.stuck:
+            return failed(STUCK)
         if self._failures >= self._services.bounds.failures_in_a_row:
             return failed(
                 f"The model's code failed {self._failures} times in a row; "
@@ -173,6 +180,10 @@ class RunLoop:
                 self._failures += 1
                 text = f"There is no tool called {call.name!r}."
                 messages.append(history.tool_result(id_, text))
+        drawn, self._drawn = pictures.shown(self._drawn), []
+        # The results of a client's functions are still to come, and go before all else.
+        if drawn and self._sees and reply.functions is None:
+            messages.append(drawn)
 
     async def _require_action(self, reply: Reply) -> Ending | None:
         if reply.functions is None:
@@ -311,6 +322,7 @@ class RunLoop:
         async with closing(model.stream(request)) as chunks:
             async for chunk in chunks:
                 await reply.take(chunk)
+        reply.end_thoughts()
         self._count(reply)
         return reply
 
@@ -376,6 +388,7 @@ class RunLoop:
         await record.step.close("completed")
         self._failures = 0 if outputs.outcome == "ok" else self._failures + 1
         text = as_text(outputs.parts, self._services.bounds.tool_output)
+        notes += self._repeats.note(call.reader.code, text)
         return "\n".join([*notes, text])
 
     async def _run_cell(self, call: CodeCall, outputs: Outputs) -> list[str]:
@@ -415,6 +428,7 @@ class RunLoop:
     async def _keep(self, picture: Picture) -> str:
         """Store a picture as a file; the next message of the run shows it."""
         self._pictures += 1
+        self._drawn.append(picture)
         name = f"chart-{self._pictures}.{picture.suffix}"
         limit = self._services.bounds.upload
         body = await self._services.files.add(

@@ -64,6 +64,12 @@ class Recorder:
             self.feed.send(f"thread.run.{status}", run)
         return run is not None
 
+    def aside(self, id_: str, kind: str, **told: Any) -> None:
+        """Tell clients that asked for it what the API has no event for; it is not stored."""
+        if self.feed.asides:
+            details = {"type": kind, **told}
+            self.feed.send("thread.run.step.delta", step_delta(id_, details))
+
     async def open_step(self, type_: str, details: Body) -> StepRecord:
         """Begin a step; its details grow later."""
         step = self._new_step(type_, details)
@@ -189,14 +195,12 @@ class StepRecord:
     def delta(self, call: Body) -> None:
         """Announce a change of a tool call."""
         details = {"type": "tool_calls", "tool_calls": [call]}
-        self._feed.send(
-            "thread.run.step.delta",
-            {
-                "id": self.body["id"],
-                "object": "thread.run.step.delta",
-                "delta": {"step_details": details},
-            },
-        )
+        self._feed.send("thread.run.step.delta", step_delta(self.body["id"], details))
+
+
+def step_delta(id_: str, details: Body) -> Body:
+    """Make the data of an event that a step changes."""
+    return {"id": id_, "object": "thread.run.step.delta", "delta": {"step_details": details}}
 
 
 class CodeRecord:

@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 
 from aoai_magic.engine.code import CodeReader
 from aoai_magic.engine.history import Chat, tool_call
+from aoai_magic.engine.ids import new_id
 from aoai_magic.engine.models.base import (
     FILE_SEARCH_TOOL,
     PYTHON_TOOL,
     Chunk,
     Finish,
+    Reasoning,
     Text,
     ToolCall,
     Usage,
+    Waiting,
 )
 from aoai_magic.engine.outputs import clean
 from aoai_magic.engine.recorder import (
@@ -75,6 +78,8 @@ class Reply:
         self._text: list[str] = []
         self._forced = forced
         self._names: set[str] = set()
+        self._thoughts = new_id("rs_")
+        self._thinking = False
         self.usage = Usage()
         self.finish = "stop"
 
@@ -90,8 +95,13 @@ class Reply:
 
     async def take(self, chunk: Chunk) -> None:
         """Read one piece."""
-        if isinstance(chunk, Text):
+        if isinstance(chunk, Reasoning):
+            self._think(chunk.text)
+        elif isinstance(chunk, Waiting):
+            self._recorder.aside(self._thoughts, "waiting", waiting=str(chunk))
+        elif isinstance(chunk, Text):
             if chunk.text:
+                self.end_thoughts()
                 self._text.append(chunk.text)
                 if self.obedient:
                     await self._recorder.write(chunk.text)
@@ -116,9 +126,21 @@ class Reply:
         if held and self.obedient and self._text:
             await self._recorder.write("".join(self._text))
 
+    def _think(self, text: str) -> None:
+        self._thinking = True
+        self._recorder.aside(self._thoughts, "reasoning", reasoning=clean(text), done=False)
+
+    def end_thoughts(self) -> None:
+        """Say that the model has thought, if it did."""
+        if self._thinking:
+            self._thinking = False
+            self._recorder.aside(self._thoughts, "reasoning", reasoning="", done=True)
+            self._thoughts = new_id("rs_")
+
     async def _take_call(self, piece: ToolCall) -> None:
         call = self._calls.get(piece.index)
         if call is None:
+            self.end_thoughts()
             if self._toolbox.offers(piece.name or ""):
                 await self._obey(piece.name or "")
             # Text before a tool call is a message of its own.

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
+from aoai_magic.engine import tokens
 from aoai_magic.engine.config import Bounds
-from aoai_magic.engine.history import Chat, size, tool_call, tool_result
+from aoai_magic.engine.history import Chat, tool_call, tool_result
 from aoai_magic.engine.models.base import PYTHON_TOOL
 from aoai_magic.engine.objects import Body
 from aoai_magic.engine.outputs import as_text, shorten
@@ -22,7 +23,7 @@ def messages(items: Iterable[Body], bounds: Bounds) -> list[Chat]:
     What one reply of a model held is one message again; a call's result follows it.
     """
     told = [chat for _, group in groupby(items, _reply) for chat in _tell(list(group), bounds)]
-    return _fit(told, bounds.history)
+    return [dict(chat) for chat in tokens.fit(told, bounds.history)]
 
 
 def _reply(item: Body) -> Any:
@@ -91,14 +92,3 @@ def _text(content: str | list[Body]) -> str:
     if isinstance(content, str):
         return content
     return "\n".join(part.get("text") or part.get("refusal") or "" for part in content)
-
-
-def _fit(told: list[Chat], limit: int) -> list[Chat]:
-    """Leave out the oldest turns, each from one user message to the next, until it fits."""
-    while sum(map(size, told)) > limit:
-        later = (n for n, chat in enumerate(told) if n and chat["role"] == "user")
-        start = next(later, None)
-        if start is None:
-            break
-        told = told[start:]
-    return told

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
+from aoai_magic.engine import pictures
 from aoai_magic.engine.code import CodeReader
 from aoai_magic.engine.errors import ApiError
 from aoai_magic.engine.history import Chat, tool_call, tool_result
@@ -18,6 +19,7 @@ from aoai_magic.engine.models.base import PYTHON_TOOL, Chunk, ToolCall
 from aoai_magic.engine.objects import Body
 from aoai_magic.engine.outputs import Outputs, Picture, as_text, clean
 from aoai_magic.engine.prompt import Listed, system_prompt
+from aoai_magic.engine.repeats import STUCK, Repeats
 from aoai_magic.engine.responses import objects
 from aoai_magic.engine.responses.containers import Containers
 from aoai_magic.engine.responses.writer import Code, Function, Message, Reasoning, Writer
@@ -92,7 +94,7 @@ class Answer:
             self._take_call(chunk)
         elif isinstance(chunk, base.Usage):
             self.usage = chunk
-        else:
+        elif isinstance(chunk, base.Finish):
             self.finish = chunk.reason
 
     def _write(self, text: str) -> None:
@@ -192,12 +194,16 @@ class ResponseLoop:
         self._files: dict[str, Body] = {}
         self._failures = 0
         self._cells = 0
+        self._sees = False
+        self._drawn: list[Picture] = []
+        self._repeats = Repeats()
         self.tokens = {"prompt": 0, "completion": 0, "cached": 0}
 
     async def converse(self) -> End:
         """Go on until the model is done, its client has to act, or a bound is struck."""
         messages = [{"role": "system", "content": await self._system()}, *self._told]
         model = await self._services.model(self.writer.response)
+        self._sees = getattr(model, "sees", False)
         bounds = self._services.bounds
         for number in range(bounds.run_steps):
             answer = await self._ask(model, messages, number)
@@ -283,10 +289,13 @@ class ResponseLoop:
         messages.append(answer.chat())
         for call in answer.calls:
             await self._do(call, messages)
+        drawn, self._drawn = pictures.shown(self._drawn), []
+        if drawn and self._sees:
+            messages.append(drawn)
         if any(isinstance(call, Function) for call in answer.calls):
             return End("completed")
         if answer.calls:
-            return None
+            return failed(STUCK) if self._repeats.stuck else None
         answer.leave_nothing()
         return End("completed")
 
@@ -311,7 +320,9 @@ class ResponseLoop:
             outputs.refuse(_BROKEN)
         call.item.close("completed")
         self._failures = 0 if outputs.outcome == "ok" else self._failures + 1
-        return "\n".join([*notes, as_text(outputs.parts, self._services.bounds.tool_output)])
+        text = as_text(outputs.parts, self._services.bounds.tool_output)
+        notes += self._repeats.note(call.reader.code, text)
+        return "\n".join([*notes, text])
 
     async def _run_cell(self, call: PythonCall, outputs: Outputs) -> list[str]:
         assert self.container_id is not None
@@ -340,6 +351,7 @@ class ResponseLoop:
     async def _picture(self, picture: Picture) -> Body:
         """Keep a picture in the container; the response's next message cites it."""
         assert self.container_id is not None
+        self._drawn.append(picture)
         source = BytesIO(picture.data)
         body, stored = await self._containers.add_picture(self.container_id, source, picture.suffix)
         self.pictures.append(body)

@@ -42,6 +42,10 @@ T = TypeVar("T")
 Version = Literal["v1", "v2"]
 
 _API_VERSION = re.compile(r"\d{4}-\d\d-\d\d(-preview)?")
+ASIDES = "aoai-magic-events"
+"""Header of clients that want to hear, as deltas of steps of kinds of their own, what the
+Assistants API has no events for: a model's thoughts, and how long it is waited for."""
+
 _LAST_V1 = "2024-02-15"
 POLL_AFTER = {"openai-poll-after-ms": "100"}
 """The header that tells the SDK's polling helpers when to ask again."""
@@ -173,7 +177,7 @@ class Call:
             data = data if contents else objects.without_contents(data)
             return assistants_v1.view(data) if old else data
 
-        return Feed(view)
+        return Feed(view, asides=ASIDES in self.request.headers and not old)
 
 
 Handler = Callable[[Call], Awaitable[Response]]

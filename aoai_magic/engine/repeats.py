@@ -1,0 +1,32 @@
+"""Repeats: a model that runs the same code again and again gets told, and then stopped."""
+
+from __future__ import annotations
+
+MOST = 4
+"""Times that the same code may give the same output, one right after the other."""
+
+STUCK = (
+    f"The model ran the same code {MOST} times over without getting on; say more precisely what "
+    "to do, or use another model."
+)
+_NOTE = "[This code has run before and gave the same; go on, or answer with what you have.]"
+
+
+class Repeats:
+    """Watches what one run does."""
+
+    def __init__(self) -> None:
+        self._last: tuple[str, str] | None = None
+        self._times = 0
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the run goes round in circles."""
+        return self._times >= MOST
+
+    def note(self, code: str, output: str) -> list[str]:
+        """Take note of a cell; gives what the model is told beside its output."""
+        now = (code.strip(), output)
+        self._times = self._times + 1 if now == self._last else 1
+        self._last = now
+        return [_NOTE] if self._times > 1 else []

@@ -1,0 +1,175 @@
+"""A chat server behind the engine's sandbox, seen from the notebook's side, over both wires."""
+
+import json
+
+import openai
+import pytest
+from engine.models.chat_server import KEY, ChatServer, call, fault, say, stream
+from serving import TOKEN, serving
+
+from aoai_magic import view
+from aoai_magic.attach.ledger import Ledger
+from aoai_magic.backends.assistants import Assistants
+from aoai_magic.backends.azure import Service
+from aoai_magic.backends.base import Question
+from aoai_magic.backends.connect import Endpoint
+from aoai_magic.backends.responses import Responses
+from aoai_magic.backends.shelf import Shelf
+from aoai_magic.conversation import Stop, follow
+
+DRAW = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
+WIRES = [
+    "assistants",
+    pytest.param(
+        "responses",
+        marks=pytest.mark.skipif(
+            not hasattr(openai.AsyncOpenAI, "containers"), reason="this SDK knows no containers"
+        ),
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def running():
+    server = ChatServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def server(running, monkeypatch):
+    running.bodies.clear()
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{running.url}/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    return running
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("engine")) as url:
+        yield url
+
+
+@pytest.fixture(params=WIRES)
+def wire(request):
+    return request.param
+
+
+@pytest.fixture
+def ask(request, url, server, tmp_path):
+    """Ask by the wire that the test has, or the Assistants one; each time another model."""
+    ledger = Ledger(tmp_path)
+    if "wire" in request.fixturenames and request.getfixturevalue("wire") == "responses":
+        service = Service(f"{url}/v1", TOKEN)
+        far = Responses(service, "azure", Shelf(tmp_path, service.url), ledger)
+    else:
+        far = Assistants(Endpoint(url, TOKEN), "local", ledger, "here")
+    # The engine keeps what it has learnt of a model for as long as it lives.
+    model = f"openai:{request.node.name}"
+
+    async def ask(show=lambda seen: None, stop=None):
+        return await follow(far.turn(Question("Go.", model=model)), show, stop or Stop(), 60)
+
+    return ask
+
+
+def python(code):
+    function = {"name": "python", "arguments": json.dumps({"code": code})}
+    return stream(call({"index": 0, "id": "call_1", "function": function}))
+
+
+def think(text):
+    return {"choices": [{"index": 0, "delta": {"reasoning_content": text}}]}
+
+
+async def test_thoughts_are_seen_apart_from_the_answer(server, ask, wire):
+    server.answer = lambda body: stream(think("Six "), think("times seven."), say("42"))
+    growing = []
+    seen = await ask(lambda now: growing.extend(p for p in now.parts if not p.done))
+    thoughts, answer = seen.parts
+    assert (thoughts.text, thoughts.done, answer.text) == ("Six times seven.", True, "42")
+    assert isinstance(thoughts, view.Reasoning)
+    assert thoughts.seconds is not None
+    assert seen.text == "42"
+
+
+async def test_a_busy_model_is_waited_for_and_that_is_seen(server, ask):
+    answers = [
+        fault(429, "Slow down", {"retry-after": "1", "x-should-retry": "true"}),
+        stream(say("42")),
+    ]
+    server.answer = lambda body: answers.pop(0)
+    shown = []
+    seen = await ask(shown.append)
+    assert seen.text == "42"
+    said = [v.progress.what for v in shown if v.progress]
+    assert "the model takes no more calls for now; trying again in 1 s" in said
+
+
+async def test_a_wait_can_be_interrupted(server, ask):
+    server.answer = lambda body: fault(
+        429, "Slow down", {"retry-after": "100", "x-should-retry": "true"}
+    )
+    stop = Stop()
+
+    def show(seen):
+        if seen.progress and "trying again in" in seen.progress.what:
+            stop()
+
+    seen = await ask(show, stop)
+    assert seen.status == "interrupted"
+
+
+async def test_charts_are_shown_to_a_model_that_sees(server, ask, wire):
+    answers = [python(DRAW), stream(say("A line."))]
+    server.answer = lambda body: answers.pop(0)
+    seen = await ask()
+    assert (seen.status, seen.text) == ("completed", "A line.")
+    assert len([part for part in seen.parts if isinstance(part, view.Image)]) == 1
+    *_, result, drawn = server.bodies[-1]["messages"]
+    assert result["role"] == "tool"
+    assert drawn["content"][1]["image_url"]["url"].startswith("data:image/png;base64,")
+
+
+async def test_a_model_that_sees_nothing_answers_without_a_word_about_it(server, ask, wire):
+    answers = [python(DRAW), fault(400, "m is not a multimodal model"), stream(say("A line."))]
+    server.answer = lambda body: answers.pop(0)
+    seen = await ask()
+    assert (seen.status, seen.text) == ("completed", "A line.")
+    assert not [part for part in seen.parts if isinstance(part, view.Notice)]
+
+
+async def test_a_model_that_runs_the_same_code_for_ever_is_told_and_stopped(server, ask, wire):
+    server.answer = lambda body: python("print(6 * 7)")
+    seen = await ask()
+    assert seen.status == "failed"
+    assert "same code 4 times over" in seen.error
+    assert len([part for part in seen.parts if isinstance(part, view.Code)]) == 4
+    assert "has run before" in server.bodies[2]["messages"][-1]["content"]
+
+
+async def test_a_key_that_is_revoked_in_the_middle_leaves_what_was_there(server, ask, wire):
+    answers = [python("print(6 * 7)"), fault(401, "Revoked")]
+    server.answer = lambda body: answers.pop(0)
+    seen = await ask()
+    assert seen.status == "failed"
+    assert "refused the key; set OPENAI_API_KEY" in seen.error
+    assert [part.text for part in seen.parts if isinstance(part, view.Logs)] == ["42\n"]
+
+
+async def test_no_usage_is_no_error(server, ask, wire):
+    server.answer = lambda body: stream(say("42"))
+    seen = await ask()
+    assert (seen.status, seen.usage.total_tokens) == ("completed", 0)
+
+
+async def test_cached_tokens_are_told_apart(server, ask, wire):
+    usage = {
+        "prompt_tokens": 9,
+        "completion_tokens": 2,
+        "prompt_tokens_details": {"cached_tokens": 4},
+    }
+    server.answer = lambda body: stream(say("42"), {"choices": [], "usage": usage})
+    used = (await ask()).usage
+    assert (used.input_tokens, used.output_tokens, used.cached_tokens) == (9, 2, 4)
