@@ -23,6 +23,12 @@ OURS = {"AOAI_MAGIC_LIFELINE": "stdin", "AOAI_MAGIC_REQUEST_MODELS": "1"}
 UPLOADS = {"AOAI_MAGIC_UPLOAD_BYTES": str(4 << 30)}
 """Bytes; on the user's own machine a frame may be larger than the API's rule for files."""
 
+SESSION_MEMORY = 2 << 30
+"""Bytes that a session may hold where half of the machine's memory is less."""
+
+_CGROUPS = ("memory.max", "memory/memory.limit_in_bytes")
+"""Where Linux says what a container may hold (versions 2 and 1), below /sys/fs/cgroup."""
+
 START_SECONDS = 60.0
 """How long an engine may take until it says that it is ready."""
 
@@ -167,10 +173,27 @@ def _spawn(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env={**UPLOADS, **environ, **OURS},
+            env={**_room(), **environ, **OURS},
             # A session of its own: the kernel's Ctrl-C is not meant for the engine.
             start_new_session=True,
         )
+
+
+def _room() -> dict[str, str]:
+    """Give sessions the room that the kernel's frames need: half of the memory there is."""
+    memory = max(SESSION_MEMORY, _machine_memory() // 2)
+    return {**UPLOADS, f"{SESSIONS}MEMORY": str(memory)}
+
+
+def _machine_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Give the bytes that this machine has, or the container that this is."""
+    import psutil
+
+    sizes = [int(psutil.virtual_memory().total)]
+    for name in _CGROUPS:
+        with contextlib.suppress(OSError, ValueError):  # none, or "max"
+            sizes.append(int((cgroup / name).read_text()))
+    return min(sizes)
 
 
 def _first_line(process: subprocess.Popen[bytes]) -> dict[str, str] | None:

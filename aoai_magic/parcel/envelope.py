@@ -27,7 +27,7 @@ _TOGETHER = 8 << 20
 
 _MOST_READS = 32
 
-_LARGE_BATCH = 256 << 20
+_LARGE_BATCH = 32 << 20
 """Bytes above which a batch is cut: Arrow compresses a whole one before it writes any."""
 
 
@@ -163,9 +163,9 @@ class Stored:
         import pyarrow as pa
 
         chosen = pa.ipc.IpcReadOptions(**options)
-        # Not mapped into memory: pages of the file would count as the session's own.
+        # Mapped, and let go of each time: else Arrow allocates what the whole batch takes.
         with (
-            pa.OSFile(str(self._path)) as source,
+            pa.memory_map(str(self._path)) as source,
             pa.ipc.open_file(source, options=chosen) as reader,
         ):
             yield reader

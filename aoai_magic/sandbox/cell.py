@@ -16,6 +16,7 @@ from typing import Any
 from . import frames
 from .frames import Frame
 from .interpreter import Interpreter
+from .limits import MORE_MEMORY
 from .patience import Patience
 from .session import MOUNT, Display, Done, Ended, Error, Event, Limit, Limits, Stream
 
@@ -220,7 +221,7 @@ class Cell:
 
     def _strike_memory(self) -> None:
         size = f"{self._limits.memory / (1 << 20):,.0f} MB"
-        self.strike("memory", f"The session may hold up to {size} of memory.")
+        self.strike("memory", f"The session may hold up to {size} of memory{MORE_MEMORY}.")
 
     def _shown(self, text: str) -> str:
         """Name the folder as the code does, where it has no such mount."""

@@ -66,7 +66,8 @@ class LazyFrames:
         try:
             value = parcel.unpack(path)
         except Exception as error:
-            text = f"{name} could not be loaded from {path.name}: {error}"
+            reason = error if str(error) else type(error).__name__
+            text = f"{name} could not be loaded from {path.name}: {reason}"
             print(text, file=sys.stderr)  # noqa: T201
             return
         self._namespace[name] = self._bound[name] = value

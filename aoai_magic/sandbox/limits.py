@@ -13,6 +13,9 @@ PREFIX = "AOAI_MAGIC_SESSION_"
 
 NAMES = tuple(field.name for field in fields(Limits))
 
+MORE_MEMORY = f"; take the data in parts, or allow more by {PREFIX}MEMORY"
+"""What can be done where a session may hold too little."""
+
 _BYTES = ("memory", "disk", "file", "output")
 _LEAST = {
     "memory": 128 << 20,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from .folder import Usage
 from .interpreter import Interpreter
+from .limits import MORE_MEMORY
 from .processes import children, cpu_seconds, descendants, proportional, resident
 from .session import Limits
 
@@ -47,7 +48,7 @@ def _memory_excess(pids: list[int], worker: int, limits: Limits) -> Excess | Non
         return None
     largest = max(sizes, key=lambda pid: sizes[pid])
     bound = f"{limits.memory >> 20:,} MB"
-    message = f"The session held {total >> 20:,} MB of memory and may hold {bound}."
+    message = f"The session held {total >> 20:,} MB of memory and may hold {bound}{MORE_MEMORY}."
     return Excess("memory", message, 0 if largest == worker else largest)
 
 

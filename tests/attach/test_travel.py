@@ -7,12 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
+from any_frame import frames
+from hypothesis import HealthCheck, given, settings
+from polars.testing import assert_frame_equal
+from polars.testing.parametric import dataframes
 
 from aoai_magic import parcel
 from aoai_magic.attach.resolve import resolve
 from aoai_magic.sandbox.local import open_sandbox
-from aoai_magic.sandbox.session import Done, Error, Limits, SandboxError
+from aoai_magic.sandbox.session import Done, Error, Limits, SandboxError, Stream
+from aoai_magic.tables import read_table
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the local sandbox is for Linux")
 
@@ -77,6 +83,91 @@ async def test_what_is_attached_is_equal_there_and_back(session, tmp_path):
     pd.testing.assert_frame_equal(back["frame"], FRAME, check_exact=True)
     pd.testing.assert_frame_equal(back["twins"], TWINS, check_exact=True)
     np.testing.assert_array_equal(back["cube"], values["cube"])
+
+
+TRAVELS = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+BACK = """
+from pathlib import Path
+from aoai_magic import parcel
+parcel.pack(frame, "back", Path("/mnt/data"))
+"""
+
+
+async def _travelled(session, value, folder):
+    """Give what a session has of a value when its code names it."""
+    [item] = resolve(["frame"], "", {"frame": value}, folder, folder=folder / "packed")
+    await session.put(item.filename, item.path)
+    item.path.unlink()
+    events = [event async for event in session.run(BACK)]
+    assert isinstance(events[-1], Done), events
+    assert events[-1].ok, events
+    path = folder / "returned.arrow"
+    with session.open("back.arrow") as file:
+        path.write_bytes(file.read())
+    return parcel.unpack(path)
+
+
+@TRAVELS
+@given(frame=frames())
+async def test_any_frame_of_pandas_is_equal_there_and_back(session, tmp_path, frame):
+    back = await _travelled(session, frame, tmp_path)
+
+    pd.testing.assert_frame_equal(
+        back, frame, check_exact=True, check_freq=True, check_column_type=True, check_flags=True
+    )
+    for place in range(frame.shape[1]):
+        assert list(map(repr, back.iloc[:, place])) == list(map(repr, frame.iloc[:, place]))
+
+
+@TRAVELS
+@given(frame=dataframes(max_cols=4, max_size=4, excluded_dtypes=[pl.Object]))
+async def test_any_frame_of_polars_is_equal_there_and_back(session, tmp_path, frame):
+    back = await _travelled(session, frame, tmp_path)
+
+    assert_frame_equal(back, frame)
+
+
+SAVE = """
+frame.to_parquet("/mnt/data/frame.parquet")
+frame.to_feather("/mnt/data/frame.feather")
+"""
+KEPT = FRAME.drop(columns=["nested", "sparse", "interval"]).reset_index(drop=True)
+
+
+async def test_what_code_saves_comes_back_with_its_types(session, tmp_path):
+    [item] = resolve(["frame"], "", {"frame": KEPT}, tmp_path, folder=tmp_path / "packed")
+    await session.put(item.filename, item.path)
+
+    events = [event async for event in session.run(SAVE)]
+
+    assert events[-1].ok, events
+    for name in ("frame.parquet", "frame.feather"):
+        with session.open(name) as file:
+            back = read_table(file.read(), name)
+        pd.testing.assert_frame_equal(back, KEPT, check_exact=True)
+
+
+PEAK = "import resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, end='')"
+
+
+async def test_a_session_needs_little_more_memory_than_the_frame(session, tmp_path):
+    numbers = np.random.default_rng(0).normal(size=(1_000_000, 24))
+    frame = pd.DataFrame(numbers, columns=[f"c{n}" for n in range(24)])
+    [item] = resolve(["frame"], "", {"frame": frame}, tmp_path, folder=tmp_path / "packed")
+    await session.put(item.filename, item.path)
+
+    before = await _printed(session, PEAK)
+    after = await _printed(session, f"total = frame['c23'].sum()\n{PEAK}")
+
+    assert (int(after) - int(before)) * 1024 < 1.6 * frame.memory_usage().sum()
+
+
+async def _printed(session, code):
+    return "".join([e.text async for e in session.run(code) if isinstance(e, Stream)])
 
 
 def _read(session, name, folder):
