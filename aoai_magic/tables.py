@@ -17,6 +17,7 @@ from typing import Any
 
 from aoai_magic.csv_tables import read_separated
 from aoai_magic.decoding import MOST_BYTES, decode, most_bytes
+from aoai_magic.geo_tables import with_geometry
 from aoai_magic.json_tables import MOST_CELLS, read_json, read_lines
 
 MOST_SHEETS = 100
@@ -144,7 +145,7 @@ def _from_arrow(table: Any, library: str) -> Frame:
         return table
     if library == "polars":
         return _module("polars").from_arrow(table)
-    return table.to_pandas()
+    return with_geometry(table.to_pandas(), table)
 
 
 def _as_arrow(frame: Frame) -> Frame:

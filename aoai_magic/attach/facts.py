@@ -82,6 +82,8 @@ def _pandas_frame(frame: Any, contents: Contents) -> Facts:
 def _pandas_column(label: str, values: Any, contents: Contents, spec: dict[str, Any]) -> Column:
     """Describe a Series or an Index of one level."""
     dtype = _pandas_dtype(values.dtype)
+    if dtype == "geometry" and values.crs is not None:
+        dtype = f"geometry[{values.crs.to_string()}]"
     data = _data(contents, spec)
     if data is not None:
         return Column(label, dtype, data)
