@@ -101,6 +101,7 @@ def _command(port: int, root: Path) -> list[str]:
         "--ServerApp.disable_check_xsrf=True",
         f"--ServerApp.root_dir={root}",
         "--LabApp.expose_app_in_browser=True",
+        "--JupyterNotebookApp.expose_app_in_browser=True",
         "--LabApp.news_url=None",
     ]
 
@@ -188,22 +189,36 @@ class Notebook:
         """Save the notebook and wait until it is written."""
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.save()")
 
+    def reload(self) -> None:
+        """Load the page again and wait until it has the kernel back, which may be busy."""
+        self.page.reload()
+        self.connect()
+
+    def connect(self) -> None:
+        """Wait until the page has a kernel."""
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        self.page.wait_for_function(_CONNECTED, timeout=60_000)
+
+    def ready(self) -> None:
+        """Wait until the kernel answers."""
+        self.connect()
+        self.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.info"
+        )
+
     def kinds(self, number: int) -> list[str]:
         """The MIME type by which each output of a cell is drawn."""
         return self.outputs(number).evaluate_all("all => all.map(one => one.dataset.mimeType)")
 
 
-def open_notebook(context: BrowserContext, lab: Lab, name: str) -> Notebook:
-    """Open a notebook and wait until its kernel answers."""
+def open_notebook(context: BrowserContext, lab: Lab, name: str, app: str = "lab") -> Notebook:
+    """Open a notebook and wait until its kernel answers; ``app`` is ``lab`` or ``notebooks``."""
     notebook = Notebook(context.new_page())
     notebook.page.on("request", lambda request: notebook.requests.append(request.url))
     notebook.page.on("console", lambda message: _note(notebook, message))
-    notebook.page.goto(f"{lab.url}/lab/workspaces/{os.urandom(4).hex()}/tree/{name}")
-    notebook.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-    notebook.page.wait_for_function(_CONNECTED, timeout=60_000)
-    notebook.page.evaluate(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.info"
-    )
+    place = f"lab/workspaces/{os.urandom(4).hex()}/tree" if app == "lab" else app
+    notebook.page.goto(f"{lab.url}/{place}/{name}")
+    notebook.ready()
     return notebook
 
 

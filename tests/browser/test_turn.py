@@ -82,3 +82,22 @@ def test_stop_ends_the_turn_and_keeps_what_came(engine, script, open_notebook):
     notebook.run(2)
     assert "TurnInterrupted" in notebook.outputs(1).last.inner_text()
     assert notebook.outputs(2).inner_text().split() == ["interrupted", "counting"]
+
+
+def test_a_page_reloaded_in_the_middle_gets_the_turn_back(engine, script, open_notebook):
+    load = LOAD.format(token=engine.token, url=engine.url, model=script(SCRIPT))
+    cells = (load, "%%assistant\nCount for ever", "%assistant show")
+    notebook = open_notebook("reload.ipynb", labs.make_notebook(*cells))
+    notebook.run(0)
+    notebook.start(1)
+    notebook.cell(1).get_by_text("counting", exact=True).wait_for()
+    # With the notebook saved, its file holds a part that was never finished.
+    notebook.save()
+    notebook.reload()
+    interrupt = "() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')"
+    notebook.page.evaluate(interrupt)
+    notebook.run(2)
+    shown = notebook.cell(2).locator(".jp-OutputArea")
+    shown.get_by_text("Interrupted: what came before").wait_for()
+    assert shown.get_by_text("counting", exact=True).is_visible()
+    assert shown.locator(".jupyter-widgets").count() == 0
