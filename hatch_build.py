@@ -79,7 +79,7 @@ class FrontendBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         single = [
             *(self.sources / name for name in ("package.json", "package-lock.json", "build.mjs")),
             package / "__init__.py",
-            package / "display" / "turn.schema.json",
+            *package.rglob("*.schema.json"),
         ]
         folders = [self.sources / name for name in ("src", "style", "schema")]
         found = [path for folder in folders for path in folder.rglob("*") if path.is_file()]

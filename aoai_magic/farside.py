@@ -65,8 +65,8 @@ class FarSide:
 
         return self._done(ask)
 
-    def content(self, file_id: str) -> bytes:
-        """Give the bytes of a file."""
+    def content(self, file_id: str) -> tuple[str, bytes]:
+        """Give the name that a file has there, and its bytes."""
         return self._done(lambda holdings: holdings.content(file_id))
 
     def delete_file(self, file_id: str) -> None:

@@ -77,13 +77,13 @@ def _far(_: Asked, shell: Any) -> Reply:
 
 
 def _download(asked: Asked, shell: Any) -> Reply:
-    data = FarSide(_loaded(shell)).content(asked["download"])
+    name, data = FarSide(_loaded(shell)).content(asked["download"])
     if len(data) > LARGEST_DOWNLOAD:
         raise AssistantError(
             f"The file has {len(data):,} bytes, too many to come through the kernel; ask the "
             "assistant to save it in parts, or use --save DIR when it is made."
         )
-    return {"data": base64.b64encode(data).decode("ascii")}
+    return {"name": name, "data": base64.b64encode(data).decode("ascii")}
 
 
 def _delete_file(asked: Asked, shell: Any) -> Reply:

@@ -21,13 +21,17 @@ function version() {
   return found[1].replace(/^(\d+\.\d+\.\d+)\.?(?=[a-z])/, '$1-');
 }
 
+const SCHEMAS = { turn: 'display/turn.schema.json', frontend: 'frontend.schema.json' };
+
 async function writeTypes() {
   const folder = join(here, 'src', 'generated');
   mkdirSync(folder, { recursive: true });
-  const schema = join(python, 'display', 'turn.schema.json');
-  const bannerComment = '// Made from aoai_magic/display/turn.schema.json by build.mjs.';
-  const types = await compileFromFile(schema, { bannerComment, customName, format: false });
-  writeFileSync(join(folder, 'turn.ts'), types);
+  for (const [name, schema] of Object.entries(SCHEMAS)) {
+    const bannerComment = `// Made from aoai_magic/${schema} by build.mjs.`;
+    const options = { bannerComment, customName, format: false };
+    const types = await compileFromFile(join(python, schema), options);
+    writeFileSync(join(folder, `${name}.ts`), types);
+  }
 }
 
 /** The schema's title is a media type, which would make an odd name. */

@@ -53,12 +53,12 @@ class ContainerHoldings:
         """Give the id of a thread's container."""
         return thread.partition("|")[2]
 
-    async def content(self, file_id: str) -> bytes:
-        """Give the bytes of our copy of a file."""
+    async def content(self, file_id: str) -> tuple[str, bytes]:
+        """Give the name that a file has there, and the bytes of our copy."""
         held = self._shelf.holder(file_id)
         if held is None:
             raise ServiceError("That file is no longer kept; ask for it again.")
-        return await anyio.to_thread.run_sync(self._shelf.blob(*held).read_bytes)
+        return held[1].name, await anyio.to_thread.run_sync(self._shelf.blob(*held).read_bytes)
 
     async def delete_file(self, file_id: str) -> None:
         """Delete a file there, and our copy of it."""

@@ -59,10 +59,11 @@ class EngineHoldings:
         """Give the id of a thread's session, which is the thread's."""
         return thread
 
-    async def content(self, file_id: str) -> bytes:
-        """Give the bytes of a file."""
+    async def content(self, file_id: str) -> tuple[str, bytes]:
+        """Give the name that a file has there, and its bytes."""
         async with self._api() as api:
-            return (await api.files.content(file_id)).content
+            file = await api.files.retrieve(file_id)
+            return file.filename, (await api.files.content(file_id)).content
 
     async def delete_file(self, file_id: str) -> None:
         """Delete a file, and strike it out of the ledger."""

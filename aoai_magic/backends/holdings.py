@@ -67,8 +67,8 @@ class Holdings(Protocol):
         """Give the id of a thread's session."""
         ...
 
-    async def content(self, file_id: str) -> bytes:
-        """Give the bytes of a file."""
+    async def content(self, file_id: str) -> tuple[str, bytes]:
+        """Give the name that a file has there, and its bytes."""
         ...
 
     async def delete_file(self, file_id: str) -> None:

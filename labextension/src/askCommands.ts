@@ -5,11 +5,12 @@ import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, type TranslationBundle } from '@jupyterlab/translation';
 import { type LabIcon, bugIcon, infoIcon } from '@jupyterlab/ui-components';
 import { activePlace, type IPlace } from './cells.js';
+import { commandAdder } from './commands.js';
 import { errorText, outputText } from './excerpt.js';
 import { askIcon } from './icons.js';
-import { edit, insertBelow } from './insert.js';
+import { insertBelow, insertPrompt } from './insert.js';
 import { askKernel } from './kernel.js';
-import { fence, isPrompt, names, quote, writePrompt } from './prompt.js';
+import { fence, isPrompt, names, quote } from './prompt.js';
 import { texts } from './texts.js';
 
 const LOAD = '%load_ext aoai_magic';
@@ -38,16 +39,15 @@ export const askCommands: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null
   ) => {
     const trans = texts(translator);
+    const add = commandAdder(app, palette, trans);
     for (const [name, question] of Object.entries(questions(trans))) {
-      const command = `aoai-magic:${name}`;
-      app.commands.addCommand(command, {
+      add(name, {
         label: question.label,
         caption: question.caption,
         icon: question.icon,
         isEnabled: () => isAskable(activePlace(tracker), question),
         execute: () => ask(activePlace(tracker), question, trans)
       });
-      palette?.addItem({ command, category: trans.__('Assistant') });
     }
   }
 };
@@ -93,16 +93,15 @@ async function ask(
   }
   const { panel, cell } = place;
   const code = cell.model.sharedModel.getSource();
-  const known = await askKernel(panel.sessionContext, { names: names(code) });
-  const items = Object.keys((known?.names as object | undefined) ?? {}).slice(0, MOST_ITEMS);
+  const known = await askKernel<'names'>(panel.sessionContext, { names: names(code) });
+  const items = Object.keys(known?.names ?? {}).slice(0, MOST_ITEMS);
   const text = `${question.text}\n\n${quotation(place, trans)}\n`;
   // Braces of the quoted code are no expressions.
   const words = [...items.map(quote), ...(text.includes('{{') ? ['--raw'] : [])];
   if (!known?.loaded && !loadsMagic(panel)) {
     insertBelow(panel.content, LOAD);
   }
-  insertBelow(panel.content, writePrompt(words, text));
-  await edit(panel.content, 1);
+  await insertPrompt(panel.content, words, text);
 }
 
 function quotation({ cell }: IPlace, trans: TranslationBundle): string {

@@ -4,10 +4,11 @@ import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ITranslator } from '@jupyterlab/translation';
 import { eachNotebook } from './cells.js';
+import { commandAdder, commandId } from './commands.js';
 import { IPreferences } from './preferences.js';
 import { texts } from './texts.js';
 
-const COMMAND = 'aoai-magic:toggle-code';
+const COMMAND = 'toggle-code';
 const HIDING = 'aoai-mod-hideCode';
 
 export const codeFilter: JupyterFrontEndPlugin<void> = {
@@ -24,16 +25,19 @@ export const codeFilter: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null
   ) => {
     const trans = texts(translator);
-    app.commands.addCommand(COMMAND, {
+    commandAdder(
+      app,
+      palette,
+      trans
+    )(COMMAND, {
       label: trans.__('Hide the Code of All Answers'),
       isEnabled: () => tracker.currentWidget !== null,
       isToggled: () => tracker.currentWidget?.hasClass(HIDING) ?? false,
       execute: () => {
         tracker.currentWidget?.toggleClass(HIDING);
-        app.commands.notifyCommandChanged(COMMAND);
+        app.commands.notifyCommandChanged(commandId(COMMAND));
       }
     });
-    palette?.addItem({ command: COMMAND, category: trans.__('Assistant') });
     eachNotebook(tracker, panel => panel.toggleClass(HIDING, preferences.choices.hideCode));
     preferences.changed.connect(() => {
       tracker.forEach(panel => panel.toggleClass(HIDING, preferences.choices.hideCode));

@@ -44,7 +44,7 @@ async function describe(
 ): Promise<Tooltip | null> {
   const place = placeOf(tracker, view.dom);
   const name = text.replace(/^@/, '').replace(/[./-]+$/, '');
-  const reply = place && (await askKernel(place.panel.sessionContext, { card: name }));
+  const reply = place && (await askKernel<'card'>(place.panel.sessionContext, { card: name }));
   const card = reply?.card;
   if (typeof card !== 'string') {
     return null;

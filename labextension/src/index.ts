@@ -6,6 +6,7 @@ import { codeFilter } from './codeFilter.js';
 import { fileDrop } from './fileDrop.js';
 import { heal } from './heal.js';
 import { hover } from './hover.js';
+import { kernelSettings } from './kernelSettings.js';
 import { magicLine } from './magicLine.js';
 import { panel } from './panel.js';
 import { pictures } from './pictures.js';
@@ -17,6 +18,7 @@ import { turns } from './turns.js';
 
 const plugins: JupyterFrontEndPlugin<any>[] = [
   preferences,
+  kernelSettings,
   heal,
   promptCells,
   magicLine,

@@ -1,5 +1,6 @@
 /** Adding cells to a notebook. */
 import { type Notebook, NotebookActions } from '@jupyterlab/notebook';
+import { writePrompt } from './prompt.js';
 
 /** Insert a code cell below the active one and make it the active one. */
 export function insertBelow(notebook: Notebook, source: string): void {
@@ -7,8 +8,18 @@ export function insertBelow(notebook: Notebook, source: string): void {
   notebook.activeCell?.model.sharedModel.setSource(source);
 }
 
+/** Insert a prompt with these words in its line, and let its text be typed. */
+export async function insertPrompt(
+  notebook: Notebook,
+  words: readonly string[],
+  text = ''
+): Promise<void> {
+  insertBelow(notebook, writePrompt(words, text));
+  await edit(notebook, 1);
+}
+
 /** Put the cursor at the end of a line of the active cell. */
-export async function edit(notebook: Notebook, line: number): Promise<void> {
+async function edit(notebook: Notebook, line: number): Promise<void> {
   const cell = notebook.activeCell;
   if (!cell) {
     return;

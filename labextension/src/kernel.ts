@@ -1,8 +1,17 @@
 /** Questions to the kernel of a notebook; `aoai_magic/frontend.py` answers them. */
 import type { ISessionContext } from '@jupyterlab/apputils';
+import type { Kernel } from '@jupyterlab/services';
 import type { JSONObject } from '@lumino/coreutils';
+import type { KernelAnswers } from './generated/frontend.js';
 
 const JSON_TYPE = 'application/json';
+
+/** Kinds of answers, as the schema names them. */
+export type Kind = keyof KernelAnswers;
+export type Answer<K extends Kind> = NonNullable<KernelAnswers[K]>;
+
+/** What came of a question: an answer, or a sentence in its place; null for silence. */
+export type Reply<K extends Kind> = (Partial<Answer<K>> & Partial<Answer<'refused'>>) | null;
 
 /**
  * Ask the kernel.
@@ -10,34 +19,45 @@ const JSON_TYPE = 'application/json';
  * Nothing is stored in the history or the namespace. The answer is null where there is no
  * Python kernel, where it is busy (it could not answer now), or where it lacks aoai_magic.
  */
-export async function askKernel(
+export async function askKernel<K extends Kind>(
   session: ISessionContext,
   question: JSONObject
-): Promise<JSONObject | null> {
+): Promise<Reply<K>> {
   const kernel = session.session?.kernel;
-  if (!kernel || kernel.status !== 'idle') {
-    return null;
+  return kernel?.status === 'idle' ? send<K>(kernel, question) : null;
+}
+
+/** Tell the kernel something that it is to know before the cells that are sent after it. */
+export function tellKernel(session: ISessionContext, words: JSONObject): void {
+  const kernel = session.session?.kernel;
+  if (kernel) {
+    void execute(kernel, words).done.catch(() => undefined);
   }
+}
+
+async function send<K extends Kind>(
+  kernel: Kernel.IKernelConnection,
+  question: JSONObject
+): Promise<Reply<K>> {
   if ((await kernel.info).language_info.name !== 'python') {
     return null;
   }
+  const content = (await execute(kernel, question).done).content;
+  if (content.status !== 'ok') {
+    return null;
+  }
+  const reply = content.user_expressions?.answer as { data?: JSONObject } | undefined;
+  return (reply?.data?.[JSON_TYPE] as Reply<K> | undefined) ?? null;
+}
+
+function execute(kernel: Kernel.IKernelConnection, question: JSONObject) {
   // A JSON text as a JSON string is a Python string too.
   const words = JSON.stringify(JSON.stringify(question));
   const answer = `__import__("aoai_magic.frontend", fromlist=["answer"]).answer(${words})`;
-  const future = kernel.requestExecute({
+  return kernel.requestExecute({
     code: '',
     silent: true,
     store_history: false,
     user_expressions: { answer }
   });
-  const content = (await future.done).content;
-  if (content.status !== 'ok') {
-    return null;
-  }
-  return readReply(content.user_expressions?.answer);
-}
-
-function readReply(reply: unknown): JSONObject | null {
-  const data = (reply as { data?: JSONObject } | undefined)?.data;
-  return (data?.[JSON_TYPE] as JSONObject | undefined) ?? null;
 }

@@ -1,15 +1,17 @@
 /** Highlights the magic line of prompt cells, and what is attached or computed in their text. */
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { EditorExtensionRegistry, IEditorExtensionRegistry } from '@jupyterlab/codemirror';
+import { ITranslator } from '@jupyterlab/translation';
 import { RangeSetBuilder } from '@codemirror/state';
 import {
   Decoration,
   type DecorationSet,
-  type EditorView,
+  EditorView,
   ViewPlugin,
   type ViewUpdate
 } from '@codemirror/view';
-import { type Kind, tokens } from './prompt.js';
+import { isPrompt, type Kind, tokens } from './prompt.js';
+import { texts } from './texts.js';
 
 const MARKS: Record<Kind, Decoration> = {
   magic: Decoration.mark({ class: 'aoai-Magic' }),
@@ -24,10 +26,17 @@ export const magicLine: JupyterFrontEndPlugin<void> = {
   description: 'Highlights options, attached items and expressions of assistant cells.',
   autoStart: true,
   requires: [IEditorExtensionRegistry],
-  activate: (_, registry: IEditorExtensionRegistry) => {
+  optional: [ITranslator],
+  activate: (_, registry: IEditorExtensionRegistry, translator: ITranslator | null) => {
+    // An editor has no name of its own, so that a reader of the screen hears which this is.
+    const trans = texts(translator);
+    const named = { 'aria-label': trans.__('Prompt of the assistant') };
+    const label = EditorView.contentAttributes.of(({ state }) =>
+      isPrompt(state.doc.toString()) ? named : null
+    );
     registry.addExtension({
       name: 'aoai-magic:magic-line',
-      factory: () => EditorExtensionRegistry.createImmutableExtension(highlighter)
+      factory: () => EditorExtensionRegistry.createImmutableExtension([highlighter, label])
     });
   }
 };

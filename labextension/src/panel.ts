@@ -4,24 +4,28 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { Dialog, ICommandPalette, showDialog } from '@jupyterlab/apputils';
+import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker, NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, type TranslationBundle } from '@jupyterlab/translation';
+import type { JSONObject } from '@lumino/coreutils';
 import { activePlace } from './cells.js';
+import { commandAdder, commandId } from './commands.js';
+import { isConfirmed, showRefusal } from './dialogs.js';
+import { download } from './dom.js';
 import { askIcon } from './icons.js';
-import { edit, insertBelow } from './insert.js';
-import { askKernel } from './kernel.js';
-import { type IThread, readOverview } from './overview.js';
-import { PanelView } from './panelView.js';
-import { isPrompt, quote, withItem, writePrompt } from './prompt.js';
+import { insertBelow, insertPrompt } from './insert.js';
+import { askKernel, type Kind, type Reply } from './kernel.js';
+import { safeName } from './names.js';
+import { type Overview, readOverview } from './overview.js';
+import { type IPanelActions, PanelView } from './panelView.js';
+import { inThread, isPrompt, quote, withItem, withThread } from './prompt.js';
 import { texts } from './texts.js';
 
-const COMMAND = 'aoai-magic:show-panel';
 const waiting = new WeakSet<NotebookPanel>();
 
 export const panel: JupyterFrontEndPlugin<void> = {
   id: 'aoai-magic:panel',
-  description: "Shows the kernel's data, threads and uploaded files.",
+  description: "Shows the kernel's data and threads, and what the far side holds.",
   autoStart: true,
   requires: [INotebookTracker],
   optional: [ILayoutRestorer, ITranslator, ICommandPalette],
@@ -33,69 +37,202 @@ export const panel: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null
   ) => {
     const trans = texts(translator);
-    const view = makeView(tracker, trans);
+    const shown = new Panel(tracker, trans);
+    const { view } = shown;
+    app.commands.commandExecuted.connect((_, { id, result }) => {
+      if (id === commandId('fork')) {
+        void result.then(() => shown.refresh());
+      }
+    });
     view.title.icon = askIcon;
     app.shell.add(view, 'right', { rank: 900, type: 'Assistant' });
     restorer?.add(view, view.id);
-    app.commands.addCommand(COMMAND, {
+    commandAdder(
+      app,
+      palette,
+      trans
+    )('show-panel', {
       label: trans.__('Show the Assistant Panel'),
       execute: () => app.shell.activateById(view.id)
     });
-    palette?.addItem({ command: COMMAND, category: trans.__('Assistant') });
   }
 };
 
-function makeView(tracker: INotebookTracker, trans: TranslationBundle): PanelView {
-  const inNotebook = (act: (notebook: NotebookPanel) => unknown): void => {
-    if (tracker.currentWidget) {
-      void act(tracker.currentWidget);
-    }
-  };
-  const refresh = (): void => {
-    if (view.isVisible) {
-      void update(view, tracker, trans);
-    }
-  };
-  const view = new PanelView(
-    {
-      refresh,
-      attach: name => attach(tracker, name),
-      ask: thread => inNotebook(notebook => askIn(notebook, thread)),
-      deleteFiles: files => inNotebook(notebook => deleteFiles(notebook, files.length, trans))
-    },
-    trans
-  );
-  tracker.currentChanged.connect(refresh);
-  NotebookActions.executed.connect(refresh);
-  return view;
-}
+/** The panel of the current notebook. */
+class Panel implements IPanelActions {
+  constructor(
+    private readonly tracker: INotebookTracker,
+    private readonly trans: TranslationBundle
+  ) {
+    this.view = new PanelView(this, trans);
+    tracker.currentChanged.connect(this.refresh, this);
+    NotebookActions.executed.connect(this.refresh, this);
+  }
 
-async function update(
-  view: PanelView,
-  tracker: INotebookTracker,
-  trans: TranslationBundle
-): Promise<void> {
-  const notebook = tracker.currentWidget;
-  if (!notebook) {
-    view.say(trans.__('Open a notebook to see its threads and data here.'));
-    return;
-  }
-  const reply = await askKernel(notebook.sessionContext, { overview: true });
-  // The answer may come after another notebook was chosen.
-  if (view.isDisposed || notebook !== tracker.currentWidget) {
-    return;
-  }
-  const told = reply && readOverview(reply);
-  if (told) {
-    view.draw(told);
-  } else if (reply) {
-    view.say(trans.__('The assistant is not loaded here; run: %1', '%load_ext aoai_magic'));
-  } else {
-    if (view.isEmpty) {
-      view.say(trans.__('The kernel is busy, or there is none that could answer.'));
+  readonly view: PanelView;
+
+  refresh(): void {
+    if (this.view.isVisible) {
+      void this.update();
     }
-    onceIdle(notebook, () => update(view, tracker, trans));
   }
+
+  attach(name: string): void {
+    this.write([quote(name)], source => withItem(source, name));
+  }
+
+  ask({ name, target }: { name: string; target: string }): void {
+    const elsewhere = target === this.told?.target ? null : target;
+    this.write(inThread(name, elsewhere), source =>
+      name ? withThread(source, name, elsewhere) : source
+    );
+  }
+
+  async adopt({ id }: { id: string }): Promise<void> {
+    const reply = await this.question<'named'>({ adopt: id });
+    if (reply?.name !== undefined) {
+      this.ask({ name: reply.name, target: this.told?.target ?? '' });
+      this.refresh();
+    }
+  }
+
+  async deleteThread(thread: { id: string; name: string; target: string }): Promise<void> {
+    const { trans } = this;
+    const name = thread.name || trans.__('this kernel');
+    await this.confirmed(
+      trans.__('Delete the thread %1?', name),
+      trans.__('What was said in it is deleted on the far side, with its session and variables.'),
+      trans.__('Delete'),
+      { deleteThread: thread.id, target: thread.target }
+    );
+  }
+
+  async endSession({ id }: { id: string }): Promise<void> {
+    const { trans } = this;
+    await this.confirmed(
+      trans.__('Close the session?'),
+      trans.__('Its variables are lost; its files are kept, and the thread can go on.'),
+      trans.__('Close'),
+      { endSession: id }
+    );
+  }
+
+  async download({ id }: { id: string }): Promise<void> {
+    const reply = await this.question<'download'>({ download: id });
+    if (reply?.data !== undefined) {
+      download(safeName(reply.name ?? ''), reply.data);
+    }
+  }
+
+  async deleteFile({ id, name }: { id: string; name: string }): Promise<void> {
+    const { trans } = this;
+    await this.confirmed(
+      trans.__('Delete the file %1?', name),
+      trans.__('It is deleted on the far side; nothing is deleted here.'),
+      trans.__('Delete'),
+      { deleteFile: id }
+    );
+  }
+
+  /** Done by a cell, so that the notebook says what was done. */
+  async deleteSent(count: number): Promise<void> {
+    const { trans } = this;
+    const notebook = this.tracker.currentWidget;
+    const body = trans._n(
+      '%1 file is deleted on the far side.',
+      '%1 files are deleted on the far side.',
+      count
+    );
+    const title = trans.__('Delete uploaded files?');
+    if (notebook && (await isConfirmed(title, body, trans.__('Delete'), trans))) {
+      insertBelow(notebook.content, '%assistant cleanup');
+      await NotebookActions.run(notebook.content, notebook.sessionContext);
+    }
+  }
+
+  private async confirmed(
+    title: string,
+    body: string,
+    action: string,
+    question: JSONObject
+  ): Promise<void> {
+    if (await isConfirmed(title, body, action, this.trans)) {
+      await this.question<'done'>(question);
+      this.refresh();
+    }
+  }
+
+  /** Ask the kernel for something that the user wants; say so where it is refused. */
+  private async question<K extends Kind>(question: JSONObject): Promise<Reply<K>> {
+    const session = this.tracker.currentWidget?.sessionContext;
+    const reply = session ? await askKernel<K>(session, question) : null;
+    if (reply === null || reply.error !== undefined) {
+      await showRefusal(reply, this.trans);
+    }
+    return reply;
+  }
+
+  /** Change the active prompt, or write a new one where none is active. */
+  private write(words: string[], change: (source: string) => string): void {
+    const place = activePlace(this.tracker);
+    const source = place?.cell.model.sharedModel.getSource() ?? '';
+    const notebook = this.tracker.currentWidget;
+    if (place && isPrompt(source)) {
+      place.cell.model.sharedModel.setSource(change(source));
+    } else if (notebook) {
+      void insertPrompt(notebook.content, words);
+    }
+  }
+
+  private async update(): Promise<void> {
+    const { trans, view } = this;
+    const notebook = this.tracker.currentWidget;
+    if (!notebook) {
+      view.say(trans.__('Open a notebook to see its threads and data here.'));
+      return;
+    }
+    const reply = await askKernel<'overview'>(notebook.sessionContext, { overview: true });
+    if (!this.isCurrent(notebook)) {
+      return;
+    }
+    const told = reply?.overview ? readOverview(reply.overview) : null;
+    if (told) {
+      this.told = told;
+      await this.drawWhole(notebook, told);
+    } else if (reply?.overview) {
+      view.say(trans.__('The kernel has another version of aoai_magic than JupyterLab.'));
+    } else if (reply) {
+      view.say(
+        reply.error ?? trans.__('The assistant is not loaded here; run: %1', '%load_ext aoai_magic')
+      );
+    } else {
+      if (view.isEmpty) {
+        view.say(trans.__('The kernel is busy, or there is none that could answer.'));
+      }
+      onceIdle(notebook, () => this.update());
+    }
+  }
+
+  /** Draw what the kernel knows at once, and the far side when that has answered. */
+  private async drawWhole(notebook: NotebookPanel, told: Overview): Promise<void> {
+    const before = this.drawn === notebook ? this.far : null;
+    this.view.draw(told, before);
+    const reply = await askKernel<'far'>(notebook.sessionContext, { far: true });
+    if (reply && this.isCurrent(notebook)) {
+      this.drawn = notebook;
+      this.far = reply.far ?? null;
+      this.view.draw(told, this.far, reply.error);
+    }
+  }
+
+  /** An answer may come after another notebook was chosen. */
+  private isCurrent(notebook: NotebookPanel): boolean {
+    return !this.view.isDisposed && notebook === this.tracker.currentWidget;
+  }
+
+  private told: Overview | null = null;
+  private far: Parameters<PanelView['draw']>[1] = null;
+  private drawn: NotebookPanel | null = null;
 }
 
 /** Call `act` when the kernel is idle again, once however often this was called. */
@@ -111,46 +248,5 @@ function onceIdle(notebook: NotebookPanel, act: () => unknown): void {
   if (!waiting.has(notebook)) {
     waiting.add(notebook);
     statusChanged.connect(wait);
-  }
-}
-
-function attach(tracker: INotebookTracker, name: string): void {
-  const place = activePlace(tracker);
-  const source = place?.cell.model.sharedModel.getSource() ?? '';
-  if (place && isPrompt(source)) {
-    place.cell.model.sharedModel.setSource(withItem(source, name));
-  } else if (tracker.currentWidget) {
-    insertBelow(tracker.currentWidget.content, writePrompt([quote(name)], ''));
-    void edit(tracker.currentWidget.content, 1);
-  }
-}
-
-async function askIn({ content }: NotebookPanel, { name, target }: IThread): Promise<void> {
-  const words = [...(name ? ['-t', quote(name)] : []), '--on', quote(target)];
-  insertBelow(content, writePrompt(words, ''));
-  await edit(content, 1);
-}
-
-/** Done by a cell, so that the notebook says what was done. */
-async function deleteFiles(
-  notebook: NotebookPanel,
-  count: number,
-  trans: TranslationBundle
-): Promise<void> {
-  const { button } = await showDialog({
-    title: trans.__('Delete uploaded files?'),
-    body: trans._n(
-      '%1 file is deleted on the far side.',
-      '%1 files are deleted on the far side.',
-      count
-    ),
-    buttons: [
-      Dialog.cancelButton({ label: trans.__('Cancel') }),
-      Dialog.warnButton({ label: trans.__('Delete') })
-    ]
-  });
-  if (button.accept) {
-    insertBelow(notebook.content, '%assistant cleanup');
-    await NotebookActions.run(notebook.content, notebook.sessionContext);
   }
 }

@@ -14,6 +14,7 @@ export interface IChoices {
   readonly mark: boolean;
   readonly hover: boolean;
   readonly hideCode: boolean;
+  readonly confirmUpload: boolean;
 }
 
 /** The present choices, and when they change. */
@@ -27,7 +28,13 @@ export const IPreferences = new Token<IPreferences>(
   'What the user chose for assistant cells.'
 );
 
-const DEFAULTS: IChoices = { promptCells: true, mark: true, hover: true, hideCode: false };
+const DEFAULTS: IChoices = {
+  promptCells: true,
+  mark: true,
+  hover: true,
+  hideCode: false,
+  confirmUpload: false
+};
 
 class Preferences implements IPreferences {
   choices = DEFAULTS;

@@ -9,6 +9,7 @@ import {
   readMagicLine,
   tokens,
   withItem,
+  withThread,
   writePrompt
 } from './prompt.js';
 
@@ -91,4 +92,12 @@ test('an item is added to the magic line', () => {
     "%%assistant -o x '@a b.csv'\nWhy?"
   );
   assert.equal(withItem('\n%%aoai', 'sales'), '\n%%aoai sales');
+});
+
+test('a prompt is moved into another thread', () => {
+  const moved = (source: string, target?: string) => withThread(source, 'Q 3', target);
+  assert.equal(moved('%%assistant\nWhy?'), "%%assistant -t 'Q 3'\nWhy?");
+  assert.equal(moved("%%aoai sales -t 'old one' -o x\n-t me"), "%%aoai sales -o x -t 'Q 3'\n-t me");
+  assert.equal(moved('%%assistant --thread=a --new --on local'), "%%assistant --on local -t 'Q 3'");
+  assert.equal(moved('%%assistant --on azure s', 'local'), "%%assistant s -t 'Q 3' --on local");
 });

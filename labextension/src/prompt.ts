@@ -19,6 +19,9 @@ export const VALUE_OPTIONS: readonly string[] = [
   '--timeout'
 ];
 
+const THREAD = ['-t', '--thread'];
+const TARGET = ['--on'];
+
 const MAGIC = /^\s*%%(?:assistant|aoai)(?=\s|$)/;
 // A word after an @ that does not itself follow a word, as it would in an address; a Japanese
 // or Chinese word may stand before it without a space.
@@ -72,9 +75,9 @@ export function readMagicLine(source: string): IMagicLine | null {
   const value = (...names: string[]): string | null => valueOf(found, names);
   return {
     items: found.filter(token => token.kind === 'item').map(token => unquote(token.text)),
-    thread: value('-t', '--thread'),
+    thread: value(...THREAD),
     isNew: found.some(token => token.text === '--new'),
-    target: value('--on'),
+    target: value(...TARGET),
     model: value('-m', '--model')
   };
 }
@@ -84,6 +87,25 @@ export function withItem(source: string, item: string): string {
   const end = lineEnd(source);
   const line = source.slice(0, end).trimEnd();
   return `${line} ${quote(item)}${source.slice(end)}`;
+}
+
+/** The words that ask in a thread, each where it is given. */
+export function inThread(thread?: string | null, target?: string | null): string[] {
+  return [...(thread ? ['-t', quote(thread)] : []), ...(target ? ['--on', quote(target)] : [])];
+}
+
+/** Have a prompt ask in a thread: what its line says of one is replaced. */
+export function withThread(source: string, thread: string, target?: string | null): string {
+  const end = lineEnd(source);
+  const line = tokens(source).filter(token => token.to <= end);
+  const given = [...THREAD, ...(target ? TARGET : [])];
+  const kept = line.filter(
+    ({ kind, text }, place) =>
+      !(kind === 'option' && (given.includes(text.split('=', 1)[0] ?? '') || text === '--new')) &&
+      !(kind === 'value' && given.includes(line[place - 1]?.text ?? ''))
+  );
+  const words = [...kept.map(({ text }) => text), ...inThread(thread, target)];
+  return `${words.join(' ')}${source.slice(end)}`;
 }
 
 /** Everything that a prompt attaches: the items of its line, and what its text mentions. */

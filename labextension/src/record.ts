@@ -65,6 +65,11 @@ export function codes(turn: TurnRecord): Code[] {
   return turn.parts.filter((part): part is Code => part.type === 'code');
 }
 
+/** Whether a thread can be copied up to this turn: its answer says where that is. */
+export function canFork(turn: TurnRecord): boolean {
+  return turn.thread !== '' && turn.parts.some(part => part.type === 'text');
+}
+
 /** The prose of a turn, Markdown. */
 export function answer(turn: TurnRecord): string {
   return turn.parts.flatMap(part => (part.type === 'text' ? [part.text.trim()] : [])).join('\n\n');
@@ -114,7 +119,7 @@ function isPart(part: unknown): boolean {
     image: ['name', 'media_type']
   };
   const wanted = typeof part.type === 'string' ? shapes[part.type] : undefined;
-  return wanted !== undefined && wanted.every(name => typeof part[name] === 'string');
+  return wanted !== undefined && ['id', ...wanted].every(name => typeof part[name] === 'string');
 }
 
 function isFile(file: unknown): boolean {

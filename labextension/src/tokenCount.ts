@@ -1,11 +1,12 @@
 /** Counts the tokens of the answers in the current notebook, in the status bar. */
-import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { CodeCell } from '@jupyterlab/cells';
 import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 import { eachNotebook } from './cells.js';
+import { commandId } from './commands.js';
 import { element } from './dom.js';
 import { findRecord } from './record.js';
 import { texts } from './texts.js';
@@ -19,7 +20,7 @@ export const tokenCount: JupyterFrontEndPlugin<void> = {
   // Notebook 7 has no status bar.
   optional: [IStatusBar, ITranslator],
   activate: (
-    _,
+    app: JupyterFrontEnd,
     tracker: INotebookTracker,
     statusBar: IStatusBar | null,
     translator: ITranslator | null
@@ -28,10 +29,12 @@ export const tokenCount: JupyterFrontEndPlugin<void> = {
       return;
     }
     const trans = texts(translator);
-    const text = element('span', 'jp-StatusBar-TextItem');
+    const text = element('button', 'jp-StatusBar-TextItem aoai-Status');
     const item = new Widget({ node: element('div', '', text) });
-    item.title.caption = trans.__('Tokens of the answers that stand in this notebook');
+    item.title.caption = trans.__('Tokens of the answers in this notebook; opens the panel');
     text.title = item.title.caption;
+    text.type = 'button';
+    text.addEventListener('click', () => void app.commands.execute(commandId('show-panel')));
     const update = (): void => {
       const count = total(tracker);
       text.textContent = count ? trans.__('Assistant: %1', tokens(count, trans)) : '';

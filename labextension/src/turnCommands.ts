@@ -2,15 +2,21 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Clipboard, ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
-import { ITranslator } from '@jupyterlab/translation';
+import { ITranslator, type TranslationBundle } from '@jupyterlab/translation';
 import { activePlace, type IPlace } from './cells.js';
-import { edit, insertBelow } from './insert.js';
+import { commandAdder } from './commands.js';
+import { showRefusal } from './dialogs.js';
+import { insertBelow, insertPrompt } from './insert.js';
 import { askKernel } from './kernel.js';
-import { attached, quote, readMagicLine, writePrompt } from './prompt.js';
-import { answer, finalCells, findRecord, type TurnRecord } from './record.js';
+import { attached, inThread, readMagicLine } from './prompt.js';
+import { answer, canFork, finalCells, findRecord, type TurnRecord } from './record.js';
 import { texts } from './texts.js';
 
-type Action = (place: IPlace, turn: TurnRecord) => void | Promise<void>;
+interface IAction {
+  readonly label: string;
+  readonly isEnabled?: (turn: TurnRecord) => boolean;
+  readonly execute: (place: IPlace, turn: TurnRecord) => void | Promise<void>;
+}
 
 export const turnCommands: JupyterFrontEndPlugin<void> = {
   id: 'aoai-magic:turn-commands',
@@ -25,28 +31,45 @@ export const turnCommands: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null
   ) => {
     const trans = texts(translator);
-    const add = (name: string, label: string, action: Action): void => {
-      const command = `aoai-magic:${name}`;
-      app.commands.addCommand(command, {
-        label,
-        isEnabled: () => activeTurn(tracker) !== null,
+    const add = commandAdder(app, palette, trans);
+    for (const [name, action] of Object.entries(actions(trans))) {
+      add(name, {
+        label: action.label,
+        isEnabled: () => {
+          const found = activeTurn(tracker);
+          return found !== null && (action.isEnabled?.(found.turn) ?? true);
+        },
         execute: async () => {
           const found = activeTurn(tracker);
           if (found) {
-            await action(found.place, found.turn);
+            await action.execute(found.place, found.turn);
           }
         }
       });
-      palette?.addItem({ command, category: trans.__('Assistant') });
-    };
-    add('copy-answer', trans.__('Copy the Answer'), (_, turn) =>
-      Clipboard.copyToSystem(answer(turn))
-    );
-    add('insert-code', trans.__('Insert the Code of the Answer Below'), insertCode);
-    add('continue', trans.__('Ask Further in the Same Thread'), askFurther);
-    add('ask-again', trans.__('Ask Again'), askAgain);
+    }
   }
 };
+
+function actions(trans: TranslationBundle): Record<string, IAction> {
+  return {
+    'copy-answer': {
+      label: trans.__('Copy the Answer'),
+      execute: (_, turn) => Clipboard.copyToSystem(answer(turn))
+    },
+    'insert-code': {
+      label: trans.__('Insert the Code of the Answer Below'),
+      isEnabled: turn => finalCells(turn).length > 0,
+      execute: insertCode
+    },
+    continue: { label: trans.__('Ask Further in the Same Thread'), execute: askFurther },
+    fork: {
+      label: trans.__('Fork the Thread After This Answer'),
+      isEnabled: canFork,
+      execute: (place, turn) => fork(place, turn, trans)
+    },
+    'ask-again': { label: trans.__('Ask Again'), execute: askAgain }
+  };
+}
 
 function activeTurn(tracker: INotebookTracker): { place: IPlace; turn: TurnRecord } | null {
   const place = activePlace(tracker);
@@ -58,19 +81,32 @@ function activeTurn(tracker: INotebookTracker): { place: IPlace; turn: TurnRecor
 async function insertCode({ panel, cell }: IPlace, turn: TurnRecord): Promise<void> {
   const cells = finalCells(turn);
   const items = attached(cell.model.sharedModel.getSource());
-  const reply = await askKernel(panel.sessionContext, { cells, items });
-  const code = typeof reply?.cell === 'string' ? reply.cell : cells.join('\n\n');
-  insertBelow(panel.content, code.replaceAll('/mnt/data/', '').trimEnd());
+  const reply = await askKernel<'cells'>(panel.sessionContext, { cells, items });
+  const code = reply?.cell ?? cells.join('\n\n').replaceAll('/mnt/data/', '');
+  insertBelow(panel.content, code.trimEnd());
 }
 
 async function askFurther({ panel, cell }: IPlace): Promise<void> {
   const line = readMagicLine(cell.model.sharedModel.getSource());
-  const words = [
-    ...(line?.thread ? ['-t', quote(line.thread)] : []),
-    ...(line?.target ? ['--on', quote(line.target)] : [])
-  ];
-  insertBelow(panel.content, writePrompt(words, ''));
-  await edit(panel.content, 1);
+  await insertPrompt(panel.content, inThread(line?.thread, line?.target));
+}
+
+/** Copy the thread as far as this answer, and ask further in the copy. */
+async function fork(
+  { panel, cell }: IPlace,
+  turn: TurnRecord,
+  trans: TranslationBundle
+): Promise<void> {
+  const line = readMagicLine(cell.model.sharedModel.getSource());
+  const { thread, target } = turn;
+  const parts = turn.parts.map(part => part.id);
+  const question = { fork: line?.thread ?? 'fork', target, thread, parts };
+  const reply = await askKernel<'named'>(panel.sessionContext, question);
+  if (reply?.name === undefined) {
+    await showRefusal(reply, trans);
+    return;
+  }
+  await insertPrompt(panel.content, inThread(reply.name, line?.target));
 }
 
 async function askAgain({ panel }: IPlace): Promise<void> {

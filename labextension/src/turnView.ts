@@ -11,8 +11,16 @@ import {
 } from '@jupyterlab/ui-components';
 import { Widget } from '@lumino/widgets';
 import { button, download, element } from './dom.js';
+import { forkIcon } from './icons.js';
 import { safeName } from './names.js';
-import { finalCells, type IPicture, MEDIA_TYPE, readRecord, type TurnFile } from './record.js';
+import {
+  canFork,
+  finalCells,
+  type IPicture,
+  MEDIA_TYPE,
+  readRecord,
+  type TurnFile
+} from './record.js';
 import type { TurnRecord } from './record.js';
 import * as words from './words.js';
 
@@ -86,9 +94,13 @@ export class TurnView extends Widget implements IRenderMime.IRenderer {
       bar.append(button(addBelowIcon, trans.__('Insert code'), run('insert-code'), caption));
     }
     const further = trans.__('Ask further in the same thread, in a new cell below');
+    const copy = trans.__(
+      'Ask further in a copy of the thread that ends here, in a new cell below'
+    );
     const again = trans.__('Run this cell again');
     bar.append(
       button(launchIcon, trans.__('Continue'), run('continue'), further),
+      ...(canFork(turn) ? [button(forkIcon, trans.__('Fork'), run('fork'), copy)] : []),
       button(refreshIcon, trans.__('Ask again'), run('ask-again'), again)
     );
     return bar;

@@ -22,6 +22,11 @@ export function duration(seconds: number, trans: TranslationBundle): string {
   return trans.__('%1 min %2 s', Math.floor(whole / 60), whole % 60);
 }
 
+/** US dollars, with so many places that something is seen. */
+export function money(dollars: number): string {
+  return `$${dollars.toFixed(dollars < 0.0995 ? 4 : 2)}`;
+}
+
 /** How a turn ended, where that is not as it should be. */
 export function status(turn: TurnRecord, trans: TranslationBundle): string {
   switch (turn.status) {

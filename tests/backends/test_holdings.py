@@ -54,7 +54,7 @@ async def test_files_and_containers_are_told_fetched_and_deleted(backend, first)
     holdings = backend.holdings()
     (file,) = await holdings.files()
     assert (file.name, file.bytes) == ("made.txt", 10)
-    assert await holdings.content(file.id) == b"hellohello"
+    assert await holdings.content(file.id) == ("made.txt", b"hellohello")
     assert [one.id for one in await holdings.sessions()] == [holdings.session(first.thread)]
     await holdings.delete_file(file.id)
     with pytest.raises(ServiceError, match="no longer kept"):
