@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -160,12 +160,14 @@ class Assistant:
             job.budget.check(target.model, load(settings.folder))
         return job
 
+    def _with_inputs(self, view: View, attachments: Sequence[Attachment]) -> View:
+        """Say what the files of the session are here, those of earlier turns too."""
+        self._inputs.update((item.filename, _input(item)) for item in attachments)
+        return replace(view, inputs=dict(self._inputs))
+
     def _kept(self, ended: _Ended, job: _Job) -> Turn:
         view = ended.view
-        for item in ended.attachments:
-            self._inputs[item.filename] = _input(item)
-        library = _library(ended.attachments)
-        turn = Turn(view, library=library, inputs=dict(self._inputs))
+        turn = Turn(view, library=_library(ended.attachments))
         self.turns.append(turn)
         self.namespace["_assistant"] = turn
         self.spent(job.settings).add(view)
@@ -247,10 +249,11 @@ class _Job:
         screen = _Screen(self.settings.display, stop, ready)
         with interrupts(stop):
             view = await follow(self._events(ready), screen.show, stop, self.settings.timeout)
+        attachments = ready.result[1] if ready.done else []
         # Saved before the last look, which then links to the files.
-        view, trouble = self._saved(view)
+        view, trouble = self._saved(self.assistant._with_inputs(view, attachments))
         screen.close(view)
-        return _Ended(view, ready.result[1] if ready.done else [], trouble)
+        return _Ended(view, attachments, trouble)
 
     def _saved(self, view: View) -> tuple[View, AssistantError | None]:
         from .saving import save

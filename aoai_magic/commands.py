@@ -207,7 +207,7 @@ def code(state: Assistant, words: Sequence[str]) -> None:
     turn = _last(state)
     if not turn.cells:
         raise AssistantError("The last turn ran no Python, so there is none to put into a cell.")
-    get_ipython().set_next_input(as_cell(turn.cells, turn.inputs))
+    get_ipython().set_next_input(as_cell(turn.cells, turn.view.inputs))
 
 
 def save(state: Assistant, words: Sequence[str]) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.getipython import get_ipython
@@ -15,7 +14,6 @@ from . import parcel
 from .attach.card import card
 from .attach.facts import facts
 from .attach.resolve import attachable
-from .cellcode import Input, as_cell
 from .commands import cost
 from .errors import AssistantError
 from .farside import FarSide, sent
@@ -23,7 +21,6 @@ from .settings import resolve_target
 
 if TYPE_CHECKING:
     from .assistant import Assistant
-    from .turn import Turn
 
 Asked = Mapping[str, Any]
 Reply = dict[str, Any]
@@ -56,11 +53,6 @@ def _names(asked: Asked, shell: Any) -> Reply:
 
 def _card(asked: Asked, shell: Any) -> Reply:
     return {"card": schema(asked["card"], shell.user_ns)}
-
-
-def _cells(asked: Asked, shell: Any) -> Reply:
-    state = _state(shell)
-    return {"cell": cell(asked["cells"], asked["items"], state.turns if state else ())}
 
 
 def _overview(_: Asked, shell: Any) -> Reply:
@@ -122,7 +114,6 @@ def _settings(asked: Asked, shell: Any) -> Reply:
 QUESTIONS: dict[str, Callable[[Asked, Any], Reply]] = {
     "names": _names,
     "card": _card,
-    "cells": _cells,
     "overview": _overview,
     "far": _far,
     "download": _download,
@@ -172,16 +163,6 @@ def schema(name: str, namespace: Mapping[str, Any]) -> str | None:
     return card(title, facts(empty, parcel.contents(empty)), "", schema_only=True)
 
 
-def cell(cells: list[str], items: Iterable[str], turns: Sequence[Turn]) -> str:
-    """Give the Python of a turn as one cell that runs in the notebook.
-
-    A turn of this kernel knows what each file was; for one of an earlier kernel that is
-    told from the items of its prompt (names of variables, and ``@name`` or ``@path``).
-    """
-    turn = next((turn for turn in reversed(turns) if list(turn.cells) == cells), None)
-    return as_cell(cells, turn.inputs if turn else dict(map(_input, items)))
-
-
 def overview(state: Assistant) -> dict[str, Any]:
     """Give what a kernel knows of its assistant without asking the far side.
 
@@ -218,13 +199,6 @@ def overview(state: Assistant) -> dict[str, Any]:
         ],
         "data": attachable_names(list(state.namespace), state.namespace),
     }
-
-
-def _input(item: str) -> tuple[str, Input]:
-    name = item.removeprefix("@")
-    if name.isidentifier():
-        return f"{name}.arrow", Input(name, is_variable=True)
-    return Path(name).name, Input(name, is_variable=False)
 
 
 def _empty(value: Any) -> Any:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from . import view as views
-from .cellcode import Input
 from .events import Status, Usage
 from .view import View
 
@@ -131,17 +130,12 @@ class Turn:
     ----------
     view
         The immutable value from which everything here is read.
-    inputs
-        Names of the files that were attached to what they are in the notebook.
     shown_in
         Number of the cell in which it was shown while it ran, None outside notebooks.
     """
 
-    def __init__(
-        self, view: View, *, library: str = "pandas", inputs: Mapping[str, Input] | None = None
-    ) -> None:
+    def __init__(self, view: View, *, library: str = "pandas") -> None:
         self.view = view
-        self.inputs = inputs or {}
         self.shown_in = _cell_number()
         self._library = library
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from jsonschema import Draft202012Validator
+from traitlets.config import Config
 
 from aoai_magic import frontend
 from aoai_magic.errors import UsageError
@@ -25,7 +26,7 @@ FORMS = {
     for name, form in SCHEMA["properties"].items()
 }
 ANSWERS = {
-    **{name: (name, "refused") for name in ("names", "card", "cells", "overview")},
+    **{name: (name, "refused") for name in ("names", "card", "overview")},
     **{name: (name, "refused") for name in ("far", "download")},
     **dict.fromkeys(("adopt", "fork"), ("named", "refused")),
     **{name: ("done", "refused") for name in frontend.QUESTIONS if name.startswith("delete")},
@@ -36,7 +37,7 @@ ANSWERS = {
 @pytest.fixture
 def ask():
     """Give the function that evaluates a question as the front end has it evaluated."""
-    shell = InteractiveShell.instance()
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     shell.reset()
     register(shell)
 
@@ -76,19 +77,6 @@ def test_names_of_variables_that_can_be_attached(ask):
 )
 def test_a_card_shows_the_schema_and_no_value(ask, value, card):
     assert ask({"card": "x"}, x=value) == {"card": card}
-
-
-def test_code_of_an_earlier_kernel_reads_what_its_prompt_attached(ask):
-    cells = [
-        "import pandas as pd\na = pd.read_feather('/mnt/data/sales.arrow')",
-        "import pandas as pd\nb = pd.read_csv('/mnt/data/budget.csv')\n"
-        "b.to_csv('/mnt/data/out.csv')",
-    ]
-    told = ask({"cells": cells, "items": ["sales", "@in/budget.csv", "@other"]})
-    assert told == {
-        "cell": "import pandas as pd\n\na = sales\n\n"
-        "b = pd.read_csv('in/budget.csv')\nb.to_csv('out.csv')\n"
-    }
 
 
 def test_the_overview_lists_data_threads_and_uploaded_files(ask, monkeypatch, tmp_path):

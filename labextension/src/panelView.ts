@@ -12,7 +12,7 @@ import { Widget } from '@lumino/widgets';
 import { button, element } from './dom.js';
 import { farFiles, type Far, type IFarFile, type Overview } from './overview.js';
 import type { Session, Stranger, Thread } from './overview.js';
-import { duration, money, size, tokens } from './words.js';
+import * as words from './words.js';
 
 /** What the panel can have done. */
 export interface IPanelActions {
@@ -120,9 +120,9 @@ export class PanelView extends Widget {
   private usage({ turns, usage, cost }: Overview): string {
     const { trans } = this;
     const total = usage.input_tokens + usage.output_tokens;
-    const facts = [trans._n('%1 turn', '%1 turns', turns), tokens(total, trans)];
+    const facts = [trans._n('%1 turn', '%1 turns', turns), words.tokens(total, trans)];
     if (cost) {
-      facts.push(trans.__('about %1 at prices of %2', money(cost.dollars), cost.as_of));
+      facts.push(`${words.cost(cost.dollars, trans)} (${cost.as_of})`);
     }
     if (cost?.unknown) {
       const count = cost.unknown;
@@ -183,9 +183,9 @@ export class PanelView extends Widget {
     return item(
       name,
       [
-        memory === null ? '' : size(memory, trans),
+        memory === null ? '' : words.size(memory, trans),
         busy ? trans.__('at work') : '',
-        expires === null ? '' : trans.__('ends in %1', duration(left(expires), trans))
+        expires === null ? '' : trans.__('ends in %1', words.duration(left(expires), trans))
       ],
       button(
         closeIcon,
@@ -199,8 +199,9 @@ export class PanelView extends Widget {
   private file(file: IFarFile): HTMLElement {
     const { trans, actions } = this;
     const { name, bytes, target, expires, here } = file;
-    const gone = expires === null ? '' : trans.__('deleted in %1', duration(left(expires), trans));
-    const facts = [size(bytes, trans), target || trans.__('made there'), gone];
+    const gone =
+      expires === null ? '' : trans.__('deleted in %1', words.duration(left(expires), trans));
+    const facts = [words.size(bytes, trans), target || trans.__('made there'), gone];
     if (!here) {
       return item(name, facts);
     }
@@ -226,8 +227,8 @@ function note(sentence: string): HTMLElement {
 
 function item(name: string, facts: readonly string[], ...actions: HTMLElement[]): HTMLElement {
   const said = facts.filter(fact => fact).join(', ');
-  const words = element('span', 'aoai-Panel-fact', ` ${said}`);
-  const text = element('span', 'aoai-Panel-text', name, words);
+  const quiet = element('span', 'aoai-Panel-fact', ` ${said}`);
+  const text = element('span', 'aoai-Panel-text', name, quiet);
   const bar = element('span', 'aoai-Panel-actions', ...actions);
   return element('li', 'aoai-Panel-item', text, ...(actions.length ? [bar] : []));
 }

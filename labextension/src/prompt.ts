@@ -16,7 +16,9 @@ export const VALUE_OPTIONS: readonly string[] = [
   '--instructions',
   '--rows',
   '--save',
-  '--timeout'
+  '--timeout',
+  '--max-tokens',
+  '--max-cost'
 ];
 
 const THREAD = ['-t', '--thread'];
@@ -106,11 +108,6 @@ export function withThread(source: string, thread: string, target?: string | nul
   );
   const words = [...kept.map(({ text }) => text), ...inThread(thread, target)];
   return `${words.join(' ')}${source.slice(end)}`;
-}
-
-/** Everything that a prompt attaches: the items of its line, and what its text mentions. */
-export function attached(source: string): string[] {
-  return tokens(source).flatMap(({ kind, text }) => (kind === 'item' ? [unquote(text)] : []));
 }
 
 /** Write a prompt cell: the magic with its words, then the text. */

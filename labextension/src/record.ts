@@ -39,6 +39,8 @@ export function readRecord(data: unknown): TurnRecord | null {
     texts.every(text => typeof text === 'string') &&
     counts.every(count => typeof count === 'number') &&
     lists.every(list => Array.isArray(list) && list.every(isObject)) &&
+    (data.cell == null || typeof data.cell === 'string') &&
+    (data.cost == null || typeof data.cost === 'number') &&
     (data.parts as unknown[]).every(isPart) &&
     (data.files as unknown[]).every(isFile);
   return sound ? (data as unknown as TurnRecord) : null;
@@ -53,11 +55,6 @@ export function findRecord(outputs: IOutputs): TurnRecord | null {
     }
   }
   return null;
-}
-
-/** The Python of a turn that ran without error, as it ran. */
-export function finalCells(turn: TurnRecord): string[] {
-  return codes(turn).flatMap(part => (part.state === 'done' ? [part.code] : []));
 }
 
 /** The pieces of code of a turn, failed attempts included. */

@@ -8,8 +8,8 @@ import { commandAdder } from './commands.js';
 import { showRefusal } from './dialogs.js';
 import { insertBelow, insertPrompt } from './insert.js';
 import { askKernel } from './kernel.js';
-import { attached, inThread, readMagicLine } from './prompt.js';
-import { answer, canFork, finalCells, findRecord, type TurnRecord } from './record.js';
+import { inThread, readMagicLine } from './prompt.js';
+import { answer, canFork, findRecord, type TurnRecord } from './record.js';
 import { texts } from './texts.js';
 
 interface IAction {
@@ -58,7 +58,7 @@ function actions(trans: TranslationBundle): Record<string, IAction> {
     },
     'insert-code': {
       label: trans.__('Insert the Code of the Answer Below'),
-      isEnabled: turn => finalCells(turn).length > 0,
+      isEnabled: turn => !!turn.cell,
       execute: insertCode
     },
     continue: { label: trans.__('Ask Further in the Same Thread'), execute: askFurther },
@@ -77,13 +77,8 @@ function activeTurn(tracker: INotebookTracker): { place: IPlace; turn: TurnRecor
   return place && turn ? { place, turn } : null;
 }
 
-/** The kernel knows what the sandbox's files are here; without it only their folder goes. */
-async function insertCode({ panel, cell }: IPlace, turn: TurnRecord): Promise<void> {
-  const cells = finalCells(turn);
-  const items = attached(cell.model.sharedModel.getSource());
-  const reply = await askKernel<'cells'>(panel.sessionContext, { cells, items });
-  const code = reply?.cell ?? cells.join('\n\n').replaceAll('/mnt/data/', '');
-  insertBelow(panel.content, code.trimEnd());
+function insertCode({ panel }: IPlace, turn: TurnRecord): void {
+  insertBelow(panel.content, (turn.cell ?? '').trimEnd());
 }
 
 async function askFurther({ panel, cell }: IPlace): Promise<void> {

@@ -13,14 +13,7 @@ import { Widget } from '@lumino/widgets';
 import { button, download, element } from './dom.js';
 import { forkIcon } from './icons.js';
 import { safeName } from './names.js';
-import {
-  canFork,
-  finalCells,
-  type IPicture,
-  MEDIA_TYPE,
-  readRecord,
-  type TurnFile
-} from './record.js';
+import { canFork, type IPicture, MEDIA_TYPE, readRecord, type TurnFile } from './record.js';
 import type { TurnRecord } from './record.js';
 import * as words from './words.js';
 
@@ -89,7 +82,7 @@ export class TurnView extends Widget implements IRenderMime.IRenderer {
       return bar;
     }
     bar.append(button(copyIcon, trans.__('Copy'), run('copy-answer'), trans.__('Copy the answer')));
-    if (finalCells(turn).length) {
+    if (turn.cell) {
       const caption = trans.__('Put the Python of this answer into a new cell below');
       bar.append(button(addBelowIcon, trans.__('Insert code'), run('insert-code'), caption));
     }

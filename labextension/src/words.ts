@@ -22,9 +22,11 @@ export function duration(seconds: number, trans: TranslationBundle): string {
   return trans.__('%1 min %2 s', Math.floor(whole / 60), whole % 60);
 }
 
-/** US dollars, with so many places that something is seen. */
-export function money(dollars: number): string {
-  return `$${dollars.toFixed(dollars < 0.0995 ? 4 : 2)}`;
+/** An estimate in US dollars; small ones with as many places as tell something. */
+export function cost(dollars: number, trans: TranslationBundle): string {
+  return dollars < 0.0001
+    ? trans.__('less than %1', '$0.0001')
+    : trans.__('about %1', `$${dollars.toFixed(dollars < 1 ? 4 : 2)}`);
 }
 
 /** How a turn ended, where that is not as it should be. */
@@ -51,6 +53,7 @@ export function facts(turn: TurnRecord, trans: TranslationBundle): string[] {
     turn.target,
     typeof turn.seconds === 'number' ? duration(turn.seconds, trans) : '',
     total ? tokens(total, trans) : '',
+    typeof turn.cost === 'number' ? cost(turn.cost, trans) : '',
     turn.isolation ? trans.__('isolation: %1', turn.isolation) : ''
   ].filter(fact => fact);
 }
@@ -78,6 +81,7 @@ export function provenance(turn: TurnRecord, trans: TranslationBundle): [string,
       trans.__('Tokens'),
       trans.__('%1 in (%2 cached), %3 out', input_tokens, cached_tokens, output_tokens)
     ],
+    [trans.__('Cost'), typeof turn.cost === 'number' ? cost(turn.cost, trans) : null],
     [trans.__('Code'), trans.__('%1 steps, %2 failed', steps.length, failed)],
     ...turn.files.map((file): [string, string] => [file.name, `sha256 ${file.sha256}`])
   ];
