@@ -16,7 +16,7 @@ from . import settings as settings_
 from . import threads as threads_
 from .blocking import run_blocking
 from .budget import Budget, Spending, within
-from .cellcode import Input
+from .cellcode import Cell, Input, as_cell
 from .conversation import Stop, follow, interrupts
 from .errors import AssistantError, TurnError, TurnInterrupted, UsageError
 from .events import Event, Usage
@@ -65,6 +65,7 @@ class Assistant:
     front_end: Mapping[str, Any] = field(default_factory=dict)
     _threads: threads_.Threads | None = None
     _inputs: dict[str, Input] = field(default_factory=dict)
+    _ran: dict[tuple[str, str], list[Cell]] = field(default_factory=dict)
     _stop: Stop | None = None
     _backend: Backend | None = None
 
@@ -160,10 +161,20 @@ class Assistant:
             job.budget.check(target.model, load(settings.folder))
         return job
 
-    def _with_inputs(self, view: View, attachments: Sequence[Attachment]) -> View:
-        """Say what the files of the session are here, those of earlier turns too."""
+    def _with_cell(self, view: View, attachments: Sequence[Attachment], job: _Job) -> View:
+        """Add the turn's Python as the notebook can run it, with what it needs of turns before."""
+        from .view import Code
+
         self._inputs.update((item.filename, _input(item)) for item in attachments)
-        return replace(view, inputs=dict(self._inputs))
+        earlier = self._ran.setdefault((job.target.name, job.thread_name), [])
+        if job.options.new:
+            earlier.clear()
+        codes = (part for part in view.parts if isinstance(part, Code) and part.done)
+        ran = [Cell(part.code, wanted=part.state == "done") for part in codes]
+        is_wanted = any(cell.wanted for cell in ran)
+        cell = as_cell([*earlier, *ran], self._inputs) if is_wanted else None
+        earlier.extend(Cell(one.code, wanted=False) for one in ran)
+        return replace(view, cell=cell)
 
     def _kept(self, ended: _Ended, job: _Job) -> Turn:
         view = ended.view
@@ -251,7 +262,7 @@ class _Job:
             view = await follow(self._events(ready), screen.show, stop, self.settings.timeout)
         attachments = ready.result[1] if ready.done else []
         # Saved before the last look, which then links to the files.
-        view, trouble = self._saved(self.assistant._with_inputs(view, attachments))
+        view, trouble = self._saved(self.assistant._with_cell(view, attachments, self))
         screen.close(view)
         return _Ended(view, attachments, trouble)
 
@@ -353,7 +364,7 @@ def _import_sdk() -> None:
 def _input(item: Attachment) -> Input:
     """Say what an attached file is in the notebook: a variable, or a path from here."""
     if item.origin == "variable":
-        return Input(item.name, is_variable=True)
+        return Input(item.name, is_variable=True, kind=item.kind)
     return Input(os.path.relpath(item.path), is_variable=False)
 
 

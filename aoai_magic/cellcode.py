@@ -1,18 +1,38 @@
 """A turn's Python as a cell that runs in the notebook as it is.
 
 In the sandbox files are in ``/mnt/data``; here attached items are the notebook's own
-variables and paths, and what the code makes goes to the working folder.
+variables and paths, and what the code makes goes to the working folder. A session keeps
+its variables: what the turn's code needs of earlier code comes along.
 """
 
 from __future__ import annotations
 
 import ast
+import builtins
 import io
+import re
 import tokenize
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 MOUNT = "/mnt/data"
+
+_TABLES = (".arrow", ".csv", ".parquet", ".zip")
+_PREFIX = re.compile(r"((c?file[-_]\w+|[0-9a-f]{16,})-)?")
+"""What services put before the names of files."""
+
+_LIBRARIES = {"pd": "pandas", "pandas": "pandas", "pl": "polars", "polars": "polars"}
+_COPIES = {
+    # The code may change what it read; the user's own frame is to stay as it is.
+    ("pandas", "pandas"): "{name}.copy()",
+    ("pandas", "polars"): "{name}.to_pandas()",
+    ("pandas", "pyarrow"): "{name}.to_pandas()",
+    ("polars", "pandas"): "{module}.from_pandas({name})",
+    ("polars", "pyarrow"): "{module}.from_arrow({name})",
+}
+_CHANGES = frozenset(("add", "append", "extend", "insert", "pop", "remove", "setdefault", "update"))
+_BUILTINS = frozenset(dir(builtins))
 
 
 @dataclass(frozen=True)
@@ -25,80 +45,240 @@ class Input:
         The variable's name, or the path as it was given.
     is_variable
         Which of the two it is.
+    kind
+        Type of the variable with its library, as far as it is known: ``pandas.DataFrame``.
     """
 
     name: str
     is_variable: bool
+    kind: str = ""
 
 
-def as_cell(cells: Iterable[str], inputs: Mapping[str, Input]) -> str:
-    """Join cells of the sandbox into one for the notebook.
+@dataclass(frozen=True)
+class Cell:
+    """Code that ran in the session.
 
-    ``inputs`` maps names of files in the sandbox to what they are here. Imports stand
+    ``wanted`` code comes whole; of other code, which failed or is an earlier turn's, only
+    what the wanted code needs.
+    """
+
+    code: str
+    wanted: bool = True
+
+
+def as_cell(cells: Iterable[Cell], inputs: Mapping[str, Input]) -> str:
+    """Join cells of the session, in the order in which they ran, into one for the notebook.
+
+    ``inputs`` maps names of files in the session to what they are here. Imports stand
     once, at the top.
     """
+    ran = list(cells)
+    files = _Files(inputs, [cell.code for cell in ran])
     imports: dict[str, None] = {}
     bodies = []
-    for code in cells:
-        here = _with_paths(_with_variables(code, inputs), inputs)
-        found, body = _without_imports(here)
+    for found, body in _sliced([(files.here(cell.code), cell.wanted) for cell in ran]):
         imports.update(dict.fromkeys(found))
         if body.strip():
             bodies.append(body.strip("\n"))
-    head = ["\n".join(imports)] if imports else []
+    # Those from __future__ must be first.
+    ordered = sorted(imports, key=lambda line: not line.startswith("from __future__"))
+    head = ["\n".join(ordered)] if ordered else []
     return "\n\n".join([*head, *bodies]) + "\n"
 
 
-def _with_variables(code: str, inputs: Mapping[str, Input]) -> str:
-    """Put the variable in the place of each call that reads its packed file."""
-    for call, item in _reads(code, inputs):
-        segment = ast.get_source_segment(code, call)
-        if segment:
-            code = code.replace(segment, item.name)
-    return code
+class _Files:
+    """The session's files as they are in the notebook."""
+
+    def __init__(self, inputs: Mapping[str, Input], codes: Sequence[str]) -> None:
+        self._inputs = inputs
+        self._paths = dict(_named_paths(codes))
+
+    def here(self, code: str) -> str:
+        """Give code with variables and paths of the notebook."""
+        return self._with_paths(self._with_variables(code))
+
+    def _with_variables(self, code: str) -> str:
+        """Put the variable in the place of each expression that reads its packed file."""
+        # From the last to the first, so that places before stay as they are.
+        places = sorted(self._reads(code), key=lambda read: _place(read[0]), reverse=True)
+        for node, text in places:
+            code = _replaced(code, node, text)
+        return code
+
+    def _reads(self, code: str) -> Iterator[tuple[ast.expr, str]]:
+        for node in ast.walk(_parsed(code)):
+            if isinstance(node, ast.Call) and node.args:
+                function = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+                item = self._variable(node.args[0]) if _is_reading(function) else None
+                if item:
+                    yield node, _expression(node, item)
+                elif loaded := self._loaded(node):
+                    yield node, loaded
+
+    def _variable(self, path: ast.expr) -> Input | None:
+        if isinstance(path, ast.Name):
+            name = self._paths.get(path.id, "")
+        else:
+            name = str(path.value) if isinstance(path, ast.Constant) else ""
+        return self._of(name)
+
+    def _of(self, path: str) -> Input | None:
+        """Give the variable whose packed file has that path, in whatever form it was sent."""
+        file = PurePosixPath(path.removeprefix(f"{MOUNT}/"))
+        if file.suffix not in _TABLES:
+            return None
+        for name, item in self._inputs.items():
+            stem = PurePosixPath(name).stem
+            if item.is_variable and re.fullmatch(_PREFIX.pattern + re.escape(stem), file.stem):
+                return item
+        return None
+
+    def _loaded(self, call: ast.Call) -> str | None:
+        """Give the variable that ``exec(open("…/load_NAME.py").read())`` defines."""
+        if not (isinstance(call.func, ast.Name) and call.func.id == "exec"):
+            return None
+        found = re.search(r"load_(\w+)\.py['\"]\)\.read\(\)$", ast.unparse(call.args[0]))
+        names = {item.name for item in self._inputs.values() if item.is_variable}
+        return found[1] if found and found[1] in names else None
+
+    def _with_paths(self, code: str) -> str:
+        """Replace the session's paths inside string literals, and nowhere else."""
+        if not _parsed(code).body:  # magics and shell lines
+            return self._path(code)
+        kinds = {tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", -1)}
+        lines = code.splitlines(keepends=True)
+        tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
+        for token in reversed(tokens):
+            if token.type in kinds and token.start[0] == token.end[0]:
+                row, start, end = token.start[0] - 1, token.start[1], token.end[1]
+                line = lines[row]
+                lines[row] = line[:start] + self._path(line[start:end]) + line[end:]
+        return "".join(lines)
+
+    def _path(self, text: str) -> str:
+        for name, item in self._inputs.items():
+            if not item.is_variable:
+                text = text.replace(f"{MOUNT}/{name}", item.name)
+                # The session works in that folder, and paths are joined of parts.
+                text = re.sub(rf"^(['\"]){re.escape(name)}\1$", rf"\1{item.name}\1", text)
+        return text.replace(f"{MOUNT}/", "").replace(MOUNT, ".")
 
 
-def _reads(code: str, inputs: Mapping[str, Input]) -> Iterator[tuple[ast.Call, Input]]:
-    for node in ast.walk(_parsed(code)):
-        if not (isinstance(node, ast.Call) and node.args):
-            continue
-        path, function = node.args[0], getattr(node.func, "attr", "")
-        if isinstance(path, ast.Constant) and function.startswith("read_"):
-            item = inputs.get(str(path.value).removeprefix(f"{MOUNT}/"))
-            if item and item.is_variable:
-                yield node, item
+def _place(node: ast.expr) -> tuple[int, int]:
+    return node.lineno, node.col_offset
 
 
-def _with_paths(code: str, inputs: Mapping[str, Input]) -> str:
-    """Replace the sandbox's paths inside string literals, and nowhere else."""
-    if not _parsed(code).body:  # magics and shell lines
-        return _here(code, inputs)
-    kinds = {tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", -1)}
-    lines = code.splitlines(keepends=True)
-    tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
-    for token in reversed(tokens):
-        if token.type in kinds and MOUNT in token.string and token.start[0] == token.end[0]:
-            row, start, end = token.start[0] - 1, token.start[1], token.end[1]
-            line = lines[row]
-            lines[row] = line[:start] + _here(line[start:end], inputs) + line[end:]
-    return "".join(lines)
+def _replaced(code: str, node: ast.expr, text: str) -> str:
+    """Put text in the place of an expression; its columns are counted in bytes of UTF-8."""
+    lines = code.encode().splitlines(keepends=True)
+    last = (node.end_lineno or node.lineno) - 1
+    before = [*lines[: node.lineno - 1], lines[node.lineno - 1][: node.col_offset]]
+    after = [lines[last][node.end_col_offset :], *lines[last + 1 :]]
+    return b"".join([*before, text.encode(), *after]).decode()
 
 
-def _here(text: str, inputs: Mapping[str, Input]) -> str:
-    for name, item in inputs.items():
-        if not item.is_variable:
-            text = text.replace(f"{MOUNT}/{name}", item.name)
-    return text.replace(f"{MOUNT}/", "").replace(MOUNT, ".")
+def _is_reading(function: str) -> bool:
+    return function.startswith(("read_", "scan_"))
 
 
-def _without_imports(code: str) -> tuple[list[str], str]:
-    """Give the top-level imports, and the code without them."""
-    statements = _parsed(code).body
+def _expression(call: ast.Call, item: Input) -> str:
+    """Give what stands for a call that reads a variable's file."""
+    module = ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
+    library, own = _LIBRARIES.get(module, ""), item.kind.partition(".")[0]
+    form = _COPIES.get((library, own), "{name}")
+    frame = form.format(name=item.name, module=module)
+    columns = [word.value for word in call.keywords if word.arg in ("columns", "usecols")]
+    return f"{frame}[{ast.unparse(columns[0])}]" if columns else frame
+
+
+def _named_paths(codes: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Give names to which a path is assigned."""
+    for code in codes:
+        for node in ast.walk(_parsed(code)):
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+                for target in node.targets:
+                    if isinstance(target, ast.Name):
+                        yield target.id, str(node.value.value)
+
+
+def _sliced(cells: Sequence[tuple[str, bool]]) -> list[tuple[list[str], str]]:
+    """Give the imports and the rest of each cell, from the last back to what that needs."""
+    needed: set[str] = set()
+    found = []
+    for code, wanted in reversed(cells):
+        statements = _parsed(code).body
+        kept = []
+        for node in reversed(statements):
+            if wanted or _binds(node) & needed:
+                kept.append(node)
+                needed = (needed - _defines(node)) | _uses(node)
+        if wanted or kept:
+            left_out = [node for node in statements if node not in kept]
+            found.append(_without_imports(code, statements, left_out))
+    return found[::-1]
+
+
+def _defines(node: ast.stmt) -> set[str]:
+    """Names that have nothing of an earlier value after the statement."""
+    if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Assign):
+        return _stored(node)
+    return set()
+
+
+def _binds(node: ast.stmt) -> set[str]:
+    """Names that the statement defines, or whose value it changes."""
+    changed = {name for child in ast.walk(node) for name in _changed(child)}
+    return _stored(node) | changed
+
+
+def _stored(node: ast.stmt) -> set[str]:
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {(name.asname or name.name).partition(".")[0] for name in node.names}
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and _is_store(n.ctx)}
+
+
+def _is_store(context: ast.expr_context) -> bool:
+    return isinstance(context, ast.Store)
+
+
+def _changed(node: ast.AST) -> Iterator[str]:
+    """Give the name whose value is changed: by ``x[…] = …``, ``x.a = …``, ``x.append(…)``."""
+    if isinstance(node, ast.Subscript | ast.Attribute) and _is_store(node.ctx):
+        yield from _root(node)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        in_place = any(word.arg == "inplace" for word in node.keywords)
+        if in_place or node.func.attr in _CHANGES:
+            yield from _root(node.func)
+
+
+def _root(node: ast.expr) -> Iterator[str]:
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    if isinstance(node, ast.Name):
+        yield node.id
+
+
+def _uses(node: ast.stmt) -> set[str]:
+    loaded = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and not _is_store(n.ctx)}
+    return (loaded | set(_binds(node) - _stored(node))) - _BUILTINS
+
+
+def _without_imports(
+    code: str, statements: Sequence[ast.stmt], left_out: Sequence[ast.stmt]
+) -> tuple[list[str], str]:
+    """Give the top-level imports, and the code without them and what is left out."""
     lines = code.splitlines()
     # A line that holds something else too (import os; os.remove(…)) stays as it is.
-    kept = {row for node in statements if not _is_import(node) for row in _rows(node)}
-    imports = [node for node in statements if _is_import(node) and not kept & {*_rows(node)}]
-    gone = {row for node in imports for row in _rows(node)}
+    others = [node for node in statements if not _is_import(node) and node not in left_out]
+    kept = {row for node in others for row in _rows(node)}
+    imports = [
+        node
+        for node in statements
+        if _is_import(node) and node not in left_out and not kept & {*_rows(node)}
+    ]
+    gone = {row for node in (*imports, *left_out) for row in _rows(node)} - kept
     body = "\n".join(line for row, line in enumerate(lines) if row not in gone)
     return [ast.unparse(node) for node in imports], body
 
@@ -108,11 +288,12 @@ def _is_import(node: ast.stmt) -> bool:
 
 
 def _rows(node: ast.stmt) -> range:
-    return range(node.lineno - 1, node.end_lineno or node.lineno)
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+    return range(first - 1, node.end_lineno or node.lineno)
 
 
 def _parsed(code: str) -> ast.Module:
     try:
         return ast.parse(code)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError):
         return ast.Module(body=[], type_ignores=[])

@@ -202,12 +202,10 @@ def code(state: Assistant, words: Sequence[str]) -> None:
     """Put the last turn's Python into a new cell, reading the notebook's own variables."""
     from IPython import get_ipython
 
-    from .cellcode import as_cell
-
-    turn = _last(state)
-    if not turn.cells:
+    cell = _last(state).view.cell
+    if cell is None:
         raise AssistantError("The last turn ran no Python, so there is none to put into a cell.")
-    get_ipython().set_next_input(as_cell(turn.cells, turn.view.inputs))
+    get_ipython().set_next_input(cell)
 
 
 def save(state: Assistant, words: Sequence[str]) -> str:

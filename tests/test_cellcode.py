@@ -3,10 +3,12 @@
 import pandas as pd
 import pytest
 
-from aoai_magic.cellcode import Input, as_cell
+from aoai_magic.cellcode import Cell, Input, as_cell
 
 INPUTS = {
     "sales.arrow": Input("sales", is_variable=True),
+    "prices.arrow": Input("prices", is_variable=True, kind="pandas.DataFrame"),
+    "stock.arrow": Input("stock", is_variable=True, kind="polars.DataFrame"),
     "notes.csv": Input("data/notes.csv", is_variable=False),
 }
 
@@ -21,10 +23,28 @@ INPUTS = {
         ('os.listdir("/mnt/data")', 'os.listdir(".")'),
         ("# from /mnt/data\ny = 1", "# from /mnt/data\ny = 1"),
         ("!ls /mnt/data/x.csv", "!ls x.csv"),
+        # In whatever form a frame was sent, and by whatever name it is read.
+        ('p = "/mnt/data/sales.arrow"\nx = pd.read_feather(p)', 'p = "sales.arrow"\nx = sales'),
+        ("x = pd.read_csv('/mnt/data/cfile_1a-prices.csv')", "x = prices.copy()"),
+        ("x = pd.read_feather('prices.arrow', columns=['a'])", "x = prices.copy()[['a']]"),
+        ("x = pd.read_feather('/mnt/data/stock.arrow')", "x = stock.to_pandas()"),
+        ("x = pl.read_ipc('/mnt/data/stock.arrow')", "x = stock"),
+        ("x = pl.read_ipc('/mnt/data/prices.arrow')", "x = pl.from_pandas(prices)"),
+        ("exec(open('/mnt/data/load_sales.py').read())\nprint(sales)", "sales\nprint(sales)"),
+        ("exec(open('/mnt/data/load_other.py').read())", "exec(open('load_other.py').read())"),
+        (
+            'd = Path("/mnt/data")\nopen(d / "notes.csv")',
+            'd = Path(".")\nopen(d / "data/notes.csv")',
+        ),
+        (
+            "é = [pd.read_csv('prices.csv'), pd.read_csv('prices.csv')\n, pd.read_csv('sales.csv')]",
+            "é = [prices.copy(), prices.copy()\n, sales]",
+        ),
+        ("x = pd.read_csv('notes.csv')", "x = pd.read_csv('data/notes.csv')"),
     ],
 )
 def test_paths_become_the_notebooks_own(code, wanted):
-    assert as_cell([code], INPUTS) == wanted + "\n"
+    assert as_cell([Cell(code)], INPUTS) == wanted + "\n"
 
 
 def test_imports_stand_once_and_comments_stay():
@@ -33,18 +53,49 @@ def test_imports_stand_once_and_comments_stay():
         "import pandas as pd\nimport os\n\n# Count\ny = x",
     ]
     assert (
-        as_cell(cells, {}) == "import pandas as pd\nimport os\n\n# Look\nx = 1\n\n# Count\ny = x\n"
+        as_cell(map(Cell, cells), {})
+        == "import pandas as pd\nimport os\n\n# Look\nx = 1\n\n# Count\ny = x\n"
     )
+
+
+def test_imports_from_the_future_stand_first():
+    cells = [Cell("import os"), Cell("from __future__ import annotations\nx = os.sep")]
+    assert as_cell(cells, {}).splitlines()[0] == "from __future__ import annotations"
+
+
+def test_of_failed_and_earlier_code_only_what_is_needed_comes_along():
+    earlier = """
+import os
+import pandas as pd
+totals = sales.groupby("r").sum()
+totals["share"] = totals["a"] / totals["a"].sum()
+unused = open("/mnt/data/gone.txt").read()
+print(totals)"""
+    failed = """
+parts = []
+parts.append(totals)
+def joined(frames):
+    return pd.concat(frames)
+raise KeyError("nothing")"""
+    cells = [Cell(earlier, wanted=False), Cell(failed, wanted=False), Cell("out = joined(parts)")]
+    assert as_cell(cells, {}).split("\n\n") == [
+        "import pandas as pd",
+        'totals = sales.groupby("r").sum()\ntotals["share"] = totals["a"] / totals["a"].sum()',
+        "parts = []\nparts.append(totals)\ndef joined(frames):\n    return pd.concat(frames)",
+        "out = joined(parts)\n",
+    ]
 
 
 def test_the_cell_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code = as_cell(
-        [
-            "import pandas as pd\ntotals = pd.read_feather('/mnt/data/sales.arrow').sum()",
-            "import pandas as pd\ntotals.to_csv('/mnt/data/totals.csv')",
-        ],
-        INPUTS,
-    )
-    exec(code, {"sales": pd.DataFrame({"a": [1, 2]})})
-    assert (tmp_path / "totals.csv").read_text().endswith("a,3\n")
+    cells = [
+        Cell(
+            "import pandas as pd\nframe = pd.read_feather('/mnt/data/prices.arrow')\nframe.x", False
+        ),
+        Cell("import pandas as pd\nframe['b'] = 2 * frame['a']\ntotals = frame.sum()"),
+        Cell("import pandas as pd\ntotals.to_csv('/mnt/data/totals.csv')"),
+    ]
+    prices = pd.DataFrame({"a": [1, 2]})
+    exec(as_cell(cells, INPUTS), {"prices": prices})
+    assert (tmp_path / "totals.csv").read_text().endswith("a,3\nb,6\n")
+    assert list(prices) == ["a"]

@@ -11,7 +11,6 @@ import hashlib
 from typing import Any
 
 from .. import view as views
-from ..cellcode import as_cell
 from ..view import View
 from .logs import fold_logs
 
@@ -42,14 +41,8 @@ def record(view: View) -> dict[str, Any]:
         "cost": view.cost,
         "parts": [_part(part) for part in view.parts],
         "files": [_file(file) for file in view.files],
-        "cell": _text(_cell(view)),
+        "cell": _text(view.cell),
     }
-
-
-def _cell(view: View) -> str | None:
-    """Give the turn's Python for the notebook, None where none ran."""
-    cells = [p.code for p in view.parts if isinstance(p, views.Code) and p.state == "done"]
-    return as_cell(cells, view.inputs) if cells else None
 
 
 def _part(part: views.Part) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from display import story
@@ -11,10 +12,12 @@ from aoai_magic.display.outputs import Bundle, Output
 from aoai_magic.display.record import MEDIA_TYPE
 from aoai_magic.view import View
 
+CELL = "totals = sales.sum()\ntotals"
+
 
 def turn() -> View:
     """A turn with everything in it, as in the tests of the display."""
-    return story.final(story.turn())
+    return replace(story.final(story.turn()), cell=f"{CELL}\n")
 
 
 def outputs(view: View) -> list[dict[str, Any]]:

@@ -14,8 +14,6 @@ from display import hostile
 from nbformat.sign import NotebookNotary
 from playwright.sync_api import Locator
 
-from aoai_magic.cellcode import as_cell
-
 from . import saved
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -126,8 +124,12 @@ def test_an_answer_can_be_used_from_the_saved_notebook_alone(open_notebook: Open
     notebook.page.keyboard.type("And why?")
     action(notebook, "Insert code").click()
     notebook.page.wait_for_function(f"() => {NOTEBOOK}.widgets.length === 4")
-    code = as_cell([saved.turn().parts[2].code], {}).strip()
-    assert sources(notebook) == [PROMPT, code, "%%assistant -t 'Q3 review'\nAnd why?", "x = 1"]
+    assert sources(notebook) == [
+        PROMPT,
+        saved.CELL,
+        "%%assistant -t 'Q3 review'\nAnd why?",
+        "x = 1",
+    ]
 
     code_block = notebook.page.get_by_text("Monthly revenue by region · 4 lines")
     assert code_block.is_visible()

@@ -137,7 +137,6 @@ def test_data_leaves_only_when_the_user_says_so(open_notebook: Open, lab, page_c
     first = open_notebook("confirm.ipynb", saved.notebook(*cells))
     save = "text => window.jupyterapp.serviceManager.settings.save('aoai-magic:plugin', text)"
     first.page.evaluate(save, '{"confirmUpload": true}')
-    first.page.close()
     try:
         notebook = labs.open_notebook(page_context, lab, "confirm.ipynb")
         notebook.run(0)
