@@ -37,8 +37,8 @@ INPUTS = {
             'd = Path(".")\nopen(d / "data/notes.csv")',
         ),
         (
-            "é = [pd.read_csv('prices.csv'), pd.read_csv('prices.csv')\n, pd.read_csv('sales.csv')]",
-            "é = [prices.copy(), prices.copy()\n, sales]",
+            "é = [pd.read_csv('prices.csv'), pd.read_csv('prices.csv')\n, pd.read_csv('x.csv')]",
+            "é = [prices.copy(), prices.copy()\n, pd.read_csv('x.csv')]",
         ),
         ("x = pd.read_csv('notes.csv')", "x = pd.read_csv('data/notes.csv')"),
     ],
