@@ -174,7 +174,7 @@ class Assistant:
         is_wanted = any(cell.wanted for cell in ran)
         cell = as_cell([*earlier, *ran], self._inputs) if is_wanted else None
         earlier.extend(Cell(one.code, wanted=False) for one in ran)
-        return replace(view, cell=cell)
+        return replace(view, inputs=dict(self._inputs), cell=cell)
 
     def _kept(self, ended: _Ended, job: _Job) -> Turn:
         view = ended.view

@@ -229,7 +229,7 @@ class Turn:
         from . import saving
 
         if saving.is_document(path):
-            return saving.save_document(self.view, path, self.inputs, overwrite=overwrite)
+            return saving.save_document(self.view, path, self.view.inputs, overwrite=overwrite)
         return saving.paths(saving.save(self.view, path, overwrite=overwrite))
 
     def __repr__(self) -> str:

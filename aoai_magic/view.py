@@ -7,11 +7,13 @@ cannot disagree.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from typing import Literal, TypeVar
 
 from . import events
+from .cellcode import Input
 from .events import Status, Usage
 
 
@@ -127,6 +129,8 @@ class View:
         An estimate of what it cost, in US dollars; None where no price is known.
     seconds
         How long the whole turn took, once it is over.
+    inputs
+        Names of files in the session to what they are in the notebook, once it is over.
     cell
         The Python that ran, as one cell of the notebook, once it is over; None where none ran.
     """
@@ -143,6 +147,7 @@ class View:
     status: Status = "running"
     error: str | None = None
     seconds: float | None = None
+    inputs: Mapping[str, Input] = field(default_factory=dict)
     cell: str | None = None
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
@@ -44,8 +45,11 @@ class Page(HTMLParser):
         self.text += data
 
 
+INPUTS = {"sales.csv": Input("sales", True)}
+
+
 def turn():
-    return Turn(story.final(story.turn()), inputs={"sales.csv": Input("sales", True)})
+    return Turn(replace(story.final(story.turn()), inputs=INPUTS))
 
 
 def evil():
@@ -111,7 +115,7 @@ def test_a_notebook_runs_on_the_notebooks_own_variables(folder):
             Text("t", "There are **two**."),
         )
     )
-    path = Turn(view, inputs={"sales.csv": Input("sales", True)}).save("a.ipynb")[0]
+    path = Turn(replace(view, inputs=INPUTS)).save("a.ipynb")[0]
     notebook = nbformat.read(path, 4)
     nbformat.validate(notebook)
     kinds = [cell.cell_type for cell in notebook.cells]

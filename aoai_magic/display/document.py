@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .. import view as views
-from ..cellcode import Input, as_cell
+from ..cellcode import Cell, Input, as_cell
 from ..locale import language
 from ..view import View
 from . import clean, frozen, markup, source, words
@@ -67,7 +67,7 @@ def _add(cells: list[Any], part: views.Part, inputs: Inputs) -> None:
 
     last = cells[-1] if cells else None
     if isinstance(part, views.Code) and part.state == "done":
-        cells.append(v4.new_code_cell(as_cell([part.code], inputs).rstrip("\n")))
+        cells.append(v4.new_code_cell(as_cell([Cell(part.code)], inputs).rstrip("\n")))
     elif isinstance(part, views.Logs | views.Image) and last and last.cell_type == "code":
         output = frozen.part_output(part)
         last.outputs += [_output(output)] if output else []
