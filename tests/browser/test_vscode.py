@@ -1,0 +1,83 @@
+"""A turn drawn by what VS Code draws widgets with."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from . import lab as labs
+from .test_display import IMPORTS
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+
+HERE = Path(__file__).parent
+PACKED = HERE.parents[1] / "labextension/node_modules/.vscode"
+LIVE = (
+    IMPORTS
+    + """
+stopped = asyncio.Event()
+screen = open_screen(on_stop=stopped.set)
+happened = story.turn()
+view = story.final(happened[:20])
+screen.show(view)
+"""
+)
+STOP = "await asyncio.wait_for(stopped.wait(), 60)"
+CLOSE = "screen.close(story.final(happened))"
+
+
+def unpacked(pattern: str, member: str) -> str:
+    """One file of an npm package."""
+    found = sorted(PACKED.glob(pattern))
+    if not found:
+        pytest.skip("needs VS Code's widgets: scripts/frontend fetches them")
+    with tarfile.open(found[0]) as archive:
+        file = archive.extractfile(member)
+        assert file is not None
+        return file.read().decode("utf-8")
+
+
+@pytest.fixture
+def vscode(lab, page_context):
+    """A page with VS Code's widget manager and a kernel; ``runCell`` runs code in it."""
+    parts = {
+        "widgets": unpacked("vscode-jupyter-ipywidgets8-*.tgz", "package/dist/ipywidgets.js"),
+        "require": unpacked("requirejs-*.tgz", "package/require.js"),
+    }
+    lab.write("vscode.ipynb", labs.make_notebook("1"))
+    notebook = labs.open_notebook(page_context, lab, "vscode.ipynb")
+    notebook.problems = notebook.page.evaluate_handle((HERE / "vscode.js").read_text(), parts)
+    yield notebook
+    notebook.page.evaluate("() => window.endVSCode()")
+
+
+def run(notebook, code):
+    assert notebook.page.evaluate("code => window.runCell(code)", code) == "ok"
+
+
+def test_vs_code_draws_a_turn_live_hears_stop_and_keeps_every_part(vscode, lab):
+    page, before = vscode.page, len(vscode.requests)
+    run(vscode, LIVE)
+    outputs = page.locator("#vscode .output")
+    page.get_by_text("North grew fastest").wait_for()
+    assert page.get_by_role("status").inner_text() == "Answering"
+    page.evaluate("code => void (window.waits = window.runCell(code))", STOP)
+    page.get_by_role("button", name="Stop").click()
+    assert page.evaluate("() => window.waits") == "ok"
+
+    run(vscode, CLOSE)
+    page.locator("#vscode .widget-html").first.wait_for(state="detached")
+    kinds = outputs.evaluate_all("all => all.map(one => one.dataset.kind || 'stream')")
+    assert kinds == [
+        *("text/markdown", "text/markdown", "text/markdown", "stream", "image/png"),
+        *("text/markdown", "text/markdown", "text/markdown"),
+    ]
+    assert "Monthly revenue by region" in outputs.nth(2).inner_text()
+    assert "North grew fastest" in outputs.nth(5).inner_text()
+    assert "top.csv" in outputs.nth(6).inner_text()
+    assert "gpt-4o" in outputs.nth(7).inner_text()
+    assert vscode.problems.evaluate("read => read()") == []
+    asked = [url for url in vscode.requests[before:] if not url.startswith((lab.url, "blob:"))]
+    assert [url for url in asked if not url.startswith(("data:", "ws:"))] == []
