@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from . import __version__
+from . import __version__, entra
 from .errors import AssistantError
 from .settings import SERVICES, Settings, Target, resolve_target
 
@@ -46,7 +46,7 @@ def examine(settings: Settings) -> list[Finding]:
     target = resolve_target(settings)
     findings = [*_versions(), *_target(target), *_libraries()]
     if target.name == "local":
-        findings += _engine(settings)
+        findings += _engine(settings, target.model)
     elif target.name in SERVICES:
         findings += _service(settings, target)
     return findings
@@ -67,10 +67,27 @@ def _target(target: Target) -> Iterator[Finding]:
             "the offline model answers by rules and needs no key; set OPENAI_API_KEY, "
             "AZURE_OPENAI_ENDPOINT or OPENAI_BASE_URL for a language model",
         )
-    wanted = {"azure": "AZURE_OPENAI_API_KEY", "openai": "OPENAI_API_KEY"}
-    key = wanted.get(target.model.split(":")[0] if target.name == "local" else target.name)
-    if key and not os.environ.get(key):
-        yield Finding("gap", f"{key} is not set; set it before the notebook's kernel starts")
+    kind = target.model.split(":")[0] if target.name == "local" else target.name
+    yield from _key(kind)
+
+
+def _key(kind: str) -> Iterator[Finding]:
+    """Say with what one comes to a service, where that is not a key."""
+    if kind == "azure" and not os.environ.get("AZURE_OPENAI_API_KEY"):
+        if os.environ.get("AZURE_OPENAI_AD_TOKEN"):
+            yield Finding("ok", "the token in AZURE_OPENAI_AD_TOKEN is used; nobody renews it")
+        elif entra.installed():
+            yield Finding("ok", "no key is set, so that Entra ID is asked for tokens")
+        else:
+            yield Finding(
+                "gap",
+                "AZURE_OPENAI_API_KEY is not set; set it before the notebook's kernel starts, or "
+                f"install {entra.EXTRA} to sign in with Entra ID",
+            )
+    elif kind == "openai" and not {"OPENAI_API_KEY", "OPENAI_BASE_URL"} & set(os.environ):
+        yield Finding(
+            "gap", "OPENAI_API_KEY is not set; set it before the notebook's kernel starts"
+        )
 
 
 def _libraries() -> Iterator[Finding]:
@@ -81,16 +98,18 @@ def _libraries() -> Iterator[Finding]:
             yield Finding("ok", f"{name} {importlib.metadata.version(name)} for {purpose}")
 
 
-def _engine(settings: Settings) -> Iterator[Finding]:
+def _engine(settings: Settings, spec: str) -> Iterator[Finding]:
     from .backends import open_backend
     from .blocking import run_blocking
 
     try:
         backend = open_backend(settings, Target("local", "", "doctor"))
         told = run_blocking(backend.status(), lambda: None)
+        model = run_blocking(backend.check(spec), lambda: None)
     except AssistantError as error:
         yield Finding("bad", str(error))
         return
+    yield Finding("bad" if model else "ok", model or f"{spec} would answer")
     yield Finding("ok", f"the local engine starts, its files are in {settings.folder}")
     yield from _isolation(told.get("sandbox") or {})
 

@@ -86,6 +86,15 @@ class Assistants:
                 return {}
         return answer if isinstance(answer, dict) else {}
 
+    async def check(self, model: str) -> str:
+        """Ask an engine of ours whether a model would answer; gives why not, else nothing."""
+        with own_words(f"The server at {self.endpoint.url}"):
+            api: Any = client(self.endpoint)
+            told = await api.get(
+                "/engine/model", cast_to=object, options={"params": {"spec": model}}
+            )
+        return str(told.get("error") or "")
+
     async def delete(self, file_id: str) -> None:
         """Delete an uploaded file; one that has gone already is no error."""
         import openai

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from .. import entra
 from ..errors import ServiceError
 
 if TYPE_CHECKING:
     import openai
 
 OPENAI_URL = "https://api.openai.com/v1"
-SCOPE = "AOAI_MAGIC_ENTRA_SCOPE"
-"""Environment variable: the scope of Entra ID tokens, where a cloud needs another."""
-
-_SCOPES = {".azure.us": "azure.us", ".azure.cn": "azure.cn"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +43,7 @@ class Service:
         # Only this client asks for a token at each request, in every version of the SDK.
         return openai.AsyncAzureOpenAI(
             base_url=self.url,
-            azure_ad_token_provider=_tokens(self.scope),
+            azure_ad_token_provider=entra.tokens(self.scope, ServiceError),
             api_version="preview",
             **options,
         )
@@ -70,15 +65,16 @@ def azure(environ: Mapping[str, str] | None = None) -> Service:
             "e.g. https://NAME.openai.azure.com."
         )
     url = f"{endpoint.partition('/openai')[0].rstrip('/')}/openai/v1"
-    key = env.get("AZURE_OPENAI_API_KEY", "")
+    # A token that somebody else fetched is shown as a key is; nobody renews it.
+    key = env.get("AZURE_OPENAI_API_KEY") or env.get("AZURE_OPENAI_AD_TOKEN")
     if key:
-        return Service(url, key)
-    if importlib.util.find_spec("azure") is None or not importlib.util.find_spec("azure.identity"):
+        return Service(url, key.strip())
+    if not entra.installed():
         raise ServiceError(
             "AZURE_OPENAI_API_KEY is not set; set it, or install aoai-magic[entra] to sign in "
             "with Entra ID instead of a key."
         )
-    return Service(url, "", env.get(SCOPE) or _scope(url))
+    return Service(url, "", entra.scope(url, env))
 
 
 def openai_service(environ: Mapping[str, str] | None = None) -> Service:
@@ -94,31 +90,3 @@ def openai_service(environ: Mapping[str, str] | None = None) -> Service:
     if not key:
         raise ServiceError("OPENAI_API_KEY is not set; set it to use --on openai.")
     return Service((env.get("OPENAI_BASE_URL") or OPENAI_URL).rstrip("/"), key)
-
-
-def _scope(url: str) -> str:
-    host = urlsplit(url).hostname or ""
-    cloud = next((cloud for end, cloud in _SCOPES.items() if host.endswith(end)), "azure.com")
-    return f"https://cognitiveservices.{cloud}/.default"
-
-
-def _tokens(scope: str) -> Callable[[], Awaitable[str]]:
-    """Make what gives a token; it keeps one until shortly before its end."""
-    import anyio.to_thread
-    from azure.identity import DefaultAzureCredential, get_bearer_token_provider
-
-    fetch = get_bearer_token_provider(DefaultAzureCredential(), scope)
-
-    async def token() -> str:
-        from azure.core.exceptions import ClientAuthenticationError
-
-        try:
-            # Fetching may start a program or ask over the network: not in the event loop.
-            return str(await anyio.to_thread.run_sync(fetch))
-        except ClientAuthenticationError as error:
-            raise ServiceError(
-                f"Entra ID gave no token for {scope}; sign in (az login), or set "
-                "AZURE_OPENAI_API_KEY."
-            ) from error
-
-    return token

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import openai
+
+
+_LACKS_TOOL = re.compile(
+    r"(code_interpreter|code interpreter|\btools?\b|container).{0,80}"
+    r"(not (supported|available|enabled)|unsupported|unavailable)"
+    r"|(not support|unsupported).{0,60}(code_interpreter|code interpreter|\btools?\b|container)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def remedy(error: openai.APIStatusError, model: str) -> str:
@@ -16,11 +25,19 @@ def remedy(error: openai.APIStatusError, model: str) -> str:
     if error.status_code == 401:
         return "The service did not accept the key; check the variable that holds it"
     if error.status_code == 403:
-        return "The identity lacks a role such as Cognitive Services OpenAI User; have it assigned"
+        return (
+            "The identity lacks a role such as Cognitive Services OpenAI User, or the network is "
+            f"not let in; have it assigned ({str(error.message)[:300]})"
+        )
     if code in ("DeploymentNotFound", "model_not_found"):
         return f"There is no deployment or model {model!r} there; name one that is with -m"
     if error.status_code == 404 and (code == "404" or "invalid url" in str(error.message).lower()):
         return "The endpoint does not serve the Responses API; check its address, or use --on local"
+    if _LACKS_TOOL.search(str(error.message)):
+        return (
+            f"The region or the model of {model!r} does not offer code_interpreter; name another "
+            "deployment with -m, or use --on local, where code runs on this machine"
+        )
     if "content_filter" in code or "content management policy" in str(error.message):
         found = ", ".join(sorted(_categories(body)))
         detail = f" ({found})" if found else ""

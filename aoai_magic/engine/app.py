@@ -69,6 +69,7 @@ _CONTAINER_FILE = f"{_CONTAINER}/files/{{file_id}}"
 
 ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/engine", status.engine),
+    ("GET", "/engine/model", status.model),
     ("GET", "/engine/threads", status.threads),
     ("GET", "/engine/sessions", status.sessions),
     ("DELETE", "/engine/sessions/{thread_id}", status.end_session),
@@ -230,7 +231,15 @@ async def _lifespan(
             containers_ = Containers(store, stored, sessions, config.bounds)
             answering = Responses(services, containers_, instance, tasks)
             app.state.engine = Engine(
-                config, store, stored, sessions, library, running, answering, lambda: model.name
+                config,
+                store,
+                stored,
+                sessions,
+                library,
+                running,
+                answering,
+                lambda: model.name,
+                lambda spec: resolve({"model": spec}),
             )
             await running.recover()
             tasks.start_soon(running.watch)

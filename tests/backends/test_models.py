@@ -173,3 +173,12 @@ async def test_cached_tokens_are_told_apart(server, ask, wire):
     server.answer = lambda body: stream(say("42"), {"choices": [], "usage": usage})
     used = (await ask()).usage
     assert (used.input_tokens, used.output_tokens, used.cached_tokens) == (9, 2, 4)
+
+
+async def test_whether_a_model_would_answer_can_be_asked(server, url, tmp_path):
+    server.models = ["llama3"]
+    far = Assistants(Endpoint(url, TOKEN), "local", Ledger(tmp_path), "here")
+    assert await far.check("openai:llama3") == ""
+    assert "there are llama3" in await far.check("openai:llama4")
+    assert "No model is named" in await far.check("openai:")
+    assert await far.check("offline") == ""

@@ -169,7 +169,13 @@ async def test_a_quota_that_is_used_up_is_not_waited_for(faults, ask):
             },
             "content filter refused the question (self harm)",
         ),
-        (400, {"message": "Tool not supported in this region."}, "Tool not supported"),
+        (400, {"message": "Tool not supported in this region."}, "not offer code_interpreter"),
+        (
+            400,
+            {"message": "Hosted tool 'code_interpreter' is not supported with gpt-9."},
+            "model of 'gpt-9' does not offer code_interpreter",
+        ),
+        (400, {"message": "Bad input."}, "Bad input."),
     ],
 )
 async def test_refusals_say_what_to_do(faults, ask, status, error, words):

@@ -29,6 +29,7 @@ from aoai_magic.engine.errors import (
 )
 from aoai_magic.engine.events import Feed, body
 from aoai_magic.engine.files import Files
+from aoai_magic.engine.models.base import Model
 from aoai_magic.engine.objects import Body
 from aoai_magic.engine.responses.executions import Responses
 from aoai_magic.engine.runs import Runs
@@ -69,6 +70,7 @@ class Engine:
     runs: Runs
     responses: Responses
     model_name: Callable[[], str]
+    model: Callable[[str], Awaitable[Model]]
 
 
 @dataclass(frozen=True)

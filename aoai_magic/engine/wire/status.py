@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 
 import aoai_magic
 from aoai_magic.engine.errors import not_found
+from aoai_magic.engine.models.base import ModelError
 from aoai_magic.engine.objects import Body
 from aoai_magic.engine.registry import SpecError
 from aoai_magic.engine.tables import MESSAGES, THREADS
@@ -36,6 +37,17 @@ async def engine(call: Call) -> Response:
             "sessions": await call.engine.sessions.listing(),
         }
     )
+
+
+async def model(call: Call) -> Response:
+    """Say whether a model would answer, which is tried at no cost; ``spec`` names another."""
+    try:
+        found = await call.engine.model(call.request.query_params.get("spec", ""))
+        if hasattr(found, "check"):
+            await found.check()
+    except (ModelError, SpecError) as error:
+        return reply({"model": None, "error": str(error)})
+    return reply({"model": found.name, "error": None})
 
 
 async def sessions(call: Call) -> Response:

@@ -35,13 +35,29 @@ class ChatServer:
         self.bodies: list[dict[str, Any]] = []
         self.urls: list[str] = []
         self.answer: Callable[[dict[str, Any]], Response] = lambda body: stream(say("Hi."))
-        routes = [Route("/{path:path}", self._post, methods=["POST"])]
+        self.models: list[str] = []
+        self.keys: list[str] = []
+        routes = [
+            Route("/token", self._token),
+            Route("/v1/models", self._models),
+            Route("/{path:path}", self._post, methods=["POST"]),
+        ]
         config = uvicorn.Config(Starlette(routes=routes), port=0, log_level="critical")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run)
 
+    async def _models(self, request: HttpRequest) -> Response:
+        data = [{"id": name, "object": "model"} for name in self.models]
+        return JSONResponse({"object": "list", "data": data})
+
+    async def _token(self, request: HttpRequest) -> Response:
+        """Be the identity of App Service, which is the easiest to imitate."""
+        soon = str(int(time.time()) + 3600)
+        return JSONResponse({"access_token": "token-of-the-identity", "expires_on": soon})
+
     async def _post(self, request: HttpRequest) -> Response:
         self.bodies.append(await request.json())
+        self.keys.append(request.headers.get("authorization", ""))
         self.urls.append(f"{request.url.path}?{request.url.query}")
         return self.answer(self.bodies[-1])
 

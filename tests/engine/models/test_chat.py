@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from starlette.responses import Response, StreamingResponse
 
+from aoai_magic import entra
 from aoai_magic.engine.models.base import (
     Finish,
     ModelError,
@@ -308,7 +309,8 @@ def test_what_is_missing_is_named(monkeypatch, opened, argument, words):
         opened(argument)
 
 
-def test_a_deployment_wants_a_key(monkeypatch):
+def test_a_deployment_wants_a_key_where_nobody_can_sign_in(monkeypatch):
+    monkeypatch.setattr(entra, "installed", lambda: False)
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://x.openai.azure.com")
     for name in ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN"):
         monkeypatch.delenv(name, raising=False)

@@ -6,7 +6,7 @@ import pytest
 
 from aoai_magic.engine import pictures, tokens
 from aoai_magic.engine.models.base import Finish, ModelError, Reasoning, Request, Waiting
-from aoai_magic.engine.models.chat import open_openai, weather
+from aoai_magic.engine.models.chat import open_azure, open_openai, weather
 from aoai_magic.engine.outputs import Picture
 
 from .chat_server import PYTHON, USER, call, calls, fault, say, stream, take, text
@@ -297,3 +297,51 @@ async def test_a_long_table_is_no_repetition(server):
     rows = [f"| {n} | {n * n} | North |\n" for n in range(800)]
     server.answer = lambda body: stream(*map(say, rows))
     assert text(await take(open_openai("m"))) == "".join(rows)
+
+
+# What the doctor asks
+
+
+async def test_a_model_that_is_not_listed_is_named_beside_those_that_are(server):
+    server.models = ["llama3:latest", "qwen"]
+    for name in ("qwen", "llama3"):
+        await open_openai(name).check()
+    with pytest.raises(ModelError, match=r"no model 'gpt'.*there are llama3:latest, qwen"):
+        await open_openai("gpt").check()
+
+
+async def test_a_deployment_is_tried_with_what_costs_nothing(server, monkeypatch):
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", server.url)
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "k")
+    server.answer = lambda body: fault(400, "[] is too short - 'messages'")
+    await open_azure("d").check()
+    assert server.bodies[-1]["messages"] == []
+    for status, code, words in (
+        (404, "DeploymentNotFound", "no deployment 'd'"),
+        (401, "401", "refused the key"),
+        (403, "PermissionDenied", "Cognitive Services OpenAI User"),
+    ):
+        answer = fault(status, "No.", code=code)
+        server.answer = lambda body, answer=answer: answer
+        with pytest.raises(ModelError, match=words):
+            await open_azure("d").check()
+
+
+async def test_a_filtered_question_names_the_categories(server):
+    result = {
+        "content_filter_result": {"self_harm": {"filtered": True}, "hate": {"filtered": False}}
+    }
+    server.answer = lambda body: fault(400, "Filtered", code="content_filter", innererror=result)
+    with pytest.raises(ModelError, match=r"refused the prompt \(self harm\)"):
+        await take(open_openai("m"))
+
+
+async def test_azure_wants_no_key_where_one_can_sign_in(server, monkeypatch, tmp_path):
+    pytest.importorskip("azure.identity", reason="the extra entra is not installed")
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", server.url)
+    monkeypatch.setenv("IDENTITY_ENDPOINT", f"{server.url}/token")
+    monkeypatch.setenv("IDENTITY_HEADER", "secret")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    server.answer = lambda body: stream(say("42"))
+    assert text(await take(open_azure("d"))) == "42"
+    assert server.keys[-1] == "Bearer token-of-the-identity"

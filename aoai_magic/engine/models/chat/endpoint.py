@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from aoai_magic import entra
+
 from ..base import ModelError
 from .model import ChatModel
 
@@ -96,7 +98,8 @@ def open_azure(argument: str) -> ChatModel:
     """Open the deployment named `argument` of the resource at ``AZURE_OPENAI_ENDPOINT``.
 
     The key is ``AZURE_OPENAI_API_KEY``, or ``AZURE_OPENAI_AD_TOKEN`` is a token of
-    Entra ID; `ModelError` where the endpoint or both of these are missing.
+    Entra ID, or with the extra ``entra`` one is fetched, and renewed, by whoever is signed
+    in; `ModelError` where the endpoint or all of these are missing.
     """
     url = os.environ.get("AZURE_OPENAI_ENDPOINT", "").strip()
     key = os.environ.get("AZURE_OPENAI_API_KEY", "").strip()
@@ -105,13 +108,20 @@ def open_azure(argument: str) -> ChatModel:
         raise ModelError("No deployment is named; write it as `azure:DEPLOYMENT`.")
     if not url:
         raise ModelError("Azure OpenAI wants the resource's address; set AZURE_OPENAI_ENDPOINT.")
-    if not key and not token:
-        raise ModelError("Azure OpenAI wants a key; set AZURE_OPENAI_API_KEY.")
+    if not key and not token and not entra.installed():
+        raise ModelError(
+            "Azure OpenAI wants a key; set AZURE_OPENAI_API_KEY, or install "
+            f"{entra.EXTRA} to sign in with Entra ID."
+        )
 
     def connect() -> AsyncOpenAI:
-        from openai import AsyncAzureOpenAI
+        from openai import AsyncAzureOpenAI, Timeout
 
+        provider = None if key or token else entra.tokens(entra.scope(url), ModelError)
         return AsyncAzureOpenAI(
+            azure_ad_token_provider=provider,
+            max_retries=0,
+            timeout=Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             azure_endpoint=url,
             api_key=key or None,
             azure_ad_token=token or None,

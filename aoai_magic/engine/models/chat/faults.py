@@ -107,7 +107,10 @@ def _refusal(error: Exception, endpoint: Endpoint, place: str) -> ModelError:
     if status == 401:
         return ModelError(f"{endpoint.url} refused the key; set {endpoint.key_variable}.")
     if status == 403:
-        return ModelError(f"The key may not use the {place}: {quote}")
+        return ModelError(
+            f"The key or identity may not use the {place}, on Azure for want of a role such as "
+            f"Cognitive Services OpenAI User: {quote}"
+        )
     if status == 404:
         return ModelError(f"There is no {place} (404); check its name and {endpoint.url_variable}.")
     if status == 429:
@@ -121,11 +124,26 @@ def _refusal(error: Exception, endpoint: Endpoint, place: str) -> ModelError:
             "invalid_prompt",
         )
     if _code(error) == "content_filter":
+        found = ", ".join(sorted(_categories(getattr(error, "body", None))))
+        why = f" ({found})" if found else ""
         return ModelError(
-            f"The content filter of the {place} refused the prompt; reword it.", "invalid_prompt"
+            f"The content filter of the {place} refused the prompt{why}; reword it.",
+            "invalid_prompt",
         )
     number = f" (status {status})" if status else ""
     return ModelError(f"The {place} failed{number}: {quote}")
+
+
+def _categories(told: object) -> set[str]:
+    """Find the categories that Azure says it filtered, wherever it says so."""
+    if not isinstance(told, Mapping):
+        return set()
+    here = {
+        str(name).replace("_", " ")
+        for name, value in told.items()
+        if isinstance(value, Mapping) and value.get("filtered")
+    }
+    return here.union(*map(_categories, told.values()))
 
 
 def _status(error: Exception) -> int | None:

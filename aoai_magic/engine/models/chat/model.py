@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from .endpoint import Endpoint
 
+_LISTED = 20
 _NEEDED = frozenset({"messages", "tools"})
 _RENAMED = {"max_completion_tokens": "max_tokens"}
 """Parameters that older servers know under another name."""
@@ -60,6 +61,43 @@ class ChatModel:
     @cached_property
     def _client(self) -> AsyncOpenAI:
         return self._endpoint.connect()
+
+    async def check(self) -> None:
+        """Try, at no cost, whether the endpoint would answer.
+
+        Raises
+        ------
+        ModelError
+            If it would not; says why and what to do.
+        """
+        try:
+            if self._endpoint.kind == "deployment":
+                await self._check_deployment()
+            else:
+                await self._check_listed()
+        except Exception as error:
+            if not faults.is_fault(error):
+                raise
+            raise faults.describe(error, self._endpoint, begun=False) from error
+
+    async def _check_deployment(self) -> None:
+        """Send what is refused for its body, which is looked at only after all else."""
+        import openai
+
+        try:
+            await self._client.chat.completions.create(model=self._endpoint.model, messages=[])
+        except openai.BadRequestError:
+            return
+
+    async def _check_listed(self) -> None:
+        names = [model.id async for model in self._client.models.list()]
+        wanted = self._endpoint.model
+        # Ollama lists llama3:latest and takes llama3.
+        if names and not {wanted, f"{wanted}:latest"} & set(names):
+            shown = ", ".join(sorted(names)[:_LISTED])
+            raise ModelError(
+                f"There is no model {wanted!r} at {self._endpoint.url}; there are {shown}."
+            )
 
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
         """Yield the endpoint's answer; every error is a `ModelError` with one sentence."""
