@@ -30,6 +30,12 @@ _LEAST_OUTPUT = 256
 """Tokens; the API refuses a smaller limit."""
 
 
+_UNISOLATED = (
+    "Code of the model runs with all the rights of this account, since the sandbox is set to "
+    "local:unisolated; set it to local to have it isolated."
+)
+
+
 @dataclass
 class Assistants:
     """A server of the Assistants API.
@@ -69,6 +75,8 @@ class Assistants:
             model = question.model or str(told.get("model", ""))
             isolation = (told.get("sandbox") or {}).get("level")
             yield events.Started(thread, self.target, model, isolation)
+            if isolation == "none":
+                yield events.Notice(_UNISOLATED)
             message = _message(question, files)
             run = self._run(api, thread, assistant, message, question.max_output)
             async with contextlib.aclosing(run) as turn:

@@ -32,6 +32,9 @@ _READABLE = (
     "/etc/fonts",
     "/etc/localtime",
     "/etc/alternatives",
+    "/etc/os-release",
+    "/etc/debian_version",
+    "/etc/mime.types",
     "/dev/urandom",
     "/dev/random",
     "/dev/zero",
@@ -150,8 +153,10 @@ def restrict(plan: Plan) -> None:
         seccomp.restrict(contained=True)
     elif plan.level == "landlock":
         landlock.restrict([*root.software(), *_READABLE], [plan.data, plan.scratch, "/dev/null"])
-        scoped = syscalls.landlock_version() >= landlock.SCOPES_SIGNALS
-        seccomp.restrict(contained=False, own_signals=None if scoped else os.getpid())
+        version = syscalls.landlock_version()
+        own_signals = None if version >= landlock.SCOPES_SIGNALS else os.getpid()
+        truncation = version >= landlock.WATCHES_TRUNCATION
+        seccomp.restrict(contained=False, own_signals=own_signals, truncation=truncation)
 
 
 def ignore_signals() -> None:

@@ -21,13 +21,16 @@ _SCOPE_ABSTRACT_UNIX, _SCOPE_SIGNAL = 1, 2
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
 _ON_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 
+WATCHES_TRUNCATION = 3
+"""First version that keeps files from being cut by who may not write them."""
+
 SCOPES_SIGNALS = 6
 """First version of the interface that keeps signals inside the domain."""
 
 
 def _handled(version: int) -> int:
     access = _VERSION_1
-    for since, right in ((2, _REFER), (3, _TRUNCATE), (5, _IOCTL_DEV)):
+    for since, right in ((2, _REFER), (WATCHES_TRUNCATION, _TRUNCATE), (5, _IOCTL_DEV)):
         if version >= since:
             access |= right
     return access

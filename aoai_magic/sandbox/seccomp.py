@@ -8,6 +8,7 @@ that Landlock does not see. Calls that are newer than the tables are unknown to 
 from __future__ import annotations
 
 import errno
+import os
 import platform
 import struct
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from . import syscalls
 
 # https://docs.kernel.org/userspace-api/seccomp_filter.html; offsets in struct seccomp_data
 _LOAD, _JUMP_EQUAL, _JUMP_GREATER, _JUMP_SET, _RETURN = 0x20, 0x15, 0x25, 0x45, 0x06
+_AND = 0x54
 _KILL, _ALLOW, _ERRNO = 0x80000000, 0x7FFF0000, 0x00050000
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 
@@ -35,6 +37,7 @@ _COMMON = {
     "fspick": 433,
     "pidfd_send_signal": 424,
     "clone3": 435,
+    "openat2": 437,
     "pidfd_getfd": 438,
     "process_madvise": 440,
     "mount_setattr": 442,
@@ -45,8 +48,8 @@ _COMMON = {
     "fchmodat2": 452,
 }
 _X86_64 = {
-    "ioctl": 16, "shmget": 29, "shmat": 30, "shmctl": 31, "socket": 41, "clone": 56,
-    "kill": 62, "semget": 64, "semop": 65, "semctl": 66, "msgget": 68, "chmod": 90,
+    "open": 2, "ioctl": 16, "shmget": 29, "shmat": 30, "shmctl": 31, "socket": 41, "clone": 56,
+    "kill": 62, "semget": 64, "semop": 65, "semctl": 66, "msgget": 68, "truncate": 76, "chmod": 90,
     "fchmod": 91, "chown": 92, "fchown": 93, "lchown": 94, "ptrace": 101, "syslog": 103,
     "rt_sigqueueinfo": 129, "utime": 132, "personality": 135, "ustat": 136, "sysfs": 139,
     "setpriority": 141, "sched_setparam": 142, "sched_setscheduler": 144, "vhangup": 153,
@@ -60,8 +63,8 @@ _X86_64 = {
     "lookup_dcookie": 212, "semtimedop": 220, "clock_settime": 227, "tgkill": 234,
     "utimes": 235, "mbind": 237, "set_mempolicy": 238, "mq_open": 240, "mq_unlink": 241,
     "kexec_load": 246, "add_key": 248, "request_key": 249, "keyctl": 250, "ioprio_set": 251,
-    "inotify_init": 253, "inotify_add_watch": 254, "migrate_pages": 256, "fchownat": 260,
-    "futimesat": 261, "fchmodat": 268, "unshare": 272, "get_robust_list": 274,
+    "inotify_init": 253, "inotify_add_watch": 254, "migrate_pages": 256, "openat": 257,
+    "fchownat": 260, "futimesat": 261, "fchmodat": 268, "unshare": 272, "get_robust_list": 274,
     "move_pages": 279, "utimensat": 280, "fallocate": 285, "inotify_init1": 294,
     "rt_tgsigqueueinfo": 297, "perf_event_open": 298, "fanotify_init": 300, "prlimit64": 302,
     "name_to_handle_at": 303, "open_by_handle_at": 304, "clock_adjtime": 305, "setns": 308,
@@ -73,8 +76,9 @@ _AARCH64 = {
     "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "removexattr": 14, "lremovexattr": 15,
     "fremovexattr": 16, "lookup_dcookie": 18, "inotify_init1": 26, "inotify_add_watch": 27,
     "ioctl": 29, "ioprio_set": 30, "umount2": 39, "mount": 40, "pivot_root": 41,
-    "nfsservctl": 42, "fallocate": 47, "chroot": 51, "fchmod": 52, "fchmodat": 53,
-    "fchownat": 54, "fchown": 55, "vhangup": 58, "quotactl": 60, "utimensat": 88, "acct": 89,
+    "nfsservctl": 42, "truncate": 45, "fallocate": 47, "chroot": 51, "fchmod": 52,
+    "fchmodat": 53, "openat": 56, "fchownat": 54, "fchown": 55, "vhangup": 58,
+    "quotactl": 60, "utimensat": 88, "acct": 89,
     "personality": 92, "unshare": 97, "get_robust_list": 100, "kexec_load": 104,
     "init_module": 105, "delete_module": 106, "clock_settime": 112, "syslog": 116,
     "ptrace": 117, "sched_setparam": 118, "sched_setscheduler": 119, "sched_setaffinity": 122,
@@ -191,6 +195,17 @@ class _Assembler:
         self._with_argument(call, argument, [(_JUMP_EQUAL, value, 0, 1)])
         self._deny_here(error)
 
+    def deny_truncation_unwritten(self, call: str, argument: int, error: int) -> None:
+        """Deny opening a file to cut it without writing: the mode then says "to read"."""
+        if call in self.numbers:
+            tests = [
+                (_JUMP_SET, os.O_TRUNC, 0, 3),
+                (_AND, os.O_ACCMODE, 0, 0),
+                (_JUMP_EQUAL, os.O_RDONLY, 0, 1),
+            ]
+            self._with_argument(call, argument, tests)
+            self._deny_here(error)
+
     def allow_only(self, call: str, argument: int, values: list[int], error: int) -> None:
         """Deny the call unless the argument is one of the values."""
         last = len(values)
@@ -204,6 +219,14 @@ class _Assembler:
         return b"".join(self.code)
 
 
+def _close_truncation(assembler: _Assembler) -> None:
+    """Shut the ways to cut a file that may not be written, for want of Landlock's own."""
+    assembler.deny(["truncate"], errno.EPERM)
+    assembler.deny_truncation_unwritten("open", 1, errno.EPERM)
+    assembler.deny_truncation_unwritten("openat", 2, errno.EPERM)
+    assembler.deny(["openat2"], errno.ENOSYS)  # its flags are out of sight
+
+
 def _close_uncontained(assembler: _Assembler, own_signals: int | None) -> None:
     assembler.deny([*_PRETENDED, "utimensat"], 0)
     assembler.deny(_DENIED_UNCONTAINED, errno.EPERM)
@@ -215,7 +238,9 @@ def _close_uncontained(assembler: _Assembler, own_signals: int | None) -> None:
         assembler.allow_only("tgkill", 0, [own_signals], errno.EPERM)
 
 
-def assemble(machine: str, contained: bool, own_signals: int | None = None) -> bytes:
+def assemble(
+    machine: str, contained: bool, own_signals: int | None = None, truncation: bool = True
+) -> bytes:
     """Assemble the filter for an architecture.
 
     Parameters
@@ -226,6 +251,8 @@ def assemble(machine: str, contained: bool, own_signals: int | None = None) -> b
         harmless and stay allowed.
     own_signals : int, optional
         Process id that alone may be signalled, where nothing else keeps signals in.
+    truncation : bool
+        Whether something else keeps files from being cut by who may not write them.
 
     Returns
     -------
@@ -245,11 +272,13 @@ def assemble(machine: str, contained: bool, own_signals: int | None = None) -> b
     assembler.allow_only("socket", 0, families, errno.EAFNOSUPPORT)
     if not contained:
         _close_uncontained(assembler, own_signals)
+    if not truncation:
+        _close_truncation(assembler)
     return assembler.finish()
 
 
-def restrict(contained: bool, own_signals: int | None = None) -> None:
-    """Confine this process and all it starts by the filter for this machine.
+def restrict(contained: bool, own_signals: int | None = None, truncation: bool = True) -> None:
+    """Confine this process and all it starts by the filter for this machine; see `assemble`.
 
     Raises
     ------
@@ -259,4 +288,4 @@ def restrict(contained: bool, own_signals: int | None = None) -> None:
     machine = platform.machine()
     if machine not in NUMBERS:
         raise OSError(errno.ENOSYS, f"seccomp: no table of system calls for {machine}")
-    syscalls.install_filter(assemble(machine, contained, own_signals))
+    syscalls.install_filter(assemble(machine, contained, own_signals, truncation))

@@ -84,10 +84,17 @@ class _Publisher(DisplayPublisher):
 
 class _ResultHook(DisplayHook):
     shell: Shell
+    _last: Any = ""
 
     def quiet(self) -> bool:
         """Tell whether the cell ends with a semicolon (IPython asks its history)."""
         return bool(self.semicolon_at_end_of_expression(self.shell.code))
+
+    def update_user_ns(self, result: Any) -> None:
+        """Keep the last result as ``_``, unless the code uses that name for something else."""
+        names = self.shell.user_ns
+        if names.get("_", self._last) is self._last:
+            names["_"] = self._last = result
 
     def write_output_prompt(self) -> None:
         """Say nothing of ``Out[n]``."""
@@ -248,6 +255,7 @@ def make_shell() -> Shell:
     """Make the one shell of this process; before the fork, so that sessions find it ready."""
     HistoryManager.enabled = False  # type: ignore[assignment]
     shell: Shell = Shell.instance(colors="nocolor", cache_size=0)
+    shell.db = {}  # magics such as %cd remember in memory: the profile is the host's
     shell.set_hook("show_in_pager", _print_page, 0)
     builtins.input = _refuse_input
     warnings.filterwarnings("ignore", message="To exit: use 'exit'")

@@ -4,6 +4,7 @@ import asyncio
 
 import pandas as pd
 import pytest
+from serving import TOKEN, serving
 
 from aoai_magic import view
 from aoai_magic.attach.ledger import Ledger
@@ -75,6 +76,19 @@ async def test_a_whole_turn_and_a_second_one(backend, attached, script):
     again = await asked(backend, Question("How many?", thread=seen.thread, model=model))
     assert again.thread == seen.thread
     assert [part.text for part in again.parts if isinstance(part, view.Logs)] == ["2 (4, 2)\n"]
+
+
+async def test_every_turn_says_that_nothing_is_isolated(tmp_path, script):
+    model = script('turns:\n  - {when: ".", replies: [{code: "print(1)"}, {text: "Yes."}]}')
+    thread = None
+    with serving(tmp_path, sandbox="local:unisolated") as url:
+        backend = Assistants(Endpoint(url, TOKEN), "local", Ledger(tmp_path / "ledger"), "here")
+        for _ in range(2):
+            seen = await asked(backend, Question("Here?", thread=thread, model=model))
+            thread = seen.thread
+            assert seen.isolation == "none"
+            (notice,) = [part for part in seen.parts if isinstance(part, view.Notice)]
+            assert "local:unisolated" in notice.text
 
 
 async def test_unchanged_data_is_sent_once(backend, attached, script):

@@ -41,7 +41,7 @@ def test_numbers_are_those_of_the_kernels_headers(machine):
 @pytest.mark.parametrize("machine", seccomp.NUMBERS)
 @pytest.mark.parametrize("contained", [True, False])
 def test_programs_are_whole_and_short_enough(machine, contained):
-    program = seccomp.assemble(machine, contained, own_signals=7)
+    program = seccomp.assemble(machine, contained, own_signals=7, truncation=False)
     assert len(program) % INSTRUCTION == 0
     assert len(program) // INSTRUCTION < LONGEST_PROGRAM
 
@@ -50,7 +50,8 @@ CONFINED = """
 import errno, json, os, signal, socket, sys
 from aoai_magic.sandbox import seccomp, syscalls
 syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-seccomp.restrict(contained=sys.argv[1] == "contained", own_signals=os.getpid())
+contained = sys.argv[1] == "contained"
+seccomp.restrict(contained, own_signals=os.getpid(), truncation=contained)
 said = {}
 def check(name, action):
     try:
@@ -69,26 +70,34 @@ check("priority", lambda: os.setpriority(os.PRIO_PROCESS, 0, 5))
 check("affinity of itself", lambda: os.sched_setaffinity(0, os.sched_getaffinity(0)))
 check("affinity of others", lambda: os.sched_setaffinity(os.getppid(), [0]))
 check("fork", lambda: os.waitpid(os.fork() or os._exit(0), 0))
+def cut_unwritten():
+    os.close(os.open(path, os.O_RDONLY | os.O_TRUNC))
+path = sys.argv[2]
+check("read", lambda: open(path).close())
+check("truncate", lambda: os.truncate(path, 1))
+check("truncate while reading", cut_unwritten)
+check("overwrite", lambda: open(path, "w").close())
 check("pidfd", lambda: signal.pidfd_send_signal(os.pidfd_open(os.getppid()), 0))
 print(json.dumps(said))
 """
 EPERM, EAFNOSUPPORT = 1, 97
 
 
-def _confined(how: str) -> dict[str, int]:
-    command = [sys.executable, "-c", CONFINED, how]
+def _confined(how: str, folder: Path) -> dict[str, int]:
+    (folder / "file").write_text("text")
+    command = [sys.executable, "-c", CONFINED, how, str(folder / "file")]
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def test_behind_namespaces_the_doors_to_the_kernel_are_shut():
-    said = _confined("contained")
+def test_behind_namespaces_the_doors_to_the_kernel_are_shut(tmp_path):
+    said = _confined("contained", tmp_path)
     assert said.pop("netlink") == EAFNOSUPPORT
     assert said.pop("heard")
     assert set(said.values()) == {0}
 
 
-def test_without_namespaces_other_processes_are_out_of_reach():
-    assert _confined("alone") == {
+def test_without_namespaces_other_processes_and_files_are_out_of_reach(tmp_path):
+    assert _confined("alone", tmp_path) == {
         "kill": EPERM,
         "raise": 0,
         "heard": True,
@@ -100,5 +109,9 @@ def test_without_namespaces_other_processes_are_out_of_reach():
         "affinity of itself": 0,
         "affinity of others": EPERM,
         "fork": 0,
+        "read": 0,
+        "truncate": EPERM,
+        "truncate while reading": EPERM,
+        "overwrite": 0,
         "pidfd": EPERM,
     }

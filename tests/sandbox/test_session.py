@@ -49,6 +49,19 @@ async def test_variables_stay(session):
     assert session.alive
 
 
+async def test_the_last_result_has_a_name_that_code_may_take(session):
+    await run(session, "6 * 7")
+    assert (await run(session, "_ + 1")).result == "43"
+    await run(session, "for _ in range(3): pass\n'text'")
+    assert (await run(session, "print(_)")).text == "2\n"
+
+
+async def test_magics_keep_nothing_on_the_host(session):
+    outcome = await run(session, "%cd /tmp\n%pwd")
+    assert outcome.error is None
+    assert outcome.text.startswith("/tmp")
+
+
 async def test_a_semicolon_silences_the_result(session):
     assert (await run(session, "1 + 1;")).displays == []
 
