@@ -364,7 +364,7 @@ def _import_sdk() -> None:
 def _input(item: Attachment) -> Input:
     """Say what an attached file is in the notebook: a variable, or a path from here."""
     if item.origin == "variable":
-        return Input(item.name, is_variable=True, kind=item.kind)
+        return Input(item.name, is_variable=True, kind=item.kind, expression=item.expression)
     return Input(os.path.relpath(item.path), is_variable=False)
 
 

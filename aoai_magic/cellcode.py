@@ -47,11 +47,14 @@ class Input:
         Which of the two it is.
     kind
         Type of the variable with its library, as far as it is known: ``pandas.DataFrame``.
+    expression
+        How the notebook has it where it has no variable of that name.
     """
 
     name: str
     is_variable: bool
     kind: str = ""
+    expression: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,15 @@ def as_cell(cells: Iterable[Cell], inputs: Mapping[str, Input]) -> str:
     # Those from __future__ must be first.
     ordered = sorted(imports, key=lambda line: not line.startswith("from __future__"))
     head = ["\n".join(ordered)] if ordered else []
+    head += _definitions("\n".join(bodies), inputs.values())
     return "\n\n".join([*head, *bodies]) + "\n"
+
+
+def _definitions(code: str, inputs: Iterable[Input]) -> list[str]:
+    """Define those names that are no variables of the notebook, but parts of one."""
+    named = {node.id for node in ast.walk(_parsed(code)) if isinstance(node, ast.Name)}
+    lines = [f"{i.name} = {i.expression}" for i in inputs if i.expression and i.name in named]
+    return ["\n".join(dict.fromkeys(lines))] if lines else []
 
 
 class _Files:

@@ -59,6 +59,8 @@ class Attachment:
         What the model is told of it.
     origin
         Whether a variable of the notebook or a file was attached.
+    expression
+        How the notebook has it where that is not its name, such as ``tables['sales']``.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Attachment:
     card: str = field(repr=False)
     origin: Origin
     parcel: Parcel = field(repr=False, compare=False)
+    expression: str = ""
 
     @property
     def path(self) -> Path:

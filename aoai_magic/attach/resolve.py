@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aoai_magic import parcel
-from aoai_magic.attach import files, frames
+from aoai_magic.attach import card, files, frames, members
 from aoai_magic.attach.item import Attachment
 from aoai_magic.errors import AttachError
 from aoai_magic.tables import safe_name
@@ -51,6 +51,7 @@ class Description:
 class _Variable:
     name: str
     value: object
+    expression: str
 
 
 _Source = _Variable | Path
@@ -124,7 +125,7 @@ def attachable(value: object) -> str | None:
     if isinstance(value, type):
         return None
     try:
-        return frames.describe(value) or files.describe(value)
+        return frames.describe(value) or members.describe(value) or files.describe(value)
     except Exception:  # a foreign object's property may raise anything at all
         return None
 
@@ -151,13 +152,20 @@ def _item(item: str, namespace: Mapping[str, object], cwd: Path) -> Iterator[_So
     elif item not in namespace:
         raise AttachError(_unknown(item, namespace, cwd))
     else:
-        yield _variable(item, namespace[item])
+        yield from _variables(item, namespace)
 
 
-def _variable(name: str, value: object) -> _Source:
+def _variables(name: str, namespace: Mapping[str, object]) -> Iterator[_Source]:
+    value = namespace[name]
     if attachable(value) is None:
         raise AttachError(_refusal(name, value))
-    return value if isinstance(value, Path) else _Variable(name, value)
+    if isinstance(value, Path):
+        yield value
+    elif members.holds_frames(value):
+        for member in members.members(name, value, namespace):
+            yield _Variable(member.name, member.value, member.expression)
+    else:
+        yield _Variable(name, value, name)
 
 
 def _paths(text: str, cwd: Path) -> list[Path]:
@@ -191,12 +199,10 @@ def _path(text: str, cwd: Path) -> Path:
 
 def _mentions(prompt: str, namespace: Mapping[str, object], cwd: Path) -> Iterator[_Source]:
     for match in _MENTION.finditer(prompt):
-        source = _mention(match[1], namespace, cwd)
-        if source is not None:
-            yield source
+        yield from _mention(match[1], namespace, cwd)
 
 
-def _mention(word: str, namespace: Mapping[str, object], cwd: Path) -> _Source | None:
+def _mention(word: str, namespace: Mapping[str, object], cwd: Path) -> Iterator[_Source]:
     """Take the longest part of the word that names something.
 
     A sentence's full stop may follow a name, and in Japanese or Chinese so may the
@@ -204,10 +210,11 @@ def _mention(word: str, namespace: Mapping[str, object], cwd: Path) -> _Source |
     """
     for text in _readings(word):
         if _is_meant(text) and text in namespace and attachable(namespace[text]) is not None:
-            return _variable(text, namespace[text])
+            yield from _variables(text, namespace)
+            return
         if _is_file(path := _path(text, cwd)):
-            return path
-    return None
+            yield path
+            return
 
 
 def _is_file(path: Path) -> bool:
@@ -250,7 +257,11 @@ def _of_variable(
         filename = _claim(f"{name}{files.suffix(value)}", taken)
         return files.attach_object(name, value, filename, schema_only=schema_only, folder=folder)
     filename = _claim(f"{name}.arrow", taken)
-    return frames.attach(name, value, filename, rows=rows, schema_only=schema_only, folder=folder)
+    item = frames.attach(name, value, filename, rows=rows, schema_only=schema_only, folder=folder)
+    if source.expression == name:
+        return item
+    line = f"`{name}` is {card.clean(source.expression, 200)} of the user's notebook."
+    return replace(item, expression=source.expression, card=f"{line}\n{item.card}")
 
 
 def _claim(name: str, taken: set[str]) -> str:

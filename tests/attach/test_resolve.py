@@ -367,6 +367,6 @@ def test_json_that_cannot_be_is_said(attach):
     loop = []
     loop.append(loop)
 
-    for value in ({"frame": SALES}, loop, {(1, 2): 3}):
+    for value in ({"frame": SALES, "n": 1}, loop, {(1, 2): 3}):
         with pytest.raises(AttachError, match="travels as JSON, and this one holds what JSON"):
             attach("x", namespace={"x": value})

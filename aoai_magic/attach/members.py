@@ -1,0 +1,126 @@
+"""Dicts and lists of frames: each frame goes as a variable of its own.
+
+So one that changes is sent again alone, and the model is told of each what it is told of
+any frame.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import unicodedata
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+
+from aoai_magic.attach import frames
+from aoai_magic.errors import AttachError
+
+MOST = 100
+"""Frames that one variable may hold."""
+
+_FAR_TOO_MANY = 10 * MOST
+"""Values that are not looked at for frames; completion asks of every variable."""
+
+_DEEPEST = 3
+_LONGEST = 60
+
+
+@dataclass(frozen=True)
+class Member:
+    """A frame within a variable.
+
+    Attributes
+    ----------
+    name
+        Name of its own, such as ``tables_sales``.
+    expression
+        How the notebook has it, such as ``tables['sales']``.
+    value
+        The frame.
+    """
+
+    name: str
+    expression: str
+    value: object
+
+
+def holds_frames(value: object) -> bool:
+    """Whether a value is a dict, list or tuple of nothing but frames; looks at no data.
+
+    Arrays may be among them; arrays alone are numbers, which JSON has too.
+    """
+    if not _holds(value, _DEEPEST):
+        return False
+    leaves = (type(frame).__module__ for _, _, frame in _walk("", "", value))
+    return any(module != "numpy" for module in leaves)
+
+
+def describe(value: object) -> str | None:
+    """Say in a few words what a value that `holds_frames` is; None for any other."""
+    if not holds_frames(value):
+        return None
+    count = sum(1 for _ in _walk("", "", value))
+    return f"{type(value).__name__}, {count:,} frame{'s' * (count > 1)}"
+
+
+def members(name: str, value: object, taken: Container[str]) -> list[Member]:
+    """Give the frames of a value that `holds_frames`, under names that are not `taken`.
+
+    Raises
+    ------
+    AttachError
+        It holds more than `MOST`.
+    """
+    found: dict[str, Member] = {}
+    for expression, wish, frame in _walk(name, name, value):
+        own = _untaken(wish, found, taken)
+        found[own] = Member(own, expression, frame)
+        if len(found) > MOST:
+            raise AttachError(
+                f"{name} holds more than {MOST} frames; join them, e.g. with pd.concat({name}), "
+                "or attach a part of them."
+            )
+    return list(found.values())
+
+
+def _holds(value: object, depth: int) -> bool:
+    if not isinstance(value, (dict, list, tuple)) or not value or not depth:
+        return False
+    if len(value) > _FAR_TOO_MANY:
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return all(frames.describe(one) is not None or _holds(one, depth - 1) for one in inner)
+
+
+def _walk(expression: str, name: str, value: object) -> Iterator[tuple[str, str, object]]:
+    if frames.describe(value) is not None:
+        yield expression, name, value
+        return
+    assert isinstance(value, (dict, list, tuple))
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for place, (key, inner) in enumerate(items):
+        way = f"{expression}[{key!r}]"
+        if not _is_literal(key):
+            way = f"list({expression}.values())[{place}]"
+        yield from _walk(way, f"{name}_{_word(key)}", inner)
+
+
+def _is_literal(key: object) -> bool:
+    try:
+        return bool(ast.literal_eval(repr(key)) == key)
+    except (ValueError, SyntaxError, TypeError):
+        return False
+
+
+def _word(key: object) -> str:
+    # Python takes names in this form, so others could never be named.
+    text = unicodedata.normalize("NFKC", str(key))
+    return re.sub(r"\W+", "_", text)[:_LONGEST].strip("_")
+
+
+def _untaken(wish: str, found: Container[str], taken: Container[str]) -> str:
+    name, count = wish, 1
+    while name in found or name in taken:
+        count += 1
+        name = f"{wish}_{count}"
+    return name
