@@ -30,12 +30,23 @@ _SANDBOX = re.compile(r"sandbox:/+(?:mnt/data/)?")
 _SANDBOX_LINK = re.compile(r"!?\[([^\]\n]*)\]\(sandbox:/+(?:mnt/data/)?([^)\s]*)\)")
 _BARE_URL = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!&'()*+,;=%]*[A-Za-z0-9/#=&_\-]")
 # TeX that leaves the formula: links, styles (a remote background is a request),
-# definitions that outlive it, packages. MathJax and KaTeX forbid some, not all of them.
+# definitions that outlive it, packages; and, in exported LaTeX, what reads and writes files.
+# MathJax and KaTeX forbid some, not all of them.
 _FORBIDDEN_TEX = re.compile(
     r"\\(?=(?:href|url|style|class|cssId|data|require|include\w*|html\w*|unicode|bbox"
-    r"|[egx]?def|let|futurelet|csname|catcode|(?:re)?new\w+|provide\w+|Declare\w+|input"
-    r"|mathtip|texttip|toggle|mmlToken|error|special)(?![a-z]))",
+    r"|[egx]?def|let|futurelet|csname|catcode|(?:re)?new\w+|provide\w+|Declare\w+|\w*input\w*"
+    r"|mathtip|texttip|toggle|mmlToken|error|special|write|immediate|(?:open|close)(?:in|out)"
+    r"|read(?:line)?|directlua|lua\w+|pdf\w+|scantokens|expandafter|afterassignment|aftergroup"
+    r"|everymath|everydisplay|everypar|usepackage|documentclass|shipout|output|font|jobname"
+    r"|(?:upper|lower)case|\w*(?:message|file\w*))(?![a-z]))",
     re.IGNORECASE,
+)
+_ENVIRONMENTS = (
+    "aligned|alignedat|align|alignat|array|cases|dcases|rcases|equation|eqnarray|flalign|gather"
+    "|gathered|multline|split|subarray|(?:[pbvBV]|small)?matrix"
+)
+_FORBIDDEN_ENVIRONMENT = re.compile(
+    rf"\\(?=(?:begin|end)(?![a-zA-Z])(?!\{{(?:{_ENVIRONMENTS})\*?\}}))"
 )
 _CITATION = re.compile(r"【\d+(?::\d+)?†([^【】\n]{1,200})】")
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -271,7 +282,9 @@ def safe_tex(tex: str) -> str:
     tex = re.sub(r"(?<!\\)\$", r"\\$", tex).replace("@@", "@ @")
     for pair in ("](", "][", "]:", "![", "[^", "//"):
         tex = tex.replace(pair, f"{pair[0]} {pair[1]}")
-    tex = _FORBIDDEN_TEX.sub(r"\\text ", tex)
+    # "^^5c" is a backslash to TeX.
+    tex = tex.replace("^^", "^ ^")
+    tex = _FORBIDDEN_ENVIRONMENT.sub(r"\\text ", _FORBIDDEN_TEX.sub(r"\\text ", tex))
     return tex if balanced(tex) else tex.replace("{", r"\{").replace("}", r"\}")
 
 
