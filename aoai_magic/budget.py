@@ -104,8 +104,11 @@ class Spending:
 
     @property
     def cost(self) -> float | None:
-        """What that costs about, in US dollars."""
-        return self._prices.cost(self._model, self.usage, self._target)
+        """What that costs about, in US dollars; None where nobody knows, or nothing was used."""
+        used = self.usage
+        if not used.total_tokens and not used.container_minutes:
+            return None
+        return self._prices.cost(self._model, used, self._target)
 
     def take(self, event: Event) -> Event:
         """Count an event; gives it with what it costs, where it tells what was used."""
