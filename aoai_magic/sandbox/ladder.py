@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -32,10 +33,20 @@ _COLD_GAP = (
 )
 _NONE_GAP = "Code runs with all the rights of this account: nothing is kept from it."
 
-_REMEDY = (
-    "allow unprivileged user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0 "
-    "or kernel.unprivileged_userns_clone=1), or run on a kernel with Landlock (Linux 5.13)"
+# What distributions set against namespaces of ordinary users: where, to what, and the way back.
+_SWITCHES = (
+    ("kernel/apparmor_restrict_unprivileged_userns", "1", "0"),  # Ubuntu since 23.10
+    ("kernel/unprivileged_userns_clone", "0", "1"),  # Debian and Arch, hardened
+    ("user/max_user_namespaces", "0", "10000"),  # Red Hat, hardened
 )
+_CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv", "/var/run/secrets/kubernetes.io")
+_CONTAINER_REMEDY = (
+    "give this container user namespaces and an unmasked /proc (Docker: --security-opt "
+    "seccomp=unconfined --security-opt systempaths=unconfined; Kubernetes: hostUsers: false and "
+    "procMount: Unmasked)"
+)
+_KERNEL_REMEDY = "run on a kernel with user namespaces"
+_LANDLOCK_REMEDY = "or on one with Landlock (Linux 5.13, and landlock in its list lsm=)"
 _ELSEWHERE = "Run in Linux, in WSL 2 or in a container, or use a remote engine."
 
 
@@ -60,6 +71,20 @@ UNISOLATED = Rung("none", False, (_NONE_GAP,))
 
 _FIRST_ACCOUNT = 100_000
 _ACCOUNTS = 1 << 30
+
+
+def remedy(settings: Path = Path("/proc/sys")) -> str:
+    """Say in a few words how this machine can be made to allow namespaces.
+
+    ``settings`` is where the kernel shows what it is set to.
+    """
+    for name, closed, opened in _SWITCHES:
+        with contextlib.suppress(OSError):
+            if (settings / name).read_text().strip() == closed:
+                return f"sudo sysctl -w {name.replace('/', '.')}={opened}"
+    if any(map(os.path.exists, _CONTAINER_MARKS)):
+        return _CONTAINER_REMEDY
+    return _KERNEL_REMEDY
 
 
 def account_for(key: str) -> int | None:
@@ -110,7 +135,9 @@ async def climb_down(probe: Callable[[Rung], Awaitable[None]]) -> tuple[Rung, Is
             without = "" if rung.proc or rung.level != "namespaces" else " without /proc"
             tried.append(f"{rung.level}{without}: {error}")
         else:
+            if rung.level == "landlock":
+                tried.append(f"to allow it: {remedy()}.")
             return rung, Isolation(rung.level, rung.gaps, tuple(tried))
     reasons = " ".join(tried)
-    remedy = f"Remedy: {_REMEDY}." if sys.platform == "linux" else _ELSEWHERE
-    raise SandboxError(f"Code cannot be isolated on this machine. {reasons} {remedy}")
+    way = f"Remedy: {remedy()}, {_LANDLOCK_REMEDY}." if sys.platform == "linux" else _ELSEWHERE
+    raise SandboxError(f"Code cannot be isolated on this machine. {reasons} {way}")

@@ -346,6 +346,24 @@ def test_where_namespaces_are_forbidden_landlock_is_taken(tmp_path):
     said = _start_restricted(tmp_path)
     assert said["level"] == "landlock"
     assert "unshare" in said["tried"][0]
+    assert said["tried"][-1].startswith("to allow it: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "closed", "way"),
+    [
+        ("kernel/apparmor_restrict_unprivileged_userns", "1", "userns=0"),
+        ("kernel/unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1"),
+        ("user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=10000"),
+    ],
+)
+def test_the_remedy_is_that_of_the_machine(tmp_path, name, closed, way):
+    setting = tmp_path / name
+    setting.parent.mkdir()
+    setting.write_text(f"{1 - int(closed)}\n")
+    assert way not in ladder.remedy(tmp_path)
+    setting.write_text(f"{closed}\n")
+    assert way in ladder.remedy(tmp_path)
 
 
 @x86_only
