@@ -34,6 +34,7 @@ _SIGNS = (
     ("[Errno 28]", "disk", "The session's space for files is full."),
     ("[Errno 27]", "disk", "A file grew beyond what one file may hold in this session."),
     ("can't start new thread", "processes", "The session may not start more threads."),
+    ("[Errno 24]", "open_files", "A process of the session may not hold more files open."),
     ("[Errno 11]", "processes", "The session may not start more processes."),
 )
 

@@ -49,8 +49,8 @@ class Error:
 class Limit:
     """A limit struck.
 
-    ``kind`` is ``memory``, ``cpu``, ``processes``, ``disk``, ``output`` or ``time``;
-    ``message`` is one sentence for the model and the user.
+    ``kind`` is ``memory``, ``cpu``, ``processes``, ``open_files``, ``disk``, ``output`` or
+    ``time``; ``message`` is one sentence for the model and the user.
     """
 
     kind: str

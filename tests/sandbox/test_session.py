@@ -13,7 +13,7 @@ import pytest_asyncio
 from aoai_magic.sandbox.local import LocalSandbox
 from aoai_magic.sandbox.session import Display, Done, Limits, SandboxError, Stream
 
-from .cells import run
+from .cells import Outcome, run
 from .escape import RUNGS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -343,12 +343,13 @@ async def test_interrupt_keeps_the_variables(session):
 
 async def test_what_cannot_be_interrupted_is_ended_and_begins_again(session):
     await run(session, "open('kept.txt', 'w').write('x')")
-    code = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.sleep(60)"
-    task = asyncio.get_running_loop().create_task(run(session, code))
-    await asyncio.sleep(0.3)
-    await asyncio.wait_for(session.interrupt(), 5)
-    outcome = await task
-    assert len(outcome.ended) == 1
+    ignore = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)"
+    events = []
+    async for event in session.run(f"{ignore}\nprint('now', flush=True)\ntime.sleep(60)"):
+        events.append(event)
+        if isinstance(event, Stream):
+            session.cell.interrupt()
+    assert len(Outcome(events).ended) == 1
     assert not session.alive
     outcome = await run(session, "import os\nos.listdir('.')")
     assert outcome.result == "['kept.txt']"
