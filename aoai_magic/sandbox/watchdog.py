@@ -62,6 +62,12 @@ def examine_processes(pid: int, limits: Limits) -> Excess | None:
     return _memory_excess(pids, own[0] if own else 0, limits)
 
 
+def _measure(pid: int, limits: Limits) -> tuple[Excess | None, float]:
+    """Look at the processes of a session; also return the processor time that it has used."""
+    used = sum(map(cpu_seconds, [pid, *descendants(pid)]))
+    return examine_processes(pid, limits), used
+
+
 def examine_folder(usage: Usage, allowed: int) -> Excess | None:
     """Look at what was measured of a folder."""
     if usage.bytes > allowed:
@@ -157,17 +163,18 @@ class Watchdog:
             return
         watch = self._watch(session, interpreter)
         pid = interpreter.pid
-        excess = await asyncio.to_thread(examine_processes, pid, self._limits) if pid else None
-        excess = excess or self._look_at_the_clock(session, watch, pid)
+        excess, used = await asyncio.to_thread(_measure, pid, self._limits) if pid else (None, 0.0)
+        excess = excess or self._look_at_the_clock(session, watch, used)
         excess = excess or await self._look_at_files(session, watch)
         if excess is not None:
             self._act(session, watch, excess, pid)
         else:
             watch.struck.clear()
 
-    def _look_at_the_clock(self, session: LocalSession, watch: _Watch, pid: int) -> Excess | None:
-        """Count the processor time of the present cell, in all its processes."""
-        used = sum(map(cpu_seconds, [pid, *descendants(pid)]))
+    def _look_at_the_clock(
+        self, session: LocalSession, watch: _Watch, used: float
+    ) -> Excess | None:
+        """Count the processor time of the present cell, of what the session has used in all."""
         if session.cell is not watch.timed:
             watch.timed, watch.cpu_before = session.cell, used
         if session.cell is None or used - watch.cpu_before <= self._limits.cpu_seconds:
