@@ -43,7 +43,8 @@ def ask(prompt: str, *items: Any, **options: Any) -> Turn | None:
         Names of variables, ``@path`` or ``@glob`` of files, or the objects themselves.
     **options
         The options of ``%%assistant`` as keywords: ``out``, ``thread``, ``new``, ``model``,
-        ``on``, ``instructions``, ``rows``, ``schema_only``, ``save``, ``overwrite``,
+        ``on``, ``instructions``, ``search``, ``tool`` (functions or their names), ``tool_choice``,
+        ``rows``, ``schema_only``, ``save``, ``overwrite``,
         ``dry_run``, ``timeout`` (seconds), ``no_raise``, ``quiet``, and ``raw``, which is
         true here: braces in
         the prompt stay as they are.

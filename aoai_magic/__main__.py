@@ -1,6 +1,7 @@
 """``python -m aoai_magic`` is ``aoai-magic``."""
 
-from .cli import main
-
 if __name__ == "__main__":
+    # Absolute, and only here: worker processes load this file under another name.
+    from aoai_magic.cli import main
+
     raise SystemExit(main())

@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from .attach.item import Attachment
     from .backends.base import Backend
     from .display import Screen
+    from .functions import Function
     from .view import View
 
 Namespace = MutableMapping[str, Any]
-Ready = tuple["Backend", "list[Attachment]"]
+Ready = tuple["Backend", "list[Attachment]", "list[Attachment]"]
 Layers = Callable[[], tuple[Mapping[str, Any], Mapping[str, Any]]]
 
 
@@ -155,6 +156,7 @@ class Assistant:
         settings = self.settings(options)
         target = settings_.resolve_target(settings)
         job = _Job(self, text.strip("\n"), options, data, settings, target)
+        job.check()
         if job.budget:
             from .backends.prices import load
 
@@ -240,6 +242,45 @@ class _Job:
             return None
         return self.assistant.threads(self.settings).get(self.thread_name, self.target.name)
 
+    def check(self) -> None:
+        """Refuse options that the target cannot keep."""
+        given = {"--search": self.options.search, "--tool": self.options.tool}
+        named = [name for name, value in given.items() if value]
+        named += ["--tool-choice"] if self.options.tool_choice else []
+        if named and self.target.name in settings_.SERVICES:
+            raise UsageError(
+                f"{' and '.join(named)} cannot be had with --on {self.target.name}, where the "
+                "service's container does the work; use --on local or an engine's URL."
+            )
+        self.tool_choice()
+        self.functions()
+
+    def functions(self) -> list[Function]:
+        from .functions import find
+
+        return find(self.options.tool, self.namespace)
+
+    def tool_choice(self) -> str | dict[str, Any] | None:
+        """Give the choice as the API takes it: a word, a tool, or a function."""
+        choice = self.options.tool_choice
+        if choice in (None, "auto", "none", "required"):
+            return choice
+        if choice == "file_search" and not self.options.search and self.thread is None:
+            raise UsageError("--tool-choice file_search wants documents; name them by --search.")
+        if choice in ("code_interpreter", "file_search"):
+            return {"type": choice}
+        if choice not in [function.name for function in self.functions()]:
+            raise UsageError(
+                f"--tool-choice {choice}: there is auto, none, required, code_interpreter, "
+                "file_search, and the name of a function that --tool offers."
+            )
+        return {"type": "function", "function": {"name": choice}}
+
+    def documents(self) -> list[Attachment]:
+        from .attach.resolve import documents
+
+        return documents(self.options.search, Path.cwd())
+
     def attachments(self, folder: Path) -> list[Attachment]:
         from .attach.resolve import resolve
 
@@ -284,11 +325,21 @@ class _Job:
         async with aclosing(ready.events()) as moves:
             async for progress in moves:
                 yield progress
-        backend, attachments = ready.result
+        backend, attachments, documents = ready.result
         instructions = self.settings.instructions
         prices = load(self.settings.folder)
         model, most = self.target.model, self.budget.most_output(self.target.model, prices)
-        question = Question(self.prompt, attachments, self.thread, model, instructions, most)
+        question = Question(
+            self.prompt,
+            attachments,
+            self.thread,
+            model,
+            instructions,
+            documents=documents,
+            functions=self.functions(),
+            tool_choice=self.tool_choice(),
+            max_output=most,
+        )
         asked = "\n".join([self.prompt, instructions, *(item.card or "" for item in attachments)])
         spending = Spending(self.budget, prices, self.target.name, model, asked)
         stream = within(backend.turn(question), spending)
@@ -305,9 +356,10 @@ class _Job:
         # Where packing fails nobody asks for the engine's own error, and that is no news.
         starting.add_done_callback(lambda task: task.cancelled() or task.exception())
         attachments = await in_thread(lambda: self.attachments(folder))
+        documents = await in_thread(self.documents)
         meter.current().begin("starting the engine")
         await importing
-        return await starting, attachments
+        return await starting, attachments, documents
 
     def confirm(self) -> None:
         """Ask before data leaves this machine, if the settings want it; raise if not allowed."""
@@ -316,13 +368,16 @@ class _Job:
 
         if self.settings.confirm_upload:
             items = describe(self.options.items, self.prompt, self.namespace, Path.cwd())
+            searched = [f"@{path.removeprefix('@')}" for path in self.options.search]
+            items += describe(searched, "", {}, Path.cwd())
             confirm(items, self.options.rows, self.target, self.settings)
 
     def plan(self, folder: Path) -> str:
         """Say what would be sent; nothing is."""
         from .plan import plan
 
-        return plan(self.prompt, self.attachments(folder), self.target, self.settings)
+        sent = [*self.attachments(folder), *self.documents()]
+        return plan(self.prompt, sent, self.target, self.settings, self.functions())
 
 
 class _Screen:

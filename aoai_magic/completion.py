@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -44,6 +45,10 @@ def _completions(context: CompletionContext, magics: AssistantMagics) -> Iterabl
         return ()
     if fragment.startswith("-"):
         return _options(fragment)
+    if _value_of_option(context, "--search"):
+        return _paths(f"@{fragment}", "")
+    if _value_of_option(context, "--tool"):
+        return _functions(fragment, state)
     if _value_of_option(context, "-t", "--thread"):
         return _threads(fragment, state)
     return _variables(fragment, state)
@@ -96,11 +101,21 @@ def _variables(fragment: str, state: Assistant, mark: str = "") -> list[SimpleCo
     return found
 
 
-def _paths(fragment: str) -> list[SimpleCompletion]:
+def _functions(fragment: str, state: Assistant) -> list[SimpleCompletion]:
+    found = [
+        name
+        for name, value in list(state.namespace.items())
+        if name.startswith(fragment) and not name.startswith("_")
+        if inspect.isroutine(value)
+    ]
+    return [SimpleCompletion(name, type="function") for name in found]
+
+
+def _paths(fragment: str, mark: str = "@") -> list[SimpleCompletion]:
     typed = Path(fragment[1:])
     folder, start = (typed, "") if fragment.endswith("/") else (typed.parent, typed.name)
     if not folder.is_dir():
         return []
     found = sorted(path for path in folder.iterdir() if path.name.startswith(start))
     ends = [f"{path}/" if path.is_dir() else str(path) for path in found[:_FILE_LIMIT]]
-    return [SimpleCompletion(f"@{path}", type="file") for path in ends]
+    return [SimpleCompletion(f"{mark}{path}", type="file") for path in ends]

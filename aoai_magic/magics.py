@@ -71,6 +71,9 @@ class AssistantMagics(Magics):
     @argument("-m", "--model", metavar="SPEC", help="offline, azure:DEPLOYMENT, openai:MODEL, …")
     @argument("--on", metavar="TARGET", help="local, azure, openai or an engine's URL")
     @argument("--instructions", metavar="TEXT", help="what the model is told first")
+    @argument("--search", nargs="+", action="extend", metavar="PATH", help="search these files")
+    @argument("--tool", action="append", metavar="NAME", help="offer a function of the notebook")
+    @argument("--tool-choice", metavar="CHOICE", help="auto, none, required, or a tool's name")
     @argument("--rows", type=int, metavar="N", help="attach a sample of N rows")
     @argument("--schema-only", action="store_true", help="describe data without any value")
     @argument("--save", metavar="DIR", help="write what comes back into DIR")
@@ -110,7 +113,8 @@ class AssistantMagics(Magics):
             given = vars(parser().parse_intermixed_args(arg_split(line)))
         except (IPythonUsageError, ValueError, TypeError) as error:
             raise UsageError(f"{error}; %%assistant? shows all options.") from error
-        return Options(**{**given, "items": tuple(given["items"])})
+        lists = {name: tuple(given[name] or ()) for name in ("items", "search", "tool")}
+        return Options(**{**given, **lists})
 
 
 def parser() -> argparse.ArgumentParser:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -27,6 +28,13 @@ class Options:
     model, on, instructions, timeout, max_tokens, max_cost
         As the settings ``model``, ``target``, ``instructions``, ``timeout`` (seconds),
         ``max_tokens`` and ``max_cost`` (US dollars).
+    search
+        Files, globs and folders that are searched.
+    tool
+        Functions of the notebook that the model may call, by name or themselves.
+    tool_choice
+        ``auto``, ``none``, ``required``, ``code_interpreter``, ``file_search`` or a
+        function's name.
     rows
         Attach a sample of so many rows.
     schema_only
@@ -50,6 +58,9 @@ class Options:
     model: str | None = None
     on: str | None = None
     instructions: str | None = None
+    search: tuple[str, ...] = ()
+    tool: tuple[str | Callable[..., Any], ...] = ()
+    tool_choice: str | None = None
     rows: int | None = None
     schema_only: bool = False
     save: str | None = None
@@ -92,4 +103,11 @@ def from_keywords(items: tuple[str, ...], keywords: Mapping[str, Any]) -> Option
             near = difflib.get_close_matches(name, NAMES, 1)
             hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(NAMES[1:])}."
             raise UsageError(f"There is no option {name!r}{hint}")
-    return Options(items=items, **keywords)
+    lists = {name: _several(keywords[name]) for name in ("search", "tool") if name in keywords}
+    return Options(items=items, **{**keywords, **lists})
+
+
+def _several(given: Any) -> tuple[Any, ...]:
+    """Take one value for a list of one; a path is as good as its text."""
+    many = list(given) if isinstance(given, list | tuple | set) else [given]
+    return tuple(str(one) if isinstance(one, os.PathLike) else one for one in many)

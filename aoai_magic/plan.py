@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,14 +13,24 @@ from .settings import SERVICES
 if TYPE_CHECKING:
     from .attach.item import Attachment
     from .attach.resolve import Description
+    from .functions import Function
     from .settings import Settings, Target
 
 
-def plan(prompt: str, attachments: Sequence[Attachment], target: Target, settings: Settings) -> str:
+def plan(
+    prompt: str,
+    attachments: Sequence[Attachment],
+    target: Target,
+    settings: Settings,
+    functions: Sequence[Function] = (),
+) -> str:
     """Say in plain text everything that would leave the notebook, to the byte."""
     sizes: list[int] = []
     lines = [f"Nothing was sent. This would go to {destination(target, settings)}:", ""]
     lines += [f"  prompt  {len(prompt.encode()):,} bytes", *_indented(prompt)]
+    for function in functions:
+        lines += ["", f"  function {function.name}, as the model is told of it:"]
+        lines += _indented(json.dumps(function.tool["function"], ensure_ascii=False))
     for item in attachments:
         lines.append("")
         for filename, size, what in _outgoing(item, target):

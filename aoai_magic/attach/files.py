@@ -110,6 +110,25 @@ def attach_file(path: Path, filename: str, *, rows: int | None, schema_only: boo
     return Attachment(path.name, kind, filename, digest, card, "file", Parcel(lambda: path, size))
 
 
+def attach_document(path: Path, filename: str) -> Attachment:
+    """Get a file ready that is searched: of it, the model is told what a search finds.
+
+    Raises
+    ------
+    AttachError
+        It cannot be read, or is no regular file.
+    """
+    try:
+        size = _regular(path).st_size
+        meter.current().begin(f"looking for changes in {path.name}", size)
+        digest = fingerprint.of_files([("", path)], filename)
+    except OSError as error:
+        raise AttachError(_unreadable(path, error)) from error
+    return Attachment(
+        path.name, "document", filename, digest, "", "file", Parcel(lambda: path, size)
+    )
+
+
 def attach_folder(path: Path, filename: str, *, schema_only: bool, folder: Path) -> Attachment:
     """Attach a folder as one ZIP archive; hidden files, caches and links stay out.
 
@@ -119,7 +138,7 @@ def attach_folder(path: Path, filename: str, *, schema_only: bool, folder: Path)
         It is empty, holds more than `FOLDER_FILES` files, or one cannot be read.
     """
     try:
-        files = list(_inside(path))
+        files = list(inside(path))
         size = sum(file.stat().st_size for _, file in files)
         meter.current().begin(f"looking for changes in {path.name}", size)
         digest = fingerprint.of_files(files, filename)
@@ -159,7 +178,14 @@ def _unreadable(path: Path, error: OSError) -> str:
     return f"{path} cannot be read ({reason}); check the path and its permissions."
 
 
-def _inside(folder: Path) -> Iterator[tuple[str, Path]]:
+def inside(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the files of a folder with their names in it; hidden ones and caches stay out.
+
+    Raises
+    ------
+    AttachError
+        There are none, or more than `FOLDER_FILES`.
+    """
     count = 0
     for parent, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__pycache__")

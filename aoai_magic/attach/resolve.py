@@ -101,6 +101,24 @@ def resolve(
     return attachments
 
 
+def documents(paths: Sequence[str], cwd: Path) -> list[Attachment]:
+    """Find the files that are to be searched: files, globs, and folders with all in them.
+
+    Raises
+    ------
+    AttachError
+        There is no such file, or one cannot be read.
+    """
+    taken: set[str] = set()
+    named = [path for text in paths for path in _paths(text.removeprefix("@"), cwd)]
+    found = [
+        file
+        for path in named
+        for file in ([one for _, one in files.inside(path)] if path.is_dir() else [path])
+    ]
+    return [files.attach_document(path, _claim(path.name, taken)) for path in dict.fromkeys(found)]
+
+
 def describe(
     items: Sequence[str], prompt: str, namespace: Mapping[str, object], cwd: Path
 ) -> list[Description]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
     from ..attach.item import Attachment
     from ..attach.ledger import Ledger
+    from ..functions import Function
     from .base import Question
     from .engine_holdings import EngineHoldings
 
 CANCEL_SECONDS = 3.0
 """How long an interrupted turn waits for the far side to hear of it."""
 
+_CODE: dict[str, Any] = {"type": "code_interpreter"}
+_SEARCH: dict[str, Any] = {"type": "file_search"}
 _LEAST_OUTPUT = 256
 """Tokens; the API refuses a smaller limit."""
 
@@ -63,13 +66,13 @@ class Assistants:
         with own_words(f"The server at {self.endpoint.url}"):
             api = client(self.endpoint)
             told = await self.status()
-            files = []
-            for item in question.attachments:
+            files: dict[str, str] = {}
+            for item in (*question.attachments, *question.documents):
                 sending = Metered(self._uploaded(api, item))
                 async with contextlib.aclosing(sending.events()) as moves:
                     async for progress in moves:
                         yield progress
-                files.append(sending.result)
+                files[item.sha256] = sending.result
             assistant = await self._assistant(api, question)
             thread = question.thread or (await api.beta.threads.create()).id
             model = question.model or str(told.get("model", ""))
@@ -77,10 +80,14 @@ class Assistants:
             yield events.Started(thread, self.target, model, isolation)
             if isolation == "none":
                 yield events.Notice(_UNISOLATED)
-            message = _message(question, files)
-            run = self._run(api, thread, assistant, message, question.max_output)
+            searching = bool(question.documents) or await _holds_documents(api, question.thread)
+            asked = _asked(question, assistant, files, searching)
+            run = self._run(api, thread, asked, question.functions)
             async with contextlib.aclosing(run) as turn:
                 async for event in turn:
+                    if isinstance(event, events.Finished) and question.documents:
+                        for notice in await _unsearchable(api, thread):
+                            yield notice
                     yield event
 
     async def status(self) -> dict[str, Any]:
@@ -180,14 +187,10 @@ class Assistants:
         self,
         api: openai.AsyncOpenAI,
         thread: str,
-        assistant: str,
-        message: dict[str, Any],
-        most: int | None,
+        asked: dict[str, Any],
+        functions: Sequence[Function],
     ) -> AsyncGenerator[Event, None]:
-        asked: dict[str, Any] = {"assistant_id": assistant, "additional_messages": [message]}
-        if most is not None:
-            asked["max_completion_tokens"] = max(most, _LEAST_OUTPUT)
-        run = Run(api, thread, asked)
+        run = Run(api, thread, asked, functions)
         try:
             async with contextlib.aclosing(run.events()) as turn:
                 async for event in turn:
@@ -197,14 +200,54 @@ class Assistants:
             raise
 
 
-def _message(question: Question, files: Sequence[str]) -> dict[str, Any]:
+def _asked(
+    question: Question, assistant: str, files: Mapping[str, str], searching: bool
+) -> dict[str, Any]:
+    """Give the arguments of the run; ``files`` are the ids of what was sent, by hash."""
+    tools: list[dict[str, Any]] = [_CODE, *([_SEARCH] if searching else [])]
+    asked: dict[str, Any] = {
+        "assistant_id": assistant,
+        "additional_messages": [_message(question, files)],
+        "tools": [*tools, *(function.tool for function in question.functions)],
+    }
+    if question.tool_choice is not None:
+        asked["tool_choice"] = question.tool_choice
+    if question.max_output is not None:
+        asked["max_completion_tokens"] = max(question.max_output, _LEAST_OUTPUT)
+    return asked
+
+
+async def _holds_documents(api: openai.AsyncOpenAI, thread: str | None) -> bool:
+    """Tell whether earlier turns of a thread gave documents to search."""
+    if thread is None:
+        return False
+    resources = (await api.beta.threads.retrieve(thread)).tool_resources
+    search = resources.file_search if resources else None
+    return bool(search and search.vector_store_ids)
+
+
+async def _unsearchable(api: openai.AsyncOpenAI, thread: str) -> list[events.Notice]:
+    """Tell which of the thread's documents cannot be searched, and why."""
+    resources = (await api.beta.threads.retrieve(thread)).tool_resources
+    search = resources.file_search if resources else None
+    notices = []
+    for id_ in (search.vector_store_ids if search else None) or ():
+        async for held in api.vector_stores.files.list(id_, filter="failed"):
+            name = (await api.files.retrieve(held.id)).filename
+            reason = held.last_error.message if held.last_error else held.status
+            notices.append(events.Notice(f"{name} was not searched. {reason}"))
+    return notices
+
+
+def _message(question: Question, files: Mapping[str, str]) -> dict[str, Any]:
     cards = [item.card for item in question.attachments if item.card]
     parts = [{"type": "text", "text": text} for text in (question.prompt, *cards)]
-    tools = [{"type": "code_interpreter"}]
+    given = [(item, _CODE) for item in question.attachments]
+    given += [(item, _SEARCH) for item in question.documents]
     return {
         "role": "user",
         "content": parts if cards else question.prompt,
-        "attachments": [{"file_id": file, "tools": tools} for file in files],
+        "attachments": [{"file_id": files[item.sha256], "tools": [tool]} for item, tool in given],
     }
 
 

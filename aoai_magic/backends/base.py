@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from ..attach.item import Attachment
     from ..events import Event
+    from ..functions import Function
     from .holdings import Holdings
 
 
@@ -28,6 +29,12 @@ class Question:
         Model SPEC or name, empty for the far side's own.
     instructions
         What the model is told at the start, empty for nothing.
+    documents
+        Files that are searched.
+    functions
+        Functions of the notebook that the model may call.
+    tool_choice
+        As the API takes it, None for the far side's own.
     max_output
         Tokens that the model may write at most, None for any number.
     """
@@ -37,6 +44,9 @@ class Question:
     thread: str | None = None
     model: str = ""
     instructions: str = ""
+    documents: Sequence[Attachment] = ()
+    functions: Sequence[Function] = ()
+    tool_choice: str | dict[str, Any] | None = None
     max_output: int | None = None
 
 

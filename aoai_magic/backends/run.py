@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -17,6 +17,8 @@ from .weather import CONNECT_SECONDS, SILENCE_SECONDS, TRIES, is_broken, patient
 if TYPE_CHECKING:
     import openai
 
+    from ..functions import Function
+
 CANCEL_SECONDS = 3.0
 """How long an interrupted turn waits for the far side to hear of it."""
 
@@ -28,7 +30,14 @@ _MARK = "aoai_magic_turn"
 _TOLD = {"Aoai-Magic-Events": "reasoning, waiting"}
 """Asks our engine for what the API has no events for; other servers do not look at it."""
 
+_SHOWN = 200
+"""Characters of a function's arguments and result that the user is shown."""
+
 _LOST = "the connection was lost; waiting for the end of the answer"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 class Run:
@@ -38,12 +47,21 @@ class Run:
     ----------
     asked
         Arguments of its creation.
+    functions
+        What the model may call here.
     """
 
-    def __init__(self, api: openai.AsyncOpenAI, thread: str, asked: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        api: openai.AsyncOpenAI,
+        thread: str,
+        asked: dict[str, Any],
+        functions: Sequence[Function] = (),
+    ) -> None:
         self._api = api
         self._thread = thread
         self._asked = asked
+        self._functions = {function.name: function for function in functions}
         self._mark = uuid.uuid4().hex
         self._tried = False
         self._stream: Any = None
@@ -60,6 +78,11 @@ class Run:
                 break
         else:
             raise ServiceError("The run could not be begun, since its stream breaks; ask again.")
+        while self._reader.calls:
+            async for event in self._answered():
+                yield event
+            async for event in self._streamed():
+                yield event
         async for event in self._completed():
             yield event
         assert self._reader.ending is not None
@@ -105,6 +128,28 @@ class Run:
         self._reader.run = mine[0] if mine else ""
         return bool(mine)
 
+    async def _answered(self) -> AsyncIterator[Event]:
+        """Call the functions that the model asks for, one after the other, and go on."""
+        outputs = []
+        calls, self._reader.calls = self._reader.calls, []
+        for call in calls:
+            name, arguments = call.function.name, call.function.arguments
+            yield events.Progress(f"running {name}", 0)
+            function = self._functions.get(name)
+            if function is None:
+                await self.cancel()
+                raise ServiceError(f"The model asks for {name}, which is not offered; ask again.")
+            output = await function.call(arguments)
+            yield events.Notice(f"{name}({_short(arguments)}) → {_short(output)}")
+            outputs.append({"tool_call_id": call.id, "output": output})
+        self._stream = await self._runs.submit_tool_outputs(
+            self._reader.run,
+            thread_id=self._thread,
+            tool_outputs=outputs,
+            stream=True,
+            extra_headers=_TOLD,
+        )
+
     async def _streamed(self) -> AsyncIterator[Event]:
         stream, self._stream = self._stream, None
         if stream is None:
@@ -123,6 +168,12 @@ class Run:
         while not self._reader.whole:
             async for event in persistently(self._looked):
                 yield event
+            if self._reader.calls:
+                async for event in self._answered():
+                    yield event
+                async for event in self._streamed():
+                    yield event
+                continue
             if self._reader.ending is not None:
                 return
             yield events.Progress(_LOST, 0)
@@ -132,9 +183,6 @@ class Run:
         """Read everything of the run that is over and was not read yet."""
         # The run first: what its end promises is there by the time the rest is asked for.
         run = await self._runs.retrieve(self._reader.run, thread_id=self._thread)
-        if run.status == "requires_action":
-            await self.cancel()
-            raise ServiceError("The run waits for functions that are not offered; ask again.")
         messages = {message.id: message async for message in self._messages()}
         async for step in self._runs.steps.list(
             run.id, thread_id=self._thread, order="asc", limit=100

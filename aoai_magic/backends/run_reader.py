@@ -32,11 +32,14 @@ class Reader:
         The run's id, empty until it is known.
     ending
         How it ended, None until it has.
+    calls
+        The functions that it waits for.
     """
 
     api: openai.AsyncOpenAI
     run: str = ""
     ending: events.Finished | None = None
+    calls: list[Any] = field(default_factory=list)
     _fetched: set[str] = field(default_factory=set)
     _running: set[str] = field(default_factory=set)
     _begun: set[str] = field(default_factory=set)
@@ -149,6 +152,8 @@ class Reader:
                     part = f"{step.id}/{index}"
                     async for event in self._code_over(part, call.code_interpreter, told):
                         yield event
+            if told.get("query"):
+                yield events.Notice(f"Searched the documents: {told['query']}")
             if told.get("session") == "restored":
                 yield events.Notice(_AFRESH)
         for event in self._usage(step):
@@ -174,7 +179,8 @@ class Reader:
         self._over.add(message.id)
         for index, block in enumerate(message.content):
             if block.type == "text":
-                yield events.TextDone(f"{message.id}/{index}", block.text.value)
+                text = await self._cited(block.text)
+                yield events.TextDone(f"{message.id}/{index}", text)
             elif block.type == "image_file":
                 async for event in self._image(block.image_file.file_id):
                     yield event
@@ -182,9 +188,27 @@ class Reader:
             async for event in self._file(attachment.file_id):
                 yield event
 
+    async def _cited(self, text: Any) -> str:
+        """Give a text with its citations as numbers, and the names of the sources below it."""
+        value, numbers = str(text.value), dict[str, int]()
+        cited = [one for one in text.annotations if one.type == "file_citation"]
+        for one in cited:
+            numbers.setdefault(one.file_citation.file_id, len(numbers) + 1)
+        for one in sorted(cited, key=lambda one: -one.start_index):
+            mark = f"[{numbers[one.file_citation.file_id]}]"
+            value = value[: one.start_index] + mark + value[one.end_index :]
+        lines = [f"[{number}] {await self._named(id_)}" for id_, number in numbers.items()]
+        return "\n\n".join([value, "  \n".join(lines)]) if lines else value
+
+    async def _named(self, file_id: str) -> str:
+        name = (await self.api.files.retrieve(file_id)).filename
+        return f"`{name.replace('`', '_')}`"
+
     def moved(self, run: Any) -> Iterator[Event]:
         """Take the run's state; its end is kept in `ending`."""
         self.run = run.id
+        action = run.required_action if run.status == "requires_action" else None
+        self.calls = list(action.submit_tool_outputs.tool_calls) if action else []
         if run.status in ACTIVE:
             return
         self.ending = _ending(run)

@@ -197,9 +197,7 @@ def hidden(connection: Connection, thread_id: str, file_ids: Iterable[str]) -> s
     assistant and messages name.
     """
     id_ = hidden_id(thread_id)
-    table = VECTOR_STORE_FILES
-    query = select(table.c.id).where(table.c.vector_store_id == id_)
-    held, wanted = set(connection.execute(query).scalars()), set(file_ids)
+    held, wanted = holding(connection, id_), set(file_ids)
     add_files(connection, id_, [{"file_id": file_id} for file_id in wanted - held], None)
     return id_
 
@@ -207,6 +205,13 @@ def hidden(connection: Connection, thread_id: str, file_ids: Iterable[str]) -> s
 def hidden_id(thread_id: str) -> str:
     """Give the id of a thread's store for retrieval."""
     return f"vs_of_{thread_id}"
+
+
+def holding(connection: Connection, store_id: str) -> set[str]:
+    """Give the ids of the files that a store holds."""
+    table = VECTOR_STORE_FILES
+    query = select(table.c.id).where(table.c.vector_store_id == store_id)
+    return set(connection.execute(query).scalars())
 
 
 def stores_of(connection: Connection, file_id: str) -> list[str]:

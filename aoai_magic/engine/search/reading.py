@@ -106,7 +106,7 @@ async def _parsed(path: Path, suffix: str) -> str:
     except TimeoutError as error:
         raise Unreadable(f"Reading the file took more than {_SECONDS:.0f} seconds.") from error
     except anyio.BrokenWorkerProcess as error:
-        raise Unreadable("Reading the file took more memory than it may.") from error
+        raise Unreadable("The process that read the file came to a sudden end.") from error
     if fault is not None:
         raise Unreadable(*fault)
     return str(text)

@@ -116,7 +116,8 @@ def _add_search_files(connection: Connection, resources: Body, ids: list[str]) -
         return
     held = (resources.get("file_search") or {}).get("vector_store_ids")
     if held:
-        entries = [{"file_id": id_} for id_ in ids]
+        there = vector_stores.holding(connection, held[0])
+        entries = [{"file_id": id_} for id_ in ids if id_ not in there]
         vector_stores.add_files(connection, held[0], entries, None)
     else:
         made = vector_stores.create(connection, {"file_ids": ids})

@@ -1,0 +1,172 @@
+"""Functions of the notebook, documents to search, and the choice of tools, in whole turns."""
+
+from __future__ import annotations
+
+import pytest
+
+from aoai_magic import view
+from aoai_magic.assistant import Assistant
+from aoai_magic.errors import AttachError, TurnError, UsageError
+from aoai_magic.functions import find
+from aoai_magic.magics import parser
+from aoai_magic.options import Options, from_keywords
+
+CALLS = """
+turns:
+  - - calls:
+      - tool: {name: price, arguments: {symbol: ACME, days: 2}}
+      - tool: {name: price, arguments: {symbol: 3}}
+    - code: "print('and code')"
+    - text: "It is 42."
+"""
+SEARCHES = """
+turns:
+  - - tool: {name: file_search, arguments: {query: vacation}}
+    - text: "It is 25 days 【0:0†handbook.md】, said twice 【0:0†handbook.md】."
+  - - tool: {name: file_search, arguments: {query: travel}}
+    - text: "Paid 【1:0†handbook.md】."
+"""
+
+
+def price(symbol: str, days: int = 1) -> dict[str, float]:
+    """Give the price of a share."""
+    return {symbol: 21.0 * days}
+
+
+@pytest.fixture
+def here(engine, monkeypatch, tmp_path):
+    monkeypatch.setenv("AOAI_MAGIC_TARGET", engine.url)
+    monkeypatch.setenv("AOAI_MAGIC_TOKEN", engine.token)
+    monkeypatch.setenv("AOAI_MAGIC_DISPLAY", "quiet")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def notices(turn):
+    return [part.text for part in turn.view.parts if isinstance(part, view.Notice)]
+
+
+# Functions
+
+
+async def test_a_function_of_the_notebook_is_called_where_it_lives(here, script):
+    assistant = Assistant({"price": price})
+    turn = await assistant.ask("Price?", Options(tool=("price",), model=script(CALLS)))
+    assert (turn.status, turn.text) == ("completed", "It is 42.")
+    good, bad = notices(turn)
+    assert good == 'price({"symbol": "ACME", "days": 2}) → {"ACME": 42.0}'
+    assert "ValidationError" in bad
+    assert "and code" in turn.logs
+
+
+async def test_functions_may_be_given_themselves_and_be_asynchronous(here, script):
+    async def price(symbol: object, days: int = 0) -> str:
+        raise LookupError(f"no {symbol}")
+
+    turn = await Assistant({}).ask(
+        "Price?", from_keywords((), {"tool": price, "model": script(CALLS)})
+    )
+    assert turn.status == "completed"
+    assert "→ LookupError: no ACME" in notices(turn)[0]
+
+
+def test_a_function_is_described_by_its_signature_and_text():
+    (found,) = find(["price"], {"price": price})
+    told = found.tool["function"]
+    assert (told["name"], told["description"]) == ("price", "Give the price of a share.")
+    assert told["parameters"]["required"] == ["symbol"]
+    assert told["parameters"]["properties"]["days"]["type"] == "integer"
+
+
+async def test_results_are_told_as_the_model_can_read_them():
+    def give(kind: str):
+        return {"text": "as it is", "list": [1, None], "object": {1, 2}}[kind]
+
+    (found,) = find([give], {})
+    said = [await found.call(f'{{"kind": "{kind}"}}') for kind in ("text", "list", "object")]
+    assert said == ["as it is", "[1, null]", "{1, 2}"]
+    assert "ValidationError" in await found.call("no JSON")
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (None, "no variable of that name"),
+        (3, "only functions"),
+        (dict, "only functions"),
+        (lambda *rest: rest, "must have names"),
+        (lambda a, /: a, "must have names"),
+    ],
+)
+def test_what_cannot_be_offered_is_refused_with_a_sentence(value, told):
+    with pytest.raises(UsageError, match=told):
+        find(["f"], {"f": value})
+
+
+# Documents
+
+
+async def test_documents_are_searched_and_cited_and_stay_with_the_thread(here, script):
+    (here / "docs" / "more").mkdir(parents=True)
+    (here / "docs" / "handbook.md").write_text("25 days of vacation. Travel is paid.")
+    (here / "docs" / "more" / "scan.pdf").write_bytes(b"%PDF-1.4 nonsense")
+    assistant, model = Assistant({}), script(SEARCHES)
+    turn = await assistant.ask("How many days?", Options(search=("docs",), model=model))
+    assert turn.status == "completed", turn.error
+    assert turn.text == "It is 25 days [1], said twice [1].\n\n[1] `handbook.md`"
+    searched, failed = notices(turn)
+    assert searched == "Searched the documents: vacation"
+    assert failed.startswith("scan.pdf was not searched. The file is no .pdf file")
+    turn = await assistant.ask("And travel?", Options(model=model))
+    assert turn.text == "Paid [1].\n\n[1] `handbook.md`"
+
+
+async def test_documents_that_are_not_there(here):
+    with pytest.raises(AttachError, match=r"There is no file nothing\.pdf"):
+        await Assistant({}).ask("Days?", Options(search=("nothing.pdf",)))
+
+
+async def test_a_dry_run_names_documents_and_functions(here, capsys):
+    (here / "a.md").write_text("zebra")
+    options = Options(search=("*.md",), tool=("price",), dry_run=True)
+    assert await Assistant({"price": price}).ask("Zebra?", options) is None
+    out = capsys.readouterr().out
+    assert "a.md  5 bytes (document a.md)" in out
+    assert "function price" in out
+    assert "Give the price of a share." in out
+
+
+# The choice
+
+
+async def test_a_forced_tool_is_called(here, script):
+    model = script('turns:\n  - {when: "", replies: [{text: "I would rather not."}]}')
+    with pytest.raises(TurnError, match="did not call the tool `python`"):
+        await Assistant({}).ask("Go.", Options(tool_choice="code_interpreter", model=model))
+    turn = await Assistant({}).ask("Go.", Options(tool_choice="none", model=model))
+    assert turn.text == "I would rather not."
+
+
+async def test_a_choice_of_nothing_known_is_refused(here):
+    with pytest.raises(UsageError, match="--tool-choice price"):
+        await Assistant({"price": price}).ask("Go.", Options(tool_choice="price"))
+    with pytest.raises(UsageError, match="name them by --search"):
+        await Assistant({}).ask("Go.", Options(tool_choice="file_search"))
+
+
+@pytest.mark.parametrize("target", ["azure", "openai"])
+async def test_services_are_not_asked_for_it(target, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "none")
+    options = Options(tool=("price",), search=("a.md",), on=target, model="m")
+    with pytest.raises(UsageError, match=f"--search and --tool cannot be had with --on {target}"):
+        await Assistant({"price": price}).ask("Go.", options)
+
+
+def test_the_magic_line_takes_lists():
+    line = "sales --search a.md docs -o top --tool price --search b.md --tool cost"
+    given = parser().parse_intermixed_args(line.split())
+    assert given.items == ["sales"]
+    assert given.search == ["a.md", "docs", "b.md"]
+    assert given.tool == ["price", "cost"]
