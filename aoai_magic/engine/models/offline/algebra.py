@@ -6,7 +6,7 @@ import ast
 import re
 from dataclasses import dataclass
 
-_DIGITS = str.maketrans("０１２３４５６７８９＋－＝×÷（）−·", "0123456789+-=*/()-*")
+_DIGITS = str.maketrans("０１２３４５６７８９＋－＝×÷（）−·％", "0123456789+-=*/()-*%")
 _TERM = (
     r"[-+*/^().\d\s]|\b[a-zA-Z]\b|(?<=\d)[a-zA-Z](?![a-zA-Z])|\b(?:sqrt|sin|cos|tan|exp|log|pi)\b"
 )
@@ -14,9 +14,14 @@ _EQUATION = re.compile(rf"(?:{_TERM})+=(?:{_TERM})+")
 _SUM = re.compile(r"[-+]?\(*\d[\d.,]*\s*(?:[-+*/^]|\*\*|%\s*of|[()\s])+[-+*/^().\d,\s]*\d\)*")
 _SOLVE = re.compile(r"\b(solve|equation|roots?)\b|解|方程式|求解|方程", re.IGNORECASE)
 _COMPUTE = re.compile(
-    r"^\W*(what('s| is)|how much is|calculate|compute|evaluate)?\W*$|計算|いくつ|等於|多少",
+    r"^\W*(what('s| is)|how much is|calculate|compute|evaluate|は|是)?\W*$"
+    r"|計算|いくら|いくつ|等於|多少",
     re.IGNORECASE,
 )
+_OF_PERCENT = re.compile(r"(\d[\d.,]*)\s*[の的]\s*(\d[\d.,]*)\s*(?:%|パーセント)")
+"""The same in Japanese and Chinese, which name the whole first."""
+_WORDS = {"plus": "+", "minus": "-", "times": "*", "multiplied by": "*", "divided by": "/"}
+_OPERATOR = re.compile(rf"(?<=\d)\s+({'|'.join(_WORDS)})\s+(?=[\d(])", re.IGNORECASE)
 _PERCENT = re.compile(r"(\d[\d.,]*)\s*(?:%|percent)\s+of\s+(\d[\d.,]*)", re.IGNORECASE)
 
 
@@ -39,6 +44,8 @@ def find(prompt: str) -> Problem | None:
 
 
 def _sum(text: str) -> Problem | None:
+    text = _OPERATOR.sub(lambda match: f" {_WORDS[match[1].lower()]} ", text)
+    text = _OF_PERCENT.sub(r"\2% of \1 ", text)
     if match := _PERCENT.search(text):
         rest = _PERCENT.sub(" ", text)
         expression = f"{_plain(match[1])} / 100 * {_plain(match[2])}"

@@ -31,30 +31,33 @@ _HELP: Phrase = {
 Without a language model I follow fixed rules. Here is what I can do with attached data:
 
 - an overview, missing values, the distribution of a column, outliers
-- totals, averages or counts per group; shares; the top or bottom ones
-- values per day, week, month, quarter or year, and which group grew fastest
-- correlations, joining two tables, rows that meet a condition
-- converting to CSV, JSON or Excel, and solving equations
+- totals, averages, medians, percentiles and the like per group; counts, shares, ratios
+- the top or bottom ones, the first or last rows, rows that meet a condition
+- values per day, week, month, quarter or year, by month of the year, day of the week or hour
+- which group grew fastest, correlations and scatter plots, joining two tables
+- converting to CSV, JSON or Excel, sums and equations
 
 For everything else choose a model, for example with `--model openai:MODEL`.""",
     "ja": """\
 言語モデルを使わず、決まった規則で動いています。添付したデータについて、次のことができます。
 
 - 概要、欠損値、列の分布、外れ値
-- グループ別の合計・平均・件数、構成比、上位・下位
-- 日・週・月・四半期・年ごとの推移、最も伸びたグループ
-- 相関、2つの表の結合、条件に合う行の抽出
-- CSV・JSON・Excel への変換、方程式を解くこと
+- グループ別の合計・平均・中央値・パーセンタイルなど、件数、構成比、比率
+- 上位・下位、最初・最後の行、条件に合う行の抽出
+- 日・週・月・四半期・年ごとの推移、1〜12月・曜日・時間帯別の比較
+- 最も伸びたグループ、相関と散布図、2つの表の結合
+- CSV・JSON・Excel への変換、計算と方程式
 
 それ以外には、`--model openai:MODEL` などでモデルを設定してください。""",
     "zh": """\
 我沒有語言模型，只依固定規則運作。對附加的資料，我可以：
 
 - 概覽、缺失值、欄位分布、離群值
-- 各組的總和、平均或筆數；占比；最高或最低的幾名
-- 每日、每週、每月、每季或每年的變化，以及哪一組成長最快
-- 相關、合併兩個表格、篩選符合條件的資料
-- 轉成 CSV、JSON 或 Excel，以及解方程式
+- 各組的總和、平均、中位數、百分位數等；筆數、占比、比率
+- 最高或最低的幾名、最前或最後幾列、篩選符合條件的資料
+- 每日、每週、每月、每季或每年的變化；依月份、星期或小時比較
+- 哪一組成長最快、相關與散佈圖、合併兩個表格
+- 轉成 CSV、JSON 或 Excel，以及計算與解方程式
 
 其他需求請設定模型，例如 `--model openai:MODEL`。""",
 }

@@ -19,6 +19,8 @@ _VERB = re.compile(
     r"|create|visuali[sz]e|count|join|merge|identify|display|print|check|detect|analy[sz]e)\b",
     re.IGNORECASE,
 )
+_GROUP = re.compile(r"^\W*group(ed)? (the \w+ )?by\b[^,]*$", re.IGNORECASE)
+"""Says how to divide what the next verb asks for: "group by region and show the mean"."""
 _CJK = re.compile(r"[\u3041-\u30ff\u4e00-\u9fff]")
 _CJK_VERB = re.compile(
     r"保存|出力|出し|グラフ|プロット|描|表示|教え|求め|計算|比較|探|調べ|変換|数え|示|見せ|抽出|結合"
@@ -53,6 +55,8 @@ def _parts(sentence: str) -> Iterator[str]:
     start = 0
     for joint in _JOINT.finditer(sentence):
         before, after = sentence[start : joint.start()], sentence[joint.end() :]
+        if _GROUP.match(before):
+            continue
         if _begins(after) and (asks(before) or _follows(before)):
             yield before
             start = joint.end()

@@ -147,8 +147,12 @@ def _read(clause: str, tables: Sequence[Table], before: Task | None, fresh: bool
     if refused := _refused(reading, kind):
         return refused
     task = _task(reading, settled(kind, reading), _inherited(reading, before, fresh))
-    strange = reading.strange
-    return replace(task, ignored=strange.word if strange else "")
+    told = reading.strange is not None and task.kind not in _WHOLE
+    return replace(task, ignored=reading.strange.word if told and reading.strange else "")
+
+
+_WHOLE = {"join", "overview", "convert"}
+"""Kinds that are about all of a table."""
 
 
 def _refused(reading: Reading, kind: str | None) -> Task | None:
@@ -160,7 +164,7 @@ def _refused(reading: Reading, kind: str | None) -> Task | None:
     if reading.subtracts or vague or (kind is None and not _speaks_of_data(reading)):
         return Task("help", text=reading.text)
     strange = reading.strange
-    if strange and strange.sure and kind not in {"join", "overview", "convert"}:
+    if strange and strange.sure and kind not in _WHOLE:
         return Task("absent", table=table, text=strange.word)
     if kind in _BY_COLUMN and (name := _unknown(reading)):
         return Task("unknown", table=table, text=name)
@@ -394,6 +398,7 @@ def _measure(reading: Reading, kind: str, before: Task | None) -> Column | None:
     if (
         reading.aggregation == "count"
         or (kind in {"compare", "season", "trend"} and reading.counts_rows)
+        or (kind == "top" and reading.group and reading.counts_rows)
         or kind == "unique"
         or (kind == "distribution" and reading.group)
     ):

@@ -153,7 +153,7 @@ class Reading:
     @property
     def counts_rows(self) -> bool:
         """Whether what the rows are is all that is named: "orders per region" by their ids."""
-        named = [m.column for m in self.named if m != self._grouping]
+        named = [m.column for m in self.named if m.column != self.group]
         ids = [c for c in named if c.identifying and not c.yearly]
         return bool(ids) and not self.measures and self.aggregation in {"", "count"}
 
@@ -226,7 +226,7 @@ class Reading:
             # "Asia and Europe" are there to be compared, "Asia" alone is a condition.
             if condition.chooses and len(condition.value) > 1:  # type: ignore[arg-type]
                 return condition.column
-        limited = {f.column for f in self.filters}
+        limited = {f.column for f in self.filters if f.operator != "not in"}
         if "count" in self.kinds and (self.frequency or self.cycle):
             return None  # "the number of events per day": events are what is counted
         named = [m.column for m in self.named if m.column not in limited]

@@ -57,8 +57,10 @@ def imports(draw: bool = False) -> list[str]:
 
 
 def drawing(task: Task, way: Way) -> bool:
-    """Whether the code is to draw."""
-    return way.chart and task.chart != "none"
+    """Whether the code is to draw, and whether there is anything to draw."""
+    rows = task.table.rows if task.table else 0
+    filled = rows > (task.measure.nulls if task.measure else 0)
+    return way.chart and task.chart != "none" and filled
 
 
 def begin(task: Task, way: Way, what: str, chart: bool = False) -> list[str]:

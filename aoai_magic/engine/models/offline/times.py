@@ -240,6 +240,11 @@ def _span(prompt: str) -> tuple[str, str]:
         year = int(match[2] or match[3])
         quarter = int(match[1] or match[4] or match[5] or match[6])
         return _months(year, 3 * quarter - 2, 3)
+    if match := re.search(
+        rf"\bh([12])\s*(?:of\s*)?{YEAR}|{YEAR}\s*(?:年\s*([上下])半[期年]|-?h([12]))", text
+    ):
+        late = "2" in {match[1], match[5]} or match[4] == "下"
+        return _months(int(match[2] or match[3]), 7 if late else 1, 6)
     if match := re.search(rf"{YEAR}\s*[-/年]\s*(\d{{1,2}})\s*月?(?!\d)", text):
         return _months(int(match[1]), int(match[2]), 1)
     if match := re.search(rf"\b({_NAMES})\.?,?\s+{YEAR}", text):

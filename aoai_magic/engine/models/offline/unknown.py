@@ -107,7 +107,7 @@ _NO_VALUE = re.compile(
     r"the|all|each|every|both|these|those|this|that|our|my|your|their|its|any|some|other|different"
     r"|various|many|most|more|less|there|total|general|order|detail|details|short|english|japanese"
     r"|chinese|dollars?|euros?|percent|usd|eur|gbp|jpy|twd|excel|csv|json|xlsx|parquet|tsv|i|r|iqr"
-    r"|q[1-4]|nan|none|null|true|false|python|pandas|and|or|plot|show|save|then|descending"
+    r"|[qh][1-4]|nan|none|null|true|false|python|pandas|and|or|plot|show|save|then|descending"
     r"|ascending|addition|particular|comparison|relation|terms|one|two|three|four|five|ten"
     r"|same|whole|entire|average|new|old|first|last|next|previous|given|raw|per|rows?|columns?"
     r"|here|it|them|kg|mm|cm|km|g|mg|m|monthly|weekly|daily|yearly|quarterly|overall",

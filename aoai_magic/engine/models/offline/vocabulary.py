@@ -22,6 +22,7 @@ _LOW_ENDS = r"(?:lightest|shortest|youngest|coldest|coolest|driest|weakest|cheap
 KINDS: Mapping[str, re.Pattern[str]] = {
     "unsupported": _any(
         r"\b(forecast|predict|cluster|regress|train|classif|sentiment|translat|simulat)",
+        r"\b(top|bottom) \d+ ?(%|percent)|(上位|下位|前|後)\s*\d+\s*[%％]",
         r"\b(rolling|moving average|cumulative|running total|yoy|year[- ]over[- ]year)\b",
         r"移動平均|累計|累積|前年比|前年同期|同比|去年同期",
         r"\bmachine learning\b|\bneural\b|\bpoem\b|\bstory\b|\bjoke\b|\be-?mail\b",
@@ -71,8 +72,8 @@ KINDS: Mapping[str, re.Pattern[str]] = {
         r"\b(trends?|over time|time ?series|development|evol\w+|history of)\b",
         r"\b(daily|weekly|monthly|quarterly|yearly|annual(ly)?)\b",
         r"\b(per|by|each|every|over the) (days?|weeks?|months?|quarters?|years?)\b",
-        r"\b(days? of the week|weekdays?|hours? of|hourly|season\w*)\b|曜日|時間帯|何月|何時",
-        r"星期幾|星期几|週幾|周几|禮拜幾|幾月|時段|幾點",
+        r"\b(days? of the week|weekdays?|hours? of|hourly|season\w*)\b",
+        r"(?<![月火水木金土日])曜日|時間帯|何月|何時|星期幾|星期几|週幾|周几|禮拜幾|幾月|時段|幾點",
         r"推移|時系列|トレンド|(日|週|月|四半期|年)(別|次|間|ごと|毎)|変化|毎(日|週|月|年)",
         r"趨勢|趋势|走勢|隨時間|變化|每(日|天|週|周|月|季|年)|按(日|天|週|周|月|季|年)|逐(日|月|年)|各(月|季|年)|(月|季|年)度",
     ),
@@ -82,7 +83,7 @@ KINDS: Mapping[str, re.Pattern[str]] = {
     "count": _any(
         r"\b(how many|how often|number of|count)\b",
         r"何件|何回|何人|何個|いくつ|件数|個数|回数|人数|注文数",
-        r"幾個|幾筆|幾位|幾名|多少(?![?？呢\s]|$)|數量|筆數|次數|人數|訂單數|有幾",
+        r"有多少|幾個|幾筆|幾位|幾名|多少(?![?？呢\s]|$)|數量|筆數|次數|人數|訂單數|有幾",
     ),
     "overview": _any(
         r"\b(overview|describe|summar\w+|explor\w+|insights?|analy[sz]\w*|profile|schema|columns)\b",
@@ -171,7 +172,7 @@ CYCLES: Mapping[str, re.Pattern[str]] = {
     ),
     "weekday": _any(
         r"\b(days? of (the )?week|weekdays?)\b",
-        r"曜日|星期[幾几]|[週周][幾几]|禮拜幾|(每|各|按|依)(個)?(星期|禮拜)(?!\w*數)",
+        r"(?<![月火水木金土日])曜日|星期[幾几]|[週周][幾几]|禮拜幾|(每|各|按|依)(個)?(星期|禮拜)(?!\w*數)",
     ),
     "hour": _any(
         r"\b(hours? of (the )?day|hourly|(per|by|each|which|what|busiest) hour)\b",

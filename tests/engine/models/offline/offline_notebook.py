@@ -19,19 +19,21 @@ from aoai_magic.engine.models.base import Finish, Request, Text, ToolCall, Usage
 from aoai_magic.engine.models.offline import open_model
 
 WORKER = r"""
-import builtins, contextlib, io, json, sys, traceback, warnings
+import contextlib, io, json, sys, traceback, warnings
 import matplotlib
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import pandas
 
-real_import = builtins.__import__
 missing = set()
 
-def importing(name, *args, **kwargs):
-    if name.partition(".")[0] in missing:
-        raise ModuleNotFoundError(f"No module named {name.partition('.')[0]!r}")
-    return real_import(name, *args, **kwargs)
+# Lets modules be missing, whoever imports them; those imported before are put aside.
+class Missing:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in missing:
+            raise ModuleNotFoundError(f"No module named {name.partition('.')[0]!r}")
+
+sys.meta_path.insert(0, Missing)
 
 spaces = {}
 for line in sys.stdin:
@@ -52,13 +54,14 @@ for line in sys.stdin:
         warnings.filterwarnings("ignore", message="Glyph")
         # numpy 1.24 says so inside pandas' own to_csv of a column with gaps.
         warnings.filterwarnings("ignore", message="invalid value encountered in cast")
-        builtins.__import__ = importing
+        aside = [name for name in sys.modules if name.partition(".")[0] in missing]
+        aside = {name: sys.modules.pop(name) for name in aside}
         try:
             exec(compile(job["code"], "cell", "exec"), space)
         except Exception:
             out.write(traceback.format_exc())
         finally:
-            builtins.__import__ = real_import
+            sys.modules.update(aside)
     figures = []
     if "matplotlib" not in missing:
         for number in plt.get_fignums():

@@ -73,7 +73,7 @@ def _chart(task: Task, language: Language) -> list[str]:
         "fig, ax = plt.subplots(figsize=(9, 4.5))",
         f"shown = result.head({_MOST_SHOWN}).set_index({listed(keys)})",
         f"shown.plot.bar(ax=ax, width=0.8, rot={45 if turned else 0})",
-        "ax.legend(frameon=False)",
+        'ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))',
         *finish(
             _upper(titled(_title(task, language), task), language), y=_column(task).name, grid="y"
         ),
