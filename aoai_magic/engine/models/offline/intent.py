@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from . import algebra, vocabulary
-from .clauses import clauses
+from .clauses import asks, clauses
 from .columns import likeliest, mentions, words_of
 from .condition import Filter
 from .filters import has_amount
@@ -88,6 +88,8 @@ def read_tasks(prompt: str, tables: Sequence[Table], previous: Task | None) -> l
         if tasks and _repeats(task, tasks[-1]):
             chart, text = task.chart or tasks[-1].chart, tasks.pop().text
             task = replace(task, chart=chart, text=text)
+        if tasks and tasks[-1].kind == "help" and not asks(tasks[-1].text):
+            tasks.pop()  # a greeting before the question
         tasks += _one_by_one(_sound(task))
     return tasks or [Task("help", text=prompt)]
 

@@ -392,6 +392,12 @@ async def test_a_measure_that_is_not_there_is_no_other(notebook, orders):
     assert told(turn, *orders["Customer Name"].value_counts())
 
 
+async def test_a_greeting_is_no_question(notebook, orders):
+    notebook.attach(orders=orders)
+    turn = await notebook.ask("Hi! Could you plot the revenue per month? Thanks")
+    assert turn.text.startswith("Monthly total Revenue")
+
+
 async def test_columns_without_values(notebook):
     frame = pd.DataFrame({"team": ["A", "B"] * 5, "score": [np.nan] * 10, "points": range(10)})
     notebook.attach(games=frame)
