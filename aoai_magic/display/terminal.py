@@ -32,7 +32,10 @@ class Paper(Protocol):
         """Add text of an answer; ``last`` ends it."""
 
     def code(self, part: views.Code) -> None:
-        """Add a piece of code that is over."""
+        """Add a piece of code that is written."""
+
+    def outcome(self, part: views.Code) -> None:
+        """Say what became of the code, below what it printed."""
 
     def plain(self, text: str) -> None:
         """Add text that may begin and end within a line."""
@@ -50,6 +53,7 @@ class TerminalScreen:
         self._place = 0
         self._written = 0
         self._logs = LogFold()
+        self._running = ""
         self._closed = False
 
     def show(self, view: View) -> None:
@@ -73,13 +77,26 @@ class TerminalScreen:
     def _write(self, view: View, *, everything: bool) -> None:
         while self._place < len(view.parts):
             part = view.parts[self._place]
+            # What code prints comes while it runs; everything else waits for its end.
+            is_printed = isinstance(part, views.Logs) and part.code == self._running
+            if not is_printed and not self._end_code(view, everything):
+                return
             over = part.done or everything
             self._write_part(part, over)
-            if not over:
+            if not over and part.id != self._running:
                 return
             self._place += 1
             self._written = 0
             self._logs = LogFold()
+        self._end_code(view, everything)
+
+    def _end_code(self, view: View, everything: bool) -> bool:
+        """Say what became of the code that ran, if it is over; tell whether none runs."""
+        part = next((part for part in view.parts if part.id == self._running), None)
+        if isinstance(part, views.Code) and (part.done or everything):
+            self._paper.outcome(part)
+            self._running = ""
+        return not self._running
 
     def _write_part(self, part: views.Part, over: bool) -> None:
         if isinstance(part, views.Text):
@@ -91,8 +108,9 @@ class TerminalScreen:
             if over and part.text.strip():
                 self._paper.plain(f"[{words.reasoning(part)}]\n{_first_lines(part.text)}\n\n")
         elif isinstance(part, views.Code):
-            if over:
+            if over or part.state == "running":
                 self._paper.code(part)
+                self._running = part.id
         elif isinstance(output := frozen.part_output(part), Bundle):
             self._paper.plain(output.data["text/plain"] + "\n")
 
@@ -111,8 +129,12 @@ class PlainPaper:
         self.plain(clean_text.rstrip() + "\n\n" if last else clean_text)
 
     def code(self, part: views.Code) -> None:
-        """Add a piece of code, its summary first."""
-        self.plain(f"[{words.code_summary(part)}]\n{_head(part.code)}\n\n")
+        """Add a piece of code, its title first."""
+        self.plain(f"[{words.code_title(part)}]\n{_head(part.code)}\n\n")
+
+    def outcome(self, part: views.Code) -> None:
+        """Say what became of it."""
+        self.plain(f"[{words.code_outcome(part)}]\n\n")
 
     def plain(self, text: str) -> None:
         """Add text."""
@@ -149,11 +171,11 @@ class RichPaper:
             self._console.print()
 
     def code(self, part: views.Code) -> None:
-        """Add a piece of code, its summary first."""
+        """Add a piece of code, its title first."""
         from rich.syntax import Syntax
         from rich.text import Text
 
-        self._console.print(Text(words.code_summary(part), style="bold"))
+        self._console.print(Text(words.code_title(part), style="bold"))
         self._console.print(
             Syntax(
                 _head(part.code),
@@ -163,6 +185,13 @@ class RichPaper:
                 word_wrap=True,
             )
         )
+
+    def outcome(self, part: views.Code) -> None:
+        """Say what became of it."""
+        from rich.text import Text
+
+        self._console.print(Text(words.code_outcome(part), style="dim"))
+        self._console.print()
 
     def plain(self, text: str) -> None:
         """Add text without formatting."""

@@ -49,10 +49,13 @@ def code_summary(part: views.Code) -> str:
     facts = [_title(part.code)]
     if _comment(part.code):
         facts.append(_lines(part.code))
-    facts.append(_outcome(part))
-    if part.seconds is not None:
-        facts.append(duration(part.seconds))
-    return " · ".join(fact for fact in facts if fact)
+    return " · ".join([*facts, code_outcome(part)])
+
+
+def code_outcome(part: views.Code) -> str:
+    """Say what became of a piece of code, and how long it ran."""
+    outcome = _outcome(part)
+    return outcome if part.seconds is None else f"{outcome} · {duration(part.seconds)}"
 
 
 def reasoning(part: views.Reasoning) -> str:

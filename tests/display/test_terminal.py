@@ -52,6 +52,24 @@ def test_everything_is_there_in_order(capsys):
     assert out.count("North grew fastest") == 1
 
 
+def test_what_code_prints_comes_while_it_runs(capsys):
+    screen = TerminalScreen(PlainPaper())
+    begun = [events.CodeDelta("c", "print(1)"), events.CodeRunning("c")]
+    screen.show(story.final(begun[:1]))
+    assert capsys.readouterr().out == ""
+    screen.show(story.final(begun))
+    assert capsys.readouterr().out == "[1 line of Python]\nprint(1)\n\n"
+    begun += [events.LogsDelta("c", "1\n"), events.ImageMade("i", "a.png", story.png())]
+    screen.show(story.final(begun))
+    assert capsys.readouterr().out == "1\n"
+    begun += [events.LogsDelta("c", "2\n"), events.CodeDone("c", None, 0.5)]
+    screen.show(story.final(begun))
+    said = capsys.readouterr().out
+    assert said.startswith("2\n[✓ done · 0.5 s]\n\nPicture a.png, ")
+    screen.close(story.final([*begun, events.Finished("completed", None, 1)]))
+    assert "done" not in capsys.readouterr().out
+
+
 def test_rich_formats_and_ends_with_the_same_line():
     out = rich_output(story.turn())
     assert "\x1b[1m" in out
