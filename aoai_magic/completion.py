@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable
+from importlib.metadata import entry_points
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
@@ -25,6 +27,9 @@ def complete(magics: AssistantMagics) -> Callable[[CompletionContext], Any]:
     def assistant_matcher(context: CompletionContext) -> dict[str, Any]:
         found = list(_completions(context, magics))
         fragment = _fragment(context)
+        if not found and fragment and _CELL.match(context.full_text):
+            # Without any, the names of Python would be offered in the middle of prose.
+            found = [SimpleCompletion(fragment, type="text")]
         return {"completions": found, "matched_fragment": fragment, "suppress": bool(found)}
 
     matcher: Any = context_matcher()(assistant_matcher)
@@ -42,16 +47,18 @@ def _completions(context: CompletionContext, magics: AssistantMagics) -> Iterabl
     if fragment.startswith("@"):
         return [*_variables(fragment, state, "@"), *_paths(fragment)]
     if context.cursor_line > 0:
-        return ()
+        return () if fragment else _variables("@", state, "@")
     if fragment.startswith("-"):
         return _options(fragment)
-    if _value_of_option(context, "--search"):
+    word = _word_before(context)
+    if word == "--search":
         return _paths(f"@{fragment}", "")
-    if _value_of_option(context, "--tool"):
-        return _functions(fragment, state)
-    if _value_of_option(context, "-t", "--thread"):
-        return _threads(fragment, state)
-    return _variables(fragment, state)
+    values = VALUES.get(word)
+    if values is None:
+        return _variables(fragment, state)
+    kind, give = values
+    known = sorted({name for name in give(state) if name and name.startswith(fragment)})
+    return [SimpleCompletion(name, type=kind) for name in known]
 
 
 def _fragment(context: CompletionContext) -> str:
@@ -61,9 +68,9 @@ def _fragment(context: CompletionContext) -> str:
     return found.group() if found else ""
 
 
-def _value_of_option(context: CompletionContext, *names: str) -> bool:
+def _word_before(context: CompletionContext) -> str:
     words = context.line_with_cursor[: context.cursor_position].split(" ")
-    return len(words) > 1 and words[-2] in names
+    return words[-2] if len(words) > 1 else ""
 
 
 def _commands(fragment: str) -> list[SimpleCompletion]:
@@ -81,41 +88,69 @@ def _options(fragment: str) -> list[SimpleCompletion]:
     return [SimpleCompletion(name, type="option") for name in names if name.startswith(fragment)]
 
 
-def _threads(fragment: str, state: Assistant) -> list[SimpleCompletion]:
-    known = {thread.name for thread in state.threads(state.settings()).all() if thread.name}
-    return [SimpleCompletion(n, type="thread") for n in sorted(known) if n.startswith(fragment)]
+def _threads(state: Assistant) -> Iterable[str]:
+    return (quote(thread.name) for thread in state.threads(state.settings()).all() if thread.name)
+
+
+def _targets(state: Assistant) -> Iterable[str]:
+    used = (thread.target for thread in state.threads(state.settings()).all())
+    return ("local", "azure", "openai", state.settings().target, *used)
+
+
+def _models(state: Assistant) -> Iterable[str]:
+    """Give the kinds of models, those that were used, and those whose price is known."""
+    from .backends.prices import load
+
+    kinds = {point.name for point in entry_points(group="aoai_magic.models.v1")}
+    settings = state.settings()
+    known = [f"openai:{name}" for name in load(settings.folder).models]
+    used = (turn.view.model for turn in state.turns)
+    return ("offline", *(f"{kind}:" for kind in kinds - {"offline"}), settings.model, *used, *known)
+
+
+def _folders(state: Assistant) -> Iterable[str]:
+    return (quote(path.name) for path in Path().iterdir() if path.is_dir() and _is_shown(path))
+
+
+def _functions(state: Assistant) -> Iterable[str]:
+    items = list(state.namespace.items())
+    return (name for name, value in items if inspect.isroutine(value) and name[0] != "_")
+
+
+VALUES: dict[str, tuple[str, Callable[[Assistant], Iterable[str]]]] = {
+    **dict.fromkeys(("-t", "--thread"), ("thread", _threads)),
+    **dict.fromkeys(("-m", "--model"), ("model", _models)),
+    "--on": ("target", _targets),
+    "--save": ("folder", _folders),
+    "--tool": ("function", _functions),
+}
+"""What can follow an option: its kind, and how it is found."""
 
 
 def _variables(fragment: str, state: Assistant, mark: str = "") -> list[SimpleCompletion]:
-    from .attach.resolve import attachable
+    from .frontend import attachable_names
 
-    found = []
-    for name, value in list(state.namespace.items()):
-        if name.startswith("_") or not f"{mark}{name}".startswith(fragment):
-            continue
-        described = attachable(value)
-        if described:
-            # The completer cuts a type at its first space; these are not to be seen.
-            kind = described.replace(" ", "\u00a0")
-            found.append(SimpleCompletion(f"{mark}{name}", type=kind))
-    return found
-
-
-def _functions(fragment: str, state: Assistant) -> list[SimpleCompletion]:
-    found = [
-        name
-        for name, value in list(state.namespace.items())
-        if name.startswith(fragment) and not name.startswith("_")
-        if inspect.isroutine(value)
+    names = [name for name in list(state.namespace) if f"{mark}{name}".startswith(fragment)]
+    return [
+        # The completer cuts a type at its first space; these are not to be seen.
+        SimpleCompletion(f"{mark}{name}", type=described.replace(" ", "\u00a0"))
+        for name, described in attachable_names(names, state.namespace).items()
     ]
-    return [SimpleCompletion(name, type="function") for name in found]
 
 
 def _paths(fragment: str, mark: str = "@") -> list[SimpleCompletion]:
-    typed = Path(fragment[1:])
-    folder, start = (typed, "") if fragment.endswith("/") else (typed.parent, typed.name)
+    before, slash, start = fragment[1:].rpartition("/")
+    folder = Path(before + slash).expanduser()
     if not folder.is_dir():
         return []
-    found = sorted(path for path in folder.iterdir() if path.name.startswith(start))
-    ends = [f"{path}/" if path.is_dir() else str(path) for path in found[:_FILE_LIMIT]]
-    return [SimpleCompletion(f"{mark}{path}", type="file") for path in ends]
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if path.name.startswith(start) and (start or _is_shown(path))
+    )
+    ends = [path.name + "/" * path.is_dir() for path in found[:_FILE_LIMIT]]
+    return [SimpleCompletion(f"{mark}{before}{slash}{name}", type="file") for name in ends]
+
+
+def _is_shown(path: Path) -> bool:
+    return not path.name.startswith(".")

@@ -9,7 +9,7 @@ import { commandAdder } from './commands.js';
 import { errorText, outputText } from './excerpt.js';
 import { askIcon } from './icons.js';
 import { insertBelow, insertPrompt } from './insert.js';
-import { askKernel } from './kernel.js';
+import { askPatiently } from './kernel.js';
 import { fence, isPrompt, names, quote } from './prompt.js';
 import { texts } from './texts.js';
 
@@ -93,7 +93,8 @@ async function ask(
   }
   const { panel, cell } = place;
   const code = cell.model.sharedModel.getSource();
-  const known = await askKernel<'names'>(panel.sessionContext, { names: names(code) });
+  // Its names are welcome, but no reason to let the user wait.
+  const known = await askPatiently<'names'>(panel.sessionContext, { names: names(code) }, 500);
   const items = Object.keys(known?.names ?? {}).slice(0, MOST_ITEMS);
   const text = `${question.text}\n\n${quotation(place, trans)}\n`;
   // Braces of the quoted code are no expressions.

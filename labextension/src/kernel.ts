@@ -14,7 +14,7 @@ export type Answer<K extends Kind> = NonNullable<KernelAnswers[K]>;
 export type Reply<K extends Kind> = (Partial<Answer<K>> & Partial<Answer<'refused'>>) | null;
 
 /**
- * Ask the kernel.
+ * Ask the kernel, if it is idle.
  *
  * Nothing is stored in the history or the namespace. The answer is null where there is no
  * Python kernel, where it is busy (it could not answer now), or where it lacks aoai_magic.
@@ -25,6 +25,36 @@ export async function askKernel<K extends Kind>(
 ): Promise<Reply<K>> {
   const kernel = session.session?.kernel;
   return kernel?.status === 'idle' ? send<K>(kernel, question) : null;
+}
+
+/** Ask the kernel for what the user wants, also one that is busy for so many milliseconds. */
+export async function askPatiently<K extends Kind>(
+  session: ISessionContext,
+  question: JSONObject,
+  patience = 5_000
+): Promise<Reply<K>> {
+  const kernel = session.session?.kernel;
+  if (kernel && kernel.status !== 'idle') {
+    await untilIdle(kernel, patience);
+  }
+  return askKernel<K>(session, question);
+}
+
+function untilIdle(kernel: Kernel.IKernelConnection, patience: number): Promise<void> {
+  return new Promise(resolve => {
+    const end = (): void => {
+      clearTimeout(timer);
+      kernel.statusChanged.disconnect(heard);
+      resolve();
+    };
+    const heard = (_: unknown, status: Kernel.Status): void => {
+      if (status === 'idle') {
+        end();
+      }
+    };
+    const timer = setTimeout(end, patience);
+    kernel.statusChanged.connect(heard);
+  });
 }
 
 /** Tell the kernel something that it is to know before the cells that are sent after it. */

@@ -14,7 +14,7 @@ import { isConfirmed, showRefusal } from './dialogs.js';
 import { download } from './dom.js';
 import { askIcon } from './icons.js';
 import { insertBelow, insertPrompt } from './insert.js';
-import { askKernel, type Kind, type Reply } from './kernel.js';
+import { askKernel, askPatiently, type Kind, type Reply } from './kernel.js';
 import { safeName } from './names.js';
 import { type Overview, readOverview } from './overview.js';
 import { type IPanelActions, PanelView } from './panelView.js';
@@ -165,7 +165,7 @@ class Panel implements IPanelActions {
   /** Ask the kernel for something that the user wants; say so where it is refused. */
   private async question<K extends Kind>(question: JSONObject): Promise<Reply<K>> {
     const session = this.tracker.currentWidget?.sessionContext;
-    const reply = session ? await askKernel<K>(session, question) : null;
+    const reply = session ? await askPatiently<K>(session, question) : null;
     if (reply === null || reply.error !== undefined) {
       await showRefusal(reply, this.trans);
     }

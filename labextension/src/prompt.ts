@@ -18,7 +18,10 @@ export const VALUE_OPTIONS: readonly string[] = [
   '--save',
   '--timeout',
   '--max-tokens',
-  '--max-cost'
+  '--max-cost',
+  '--search',
+  '--tool',
+  '--tool-choice'
 ];
 
 const THREAD = ['-t', '--thread'];

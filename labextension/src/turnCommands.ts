@@ -7,7 +7,7 @@ import { activePlace, type IPlace } from './cells.js';
 import { commandAdder } from './commands.js';
 import { showRefusal } from './dialogs.js';
 import { insertBelow, insertPrompt } from './insert.js';
-import { askKernel } from './kernel.js';
+import { askPatiently } from './kernel.js';
 import { inThread, readMagicLine } from './prompt.js';
 import { answer, canFork, findRecord, type TurnRecord } from './record.js';
 import { texts } from './texts.js';
@@ -96,7 +96,7 @@ async function fork(
   const { thread, target } = turn;
   const parts = turn.parts.map(part => part.id);
   const question = { fork: line?.thread ?? 'fork', target, thread, parts };
-  const reply = await askKernel<'named'>(panel.sessionContext, question);
+  const reply = await askPatiently<'named'>(panel.sessionContext, question);
   if (reply?.name === undefined) {
     await showRefusal(reply, trans);
     return;
