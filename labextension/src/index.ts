@@ -7,6 +7,7 @@ import { fileDrop } from './fileDrop.js';
 import { heal } from './heal.js';
 import { hover } from './hover.js';
 import { kernelSettings } from './kernelSettings.js';
+import { longAnswers } from './longAnswers.js';
 import { magicLine } from './magicLine.js';
 import { panel } from './panel.js';
 import { pictures } from './pictures.js';
@@ -25,6 +26,7 @@ const plugins: JupyterFrontEndPlugin<any>[] = [
   hover,
   turns,
   alternatives,
+  longAnswers,
   turnCommands,
   codeFilter,
   pictures,
