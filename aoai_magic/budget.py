@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 BYTES_PER_TOKEN = 4
 """Of UTF-8: close for English, and for Chinese and Japanese too."""
 
+_LIMITS = ("max_output_tokens", "max_completion_tokens")
+"""What the far side calls a limit that `Budget.most_output` gave it."""
+
 _WRITING = (TextDelta, ReasoningDelta, CodeDelta)
 
 
@@ -124,7 +127,18 @@ class Spending:
         elif isinstance(event, UsageReported):
             self._reported, self._counted = event.usage, Usage(estimated=True)
             return replace(event, cost=self.cost)
+        elif isinstance(event, Finished) and event.status == "incomplete" and self._budget:
+            return replace(event, error=self._cut_short(event.error or ""))
         return event
+
+    def _cut_short(self, error: str) -> str:
+        """Say by which limit the far side stopped, where that came of the budget."""
+        if not any(limit in error for limit in _LIMITS):
+            return error
+        tokens, cost = self._budget.max_tokens, self._budget.max_cost
+        limits = [f"max_tokens is {tokens:,}"] if tokens else []
+        limits += [f"max_cost is ${cost:g}"] if cost else []
+        return f"The answer was cut short, as {' and '.join(limits)}; raise it, or ask for less."
 
     def _written(self, text: str) -> None:
         """Count what the model writes; before, it reads all that came until then."""

@@ -113,3 +113,13 @@ def test_the_far_side_is_told_a_limit_of_its_own(tmp_path):
 def test_what_is_no_amount_is_refused(given):
     with pytest.raises(SettingsError, match="0 for no limit"):
         resolve(given)
+
+
+async def test_where_the_far_side_stops_the_budget_is_named(tmp_path):
+    cut = Finished("incomplete", "The answer was cut short by max_output_tokens; ask on.")
+    seen = await done(tmp_path, Stream([TURN[0], cut]), max_tokens=2_000, max_cost=0.5)
+    assert "as max_tokens is 2,000 and max_cost is $0.5;" in seen.error
+    other = Finished("incomplete", "The content filter stopped the answer.")
+    seen = await done(tmp_path, Stream([TURN[0], other]), max_tokens=2_000)
+    assert seen.error == other.error
+    assert (await done(tmp_path, Stream([TURN[0], cut]))).error == cut.error

@@ -73,7 +73,7 @@ class Container:
     revived: bool = False
     age: int = 0
     _born: float = 0.0
-    _before: set[tuple[str, int, int]] = field(default_factory=set)
+    _before: set[tuple[str, int, int]] | None = field(default_factory=set)
 
     async def open(self) -> None:
         """Make it, or rebuild it, unless it is there."""
@@ -82,7 +82,7 @@ class Container:
         elif not await self._alive():
             await self.revive()
         else:
-            self._before = {_state(file) for file in await self._list()}
+            await self._look()
             for kept in self.shelf.entries(self.id):
                 if kept.sent:
                     self._enter(kept)
@@ -115,15 +115,32 @@ class Container:
         await self.copy()
         self.revived = True
         self.shelf.drop(old)
-        self._before = {_state(file) for file in await self._list()}
+        await self._look()
+
+    async def _look(self) -> None:
+        """Remember what is there; where a service does not list it, the turn goes on."""
+        import openai
+
+        try:
+            self._before = {_state(file) for file in await self._list()}
+        except openai.APIStatusError as error:
+            if error.status_code in (401, 429):
+                raise
+            self._before = None
+        except openai.APITimeoutError:
+            self._before = None
 
     async def copy(self) -> None:
         """Go on as a new one with the same files, as far as we have them."""
         old, self.id = self.id, await self._made()
         self.files = []
-        for kept in self.shelf.entries(old):
-            path = await self._upload(kept.digest, kept.name, self.shelf.blob(old, kept))
-            self.files.append(f"{kept.path} is now {path}" if path != kept.path else path)
+        try:
+            for kept in self.shelf.entries(old):
+                path = await self._upload(kept.digest, kept.name, self.shelf.blob(old, kept))
+                self.files.append(f"{kept.path} is now {path}" if path != kept.path else path)
+        except BaseException:
+            self.id = old  # a half copy is none, and the next try makes another
+            raise
 
     # In
 
@@ -199,16 +216,22 @@ class Container:
         """
         import openai
 
-        found = {}
+        found: dict[str, str] = {}
         try:
-            news = [file for file in await self._list() if _state(file) not in self._before]
-            found = {file.id: _name(file.path) for file in news if file.source != "user"}
+            found = await self._news()
         except openai.APIError as error:
             text = f"The files could not be listed ({error.message}); only cited ones came."
             yield events.Notice(text)
         for id_, name in {**cited, **found}.items():
             async for event in self._fetched(id_, name, shown):
                 yield event
+
+    async def _news(self) -> dict[str, str]:
+        """Give ids and names of the files that the code made, if what was there is known."""
+        if self._before is None:
+            return {}
+        news = [file for file in await self._list() if _state(file) not in self._before]
+        return {file.id: _name(file.path) for file in news if file.source != "user"}
 
     async def _list(self) -> list[Any]:
         files = self.api.with_options(timeout=_LIST_SECONDS).containers.files

@@ -212,6 +212,14 @@ async def test_an_answer_stays_when_its_files_have_gone(faults, ask):
     assert "could not be listed" in notice
 
 
+async def test_a_thread_goes_on_where_files_are_not_listed(faults, ask):
+    first = await ask()
+    faults.no_files = True
+    second = await ask(first.thread)
+    assert (second.status, second.text) == ("completed", "Let me see.\n\nIt is 42.")
+    assert second.thread.split("|")[1] == first.thread.split("|")[1]
+
+
 async def test_a_forgotten_conversation_begins_anew(ask):
     first = await ask()
     container = first.thread.split("|")[1]
