@@ -41,9 +41,13 @@ def is_fault(error: Exception) -> bool:
     from openai import OpenAIError
 
     # While a stream is read the SDK lets errors of the HTTP library and of the JSON
-    # parser through; the HTTP library is httpx or httpx2, so it is told by its name.
-    package = type(error).__module__.partition(".")[0]
-    return isinstance(error, OpenAIError | OSError | ValueError) or package in _TRANSPORT_PACKAGES
+    # parser through.
+    return isinstance(error, OpenAIError | OSError | ValueError) or is_transport(error)
+
+
+def is_transport(error: Exception) -> bool:
+    """Whether the error is the HTTP library's: httpx or httpx2, so it is told by its name."""
+    return type(error).__module__.partition(".")[0] in _TRANSPORT_PACKAGES
 
 
 def refuses_tools(error: Exception) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import anyio
 
 from ..base import Waiting
+from . import faults
 
 TRIES = 5
 CONNECTION_TRIES = 3
@@ -27,7 +28,7 @@ def pause(error: Exception, attempt: int) -> float | None:
 
     if isinstance(error, openai.APITimeoutError):
         return None
-    if isinstance(error, openai.APIConnectionError):
+    if isinstance(error, openai.APIConnectionError) or faults.is_transport(error):
         return FIRST_WAIT * 2**attempt if attempt + 1 < CONNECTION_TRIES else None
     if not isinstance(error, openai.APIStatusError) or attempt + 1 >= TRIES:
         return None
