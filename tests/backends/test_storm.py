@@ -53,7 +53,7 @@ def url(tmp_path_factory):
 def _hurried(monkeypatch):
     """Take a stream for dead soon; what is tested are the ways on, not the waiting."""
     for module in (responses, run):
-        monkeypatch.setattr(module, "SILENCE_SECONDS", 2.0)
+        monkeypatch.setattr(module, "SILENCE_SECONDS", 6.0)
         monkeypatch.setattr(module, "POLL_SECONDS", 0.05)
     monkeypatch.setattr(weather, "FIRST_WAIT", 0.05)
 
