@@ -14,26 +14,51 @@ from __future__ import annotations
 
 import gettext as _gettext
 import os
+import re
+import sys
 from functools import lru_cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
 DOMAIN = "aoai_magic"
-_VARIABLES = ("AOAI_MAGIC_LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+_VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+_LAB_FILE = "@jupyterlab/translation-extension/plugin.jupyterlab-settings"
+# Not in a comment, of which that file has many.
+_LAB_SETTING = re.compile(r'^[\s{]*"locale"\s*:\s*"([\w-]+)"', re.MULTILINE)
 _TRADITIONAL = ("zh_tw", "zh_hk", "zh_mo", "zh_hant")
 
 
 def language() -> str:
     """Give the catalogue to use: ``en``, ``ja`` or ``zh_TW``.
 
-    The first of AOAI_MAGIC_LANG, LANGUAGE, LC_ALL, LC_MESSAGES and LANG that is set
-    decides; a language without a catalogue is served in English.
+    AOAI_MAGIC_LANG decides; else, in a kernel, the language that JupyterLab is set to;
+    else the first of LANGUAGE, LC_ALL, LC_MESSAGES and LANG that is set. A language
+    without a catalogue is served in English.
     """
-    wish = next((value for name in _VARIABLES if (value := os.environ.get(name))), "")
+    system = next((value for name in _VARIABLES if (value := os.environ.get(name))), "")
+    wish = os.environ.get("AOAI_MAGIC_LANG") or _of_jupyterlab() or system
     wish = wish.split(":")[0].split(".")[0].replace("-", "_").lower()
     if wish.startswith(_TRADITIONAL):
         return "zh_TW"
     return "ja" if wish.split("_")[0] == "ja" else "en"
+
+
+@lru_cache(maxsize=1)
+def _of_jupyterlab() -> str:
+    """Give what the user chose in JupyterLab's menu, which no kernel is told."""
+    if "ipykernel" not in sys.modules:
+        return ""
+    from jupyter_core.paths import jupyter_config_dir
+
+    folder = os.environ.get("JUPYTERLAB_SETTINGS_DIR")
+    settings = Path(folder) if folder else Path(jupyter_config_dir(), "lab", "user-settings")
+    try:
+        text = (settings / _LAB_FILE).read_text("utf-8")
+    except (OSError, ValueError):
+        return ""
+    chosen = _LAB_SETTING.search(text)
+    # "default" is JupyterLab's word for the system's language.
+    return chosen[1] if chosen and chosen[1] != "default" else ""
 
 
 def gettext(message: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import string
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,9 @@ LANGUAGES = ("ja", "zh_TW")
 def _no_language(monkeypatch):
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
+    # JupyterLab's own choice, asked for once in a kernel.
+    monkeypatch.setattr(locale, "_of_jupyterlab", locale._of_jupyterlab.__wrapped__)
+    monkeypatch.setenv("JUPYTERLAB_SETTINGS_DIR", "/nonexistent")
 
 
 def used():
@@ -93,6 +97,33 @@ def test_the_first_variable_that_is_set_decides(monkeypatch, variables, language
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert locale.language() == language
+
+
+@pytest.mark.parametrize(
+    ("saved", "language"),
+    [
+        ('{\n    // Language\n    "locale": "zh_TW"\n}', "zh_TW"),
+        ('{"locale": "ja-JP"}', "ja"),
+        ('{\n    // "locale": "zh_TW"\n    "locale": "default"\n}', "ja"),
+        ('{\n    "locale": "en"\n}', "en"),
+        ("\udcff", "ja"),
+    ],
+)
+def test_what_was_chosen_in_jupyterlab_goes_before_the_system(
+    monkeypatch, tmp_path, saved, language
+):
+    folder = tmp_path / "@jupyterlab/translation-extension"
+    folder.mkdir(parents=True)
+    saved_file = folder / "plugin.jupyterlab-settings"
+    saved_file.write_bytes(saved.encode("utf-8", "surrogateescape"))
+    monkeypatch.setenv("JUPYTERLAB_SETTINGS_DIR", str(tmp_path))
+    monkeypatch.setenv("LANG", "ja_JP.UTF-8")
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    assert locale.language() == "ja"
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    assert locale.language() == language
+    monkeypatch.setenv("AOAI_MAGIC_LANG", "zh_TW")
+    assert locale.language() == "zh_TW"
 
 
 def test_texts_come_in_the_readers_language(monkeypatch):
