@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..openai_errors import filtered_categories
+
 if TYPE_CHECKING:
     import openai
 
@@ -39,7 +41,7 @@ def remedy(error: openai.APIStatusError, model: str) -> str:
             "deployment with -m, or use --on local, where code runs on this machine"
         )
     if "content_filter" in code or "content management policy" in str(error.message):
-        found = ", ".join(sorted(_categories(body)))
+        found = ", ".join(sorted(filtered_categories(body)))
         detail = f" ({found})" if found else ""
         return f"The service's content filter refused the question{detail}; put it differently"
     return ""
@@ -47,23 +49,9 @@ def remedy(error: openai.APIStatusError, model: str) -> str:
 
 def filtered(response: Any) -> str:
     """Say that the content filter stopped an answer, and for which categories."""
-    categories = ", ".join(sorted(_categories(getattr(response, "content_filters", None))))
+    categories = ", ".join(sorted(filtered_categories(getattr(response, "content_filters", None))))
     found = f" ({categories})" if categories else ""
     return f"The service's content filter stopped the answer{found}; put the question differently."
-
-
-def _categories(told: Any) -> set[str]:
-    """Find the categories that Azure says it filtered, wherever it says so."""
-    if isinstance(told, list):
-        return {name for one in told for name in _categories(one)}
-    if not isinstance(told, Mapping):
-        return set()
-    here = {
-        str(name).replace("_", " ")
-        for name, value in told.items()
-        if isinstance(value, Mapping) and value.get("filtered")
-    }
-    return here | {name for value in told.values() for name in _categories(value)}
 
 
 def sentence(text: str) -> str:

@@ -10,6 +10,7 @@ import anyio
 
 from ..errors import ServiceError
 from ..events import Event, Progress
+from ..openai_errors import retry_after
 
 TRIES = 5
 """How often a request is made before its failure is the turn's."""
@@ -106,7 +107,8 @@ async def waited(error: Exception, attempt: int) -> AsyncIterator[Progress]:
     ServiceError
         If the service wants to be left alone for too long.
     """
-    seconds = _asked_for(error)
+    response = getattr(error, "response", None)
+    seconds = None if response is None else retry_after(response.headers)
     if seconds is None:
         seconds = FIRST_WAIT * 2**attempt
     if seconds > LONGEST_WAIT:
@@ -128,18 +130,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, openai.APIStatusError):
         return f"the service failed ({error.status_code})"
     return "the connection was lost"
-
-
-def _asked_for(error: Exception) -> float | None:
-    """Give the seconds that the service asks for in its answer, if it does."""
-    import openai
-
-    if not isinstance(error, openai.APIStatusError):
-        return None
-    headers = error.response.headers
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return float(headers[name]) * unit
-        except (KeyError, ValueError):
-            continue
-    return None

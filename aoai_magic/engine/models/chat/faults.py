@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from aoai_magic.openai_errors import filtered_categories
+
 from ..base import ModelError
 
 if TYPE_CHECKING:
@@ -128,7 +130,7 @@ def _refusal(error: Exception, endpoint: Endpoint, place: str) -> ModelError:
             "invalid_prompt",
         )
     if _code(error) == "content_filter":
-        found = ", ".join(sorted(_categories(getattr(error, "body", None))))
+        found = ", ".join(sorted(filtered_categories(getattr(error, "body", None))))
         why = f" ({found})" if found else ""
         return ModelError(
             f"The content filter of the {place} refused the prompt{why}; reword it.",
@@ -136,18 +138,6 @@ def _refusal(error: Exception, endpoint: Endpoint, place: str) -> ModelError:
         )
     number = f" (status {status})" if status else ""
     return ModelError(f"The {place} failed{number}: {quote}")
-
-
-def _categories(told: object) -> set[str]:
-    """Find the categories that Azure says it filtered, wherever it says so."""
-    if not isinstance(told, Mapping):
-        return set()
-    here = {
-        str(name).replace("_", " ")
-        for name, value in told.items()
-        if isinstance(value, Mapping) and value.get("filtered")
-    }
-    return here.union(*map(_categories, told.values()))
 
 
 def _status(error: Exception) -> int | None:

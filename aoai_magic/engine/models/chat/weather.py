@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 
 import anyio
 
+from aoai_magic.openai_errors import retry_after
+
 from ..base import Waiting
 from . import faults
 
@@ -34,7 +36,7 @@ def pause(error: Exception, attempt: int) -> float | None:
         return None
     if not _passing(error):
         return None
-    seconds = _asked_for(error)
+    seconds = retry_after(error.response.headers)
     if seconds is None:
         seconds = FIRST_WAIT * 2**attempt
     return seconds if seconds <= LONGEST_WAIT else None
@@ -46,16 +48,6 @@ def _passing(error: object) -> bool:
         return False
     status = int(error.status_code)  # type: ignore[attr-defined]
     return status in (408, 429) or status >= 500
-
-
-def _asked_for(error: object) -> float | None:
-    headers = error.response.headers  # type: ignore[attr-defined]
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return float(headers[name]) * unit
-        except (KeyError, ValueError):
-            continue
-    return None
 
 
 def reason(error: Exception) -> str:
