@@ -92,7 +92,8 @@ class Strange:
 
 
 _NAME = r"[A-Z][\w'’&.-]*(?:\s+(?:[A-Z][\w'’&.-]*|\d+))*"
-_CAPITAL = re.compile(rf"\b(?:in|for|of|from|at|on|only|about)\s+(?:the\s+)?({_NAME})")
+_CAPITAL = re.compile(rf"\b(in|from|at|for|of|on|only|about)\s+(?:the\s+)?({_NAME})")
+_PLACES = ("in", "from", "at")
 _LOWER = re.compile(r"\b(?:in|for|of|from|at|are|do)\s+(?:the\s+)?([a-z]{3,})\s+([a-z]+)")
 _PLACE = re.compile(r"\b(?:from|in|at)\s+([a-z]{4,})\s*[?.!]*$")
 _TOLD = r"([A-Z][\w-]*|[A-Za-z]\w*(?=[のでな的])|[\u4e00-\u9fff々ァ-ヴー]{2,}?)"
@@ -110,7 +111,7 @@ _NO_VALUE = re.compile(
     r"|[qh][1-4]|nan|none|null|true|false|python|pandas|and|or|plot|show|save|then|descending"
     r"|ascending|addition|particular|comparison|relation|terms|one|two|three|four|five|ten"
     r"|same|whole|entire|average|new|old|first|last|next|previous|given|raw|per|rows?|columns?"
-    r"|here|it|them|kg|mm|cm|km|g|mg|m|monthly|weekly|daily|yearly|quarterly|overall",
+    r"|here|it|them|kg|mm|cm|km|g|mg|m|celsius|fahrenheit|kelvin|kilos?|kilograms?|grams?|met(?:er|re)s?|inches|miles|feet|monthly|weekly|daily|yearly|quarterly|overall",
     re.IGNORECASE,
 )
 _GENERAL_CJK = re.compile(
@@ -124,7 +125,8 @@ def unknown_value(
 ) -> Strange | None:
     """Find what the text takes for a value of the data and what no column has.
 
-    A name after "in", "for" or "of", or after a column's, can be nothing else: "in Narnia".
+    A name after "for" or "of", or after a column's, can be nothing else: "for Zed". Nor can
+    one after "in", where any column has names for values.
     A Japanese or Chinese noun before "の" or "的" may as well say what the rows are.
     """
     known = _known(table, filters)
@@ -138,8 +140,10 @@ def unknown_value(
 
 def _strange(text: str, table: Table, named: Sequence[Mention]) -> Iterator[tuple[int, str, bool]]:
     yield from _at_columns(text, [m for m in named if m.column.categorical])
+    named_values = any(value[:1].isupper() for c in table.columns for value in c.values)
     for match in _CAPITAL.finditer(text):
-        yield match.start(1), match[1], True
+        # Where no column has names for values, a place is where all the rows are from.
+        yield match.start(2), match[2], named_values or match[1] not in _PLACES
     own = {word for part in table.sources for word in words_of(part.name)}
     for match in _LOWER.finditer(text):
         if singular(match[2]) in own:

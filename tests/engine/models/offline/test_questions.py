@@ -338,6 +338,15 @@ async def test_what_may_be_a_value_is_told_before_the_answer(notebook, birds, pr
     assert turn.text.index(words) < turn.text.index(number(round(birds.body_mass_g.mean(), 2)))
 
 
+async def test_a_place_may_be_where_all_rows_are_from(notebook, weather):
+    notebook.attach(weather=weather)
+    turn = await notebook.ask("What was the average wind in Seattle?")
+    assert turn.text.startswith("No value of the data is “Seattle”, so this is about all rows.")
+    assert number(round(weather.wind.mean(), 2)) in turn.text
+    turn = await notebook.ask("Average wind in Celsius")
+    assert "Celsius" not in turn.text
+
+
 @pytest.mark.parametrize(
     "prompt", ["Gentooの平均体重は？", "Gentoo的平均體重", "Gentoo average mass"]
 )
