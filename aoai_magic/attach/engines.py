@@ -157,8 +157,10 @@ def _write_dask(frame: Any, folder: Path) -> None:
 
 def _finish_dask(frame: Any, table: Any, name: str) -> Mapped:
     meta = frame._meta
+    described = (table.schema.pandas_metadata or {}).get("index_columns", [])
+    levels = [level for level in described if isinstance(level, str)]
     # In the parts an index without a name has one of Dask's.
-    return Mapped(name, table, meta.index.name, _dask_dtypes(meta))
+    return Mapped(name, table, [meta.index.name], _dask_dtypes(meta), levels)
 
 
 def _dask_dtypes(meta: Any) -> dict[str, Any]:
@@ -194,6 +196,45 @@ def _finish_spark(frame: Any, table: Any, name: str) -> Mapped:
     return Mapped(name, table.cast(pa.schema(fields)))
 
 
+# pandas on Spark
+
+
+def _write_pandas_on_spark(frame: Any, folder: Path) -> None:
+    for label, dtype in frame.dtypes.items():
+        if hasattr(dtype, "categories"):  # whose codes are all that Spark has
+            kind = dtype.categories.dtype
+            values = frame[label].astype(str if kind.kind == "O" else kind)
+            frame = frame.assign(**{label: values})
+    _write_spark(frame.to_spark(index_col=_level_columns(frame)), folder)
+
+
+def _finish_pandas_on_spark(frame: Any, table: Any, name: str) -> Mapped:
+    levels = _level_columns(frame)
+    rows = _finish_spark(frame.to_spark(index_col=levels), table, name)
+    own = {label: dtype for label, dtype in frame.dtypes.items() if _is_own(dtype)}
+    return Mapped(name, _local(rows.table), frame.index.names, own, levels)
+
+
+def _is_own(dtype: Any) -> bool:
+    return hasattr(dtype, "na_value") or dtype.kind == "M"
+
+
+def _local(table: Any) -> Any:
+    """Give times as the clock of their zone shows them, which is how this API has them."""
+    import pyarrow.compute as pc
+
+    for place, field in enumerate(table.schema):
+        if getattr(field.type, "tz", None):
+            local = pc.local_timestamp(table.column(place))
+            table = table.set_column(place, field.name, local)
+    return table
+
+
+def _level_columns(frame: Any) -> list[str]:
+    """Name the columns in which the levels of the index are written."""
+    return [f"__level_{place}__" for place in range(frame.index.nlevels)]
+
+
 # Ray
 
 
@@ -225,6 +266,15 @@ ENGINES = (
         lambda frame, share: frame.sample(fraction=share, seed=0),
         _write_spark,
         _finish_spark,
+    ),
+    Engine(
+        "pyspark.pandas.DataFrame",
+        ("pyspark.pandas",),
+        "DataFrame",
+        len,
+        lambda frame, share: frame.sample(frac=share, random_state=0),
+        _write_pandas_on_spark,
+        _finish_pandas_on_spark,
     ),
     Engine(
         "ray.Dataset",

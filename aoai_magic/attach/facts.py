@@ -150,8 +150,12 @@ def _arrow(table: Any) -> Facts:
 def _mapped(value: Mapped) -> Facts:
     empty, table = value.empty, value.table
     columns = [Column(label, str(kind), table[label]) for label, kind in empty.dtypes.items()]
-    index = [Column(_text(value.index), str(empty.index.dtype), table[n]) for n in value.levels]
-    return Facts(columns, index, lambda: _arrow_rows(table.drop_columns(value.levels)))
+    kinds = empty.index.dtypes if empty.index.nlevels > 1 else [empty.index.dtype]
+    index = [
+        Column(_text(name), str(kind), table[level])
+        for name, kind, level in zip(value.index, kinds, value.levels, strict=False)
+    ]
+    return Facts(columns, index, lambda: _arrow_rows(table.drop_columns(list(value.levels))))
 
 
 def _named(table: Any) -> Iterator[tuple[str, Any]]:

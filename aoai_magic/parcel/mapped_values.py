@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,9 @@ class Mapped:
     table
         A ``pyarrow.Table``, usually one that is mapped from a file.
     index
-        Name of the index.
+        Names of the index's levels.
+    levels
+        Columns of the table that are the index in pandas; none where that is a range.
     dtypes
         Columns that pandas would not give their dtype by itself (categoricals, texts),
         and that dtype.
@@ -28,14 +31,9 @@ class Mapped:
 
     source: str
     table: Any = field(repr=False)
-    index: Any = None
+    index: Sequence[Any] = (None,)
     dtypes: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def levels(self) -> list[str]:
-        """Columns of the table that are the index in pandas."""
-        described = (self.table.schema.pandas_metadata or {}).get("index_columns", [])
-        return [level for level in described if isinstance(level, str)]
+    levels: Sequence[str] = ()
 
     @property
     def empty(self) -> Any:
@@ -47,14 +45,17 @@ class Mapped:
 def dump(value: Mapped) -> tuple[Any, Spec, Beside]:
     """Take the frame apart."""
     dtypes = {column: labels.dump(dtype) for column, dtype in value.dtypes.items()}
-    return value.table, {"index_name": labels.dump(value.index), "dtypes": dtypes}, {}
+    names = [labels.dump(name) for name in value.index]
+    return value.table, {"names": names, "levels": list(value.levels), "dtypes": dtypes}, {}
 
 
 def load(table: Any, header: Spec, _: Beside) -> Any:
     """Build the DataFrame."""
-    frame = table.to_pandas()
+    frame = table.to_pandas(ignore_metadata=True)
     for column, dtype in header["dtypes"].items():
         if frame[column].dtype != (wanted := labels.load(dtype)):
             frame[column] = frame[column].astype(wanted)
-    frame.index.name = labels.load(header["index_name"])
+    if header["levels"]:
+        frame = frame.set_index(header["levels"])
+    frame.index.names = [labels.load(name) for name in header["names"]]
     return frame

@@ -156,6 +156,25 @@ def test_a_spark_frame(attach, spark):
     assert len(parcel.unpack(few.path)) == 20
 
 
+def test_a_frame_of_pandas_on_spark(attach, spark):
+    from pyspark import pandas as ps
+
+    made = FRAME[["number", "nanoseconds", "region", "text", "nullable"]].assign(
+        nanoseconds=FRAME["nanoseconds"].dt.floor("us")
+    )
+    index = pd.MultiIndex.from_arrays([FRAME["number"] // 10, FRAME["number"] % 10])
+    for frame in (made, made.set_index("number"), made.set_index(index).rename_axis(["a", None])):
+        found, few = attach(ps.from_pandas(frame)), attach(ps.from_pandas(frame), rows=20)
+
+        back = parcel.unpack(found.path)
+        assert found.kind == "pyspark.pandas.DataFrame"
+        pd.testing.assert_frame_equal(
+            back, ps.from_pandas(frame).to_pandas(), check_index_type="equiv", check_freq=False
+        )
+        assert len(parcel.unpack(few.path)) == 20
+        assert "made of a pyspark.pandas.DataFrame" in found.card
+
+
 @pytest.fixture(scope="module")
 def ray():
     if importlib.util.find_spec("ray") is None:
