@@ -59,10 +59,21 @@ def load(connection: Connection, id_: str) -> Body:
     ApiError
         When there is none.
     """
+    return shown(connection, held(connection, id_))
+
+
+def held(connection: Connection, id_: str) -> Body:
+    """Give a vector store as it is stored, without counting its files.
+
+    Raises
+    ------
+    ApiError
+        When there is none.
+    """
     body = store.get(connection, VECTOR_STORES, id_)
     if body is None:
         raise not_found("vector store", id_)
-    return shown(connection, body)
+    return body
 
 
 def shown(connection: Connection, body: Body) -> Body:
@@ -132,8 +143,8 @@ def add_files(
 
 
 def _check_room(connection: Connection, store_id: str, more: int) -> None:
-    held = VECTOR_STORE_FILES.c.vector_store_id == store_id
-    count = connection.execute(select(func.count()).where(held)).scalar_one() if more else 0
+    same = VECTOR_STORE_FILES.c.vector_store_id == store_id
+    count = connection.execute(select(func.count()).where(same)).scalar_one() if more else 0
     if count + more > _MOST_FILES:
         raise ApiError(f"A vector store holds at most {_MOST_FILES} files; {store_id} has {count}.")
 
@@ -173,7 +184,7 @@ def load_file(connection: Connection, store_id: str, file_id: str) -> Body:
     ApiError
         When there is no such store, or no such file in it.
     """
-    load(connection, store_id)
+    held(connection, store_id)
     table = VECTOR_STORE_FILES
     row = store.row(connection, table, table.c.vector_store_id == store_id, table.c.id == file_id)
     if row is None:

@@ -74,11 +74,9 @@ def test_search_waits_for_files_that_are_being_taken_in(client):
 def test_threshold_filters_and_number_of_results(client, engine):
     ids = {year: upload(client, f"{year}.md", f"The report of {year}.").id for year in (2023, 2024)}
     held = client.vector_stores.create().id
-    files = [{"file_id": id_, "attributes": {"year": y, "kind": "r"}} for y, id_ in ids.items()]
-    batch = client.vector_stores.file_batches.create_and_poll(
-        held, file_ids=[], extra_body={"files": files, "file_ids": None}
-    )
-    assert batch.file_counts.completed == 2
+    for year, id_ in ids.items():
+        attributes = {"year": year, "kind": "r"}
+        client.vector_stores.files.create(held, file_id=id_, attributes=attributes)
     later = {"type": "gt", "key": "year", "value": 2023}
     both = {"type": "and", "filters": [later, {"type": "eq", "key": "kind", "value": "r"}]}
     one = {"type": "in", "key": "year", "value": [2023, 1999]}

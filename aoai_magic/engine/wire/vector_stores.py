@@ -218,7 +218,7 @@ async def remove(call: Call) -> Response:
     id_ = _store_id(call)
 
     def work(connection: Connection) -> None:
-        stores.load(connection, id_)
+        stores.held(connection, id_)
         stores.remove(connection, id_)
 
     await call.write(work)
@@ -235,7 +235,7 @@ async def add_file(call: Call) -> Response:
     given = await call.given(AddFile)
 
     def work(connection: Connection) -> Body:
-        stores.load(connection, id_)
+        stores.held(connection, id_)
         references.check_files(connection, [("file_id", given["file_id"])])
         stores.add_files(connection, id_, [given], given.get("chunking_strategy"))
         return stores.load_file(connection, id_, given["file_id"])
@@ -257,7 +257,7 @@ async def _list_files(call: Call, *where: Any) -> Response:
 async def list_files(call: Call) -> Response:
     """List the files of a store."""
     id_ = _store_id(call)
-    await call.read(lambda c: stores.load(c, id_))
+    await call.read(lambda c: stores.held(c, id_))
     return await _list_files(call, VECTOR_STORE_FILES.c.vector_store_id == id_)
 
 
@@ -317,7 +317,7 @@ async def search(call: Call) -> Response:
     """Find passages in a store; several queries are searched for together."""
     id_ = _store_id(call)
     given = await call.given(Search)
-    await call.read(lambda c: stores.load(c, id_))
+    await call.read(lambda c: stores.held(c, id_))
     asked = given["query"] if isinstance(given["query"], list) else [given["query"]]
     condition = given.get("filters")
     found = await call.engine.library.search(
@@ -368,7 +368,7 @@ async def create_batch(call: Call) -> Response:
     entries = _entries(given)
 
     def work(connection: Connection) -> Body:
-        stores.load(connection, id_)
+        stores.held(connection, id_)
         _check(connection, [entry["file_id"] for entry in entries])
         return stores.add_batch(connection, id_, entries, given)
 
