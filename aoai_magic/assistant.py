@@ -244,13 +244,11 @@ class _Job:
 
     def check(self) -> None:
         """Refuse options that the target cannot keep."""
-        given = {"--search": self.options.search, "--tool": self.options.tool}
-        named = [name for name, value in given.items() if value]
-        named += ["--tool-choice"] if self.options.tool_choice else []
-        if named and self.target.name in settings_.SERVICES:
+        searches = self.options.search or self.options.tool_choice == "file_search"
+        if searches and self.target.name in settings_.SERVICES:
             raise UsageError(
-                f"{' and '.join(named)} cannot be had with --on {self.target.name}, where the "
-                "service's container does the work; use --on local or an engine's URL."
+                f"File search cannot be had with --on {self.target.name}, where the service's "
+                "container does the work; use --on local or an engine's URL."
             )
         self.tool_choice()
         self.functions()

@@ -155,13 +155,14 @@ async def test_a_choice_of_nothing_known_is_refused(here):
 
 
 @pytest.mark.parametrize("target", ["azure", "openai"])
-async def test_services_are_not_asked_for_it(target, monkeypatch):
+async def test_services_are_not_asked_to_search(target, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", "none")
-    options = Options(tool=("price",), search=("a.md",), on=target, model="m")
-    with pytest.raises(UsageError, match=f"--search and --tool cannot be had with --on {target}"):
-        await Assistant({"price": price}).ask("Go.", options)
+    for given in ({"search": ("a.md",)}, {"tool_choice": "file_search"}):
+        options = Options(**given, on=target, model="m")
+        with pytest.raises(UsageError, match=f"search cannot be had with --on {target}"):
+            await Assistant({}).ask("Go.", options)
 
 
 def test_the_magic_line_takes_lists():

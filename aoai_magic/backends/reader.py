@@ -31,7 +31,9 @@ class Reader:
     notices
         What the user is told when the answer begins.
     usage
-        Tokens, once they are known.
+        Tokens of this response and those before it, once they are known.
+    calls
+        The functions that the model asks for: names, arguments, ids of the calls.
     ending
         How it ended, None until it has.
     """
@@ -43,6 +45,7 @@ class Reader:
         self.shown: set[str] = set()
         self.notices: list[str] = []
         self.usage = Usage()
+        self.calls: list[tuple[str, str, str]] = []
         self.ending: events.Finished | None = None
         self._began: dict[str, float] = {}
         self._written: set[str] = set()
@@ -53,6 +56,10 @@ class Reader:
     def over(self) -> bool:
         """Whether the response has ended."""
         return self.ending is not None
+
+    def go_on(self) -> None:
+        """Get ready for the response that answers this one's calls."""
+        self.response, self.number, self.ending, self.calls = "", -1, None, []
 
     def note(self, received: Any) -> None:
         """Remember where the stream is."""
@@ -128,6 +135,8 @@ class Reader:
             yield from self._call(item)
         elif item.type == "reasoning":
             yield from self._thoughts(item)
+        elif item.type == "function_call":
+            self.calls.append((item.name, item.arguments, item.call_id))
 
     def _message(self, item: Any) -> Iterator[Event]:
         for index, part in enumerate(item.content):
@@ -175,7 +184,7 @@ class Reader:
         for item in response.output or ():
             yield from self._item(item)
         if response.usage is not None:
-            self.usage = _usage(response.usage)
+            self.usage = _sum(self.usage, _usage(response.usage))
         self.ending = _ending(response)
 
     def error(self, received: Any) -> Iterator[Event]:
@@ -234,6 +243,14 @@ def raised(logs: str) -> str | None:
 def _usage(told: Any) -> Usage:
     cached = getattr(told.input_tokens_details, "cached_tokens", 0) or 0
     return Usage(told.input_tokens, told.output_tokens, cached)
+
+
+def _sum(one: Usage, other: Usage) -> Usage:
+    return Usage(
+        one.input_tokens + other.input_tokens,
+        one.output_tokens + other.output_tokens,
+        one.cached_tokens + other.cached_tokens,
+    )
 
 
 def _ending(response: Any) -> events.Finished:

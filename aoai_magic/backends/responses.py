@@ -14,6 +14,7 @@ from .. import events
 from ..errors import ServiceError
 from ..events import Event
 from .azure import Service
+from .calling import called
 from .connect import client, own_words
 from .containers import Container, is_expired
 from .reader import Reader
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import openai
 
     from ..attach.ledger import Ledger
+    from ..functions import Function
     from .base import Question
     from .container_holdings import ContainerHoldings
 
@@ -211,6 +213,9 @@ class _Turn:
         self._reader = Reader()
         self._stream: Any = None
         self._input: list[Any] = []
+        self._functions = {function.name: function for function in question.functions}
+        self._outputs: list[Any] = []
+        self._asking = ""
         self._started = False
 
     async def events(self) -> AsyncGenerator[Event, None]:
@@ -224,7 +229,7 @@ class _Turn:
         async for event in self._container.send(self._question.attachments):
             yield event
         try:
-            async with contextlib.aclosing(self._answered()) as answer:
+            async with contextlib.aclosing(self._conversed()) as answer:
                 async for event in answer:
                     yield event
         except (GeneratorExit, asyncio.CancelledError):
@@ -256,6 +261,32 @@ class _Turn:
         return events.Started(thread, self._backend.target, self._question.model)
 
     # Asking
+
+    async def _conversed(self) -> AsyncGenerator[Event, None]:
+        """Ask, and go on as long as the model asks for functions of the notebook."""
+        async with contextlib.aclosing(self._answered()) as answer:
+            async for event in answer:
+                yield event
+        while self._reader.calls:
+            async for event in self._called():
+                yield event
+            async with contextlib.aclosing(self._asked()) as answer:
+                async for event in answer:
+                    yield event
+
+    async def _called(self) -> AsyncGenerator[Event, None]:
+        """Call what the model asks for; the next request tells what came of it."""
+        outputs: list[str] = []
+        for name, arguments, _ in self._reader.calls:
+            async for event in called(self._functions, name, arguments, outputs):
+                yield event
+        self._outputs = [
+            {"type": "function_call_output", "call_id": id_, "output": output}
+            for (_, _, id_), output in zip(self._reader.calls, outputs, strict=True)
+        ]
+        # The thread stays where it is until all is answered: nothing builds upon open calls.
+        self._asking = self._reader.response
+        self._reader.go_on()
 
     async def _answered(self) -> AsyncGenerator[Event, None]:
         """Ask, and once more when the container turns out to be gone."""
@@ -355,13 +386,18 @@ class _Turn:
             # A SPEC as --on local takes it means the same model here.
             "model": asked.model.removeprefix(f"{self._backend.target}:"),
             "instructions": "\n\n".join(filter(None, (_INSTRUCTIONS, asked.instructions))),
-            "input": [*self._input, _message(asked, self._container)],
-            "tools": [{"type": "code_interpreter", "container": self._container.id}],
+            "input": self._outputs or [*self._input, _message(asked, self._container)],
+            "tools": [
+                {"type": "code_interpreter", "container": self._container.id},
+                *map(_tool, asked.functions),
+            ],
             "include": [OUTPUTS],
             "stream": True,
         }
-        if self._thread.response:
-            request["previous_response_id"] = self._thread.response
+        if previous := self._asking or self._thread.response:
+            request["previous_response_id"] = previous
+        if asked.tool_choice is not None and not self._outputs:
+            request["tool_choice"] = _choice(asked.tool_choice)
         if asked.max_output is not None:
             request["max_output_tokens"] = max(asked.max_output, _LEAST_OUTPUT)
         return request
@@ -453,6 +489,18 @@ class _Ended:
 
     type: str
     response: Any
+
+
+def _tool(function: Function) -> dict[str, Any]:
+    """Offer a function in this API's form, which is flat."""
+    # Strict schemas forbid defaults, which functions of a notebook have.
+    return {"type": "function", "strict": False, **function.tool["function"]}
+
+
+def _choice(choice: str | dict[str, Any]) -> str | dict[str, Any]:
+    if isinstance(choice, dict) and "function" in choice:
+        return {"type": "function", "name": choice["function"]["name"]}
+    return choice
 
 
 def _message(question: Question, container: Container) -> dict[str, Any]:

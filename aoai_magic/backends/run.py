@@ -11,6 +11,7 @@ import anyio
 from .. import events
 from ..errors import ServiceError
 from ..events import Event
+from .calling import called
 from .run_reader import Reader
 from .weather import CONNECT_SECONDS, SILENCE_SECONDS, TRIES, is_broken, patiently, persistently
 
@@ -30,14 +31,7 @@ _MARK = "aoai_magic_turn"
 _TOLD = {"Aoai-Magic-Events": "reasoning, waiting"}
 """Asks our engine for what the API has no events for; other servers do not look at it."""
 
-_SHOWN = 200
-"""Characters of a function's arguments and result that the user is shown."""
-
 _LOST = "the connection was lost; waiting for the end of the answer"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 class Run:
@@ -130,22 +124,22 @@ class Run:
 
     async def _answered(self) -> AsyncIterator[Event]:
         """Call the functions that the model asks for, one after the other, and go on."""
-        outputs = []
+        outputs: list[str] = []
         calls, self._reader.calls = self._reader.calls, []
-        for call in calls:
-            name, arguments = call.function.name, call.function.arguments
-            yield events.Progress(f"running {name}", 0)
-            function = self._functions.get(name)
-            if function is None:
-                await self.cancel()
-                raise ServiceError(f"The model asks for {name}, which is not offered; ask again.")
-            output = await function.call(arguments)
-            yield events.Notice(f"{name}({_short(arguments)}) → {_short(output)}")
-            outputs.append({"tool_call_id": call.id, "output": output})
+        try:
+            for call in calls:
+                function = call.function
+                wanted = called(self._functions, function.name, function.arguments, outputs)
+                async for event in wanted:
+                    yield event
+        except ServiceError:
+            await self.cancel()
+            raise
+        answers = zip(calls, outputs, strict=True)
         self._stream = await self._runs.submit_tool_outputs(
             self._reader.run,
             thread_id=self._thread,
-            tool_outputs=outputs,
+            tool_outputs=[{"tool_call_id": call.id, "output": told} for call, told in answers],
             stream=True,
             extra_headers=_TOLD,
         )

@@ -18,6 +18,7 @@ from aoai_magic.backends.responses import Responses
 from aoai_magic.backends.shelf import Shelf
 from aoai_magic.conversation import Stop, follow
 from aoai_magic.engine.config import Bounds
+from aoai_magic.functions import find
 from aoai_magic.options import from_keywords
 
 pytestmark = pytest.mark.skipif(
@@ -210,3 +211,39 @@ async def test_the_same_cell_runs_on_azure(monkeypatch, engine, script):
     assert list(state.namespace["top"]["region"]) == ["North", "South"] * 2
     second = await state.ask("Rows?", from_keywords((), {"model": script(WHOLE), "quiet": True}))
     assert second.text == "Four rows."
+
+
+CALLS = """
+turns:
+  - - text: "I ask."
+      calls:
+      - code: "print('and code')"
+      - tool: {name: price, arguments: {symbol: ACME, days: 2}}
+      - tool: {name: price, arguments: {symbol: 3}}
+      usage: {prompt_tokens: 10, completion_tokens: 2}
+    - tool: {name: price, arguments: {symbol: NEXT}}
+      usage: {prompt_tokens: 20, completion_tokens: 3}
+    - text: "It is 42."
+      usage: {prompt_tokens: 30, completion_tokens: 4}
+  - - text: "Goodbye."
+"""
+
+
+def price(symbol: str, days: int = 1) -> dict[str, float]:
+    """Give the price of a share."""
+    return {symbol: 21.0 * days}
+
+
+async def test_functions_of_the_notebook_are_called(backend, script):
+    functions = find(["price"], {"price": price})
+    model = script(CALLS)
+    seen = await asked(backend, Question("Price?", model=model, functions=functions))
+    assert (seen.status, seen.error, seen.text) == ("completed", None, "I ask.\n\nIt is 42.")
+    said = [part.text for part in seen.parts if isinstance(part, view.Notice)]
+    assert said[0] == 'price({"symbol": "ACME", "days": 2}) → {"ACME": 42.0}'
+    assert "ValidationError" in said[1]
+    assert said[2].endswith('→ {"NEXT": 21.0}')
+    assert logs(seen) == "and code\n"
+    assert (seen.usage.input_tokens, seen.usage.output_tokens) == (60, 9)
+    again = await asked(backend, Question("Bye.", (), seen.thread, model))
+    assert again.text == "Goodbye."
