@@ -38,6 +38,13 @@ def describe(value: object) -> str | None:
     return f"{name}, {' × '.join(f'{n:,}' for n in dimensions)}"
 
 
+def native(value: object) -> object:
+    """Take a frame out of narwhals, which only wraps it; give any other value as it is."""
+    wrapped = type(value).__module__.partition(".")[0] == "narwhals"
+    unwrap = getattr(value, "to_native", None) if wrapped else None
+    return unwrap() if callable(unwrap) else value
+
+
 def estimate(value: object) -> int:
     """Bytes in memory, without a look at each object; 0 where an engine would have to work."""
     if engines.find(value):
@@ -184,6 +191,8 @@ def _from_dataset(dataset: Any, rows: int | None) -> tuple[Any, int]:
 def _from_stream(value: Any, rows: int | None) -> tuple[Any, int]:
     import pyarrow as pa
 
+    if isinstance(value, (pa.Array, pa.ChunkedArray)):
+        value = pa.table({"values": value})
     # pyarrow 14 knows streams, but has no name for the one of a foreign object.
     from_stream = getattr(pa.RecordBatchReader, "from_stream", None)
     reader = from_stream(value) if from_stream else pa.table(value).to_reader()
@@ -200,7 +209,8 @@ def _from_interchange(value: Any, rows: int | None) -> tuple[Any, int]:
 _OTHERS: list[tuple[Callable[[object], bool], Callable[[Any, int | None], tuple[Any, int]]]] = [
     (_is("polars", "LazyFrame"), _from_query),
     (_is("pyarrow.dataset", "Dataset"), _from_dataset),
-    (_offers("__arrow_c_stream__"), _from_stream),  # readers, DuckDB, ibis
+    (_is("pyarrow", "Array"), _from_stream),
+    (_offers("__arrow_c_stream__"), _from_stream),  # readers, DuckDB, ibis, chunked arrays
     (_offers("__dataframe__"), _from_interchange),  # Modin, cuDF
 ]
 

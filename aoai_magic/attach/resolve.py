@@ -143,6 +143,7 @@ def attachable(value: object) -> str | None:
     if isinstance(value, type):
         return None
     try:
+        value = frames.native(value)
         return frames.describe(value) or members.describe(value) or files.describe(value)
     except Exception:  # a foreign object's property may raise anything at all
         return None
@@ -174,7 +175,7 @@ def _item(item: str, namespace: Mapping[str, object], cwd: Path) -> Iterator[_So
 
 
 def _variables(name: str, namespace: Mapping[str, object]) -> Iterator[_Source]:
-    value = namespace[name]
+    value = frames.native(namespace[name])
     if attachable(value) is None:
         raise AttachError(_refusal(name, value))
     if isinstance(value, Path):

@@ -255,6 +255,28 @@ def test_datasets_and_the_interchange_protocol_are_taken(attach):
         assert parcel.unpack(found.path).equals(pa.table({"a": [1, 2]}))
 
 
+def test_what_narwhals_wraps_is_taken_out(attach):
+    narwhals = pytest.importorskip("narwhals")
+    frame = pd.DataFrame({"a": pd.Categorical(["x", None]), "b": pd.array([1, None], "Int64")})
+    wrapped = narwhals.from_native(frame)
+    lazy = narwhals.from_native(pl.LazyFrame({"a": [1, 2]}))
+
+    [found] = attach("x", namespace={"x": wrapped})
+    [query] = attach("x", namespace={"x": lazy})
+
+    assert attachable(wrapped) == attachable(frame)
+    assert found.kind == "pandas.DataFrame"
+    pd.testing.assert_frame_equal(parcel.unpack(found.path), frame)
+    assert parcel.unpack(query.path)["a"].to_list() == [1, 2]
+
+
+@pytest.mark.parametrize("values", [pa.array([1, None]), pa.chunked_array([[1], [None]])])
+def test_arrays_of_arrow_are_tables_of_one_column(attach, values):
+    [found] = attach("x", namespace={"x": values})
+
+    assert parcel.unpack(found.path).to_pydict() == {"values": [1, None]}
+
+
 def test_a_query_that_fails_is_said(attach):
     lazy = pl.LazyFrame({"a": [1]}).select("missing")
 
