@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from .events import Usage
 from .view import View
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,17 +41,23 @@ class Spent:
     place: str
 
     def add(self, view: View) -> None:
-        """Remember what a turn took, if it took anything."""
+        """Remember what a turn took, if it took anything.
+
+        Where that cannot be written the log says so: it must not cost the user the turn.
+        """
         used = view.usage
         if not used.total_tokens and not used.container_minutes:
             return
         amounts = (used.input_tokens, used.cached_tokens, used.output_tokens)
         row = (self.place, time.time(), view.target, view.model, *amounts)
-        with self._database() as database:
-            database.execute(
-                "INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*row, used.container_minutes, view.cost),
-            )
+        try:
+            with self._database() as database:
+                database.execute(
+                    "INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (*row, used.container_minutes, view.cost),
+                )
+        except (sqlite3.Error, OSError):
+            _LOG.warning("What the turn took could not be recorded", exc_info=True)
 
     def sums(self) -> list[Sum]:
         """Add up by target and model."""

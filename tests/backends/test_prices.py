@@ -9,6 +9,7 @@ from aoai_magic.backends.prices import load
 from aoai_magic.commands import usage
 from aoai_magic.errors import SettingsError
 from aoai_magic.events import Usage
+from aoai_magic.spent import Spent
 from aoai_magic.view import View
 
 USAGE = Usage(input_tokens=1_000_000, output_tokens=100_000, cached_tokens=400_000)
@@ -69,3 +70,8 @@ def test_usage_adds_up_the_notebook_also_after_a_restart(tmp_path, monkeypatch):
     assert "5 min of a container, about $2.2000 without 1 turn of unknown price" in told
     assert "offline" not in told
     assert str(tmp_path / "prices.json") in told
+
+
+def test_a_record_that_cannot_be_written_costs_nothing(tmp_path):
+    (tmp_path / "usage.sqlite").write_text("no database at all, but a text of some length")
+    Spent(tmp_path, "here").add(View(model="gpt-4.1", usage=USAGE))
