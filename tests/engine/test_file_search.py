@@ -223,6 +223,19 @@ def test_lost_index_is_made_anew(client, fill, engine):
     assert found(client, held, "zebra") == [("a.md", "zebra one")]
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_broken_index_is_made_anew_and_nothing_is_lost(client, fill, engine, whole):
+    held = fill(a_md="zebra one")
+    (path,) = engine.data_dir.glob(f"search/{held}.sqlite")
+    for beside in engine.data_dir.glob(f"search/{held}.sqlite-*"):
+        beside.unlink()
+    data = path.read_bytes()
+    path.write_bytes(b"\0" * len(data) if whole else data[:4096] + b"\xff" * (len(data) - 4096))
+    other = upload(client, "b.md", "zebra two")
+    client.vector_stores.files.create(held, file_id=other.id)
+    assert {name for name, _ in found(client, held, "zebra")} == {"a.md", "b.md"}
+
+
 def test_batch_can_be_cancelled_only_while_it_goes_on(client):
     held = client.vector_stores.create().id
     ids = [upload(client, f"{n}.txt", "zebra " * 20_000).id for n in range(30)]

@@ -117,6 +117,24 @@ def test_killed_engine_comes_back_with_its_run_failed_and_all_else_intact(start,
     assert message.content[0].text.value == "Again."
 
 
+def test_killed_engine_goes_on_taking_in_files(start, script):
+    first = start(script([{"text": "."}]))
+    client = first.client()
+    ids = [
+        client.files.create(
+            file=(f"{n}.txt", f"number {n} zebra ".encode() * 5_000), purpose="assistants"
+        ).id
+        for n in range(20)
+    ]
+    held = client.vector_stores.create(file_ids=ids).id
+    first.kill()
+    client = start(script([{"text": "."}])).client()
+    found = client.vector_stores.search(held, query="19 zebra").data
+    assert {one.filename for one in found} == {"19.txt"}
+    counts = client.vector_stores.retrieve(held).file_counts
+    assert (counts.completed, counts.total) == (20, 20)
+
+
 def test_engine_leaves_the_runs_of_a_living_one_alone(start, script):
     slow = {"when": "", "replies": [{"delay": 1.5, "text": "Late."}]}
     model = script(slow)

@@ -123,9 +123,14 @@ class Library:
 
     async def _keep(self, store_id: str, taken: Sequence[_Taken]) -> None:
         """Index what was read, then say so; what was taken out meanwhile goes again."""
+        await self._renew(store_id)
         index = self._index(store_id)
         good = {one.row.id: (one.filename, one.passages) for one in taken if one.error is None}
-        await anyio.to_thread.run_sync(index.put, good)
+        try:
+            await anyio.to_thread.run_sync(index.put, good)
+        except sqlite3.DatabaseError:
+            await self._begin_again(store_id)
+            raise
         gone = await self._store.write(lambda c: [o.row.id for o in taken if not _settle(c, o)])
         for file_id in set(gone) & good.keys():
             await anyio.to_thread.run_sync(index.remove, file_id)
@@ -145,7 +150,11 @@ class Library:
     async def _renew(self, store_id: str) -> None:
         """Begin again with a store whose index is missing, or of another format."""
         if not await anyio.to_thread.run_sync(lambda: self._index(store_id).usable):
-            await self._store.write(lambda c: vector_stores.requeue(c, store_id))
+            await self._begin_again(store_id)
+
+    async def _begin_again(self, store_id: str) -> None:
+        await self.drop(store_id)
+        await self._store.write(lambda c: vector_stores.requeue(c, store_id))
 
     # Searching
 
@@ -179,8 +188,9 @@ class Library:
             hits = await anyio.to_thread.run_sync(index.search, query, most, allowed)
         except sqlite3.DatabaseError:
             _LOG.exception("The index of %s is broken and is made anew", store_id)
-            await self.drop(store_id)
-            return []
+            await self._begin_again(store_id)
+            await self.settle([store_id])
+            hits = await anyio.to_thread.run_sync(index.search, query, most, allowed)
         used = {"last_active_at": now()}
         await self._store.write(lambda c: store.patch(c, VECTOR_STORES, store_id, used))
         return await self._store.read(lambda c: list(_known(c, store_id, hits)))
