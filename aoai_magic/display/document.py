@@ -9,6 +9,7 @@ import base64
 import html
 from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
@@ -138,7 +139,8 @@ def _drawn_end(view: View) -> Iterator[str]:
 
 
 def _listed(file: views.File) -> str:
-    name = markup.text_html(words.file_name(file.name))
+    # A file may have a name that nobody sees.
+    name = markup.text_html(words.file_name(file.name) or PurePath(file.saved or "").name)
     facts = f"{words.file_kind(file.name)}, {words.size(len(file.data))}"
     icon = f'<span aria-hidden="true">{words.file_icon(file.name)}</span>'
     path = quote(file.saved or "", safe="/")

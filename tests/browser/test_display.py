@@ -12,6 +12,7 @@ import pytest
 from nbconvert import HTMLExporter
 
 from aoai_magic.display.frozen import bundles
+from aoai_magic.turn import Turn
 from aoai_magic.view import Code, File, Notice, Text, View
 
 from . import lab as labs
@@ -65,7 +66,7 @@ others = (
     *(Logs(f'c{i}/logs', f'c{i}', text) for i, text in enumerate(hostile.LOGS)),
     *(Notice(f'n{i}', text) for i, text in enumerate(hostile.NAMES)),
 )
-files = tuple(File(name, b'') for name in hostile.NAMES)
+files = tuple(File(name, hostile.table()) for name in hostile.NAMES)
 evil = View('t', hostile.PROSE[0], hostile.PROSE[1], hostile.NAMES[2], files=files)
 """
 )
@@ -253,12 +254,30 @@ def test_nothing_hostile_comes_alive_live_or_frozen(open_notebook, lab, parts):
     assert_nothing_saved_that_runs(lab.read(name))
 
 
-def test_nothing_hostile_comes_alive_in_an_exported_page(page_context, tmp_path):
+def evil() -> View:
     parts = [Text(f"t{i}", text) for i, text in enumerate(hostile.PROSE)]
     parts += [Code(f"c{i}", code) for i, code in enumerate(hostile.CODE)]
     parts += [Notice(f"n{i}", name) for i, name in enumerate(hostile.NAMES)]
-    files = tuple(File(name, b"") for name in hostile.NAMES)
-    view = View(model=hostile.PROSE[0], parts=tuple(parts), files=files)
+    files = tuple(File(name, hostile.table()) for name in hostile.NAMES)
+    return View(model=hostile.PROSE[0], parts=tuple(parts), files=files)
+
+
+def test_nothing_hostile_comes_alive_in_a_turn_saved_as_a_page(page_context, tmp_path):
+    (page_file, *_) = Turn(evil()).save(tmp_path / "page.html")
+    page, asked = page_context.new_page(), []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(page_file.as_uri())
+    page.wait_for_load_state("networkidle")
+    page.locator("summary").evaluate_all("all => all.forEach(one => one.click())")
+    assert page.evaluate("() => window.pwned") is None
+    assert asked == [page_file.as_uri()]
+    assert page.locator("table").count() > 0
+    assert page.locator("script, iframe, form, object, embed, img, svg, link").count() == 0
+    assert labs.barriers(page, "main") == []
+
+
+def test_nothing_hostile_comes_alive_in_an_exported_page(page_context, tmp_path):
+    view = evil()
     outputs = [nbformat.v4.new_output("display_data", output.data) for output in bundles(view)]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=outputs)])
     page_file = tmp_path / "page.html"

@@ -6,6 +6,9 @@ that manages to run.
 
 from __future__ import annotations
 
+import csv
+import io
+
 TRAP = "http://127.0.0.1:9/trap"
 RUN = "window.pwned=1"
 _IMG = f"<img src=x onerror={RUN}>"
@@ -120,3 +123,11 @@ LOGS = (
     "\x1b]8;;javascript:window.pwned=1\x07click\x1b]8;;\x07\n\x1b[31mred\x1b[0m \x1b[2J\x07\n",
     "\x1b]52;c;cm0gLXJm\x07 \x9b2J \u202eabc\n",
 )
+
+
+def table() -> bytes:
+    """A table that holds such texts, as CSV; what is shown of one has this size."""
+    texts = [text.encode("utf-8", "replace").decode() for text in (*NAMES, *PROSE)]
+    written = io.StringIO(newline="")
+    csv.writer(written).writerows(texts[i : i + 9] for i in range(0, 81, 9))
+    return written.getvalue().encode()
