@@ -49,6 +49,8 @@ def examine(settings: Settings) -> list[Finding]:
         findings += _engine(settings, target.model)
     elif target.name in SERVICES:
         findings += _service(settings, target)
+    else:
+        findings += _server(settings, target)
     return findings
 
 
@@ -111,6 +113,26 @@ def _engine(settings: Settings, spec: str) -> Iterator[Finding]:
         return
     yield Finding("bad" if model else "ok", model or f"{spec} would answer")
     yield Finding("ok", f"the local engine starts, its files are in {settings.folder}")
+    yield from _isolation(told.get("sandbox") or {})
+
+
+def _server(settings: Settings, target: Target) -> Iterator[Finding]:
+    """Look at a server of the Assistants API, which may be an engine."""
+    from .backends import open_backend
+    from .blocking import run_blocking
+
+    try:
+        backend = open_backend(settings, target)
+        told = run_blocking(backend.status(), lambda: None)
+        trouble = run_blocking(backend.check(target.model), lambda: None) if told else ""
+    except AssistantError as error:
+        yield Finding("bad", str(error))
+        return
+    if not told:
+        text = f"{target.name} is no engine of this package; a turn shows what it can do"
+        yield Finding("gap", text)
+        return
+    yield Finding("bad" if trouble else "ok", trouble or f"{target.name} would take a turn")
     yield from _isolation(told.get("sandbox") or {})
 
 
