@@ -94,6 +94,12 @@ test('an item is added to the magic line', () => {
   assert.equal(withItem('\n%%aoai', 'sales'), '\n%%aoai sales');
 });
 
+test('an option may take all words up to the next option', () => {
+  const line = '%%assistant a --search docs more -o x b';
+  const words = ['magic:%%assistant', 'item:a', 'option:--search', 'value:docs', 'value:more'];
+  assert.deepEqual(kinds(line), [...words, 'option:-o', 'value:x', 'item:b']);
+});
+
 test('a prompt is moved into another thread', () => {
   const moved = (source: string, target?: string) => withThread(source, 'Q 3', target);
   assert.equal(moved('%%assistant\nWhy?'), "%%assistant -t 'Q 3'\nWhy?");

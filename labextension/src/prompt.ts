@@ -24,6 +24,9 @@ export const VALUE_OPTIONS: readonly string[] = [
   '--tool-choice'
 ];
 
+/** Of these, those that are followed by values up to the next option. */
+export const MANY_VALUES: readonly string[] = ['--search'];
+
 const THREAD = ['-t', '--thread'];
 const TARGET = ['--on'];
 
@@ -158,11 +161,13 @@ function lineEnd(source: string): number {
 function lineTokens(source: string, from: number, to: number): IToken[] {
   const found: IToken[] = [];
   let wantsValue = false;
+  let wantsMore = false;
   for (const match of source.slice(from, to).matchAll(WORD)) {
     const text = match[0];
-    const isOption: boolean = !wantsValue && text.startsWith('-');
-    const kind = wantsValue ? 'value' : isOption ? 'option' : 'item';
-    wantsValue = isOption && VALUE_OPTIONS.includes(text);
+    const isOption: boolean = (wantsMore || !wantsValue) && text.startsWith('-');
+    const kind = isOption ? 'option' : wantsValue ? 'value' : 'item';
+    wantsMore = isOption ? MANY_VALUES.includes(text) : wantsMore;
+    wantsValue = wantsMore || (isOption && VALUE_OPTIONS.includes(text));
     found.push({ kind, from: from + match.index, to: from + match.index + text.length, text });
   }
   return found;

@@ -31,6 +31,8 @@ def test_both_know_which_options_take_a_value():
         for option in action.option_strings
     ]
     assert sorted(options) == sorted(expected)
+    many = [a.option_strings[-1] for a in parser()._actions if a.nargs == "+"]
+    assert re.search(r"MANY_VALUES.*? = \[(.*?)\]", source("prompt.ts"))[1] == repr(many)[1:-1]
 
 
 def test_both_know_the_names_of_the_magic_and_of_the_record():
