@@ -15,7 +15,6 @@ from .test_lab import NOTEBOOK, action, activate, command, sources
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-AXE = Path(__file__).parents[2] / "labextension/node_modules/axe-core/axe.min.js"
 SCRIPT = """
 turns:
   - - code: "import pandas as pd\\nsales['nothing']"
@@ -39,11 +38,6 @@ import pandas as pd
 sales = pd.DataFrame({{"region": ["North", "South"] * 2, "revenue": [1, 3, 2, 4]}})
 """
 PROMPT = "%%assistant sales -t review\nSum the revenue."
-VIOLATIONS = """async selector => {
-  const told = await axe.run(selector, { resultTypes: ['violations'] });
-  return told.violations.map(one => [one.id, one.nodes.map(node => node.html)]);
-}"""
-
 Open = Callable[[str, dict[str, Any]], labs.Notebook]
 
 
@@ -119,15 +113,12 @@ def test_an_answer_is_forked_and_its_code_runs(open_notebook: Open, engine, scri
     assert (lab.root / "out.csv").read_text() == "region,revenue\nNorth,3\nSouth,7\n"
     assert notebook.outputs(2).count() == 0  # no error
 
-    if not AXE.is_file():
-        pytest.skip("needs axe-core: npm ci in labextension/")
-    page.evaluate(AXE.read_text("utf-8"))
     for theme in ("JupyterLab Dark", "JupyterLab Light"):
         change = "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })"
         page.evaluate(change, theme)
         page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=theme)
         for part in (".aoai-Panel", ".aoai-Turn", ".aoai-mod-prompt .jp-InputArea", ".aoai-Status"):
-            assert page.evaluate(VIOLATIONS, part) == [], (theme, part)
+            assert labs.barriers(page, part) == [], (theme, part)
 
 
 def test_data_leaves_only_when_the_user_says_so(open_notebook: Open, lab, page_context):
