@@ -113,6 +113,8 @@ def _environment(home: Path, env: Mapping[str, str]) -> dict[str, str]:
         "JUPYTERLAB_SETTINGS_DIR": "settings",
         "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
         "IPYTHONDIR": "ipython",
+        # A server that outlives a test is started without the home of that test.
+        "AOAI_MAGIC_HOME": "assistant",
     }
     own = {name: str(home / folder) for name, folder in folders.items()}
     return {**os.environ, **own, **env}
