@@ -68,6 +68,8 @@ class Library:
         self._files = files
         self._folder = folder
         self._woken = anyio.Event()
+        # What an index holds and what is noted of it must not be changed by two at once.
+        self._changing = anyio.Lock()
 
     def _index(self, store_id: str) -> Index:
         return Index(self._folder / f"{store_id}.sqlite")
@@ -103,7 +105,8 @@ class Library:
             size += sum(len(passage.text) for passage in one.passages)
             if size > _CHARACTERS_AT_ONCE:
                 break
-        await self._keep(rows[0].vector_store_id, taken)
+        async with self._changing:
+            await self._keep(rows[0].vector_store_id, taken)
         return True
 
     async def _read(self, row: Row[Any], file: Body | None) -> _Taken:
@@ -150,9 +153,11 @@ class Library:
     async def _renew(self, store_id: str) -> None:
         """Begin again with a store whose index is missing, or of another format."""
         if not await anyio.to_thread.run_sync(lambda: self._index(store_id).usable):
-            await self._begin_again(store_id)
+            # What is there is replaced by the first passages.
+            await self._store.write(lambda c: vector_stores.requeue(c, store_id))
 
     async def _begin_again(self, store_id: str) -> None:
+        """Begin again with a store whose index is broken."""
         await self.drop(store_id)
         await self._store.write(lambda c: vector_stores.requeue(c, store_id))
 
@@ -188,7 +193,8 @@ class Library:
             hits = await anyio.to_thread.run_sync(index.search, query, most, allowed)
         except sqlite3.DatabaseError:
             _LOG.exception("The index of %s is broken and is made anew", store_id)
-            await self._begin_again(store_id)
+            async with self._changing:
+                await self._begin_again(store_id)
             await self.settle([store_id])
             hits = await anyio.to_thread.run_sync(index.search, query, most, allowed)
         used = {"last_active_at": now()}
