@@ -1,17 +1,14 @@
 /** Commands that ask about the active cell: each writes a prompt cell below and runs nothing. */
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
-import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
-import { ITranslator, type TranslationBundle } from '@jupyterlab/translation';
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import { type LabIcon, bugIcon, infoIcon } from '@jupyterlab/ui-components';
 import { activePlace, type IPlace } from './cells.js';
-import { commandAdder } from './commands.js';
+import { commandPlugin, mapped } from './commands.js';
 import { errorText, outputText } from './excerpt.js';
 import { askIcon } from './icons.js';
 import { insertBelow, insertPrompt } from './insert.js';
 import { askPatiently } from './kernel.js';
 import { fence, isPrompt, names, quote } from './prompt.js';
-import { texts } from './texts.js';
 
 const LOAD = '%load_ext aoai_magic';
 /** More would make a line that nobody reads; the user can name others. */
@@ -26,31 +23,18 @@ interface IQuestion {
   readonly isEnabled: (place: IPlace) => boolean;
 }
 
-export const askCommands: JupyterFrontEndPlugin<void> = {
-  id: 'aoai-magic:ask-commands',
-  description: 'Asks about a cell, explains it, or mends it.',
-  autoStart: true,
-  requires: [INotebookTracker],
-  optional: [ITranslator, ICommandPalette],
-  activate: (
-    app: JupyterFrontEnd,
-    tracker: INotebookTracker,
-    translator: ITranslator | null,
-    palette: ICommandPalette | null
-  ) => {
-    const trans = texts(translator);
-    const add = commandAdder(app, palette, trans);
-    for (const [name, question] of Object.entries(questions(trans))) {
-      add(name, {
-        label: question.label,
-        caption: question.caption,
-        icon: question.icon,
-        isEnabled: () => isAskable(activePlace(tracker), question),
-        execute: () => ask(activePlace(tracker), question, trans)
-      });
-    }
-  }
-};
+export const askCommands = commandPlugin(
+  'aoai-magic:ask-commands',
+  'Asks about a cell, explains it, or mends it.',
+  (tracker, trans) =>
+    mapped(questions(trans), question => ({
+      label: question.label,
+      caption: question.caption,
+      icon: question.icon,
+      isEnabled: () => isAskable(activePlace(tracker), question),
+      execute: () => ask(activePlace(tracker), question, trans)
+    }))
+);
 
 function questions(trans: TranslationBundle): Record<string, IQuestion> {
   return {

@@ -1,16 +1,14 @@
 /** Commands for an answer that stands in the active cell. */
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { Clipboard, ICommandPalette } from '@jupyterlab/apputils';
-import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
-import { ITranslator, type TranslationBundle } from '@jupyterlab/translation';
+import { Clipboard } from '@jupyterlab/apputils';
+import { type INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import { activePlace, type IPlace } from './cells.js';
-import { commandAdder } from './commands.js';
+import { commandPlugin, mapped } from './commands.js';
 import { showRefusal } from './dialogs.js';
 import { insertBelow, insertPrompt } from './insert.js';
 import { askPatiently } from './kernel.js';
 import { inThread, readMagicLine } from './prompt.js';
 import { answer, canFork, findRecord, type TurnRecord } from './record.js';
-import { texts } from './texts.js';
 
 interface IAction {
   readonly label: string;
@@ -18,37 +16,24 @@ interface IAction {
   readonly execute: (place: IPlace, turn: TurnRecord) => void | Promise<void>;
 }
 
-export const turnCommands: JupyterFrontEndPlugin<void> = {
-  id: 'aoai-magic:turn-commands',
-  description: 'Commands for the answer in the active cell.',
-  autoStart: true,
-  requires: [INotebookTracker],
-  optional: [ITranslator, ICommandPalette],
-  activate: (
-    app: JupyterFrontEnd,
-    tracker: INotebookTracker,
-    translator: ITranslator | null,
-    palette: ICommandPalette | null
-  ) => {
-    const trans = texts(translator);
-    const add = commandAdder(app, palette, trans);
-    for (const [name, action] of Object.entries(actions(trans))) {
-      add(name, {
-        label: action.label,
-        isEnabled: () => {
-          const found = activeTurn(tracker);
-          return found !== null && (action.isEnabled?.(found.turn) ?? true);
-        },
-        execute: async () => {
-          const found = activeTurn(tracker);
-          if (found) {
-            await action.execute(found.place, found.turn);
-          }
+export const turnCommands = commandPlugin(
+  'aoai-magic:turn-commands',
+  'Commands for the answer in the active cell.',
+  (tracker, trans) =>
+    mapped(actions(trans), action => ({
+      label: action.label,
+      isEnabled: () => {
+        const found = activeTurn(tracker);
+        return found !== null && (action.isEnabled?.(found.turn) ?? true);
+      },
+      execute: async () => {
+        const found = activeTurn(tracker);
+        if (found) {
+          await action.execute(found.place, found.turn);
         }
-      });
-    }
-  }
-};
+      }
+    }))
+);
 
 function actions(trans: TranslationBundle): Record<string, IAction> {
   return {
