@@ -116,14 +116,22 @@ class Cell:
         timer = asyncio.get_running_loop().call_later(self._timeout, self._expire)
         ok = False
         try:
-            await self._interpreter.send({"type": "run", "code": code})
-            ok = await self._read() and not self._interrupted
+            ok = await self._begin(code) and await self._read() and not self._interrupted
         except frames.FrameError as error:
             self._interpreter.kill(f"The session was closed, for it sent no sense: {error}.")
         finally:
             self._over = True
             timer.cancel()
             await self._conclude(ok)
+
+    async def _begin(self, code: str) -> bool:
+        try:
+            await self._interpreter.send({"type": "run", "code": code})
+        except frames.FrameError as error:  # ours: nothing was sent, and nothing is lost
+            text = f"The code of this cell cannot be run: {error}."
+            self._queue.put_nowait(Error("ValueError", text, f"ValueError: {text}"))
+            return False
+        return True
 
     async def _conclude(self, ok: bool) -> None:
         await self._interpreter.settle()

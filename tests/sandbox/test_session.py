@@ -124,6 +124,15 @@ async def test_a_syntax_error_is_an_error(session):
     assert not outcome.done.ok
 
 
+async def test_code_that_is_too_long_is_an_error_and_loses_nothing(session):
+    await run(session, "x = 1")
+    outcome = await run(session, "'" + "x" * (9 << 20) + "'")
+    assert "longer than" in outcome.error.value
+    assert outcome.ended == []
+    assert not outcome.done.ok
+    assert (await run(session, "x")).result == "1"
+
+
 @pytest.mark.parametrize("code", ["import sys; sys.exit(3)", "exit()", "raise SystemExit"])
 async def test_leaving_is_an_error_and_not_the_end(session, code):
     await run(session, "x = 1")
