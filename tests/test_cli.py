@@ -58,7 +58,7 @@ def test_the_engine_says_where_it_is_and_keeps_its_token_to_itself(tmp_path):
 
 def test_limits_of_sessions_are_set_by_variables_and_options(tmp_path):
     command = [sys.executable, "-m", "aoai_magic", "serve", "--port", "0"]
-    command += ["--data-dir", str(tmp_path), "--limit", "memory=300M"]
+    command += ["--data-dir", str(tmp_path), "--limit", "memory=3G"]
     limits = {"AOAI_MAGIC_SESSION_CELL_SECONDS": "7", "AOAI_MAGIC_TOKEN": "t"}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **limits}
@@ -69,7 +69,7 @@ def test_limits_of_sessions_are_set_by_variables_and_options(tmp_path):
         with urllib.request.urlopen(asked, timeout=60) as answer:
             told = json.load(answer)["limits"]
         process.terminate()
-    assert (told["memory"], told["cell_seconds"], told["sessions"]) == (300 << 20, 7, 50)
+    assert (told["memory"], told["cell_seconds"], told["sessions"]) == (3 << 30, 7, 50)
 
 
 def test_doctor_tells_the_isolation_and_that_the_main_job_runs():

@@ -117,8 +117,11 @@ def _limit(kind: int, value: int, most: int | None = None) -> None:
     resource.setrlimit(kind, values)
 
 
-def set_limits(plan: Plan) -> None:
-    """Set the resource limits of the session's processes."""
+def set_limits(plan: Plan, inherited: int = 0) -> None:
+    """Set the resource limits of the session's processes.
+
+    ``inherited`` is the `processes.data_size` of the zygote.
+    """
     if sys.platform == "linux":
         processes = plan.processes if plan.isolated else plan.processes + _own_threads()
         _limit(resource.RLIMIT_MSGQUEUE, 0)
@@ -128,7 +131,9 @@ def set_limits(plan: Plan) -> None:
     _limit(resource.RLIMIT_NOFILE, plan.open_files)
     _limit(resource.RLIMIT_FSIZE, plan.file)
     _limit(resource.RLIMIT_MEMLOCK, 1 << 20)
-    _limit(resource.RLIMIT_DATA, plan.memory)
+    # On top of what libraries have reserved by now; a part of the memory is left to what is
+    # shared and copied, so that code gets a MemoryError before the sum of all is too large.
+    _limit(resource.RLIMIT_DATA, inherited + plan.memory - plan.memory // 8)
     # Careless code stops here before it is ended by the watchdog, which bounds sums.
     addresses = plan.memory + _LIBRARY_ADDRESSES
     _limit(resource.RLIMIT_AS, addresses, addresses + _ENGINE_ADDRESSES)

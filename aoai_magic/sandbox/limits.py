@@ -18,7 +18,7 @@ MORE_MEMORY = f"; take the data in parts, or allow more by {PREFIX}MEMORY"
 
 _BYTES = ("memory", "disk", "file", "output")
 _LEAST = {
-    "memory": 128 << 20,
+    "memory": 1 << 30,  # what numpy, pandas and Arrow map counts in part
     "disk": 1 << 20,
     "file": 1 << 20,
     "output": 1000,

@@ -56,6 +56,15 @@ def resident(pid: int) -> int:
     return pages * mmap.PAGESIZE
 
 
+def data_size() -> int:
+    """Return the bytes that count as this process's data, whether they are in memory or not."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmData:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
 def proportional(pid: int) -> int:
     """Return the bytes of a process, shared pages divided among those that share them."""
     try:

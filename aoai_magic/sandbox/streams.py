@@ -43,13 +43,11 @@ class _Flusher:
     def __init__(self, flush: Callable[[], None]) -> None:
         self._flush = flush
         self._due = threading.Event()
-        self._thread: threading.Thread | None = None
+        # Now and not when it is needed: where memory is short, starting it would never end.
+        threading.Thread(target=self._run, name="flush", daemon=True).start()
 
     def wake(self) -> None:
         """Flush soon."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="flush", daemon=True)
-            self._thread.start()
         self._due.set()
 
     def _run(self) -> None:

@@ -100,9 +100,9 @@ class Worker:
     def connect_streams(self) -> None:
         """Send what is printed from here on to the host."""
         sys.stdin = Path(os.devnull).open()  # noqa: SIM115  (lives as long as the process)
-        del sys.stdout, sys.stderr
         for descriptor, name in enumerate(("stdout", "stderr"), start=1):
             self._streams[name] = open_stream(self._channel, name, descriptor, self._budget)
+        del sys.stdout, sys.stderr
         self._restore_streams()
 
     def _restore_streams(self) -> None:

@@ -22,7 +22,7 @@ from typing import NoReturn
 
 from . import confinement, init, syscalls, worker
 from .plan import Plan
-from .processes import children
+from .processes import children, data_size
 
 _FIRST_FREE = 6
 _CHANNEL, _LIFELINE, _HOST = 3, 4, 5
@@ -39,12 +39,12 @@ def _place(descriptors: list[int]) -> None:
     os.closerange(_FIRST_FREE, os.sysconf("SC_OPEN_MAX"))
 
 
-def _become_session(plan: Plan, descriptors: list[int], host: int) -> NoReturn:
+def _become_session(plan: Plan, descriptors: list[int], host: int, inherited: int) -> NoReturn:
     """Turn this process into a session's first, with the worker as its child."""
     channel, lifeline, out, err = descriptors
     null = os.open(os.devnull, os.O_RDONLY)
     _place([null, out, err, channel, lifeline, host])
-    confinement.set_limits(plan)
+    confinement.set_limits(plan, inherited)
     confinement.set_environment(plan)
     confinement.drop_privileges(plan)
     if plan.isolated:
@@ -66,11 +66,12 @@ def _become_session(plan: Plan, descriptors: list[int], host: int) -> NoReturn:
 
 def _give_birth(plan: Plan, descriptors: list[int], host: int, answer: int) -> NoReturn:
     """Create the session from a child of the zygote, and name its first process."""
+    inherited = data_size()  # here, where there is a /proc
     os.setsid()
     confinement.join_group(plan)
     if not plan.isolated:
         _tell(answer, {"pid": os.getpid()})
-        _become_session(plan, descriptors, host)
+        _become_session(plan, descriptors, host, inherited)
     confinement.unshare(plan)
     process = os.fork()
     if process:
@@ -78,7 +79,7 @@ def _give_birth(plan: Plan, descriptors: list[int], host: int, answer: int) -> N
         os._exit(0)
     os.close(answer)
     confinement.enter(plan)
-    _become_session(plan, descriptors, host)
+    _become_session(plan, descriptors, host, inherited)
 
 
 def _tell(answer: int, message: dict[str, object]) -> None:

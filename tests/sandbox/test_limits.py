@@ -213,3 +213,13 @@ async def test_old_and_idle_sessions_are_put_away_with_their_files_kept(make_san
     outcome = await run(await sandbox.open("1"), "import os\nos.listdir('.')")
     assert "0.2 seconds" in outcome.ended[0]
     assert outcome.result == "['kept']"
+
+
+async def test_memory_that_libraries_reserve_is_not_taken_from_the_session(make_sandbox):
+    preload = ["IPython", "numpy", "pandas", "pyarrow"]
+    sandbox = await make_sandbox(Limits(memory=1024 * MB), preload=preload)
+    session = await sandbox.open("a")
+    code = "import numpy, pyarrow.feather\nx = numpy.ones(70 << 20)\nprint(len(x), end='')"
+    outcome = await run(session, code, 60)
+    assert outcome.error is None
+    assert outcome.text == f"{70 << 20}"
