@@ -28,6 +28,8 @@ FRAME = pd.DataFrame(
         "when": pd.to_datetime(["2024-01-31", "2024-02-29", "2024-03-31"]).as_unit("us"),
     }
 )
+# The to_json of pandas 2.0 takes all times for nanoseconds.
+NANOSECONDS = FRAME.astype({"when": "datetime64[ns]"})
 RECORDS = [
     {"name": "Ann", "n": 1, "x": 1.5, "ok": True, "when": "2024-01-31T00:00:00.000"},
     {"name": "Bob", "n": 2, "x": None, "ok": False, "when": "2024-02-29T00:00:00.000"},
@@ -61,9 +63,9 @@ FILES = {
     "semicolons.csv": csv_bytes(sep=";", decimal=","),
     "tabs.csv": csv_bytes(sep="\t"),
     "utf-16.csv": FRAME.to_csv(index=False).encode("utf-16"),
-    "columns.json": FRAME.to_json(date_format="iso").encode(),
-    "split.json": FRAME.to_json(orient="split", date_format="iso").encode(),
-    "table.json": FRAME.to_json(orient="table").encode(),
+    "columns.json": NANOSECONDS.to_json(date_format="iso").encode(),
+    "split.json": NANOSECONDS.to_json(orient="split", date_format="iso").encode(),
+    "table.json": NANOSECONDS.to_json(orient="table").encode(),
     "rows.xlsx": written("to_excel"),
 }
 FILES["b.json"] = json.dumps(

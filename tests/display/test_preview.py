@@ -80,7 +80,8 @@ def test_encoded_tables_are_shown_too(suffix):
 @pytest.mark.parametrize("text", [*hostile.PROSE, *hostile.NAMES, *hostile.LOGS])
 def test_nothing_in_a_cell_leaves_it(text):
     cell = text.encode("utf-8", "replace").decode()
-    data = pandas.DataFrame({cell or "x": [cell], "b": ["end"]}).to_csv(index=False).encode()
+    quoted = cell.replace('"', '""')  # by hand: csv of Python 3.10 writes no NUL
+    data = f'"{quoted or "x"}",b\n"{quoted}",end\n'.encode()
     for shown in previews(File("x.csv", data)):
         _caption, _blank, *rows = shown.marked.split("\n")
         assert len(rows) == 3

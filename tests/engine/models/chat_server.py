@@ -53,7 +53,9 @@ class ChatServer:
     async def _token(self, request: HttpRequest) -> Response:
         """Be the identity of App Service, which is the easiest to imitate."""
         soon = str(int(time.time()) + 3600)
-        return JSONResponse({"access_token": "token-of-the-identity", "expires_on": soon})
+        given = {"access_token": "token-of-the-identity", "token_type": "Bearer"}
+        asked = request.query_params["resource"]
+        return JSONResponse({**given, "expires_on": soon, "resource": asked})
 
     async def _post(self, request: HttpRequest) -> Response:
         self.bodies.append(await request.json())

@@ -52,7 +52,7 @@ def birds() -> pd.DataFrame:
 @pytest.fixture
 def weather() -> pd.DataFrame:
     days = pd.date_range("2012-01-01", "2015-12-31")
-    rain = (10 + 8 * np.cos((days.month - 11) / 6 * np.pi)).round(1)
+    rain = np.round(10 + 8 * np.cos((days.month.to_numpy() - 11) / 6 * np.pi), 1)
     wind = np.where(days.day_of_week == 5, 9.0, 2 + days.day % 5)
     sky = np.where(days.month == 1, "snow", "sun")
     return pd.DataFrame({"date": days, "precipitation": rain, "wind": wind, "weather": sky})
