@@ -25,6 +25,10 @@ def plan(
     functions: Sequence[Function] = (),
 ) -> str:
     """Say in plain text everything that would leave the notebook, to the byte."""
+    from .backends.service_limits import check_items
+
+    if target.name in SERVICES:
+        check_items(attachments)
     sizes: list[int] = []
     lines = [f"Nothing was sent. This would go to {destination(target, settings)}:", ""]
     lines += [f"  prompt  {len(prompt.encode()):,} bytes", *_indented(prompt)]
@@ -47,11 +51,13 @@ def _outgoing(item: Attachment, target: Target) -> list[tuple[str, int, str]]:
     They are made for this: before that only the size in memory is known.
     """
     from .backends.csv_parcel import convert
+    from .backends.service_limits import check_size
 
     what = f"{item.kind} {item.name}"
     typed = convert(item.path) if target.name in SERVICES else None
     if typed is None:
         return [(item.filename, item.path.stat().st_size, what)]
+    check_size(item.name, len(typed.data))
     return [
         (typed.filename, len(typed.data), f"{what}, as typed CSV"),
         (typed.loader_name, len(typed.loader_data), "Python that loads it with its types"),

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from aoai_magic.assistant import Assistant
-from aoai_magic.errors import AttachError, ServiceError, SettingsError
+from aoai_magic.errors import AttachError, ServiceError, SettingsError, TurnError
 from aoai_magic.options import Options
 from aoai_magic.settings import resolve
 
@@ -92,3 +92,24 @@ async def test_a_dry_run_names_what_a_service_would_get(monkeypatch, capsys):
     assert "  load_sales.py  " in said
     assert "in all 2 files" in said
     assert ".arrow" not in said
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_what_a_service_does_not_take_is_refused_with_the_numbers(
+    monkeypatch, tmp_path, engine, dry_run
+):
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", engine.url)
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", engine.token)
+    monkeypatch.chdir(tmp_path)
+    for number in range(21):
+        (tmp_path / f"{number}.txt").write_text(str(number))
+    how = {"model": "gpt-4.1", "dry_run": dry_run}
+    with pytest.raises((AttachError, TurnError), match=r"21 items are attached.*takes 20 files"):
+        await ask("azure", "@*.txt", **how)
+    with (tmp_path / "large.bin").open("wb") as file:
+        file.truncate(600 << 20)
+    with pytest.raises((AttachError, TurnError), match=r"600 MB.*up to 512 MB.*--on local"):
+        await ask("azure", "@large.bin", **how)
+    monkeypatch.setattr("aoai_magic.backends.service_limits.FILE_BYTES", 10)
+    with pytest.raises((AttachError, TurnError), match="sales is 0 MB in the form"):
+        await ask("azure", "sales", **how)

@@ -19,6 +19,7 @@ from .. import events
 from ..events import Event
 from ..meter import Metered, MeteredFile, current
 from .csv_parcel import convert
+from .service_limits import check_items, check_size
 from .shelf import Kept, Shelf
 from .weather import is_dropped, persistently
 
@@ -145,7 +146,14 @@ class Container:
     # In
 
     async def send(self, items: Sequence[Attachment]) -> AsyncIterator[Event]:
-        """Send the attachments that are not there yet; says how far it has come."""
+        """Send the attachments that are not there yet; says how far it has come.
+
+        Raises
+        ------
+        AttachError
+            They are more, or larger, than a service takes.
+        """
+        check_items(items)
         for item in items:
             async for event in persistently(partial(self._sending, item)):
                 yield event
@@ -167,6 +175,7 @@ class Container:
         if typed is None:
             await self._upload(item.sha256, item.filename, item.path)
             return []
+        check_size(item.name, len(typed.data))
         await self._upload(_loader(item), typed.loader_name, typed.loader_data)
         # Last, since the item counts as sent once this is there.
         await self._upload(item.sha256, typed.filename, typed.data)

@@ -1,0 +1,51 @@
+"""What the services' interpreters take with a question.
+
+The numbers are those of Azure OpenAI's quotas: 512 MB a file, 20 files of an assistant
+or thread; the containers of the Responses API name no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..errors import AttachError
+
+if TYPE_CHECKING:
+    from ..attach.item import Attachment
+
+FILES = 20
+FILE_BYTES = 512 << 20
+
+
+def check_items(items: Sequence[Attachment]) -> None:
+    """Refuse, before anything is sent, what is too much as it stands.
+
+    Raises
+    ------
+    AttachError
+        There are too many items, or a file among them is too large.
+    """
+    if len(items) > FILES:
+        raise AttachError(
+            f"{len(items)} items are attached, and a service takes {FILES} files with a question; "
+            "attach fewer, put files into a folder and attach that, or ask with --on local."
+        )
+    for item in items:
+        if item.origin == "file":
+            check_size(item.name, item.bytes)
+
+
+def check_size(name: str, size: int) -> None:
+    """Refuse a file of more bytes than a service takes.
+
+    Raises
+    ------
+    AttachError
+        It is too large.
+    """
+    if size > FILE_BYTES:
+        raise AttachError(
+            f"{name} is {size / 2**20:,.0f} MB in the form that a service reads, and it takes files "
+            f"of up to {FILE_BYTES >> 20} MB; send a sample with --rows N, or ask with --on local."
+        )
