@@ -46,6 +46,7 @@ def check_size(name: str, size: int) -> None:
     """
     if size > FILE_BYTES:
         raise AttachError(
-            f"{name} is {size / 2**20:,.0f} MB in the form that a service reads, and it takes files "
-            f"of up to {FILE_BYTES >> 20} MB; send a sample with --rows N, or ask with --on local."
+            f"{name} is {size / 2**20:,.0f} MB in the form that a service reads, and it takes "
+            f"files of up to {FILE_BYTES >> 20} MB; send a sample with --rows N, or ask with "
+            "--on local."
         )

@@ -138,13 +138,20 @@ class Stored:
         """Read the column at `place`, a ``pyarrow.ChunkedArray``."""
         group, inner = divmod(place, self._together)
         if group != self._group:
-            self._columns = []
+            self._forget()
             first = group * self._together
             places = range(first, min(first + self._together, len(self.schema)))
             with self._opened(included_fields=list(places)) as reader:
                 self._columns = reader.read_all().columns
             self._group = group
         return self._columns[inner]
+
+    def _forget(self) -> None:
+        """Give back what the columns read before took; Arrow keeps it, else, for a while."""
+        import pyarrow as pa
+
+        self._columns = []
+        pa.default_memory_pool().release_unused()
 
     def table(self) -> Any:
         """Read the whole table, without our additions."""
