@@ -308,10 +308,10 @@ class _Job:
     def _saved(self, view: View) -> tuple[View, AssistantError | None]:
         from .saving import save
 
-        if self.options.save is None:
+        if not self.settings.save:
             return view, None
         try:
-            return save(view, self.options.save, overwrite=self.options.overwrite), None
+            return save(view, self.settings.save, overwrite=self.options.overwrite), None
         except AssistantError as error:
             return view, error
 

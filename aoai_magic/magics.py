@@ -39,6 +39,7 @@ class AssistantMagics(Magics):
     timeout = Float(600.0, help="seconds that a turn may take, 0: no limit").tag(config=True)
     max_tokens = Int(help="tokens that a turn may take, 0: no limit").tag(config=True)
     max_cost = Float(help="US dollars that a turn may cost, 0: no limit").tag(config=True)
+    save = Unicode(help="folder to write what comes back into; empty: nowhere").tag(config=True)
     display = Unicode("auto", help="auto, live, frozen, terminal or quiet").tag(config=True)
     confirm_upload = Bool(help="ask before data leaves this machine").tag(config=True)
     home = Unicode(help="data directory").tag(config=True)

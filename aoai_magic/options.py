@@ -25,9 +25,9 @@ class Options:
         Name of the thread; named ones go on after a restart of the kernel.
     new
         Whether the thread begins afresh.
-    model, on, instructions, timeout, max_tokens, max_cost
+    model, on, instructions, timeout, max_tokens, max_cost, save
         As the settings ``model``, ``target``, ``instructions``, ``timeout`` (seconds),
-        ``max_tokens`` and ``max_cost`` (US dollars).
+        ``max_tokens``, ``max_cost`` (US dollars) and ``save`` (a folder).
     search
         Files, globs and folders that are searched.
     tool
@@ -39,8 +39,8 @@ class Options:
         Attach a sample of so many rows.
     schema_only
         Describe attached data without any value.
-    save, overwrite
-        Folder to write what came back to, and whether files there may be replaced.
+    overwrite
+        Whether files in the folder that is saved to may be replaced.
     dry_run
         Show what would be sent, and send nothing.
     no_raise
@@ -89,6 +89,7 @@ class Options:
             "timeout": self.timeout,
             "max_tokens": self.max_tokens,
             "max_cost": self.max_cost,
+            "save": self.save,
             "display": "quiet" if self.quiet else None,
         }
 

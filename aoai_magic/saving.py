@@ -98,7 +98,7 @@ def _made(view: View) -> list[File | Image]:
 def _write(view: View, more: Mapping[Path, bytes], target: Path, overwrite: bool) -> None:
     wanted = {**more, **{Path(made.saved or ""): made.data for made in _made(view)}}
     if not overwrite:
-        _refuse_existing(list(wanted))
+        _refuse_existing(wanted)
     try:
         for path, data in wanted.items():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,10 +110,15 @@ def _write(view: View, more: Mapping[Path, bytes], target: Path, overwrite: bool
         ) from error
 
 
-def _refuse_existing(wanted: list[Path]) -> None:
-    existing = [str(path) for path in wanted if path.exists()]
+def _refuse_existing(wanted: Mapping[Path, bytes]) -> None:
+    """Refuse to replace; what holds the same already, as after a second run, stays as it is."""
+    existing = [str(path) for path, data in wanted.items() if path.exists() and not _is(path, data)]
     if existing:
         raise AssistantError(
             f"Nothing was written because {', '.join(existing)} exists already; "
             "give --overwrite (overwrite=True) to replace it, or another folder."
         )
+
+
+def _is(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data

@@ -54,6 +54,8 @@ class Settings:
         Seconds that a turn may take; 0 is no limit.
     max_tokens, max_cost
         What a turn may take before it is stopped: tokens, US dollars; 0 is no limit.
+    save
+        Folder to which what comes back is written, beside the notebook; empty: nowhere.
     display
         How turns are shown, one of `DISPLAYS`.
     confirm_upload
@@ -71,6 +73,7 @@ class Settings:
     timeout: float = 600.0
     max_tokens: int = 0
     max_cost: float = 0.0
+    save: str = ""
     display: str = "auto"
     confirm_upload: bool = False
     home: str = ""

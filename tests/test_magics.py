@@ -123,18 +123,23 @@ def test_a_failed_turn_stops_a_headless_run(run):
 def test_what_came_back_is_saved_and_linked_but_never_over_a_file(run, tmp_path):
     notebook = run(
         "%%assistant sales --save results\nPlot it.",
-        "%%assistant --save results\nPlot it.",
+        "import pathlib; pathlib.Path('results/out.csv').open('a').write('mine')\n"
+        "%config AssistantMagics.save = 'results'",
+        "%%assistant\nPlot it.",
         "print(_assistant.status, len(_assistant.files))",
-        "%%assistant --save results --overwrite\nPlot it.",
+        "%%assistant --overwrite\nPlot it.",
+        "%%assistant\nPlot it.",
         allow_errors=True,
     )
     listed = [o.data.get("text/markdown", "") for o in notebook.cells[1].outputs if "data" in o]
     assert any("(results/out.csv)" in text for text in listed)
     assert (tmp_path / "results" / "out.csv").read_text().startswith("region,revenue,day")
-    ((name, text, _),) = errors(notebook.cells[2])
+    ((name, text, _),) = errors(notebook.cells[3])
     assert (name, "--overwrite" in text) == ("AssistantError", True)
-    assert printed(notebook.cells[3]) == "completed 1\n"
-    assert errors(notebook.cells[4]) == []
+    assert printed(notebook.cells[4]) == "completed 1\n"
+    assert errors(notebook.cells[5]) == []
+    # Run again, with the same result: nothing of the user's is in the way.
+    assert errors(notebook.cells[6]) == []
 
 
 def test_nothing_shows_that_the_kernel_ran_a_widget(run):

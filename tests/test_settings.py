@@ -23,6 +23,7 @@ def test_the_stronger_source_wins_and_is_named():
         "sandbox": "default",
         "max_tokens": "default",
         "max_cost": "default",
+        "save": "default",
         "display": "default",
         "confirm_upload": "default",
         "home": "default",
