@@ -79,8 +79,10 @@ async def test_a_cold_session_is_interrupted(session, code):
 async def test_a_cold_session_ends_with_all_it_started(session):
     code = "import subprocess\nsubprocess.Popen(['setsid', 'sleep', '1000']).pid"
     await run(session, code)
-    tree = psutil.Process(session.interpreter.pid).children(recursive=True)
-    assert "sleep" in [process.name() for process in tree]
+    first, tree = psutil.Process(session.interpreter.pid), []
+    while "sleep" not in [process.name() for process in tree]:  # setsid may not be there yet
+        await asyncio.sleep(0.02)
+        tree = first.children(recursive=True)
     await session.close()
     _, alive = await asyncio.to_thread(psutil.wait_procs, tree, 10)
     assert alive == []
