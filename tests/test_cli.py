@@ -89,6 +89,7 @@ def test_doctor_fails_where_the_engine_cannot_run(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.kernel
+@pytest.mark.once
 def test_demo_runs_the_quickstart_offline_whatever_is_configured(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-nobody")
     done = aoai_magic("demo", "--output", tmp_path)

@@ -174,6 +174,7 @@ def test_an_interrupted_cell_says_so_and_the_kernel_goes_on(run):
     assert printed(notebook.cells[4]) == "interrupted 4\n"
 
 
+@pytest.mark.slow
 def test_the_local_engine_goes_on_after_a_restart_and_ends_with_its_kernel(run, monkeypatch):
     monkeypatch.setenv("AOAI_MAGIC_TARGET", "local")
     cells = ("%%assistant sales -t report\nPlot it.", "%%assistant -t report\nOnce again")

@@ -18,6 +18,8 @@ from aoai_magic.backends.responses import Responses
 from aoai_magic.backends.shelf import Shelf
 from aoai_magic.conversation import Stop, follow
 
+pytestmark = pytest.mark.slow
+
 TURN = [
     {
         "reasoning": "Six times seven.",

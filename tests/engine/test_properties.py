@@ -15,6 +15,8 @@ from aoai_magic.engine.app import ROUTES
 from .conformance import DESCRIPTION
 from .conftest import TOKEN
 
+pytestmark = [pytest.mark.slow, pytest.mark.once]
+
 schema = schemathesis.openapi.from_dict(copy.deepcopy(DESCRIPTION))
 
 _KEY = {"api-key": TOKEN}

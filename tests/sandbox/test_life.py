@@ -230,6 +230,7 @@ async def test_a_killed_zygote_is_replaced(make_sandbox):
     assert (await run(other, "1 + 1")).result == "2"
 
 
+@pytest.mark.slow
 async def test_zygotes_are_renewed_and_the_old_ones_end(make_sandbox, monkeypatch):
     monkeypatch.setattr(local, "_SESSIONS_OF_A_ZYGOTE", 3)
     sandbox = await make_sandbox(Limits(idle_seconds=4))
