@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 from browser import lab as labs
 from playwright.sync_api import expect
+
+from aoai_magic.backends.launch import start
 
 from . import saved
 from .test_lab import NOTEBOOK, action, activate, command, sources
@@ -39,6 +42,14 @@ sales = pd.DataFrame({{"region": ["North", "South"] * 2, "revenue": [1, 3, 2, 4]
 """
 PROMPT = "%%assistant sales -t review\nSum the revenue."
 Open = Callable[[str, dict[str, Any]], labs.Notebook]
+
+
+@pytest.fixture
+def engine(tmp_path_factory):
+    """An engine of the test's own: the panel lists all that an engine holds."""
+    running = start(tmp_path_factory.mktemp("engine"), "local", os.environ)
+    yield running
+    running.stop()
 
 
 def ready(open_notebook: Open, engine, script, name: str) -> labs.Notebook:
