@@ -1,5 +1,6 @@
 """What is asked before data leaves this machine."""
 
+import openai
 import pandas as pd
 import pytest
 
@@ -98,6 +99,8 @@ async def test_a_dry_run_names_what_a_service_would_get(monkeypatch, capsys):
 async def test_what_a_service_does_not_take_is_refused_with_the_numbers(
     monkeypatch, tmp_path, engine, dry_run
 ):
+    if not dry_run and not hasattr(openai.AsyncOpenAI, "containers"):
+        pytest.skip("this openai SDK knows no containers")
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", engine.url)
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", engine.token)
     monkeypatch.chdir(tmp_path)

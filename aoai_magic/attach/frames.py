@@ -210,7 +210,8 @@ _OTHERS: list[tuple[Callable[[object], bool], Callable[[Any, int | None], tuple[
     (_is("polars", "LazyFrame"), _from_query),
     (_is("pyarrow.dataset", "Dataset"), _from_dataset),
     (_is("pyarrow", "Array"), _from_stream),
-    (_offers("__arrow_c_stream__"), _from_stream),  # readers, DuckDB, ibis, chunked arrays
+    (_is("pyarrow", "ChunkedArray"), _from_stream),  # no stream in pyarrow 14
+    (_offers("__arrow_c_stream__"), _from_stream),  # readers, DuckDB, ibis
     (_offers("__dataframe__"), _from_interchange),  # Modin, cuDF
 ]
 
