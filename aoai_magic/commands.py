@@ -125,6 +125,22 @@ def fork(state: Assistant, words: Sequence[str]) -> str:
     )
 
 
+def models(state: Assistant, words: Sequence[str]) -> str:
+    """List what -m and --on can name here and now, and which model is in force."""
+    from .models import describe, in_force, missing, places
+
+    if len(words) > 1:
+        raise UsageError(
+            "%assistant models takes one word, of which names are shown: %assistant models mini"
+        )
+    settings = state.settings()
+    target = settings_.resolve_target(settings)
+    found = run_blocking(places(target), lambda: None)
+    rows = [describe(place, *words) for place in found]
+    head = [f"in force  {in_force(settings, target)}", missing(target, found)]
+    return "\n".join([*filter(None, head), "", *rows])
+
+
 def config(state: Assistant, words: Sequence[str]) -> str:
     """List the settings, their values and where each came from."""
     settings = state.settings()
@@ -276,6 +292,7 @@ COMMANDS: dict[str, Command] = {
     "threads": threads,
     "fork": fork,
     "files": files,
+    "models": models,
     "config": config,
     "usage": usage,
     "code": code,

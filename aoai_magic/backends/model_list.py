@@ -1,0 +1,54 @@
+"""What models an endpoint says that it has, asked through the SDK's ``models.list()``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ..errors import ServiceError
+from .connect import client, own_words
+
+if TYPE_CHECKING:
+    from .azure import Service
+    from .connect import Endpoint
+
+PATIENCE_SECONDS = 5.0
+"""How long an endpoint may take; a list is no reason to wait."""
+
+
+async def model_names(endpoint: Endpoint | Service) -> list[str]:
+    """Give the names of the models of an endpoint, in its own order.
+
+    Raises
+    ------
+    ServiceError
+        If it refuses, is out of reach or late, or answers something else.
+    """
+    where = without_credentials(endpoint.url)
+    asking = asyncio.ensure_future(_listed(endpoint))
+    # Not waited for when it is late: fetching a token cannot be broken off.
+    await asyncio.wait({asking}, timeout=PATIENCE_SECONDS)
+    if not asking.done():
+        asking.add_done_callback(lambda task: task.cancelled() or task.exception())
+        asking.cancel()
+        raise ServiceError(f"{where} did not tell its models within {PATIENCE_SECONDS:g} seconds.")
+    try:
+        with own_words(where):
+            return asking.result()
+    except (AttributeError, TypeError, ValueError) as error:
+        # The SDK does not check what a server sends; a page of HTML comes as a str.
+        raise ServiceError(f"{where} gives no list of its models.") from error
+
+
+async def _listed(endpoint: Endpoint | Service) -> list[str]:
+    api = client(endpoint).with_options(max_retries=0, timeout=PATIENCE_SECONDS)
+    page = await api.models.list()
+    return [str(model.id) for model in page.data]
+
+
+def without_credentials(url: str) -> str:
+    """Give a URL less the name and password that may stand in it, and its query."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=place, query="", fragment="").geturl()

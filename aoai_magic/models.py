@@ -1,0 +1,186 @@
+"""What can be named with ``-m`` and ``--on``, here and now, and what is named."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
+
+from . import settings as settings_
+from .errors import AssistantError, ServiceError
+
+if TYPE_CHECKING:
+    from .backends.azure import Service
+    from .backends.connect import Endpoint
+    from .settings import Settings, Target
+
+SHOWN = 30
+"""Names of one place that are listed where no word picks some of them."""
+
+NAME_CHARS = 100
+WIDTH = 100
+OPENAI = "-m openai:MODEL"
+INDENT = " " * 4
+
+_OURS = {
+    "offline": ("offline", "rules, not a language model; needs neither a key nor a network"),
+    "scripted": ("scripted:FILE", "plays the turns that a YAML file holds, for tests and demos"),
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Somewhere with models of its own.
+
+    Attributes
+    ----------
+    named
+        How its models are named on the magic line.
+    told
+        What it is.
+    names
+        What it says that it has; None where it was not asked.
+    trouble
+        Why it was not asked, or gave no answer, one sentence.
+    """
+
+    named: str
+    told: str = ""
+    names: Sequence[str] | None = None
+    trouble: str = ""
+
+
+def in_force(settings: Settings, target: Target) -> str:
+    """Say which model answers a turn that names none, and why that one."""
+    if settings.model:
+        return f"{_shown(target.model)} on {target.name} ({settings.sources['model']})"
+    if target.model == "openai:":
+        return f"none on local ({target.why}; name one with -m openai:MODEL)"
+    if target.name in settings_.SERVICES:
+        noun = "DEPLOYMENT" if target.name == "azure" else "MODEL"
+        return f"none on {target.name} ({target.why}; name one with -m {noun})"
+    return f"{target.model or 'the default'} on {target.name} ({target.why})"
+
+
+async def places(target: Target) -> list[Place]:
+    """Ask every place that is configured for its models, all at once."""
+    asking = [
+        _asked(OPENAI, _openai_server),
+        _asked("-m azure:DEPLOYMENT", _azure_resource),
+    ]
+    if target.name not in ("local", *settings_.SERVICES):
+        asking += [_asked(f"--on {target.name} -m MODEL", lambda: _engine(target))]
+    openai, azure, *engine = await asyncio.gather(*asking)
+    listed = {"openai": openai, "azure": azure}
+    points = sorted(entry_points(group="aoai_magic.models.v1"), key=lambda point: point.name)
+    found = [listed.get(point.name) or _local(point) for point in points]
+    found += [_service("azure", "DEPLOYMENT", azure), _service("openai", "MODEL", openai)]
+    return [*found, *engine]
+
+
+def missing(target: Target, found: Sequence[Place]) -> str:
+    """Say that the model in force is not among those of its server; empty where it may be."""
+    kind, _, name = target.model.rpartition(":")
+    if (target.name, kind) not in (("local", "openai"), ("openai", "")) or not name:
+        return ""
+    names = next(place.names for place in found if place.named == OPENAI)
+    if names is None or name in names:
+        return ""
+    return f"        {_shown(name)} is not among the names that its server gives, below"
+
+
+def describe(place: Place, word: str = "") -> str:
+    """Say in lines what a place has; with ``word``, only the names that hold it."""
+    lines = [f"{place.named:<24}  {place.told}".rstrip()]
+    if place.trouble:
+        lines += [f"{INDENT}{place.trouble}"]
+    if place.names is not None:
+        lines += [_listed([name for name in place.names if word.lower() in name.lower()], word)]
+    return "\n".join(lines)
+
+
+def _listed(names: Sequence[str], word: str) -> str:
+    if not names:
+        return f"{INDENT}none with {word!r} in its name" if word else f"{INDENT}it names none"
+    most = len(names) if word else SHOWN
+    text = ", ".join(_shown(name) for name in names[:most])
+    if (more := len(names) - most) > 0:
+        text += f" and {more:,} more (%assistant models WORD lists those with WORD in their name)"
+    return textwrap.fill(
+        text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT, break_long_words=False
+    )
+
+
+def _shown(name: str) -> str:
+    # A server may call its models anything.
+    from .display import clean
+
+    return clean.cut(clean.line(name), NAME_CHARS)
+
+
+def _local(point: EntryPoint) -> Place:
+    if point.name in _OURS:
+        named, told = _OURS[point.name]
+        return Place(f"-m {named}", told)
+    package = point.dist
+    origin = f"of the package {package.name} {package.version}" if package else "of a package"
+    return Place(f"-m {point.name}", origin)
+
+
+def _service(name: str, noun: str, listed: Place) -> Place:
+    from .backends import azure
+
+    named = f"--on {name} -m {noun}"
+    try:
+        azure.azure() if name == "azure" else azure.openai_service()
+    except AssistantError as error:
+        told = "as above" if str(error) == listed.trouble else ""
+        return Place(named, told, trouble="" if told else str(error))
+    return Place(named, "the same, with code and files in the service's container, not here")
+
+
+Opener = Callable[[], tuple["Endpoint | Service", str]]
+
+
+async def _asked(named: str, opener: Opener) -> Place:
+    """Ask a place; whatever keeps it from answering is said in its own row."""
+    from .backends.model_list import model_names
+
+    told = ""
+    try:
+        endpoint, told = opener()
+        return Place(named, told, await model_names(endpoint))
+    except AssistantError as error:
+        return Place(named, told, trouble=str(error))
+
+
+def _openai_server() -> tuple[Service, str]:
+    from .backends.azure import OPENAI_URL, Service
+    from .backends.model_list import without_credentials
+
+    url, key = os.environ.get("OPENAI_BASE_URL", ""), os.environ.get("OPENAI_API_KEY", "")
+    if not url and not key:
+        raise ServiceError("neither OPENAI_API_KEY nor OPENAI_BASE_URL is set")
+    # A server of one's own may want no key.
+    service = Service((url or OPENAI_URL).rstrip("/"), key or "none")
+    return service, f"of {without_credentials(service.url)}"
+
+
+def _azure_resource() -> tuple[Service, str]:
+    from .backends.azure import azure
+    from .backends.model_list import without_credentials
+
+    service = azure()
+    told = "deployments have the names that you gave them; models of"
+    return service, f"{told} {without_credentials(service.url)}"
+
+
+def _engine(target: Target) -> tuple[Endpoint, str]:
+    from .backends import server_url
+    from .backends.connect import Endpoint, engine_key
+
+    return Endpoint(server_url(target), engine_key()), "an engine serves other names by its own"

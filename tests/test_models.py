@@ -1,0 +1,149 @@
+"""What `%assistant models` tells, of servers that answer and of those that do not."""
+
+import importlib.metadata
+
+import pytest
+from engine.models.chat_server import KEY, ChatServer
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from serving import serving_app
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
+from traitlets.config import Config
+
+from aoai_magic import models
+from aoai_magic.backends import model_list
+from aoai_magic.magics import register, unregister
+
+
+@pytest.fixture
+def told():
+    """Give the function that runs `%assistant models` and gives what it printed."""
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    register(shell)
+
+    def told_(word=""):
+        with capture_output() as captured:
+            result = shell.run_cell(f"%assistant models {word}")
+        result.raise_error()
+        return captured.stdout
+
+    yield told_
+    unregister(shell)
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture(scope="module")
+def running():
+    server = ChatServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def server(running, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{running.url}/v1")
+    return running
+
+
+def rows(text):
+    """What stands under each way of naming a model."""
+    found, key = {}, None
+    for line in text.splitlines():
+        key = line.split("  ")[0] if line.startswith("-") else key
+        found[key] = [*found.get(key, []), line.strip()]
+    return {key: " ".join(lines) for key, lines in found.items() if key}
+
+
+def test_without_key_or_network_every_kind_of_model_is_told(told):
+    text = told()
+    assert text.startswith("in force  offline on local (no service is configured)\n")
+    found = rows(text)
+    kinds = {point.name for point in importlib.metadata.entry_points(group="aoai_magic.models.v1")}
+    assert kinds <= {key.split()[1].split(":")[0] for key in found if key.startswith("-m")}
+    assert "neither OPENAI_API_KEY nor OPENAI_BASE_URL is set" in found["-m openai:MODEL"]
+    assert "AZURE_OPENAI_ENDPOINT is not set" in found["-m azure:DEPLOYMENT"]
+    assert "OPENAI_API_KEY is not set" in found["--on openai -m MODEL"]
+
+
+def test_what_a_server_has_is_listed_and_a_wrong_name_is_seen(told, server, monkeypatch):
+    server.models = ["llama3", "qwen2.5-coder", "bad\x1b[31m\nname"]
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert "none on local (OPENAI_BASE_URL is set" in told()
+    monkeypatch.setenv("AOAI_MAGIC_MODEL", "openai:llama4")
+    text = told()
+    assert "in force  openai:llama4 on local (environment)" in text
+    assert "llama4 is not among the names" in text
+    assert "llama3, qwen2.5-coder, bad\ufffd[31m name" in rows(text)["-m openai:MODEL"]
+    assert "qwen2.5-coder" not in told("llama")
+    assert "none with 'zzz'" in told("zzz")
+    assert KEY not in text
+
+
+def test_a_long_list_is_cut_and_a_word_picks_from_all(told, server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server.models = [f"model-{number}" for number in range(500)]
+    found = rows(told())["-m openai:MODEL"]
+    assert "model-29 and 470 more" in found
+    assert "model-30" not in found
+    assert "model-499" in told("model-49")
+    server.models = []
+    assert "it names none" in told()
+
+
+def test_whoever_refuses_or_is_gone_is_named_without_a_secret(told, engine, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong")
+    secret = engine.url.replace("://", "://me:pass-word@")
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{secret}/v1")
+    text = told()
+    assert f"{engine.url}/v1 refused the request" in text
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    assert "http://127.0.0.1:9/v1 could not be reached" in told()
+    assert "sk-wrong" not in text
+    assert "pass-word" not in text
+
+
+@pytest.mark.parametrize("answer", [PlainTextResponse("<html>"), JSONResponse({"data": 7})])
+def test_what_is_no_list_is_said_to_be_none(told, monkeypatch, answer):
+    async def anything(_request):
+        return answer
+
+    with serving_app(Starlette(routes=[Route("/v1/models", anything)])) as url:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{url}/v1")
+        assert "gives no list of its models" in told()
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(told, monkeypatch):
+    async def never(request):
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        return JSONResponse({})
+
+    monkeypatch.setattr(model_list, "PATIENCE_SECONDS", 0.3)
+    with serving_app(Starlette(routes=[Route("/v1/models", never)])) as url:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{url}/v1")
+        assert "did not tell its models within 0.3 seconds" in told()
+
+
+def test_an_engine_and_an_azure_resource_are_asked_as_well(told, engine, monkeypatch):
+    monkeypatch.setenv("AOAI_MAGIC_TARGET", engine.url)
+    assert "No key for the engine" in told()
+    monkeypatch.setenv("AOAI_MAGIC_TOKEN", engine.token)
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", engine.url)
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", engine.token)
+    found = rows(told())
+    assert "offline" in found[f"--on {engine.url} -m MODEL"]
+    assert found["-m azure:DEPLOYMENT"].endswith(f"{engine.url}/openai/v1 offline")
+    assert "the service's container" in found["--on azure -m DEPLOYMENT"]
+    assert engine.token not in str(found)
+
+
+def test_a_model_of_another_package_is_told_with_that_package():
+    class Package:
+        name, version = "echo-models", "1.2"
+
+    point = importlib.metadata.EntryPoint("echo", "echo:open", "aoai_magic.models.v1")
+    vars(point).update(dist=Package)
+    assert "echo-models 1.2" in models.describe(models._local(point))
