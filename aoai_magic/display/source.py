@@ -220,7 +220,14 @@ def _footnotes(node: SyntaxTreeNode) -> str:
 
 
 def _inline(nodes: Iterable[SyntaxTreeNode], in_table: bool = False) -> str:
-    return "".join(_span(node, in_table) for node in nodes)
+    written = ""
+    for node in nodes:
+        span = _span(node, in_table)
+        # Before a link, an exclamation mark would make a picture of it.
+        if span.startswith("[") and written.endswith("!"):
+            written = f"{written[:-1]}\\!"
+        written += span
+    return written
 
 
 def _span(node: SyntaxTreeNode, in_table: bool) -> str:

@@ -61,7 +61,8 @@ FRAGMENTS = st.sampled_from(
         *("[", "]", "](", ")", "![", "<", ">", "&lt;", "&#96;", "&#10;", "@@0@@", "[^1]", "[^1]: "),
         *("<img src=x>", "<script>", "</script>", "<!--", "-->", "<details>", "javascript:x"),
         *("[a]: javascript:x", "http://e.example/a", "\\begin{equation}", "\\end{equation}"),
-        *("word", "x", " ", "mermaid", "\\href{javascript:x}{y}", "[ ] ", "\r", "\u202e"),
+        *("word", "x", " ", "mermaid", "\\href{javascript:x}{y}", "[ ] ", "\r", "\u202e", "!"),
+        *("\\!", "[x](http://e.example)", "<http://e.example>", "\\(\\)", "&#33;", "&#91;"),
     ]
 )
 
@@ -124,6 +125,14 @@ def test_a_link_with_a_user_in_its_address_is_no_link():
 def test_a_picture_becomes_words():
     written = safe_markdown("![Growth](https://a.example/x.png)")
     assert written == "Growth (`https://a.example/x.png`)"
+
+
+@pytest.mark.parametrize("link", ["[x](https://a.example)", "<https://a.example>"])
+@pytest.mark.parametrize("before", ["\\!", "&#33;", "a!\\(\\)"])
+def test_an_exclamation_mark_makes_no_picture_of_the_link_after_it(before, link):
+    assert "\\![" in safe_markdown(before + link)
+    assert "\\![" in safe_markdown("look!https://a.example/x.png")
+    assert safe_markdown("Done!") == "Done!"
 
 
 @pytest.mark.parametrize(
