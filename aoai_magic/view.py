@@ -16,6 +16,9 @@ from . import events
 from .cellcode import Input
 from .events import Status, Usage
 
+INTERRUPTED = "interrupted"
+"""The error of code that the end of the turn cut off."""
+
 
 @dataclass(frozen=True)
 class Text:
@@ -63,6 +66,11 @@ class Code:
     def done(self) -> bool:
         """Whether nothing more will come."""
         return self.state in ("done", "failed")
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended by an error of its own, and not because the turn was stopped."""
+        return self.state == "failed" and self.error not in (None, INTERRUPTED)
 
 
 @dataclass(frozen=True)
@@ -316,7 +324,7 @@ def _closed(part: Part) -> Part:
     if part.done:
         return part
     if isinstance(part, Code):
-        return replace(part, state="failed", error=part.error or "interrupted")
+        return replace(part, state="failed", error=part.error or INTERRUPTED)
     if isinstance(part, Text | Reasoning | Logs):
         return replace(part, done=True)
     return part

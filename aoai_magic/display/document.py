@@ -17,11 +17,12 @@ from .. import view as views
 from ..cellcode import Cell, Input, as_cell
 from ..locale import language
 from ..view import View
-from . import clean, frozen, markup, source, words
-from .logs import fold_logs
+from . import frozen, markup, source, words
+from .logs import plain_logs
 from .markdown import cited
 from .outputs import Bundle, Output
 from .preview import Preview
+from .steps import Step, attempts, steps
 
 Inputs = Mapping[str, Input]
 MARKDOWN = "text/markdown"
@@ -29,22 +30,19 @@ MARKDOWN = "text/markdown"
 
 def markdown(view: View, inputs: Inputs) -> str:
     """Write a turn as Markdown that any renderer shows and none runs."""
-    blocks = [_marked(part) for part in view.parts]
+    blocks = [_marked(step) for step in steps(view.parts)]
     blocks += [output.data[MARKDOWN] for output in _end(view)]
     return "\n\n".join(block for block in blocks if block.strip()) + "\n"
 
 
-def _marked(part: views.Part) -> str:
+def _marked(step: Step) -> str:
+    part = step.part
     if isinstance(part, views.Logs):
-        return source.fence(_printed(part)) if part.text.strip() else ""
+        return source.fence(plain_logs(part.text)) if part.text.strip() else ""
     if isinstance(part, views.Image) and part.saved:
         return f"![{source.escape(words.picture(part))}]({quote(part.saved, safe='/')})"
-    output = frozen.part_output(part)
+    output = frozen.step_output(step)
     return str(output.data.get(MARKDOWN, "")) if isinstance(output, Bundle) else ""
-
-
-def _printed(part: views.Logs) -> str:
-    return clean.uncoloured(fold_logs(part.text)).rstrip()
 
 
 def _end(view: View) -> list[Bundle]:
@@ -56,23 +54,24 @@ def notebook(view: View, inputs: Inputs) -> str:
     from nbformat import v4, writes
 
     cells: list[Any] = []
-    for part in view.parts:
-        _add(cells, part, inputs)
+    for step in steps(view.parts):
+        _add(cells, step, inputs)
     cells += [v4.new_markdown_cell(output.data[MARKDOWN]) for output in _end(view)]
     spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return str(writes(v4.new_notebook(cells=cells, metadata={"kernelspec": spec}))) + "\n"
 
 
-def _add(cells: list[Any], part: views.Part, inputs: Inputs) -> None:
+def _add(cells: list[Any], step: Step, inputs: Inputs) -> None:
     from nbformat import v4
 
-    last = cells[-1] if cells else None
+    part, last = step.part, cells[-1] if cells else None
     if isinstance(part, views.Code) and part.state == "done":
+        cells += [v4.new_markdown_cell(_marked(one)) for one in attempts(step.before)]
         cells.append(v4.new_code_cell(as_cell([Cell(part.code)], inputs).rstrip("\n")))
     elif isinstance(part, views.Logs | views.Image) and last and last.cell_type == "code":
-        output = frozen.part_output(part)
+        output = frozen.step_output(step)
         last.outputs += [_output(output)] if output else []
-    elif text := _marked(part).strip():
+    elif text := _marked(step).strip():
         cells.append(v4.new_markdown_cell(text))
 
 
@@ -86,7 +85,7 @@ def _output(output: Output) -> Any:
 
 def page(view: View, inputs: Inputs) -> str:
     """Write a turn as a page that holds its pictures, runs nothing and asks for nothing."""
-    body = "\n".join([*map(_drawn, view.parts), *_drawn_end(view)])
+    body = "\n".join([*map(_drawn, steps(view.parts)), *_drawn_end(view)])
     title = markup.text_html(" · ".join(words.facts(view)))
     style = "".join(files(__package__).joinpath(name).read_text() for name in STYLES)
     return (
@@ -102,19 +101,27 @@ STYLES = ("live.css", "page.css")
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-def _drawn(part: views.Part) -> str:
+def _drawn(step: Step) -> str:
+    part = step.part
     if isinstance(part, views.Text):
         return markup.safe_html(cited(part.text))
     if isinstance(part, views.Reasoning):
         return _folded(words.reasoning(part), markup.safe_html(part.text))
     if isinstance(part, views.Code):
-        return _folded(words.code_summary(part), markup.code_html(part.code))
+        inside = "\n".join(map(_drawn, attempts(step.before)))
+        content = markup.code_html(part.code) + _printed(step.logs) + inside
+        return _folded(words.code_summary(part), content)
     if isinstance(part, views.Logs):
-        return f'<pre dir="ltr">{html.escape(_printed(part))}</pre>' if part.text.strip() else ""
+        return _printed(part)
     if isinstance(part, views.Image):
         return _picture(part)
     label = markup.text_html(words.note())
     return f"<blockquote><strong>{label}</strong> {markup.text_html(part.text)}</blockquote>"
+
+
+def _printed(part: views.Logs | None) -> str:
+    text = plain_logs(part.text) if part else ""
+    return f'<pre dir="ltr">{html.escape(text)}</pre>' if text else ""
 
 
 def _folded(summary: str, content: str) -> str:

@@ -1,4 +1,4 @@
-"""What stays in the notebook: one output per part, readable without kernel or network."""
+"""What stays in the notebook: one output per step, readable without kernel or network."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from ..locale import gettext as _
 from ..locale import ngettext
 from ..view import View
 from . import clean, markdown, source, words
-from .logs import fold_logs
+from .logs import fold_logs, plain_logs
 from .outputs import Bundle, Output, Stream, publish
 from .preview import Preview, previews
 from .record import MEDIA_TYPE, record
+from .steps import Step, attempts, steps
 
 LISTED_FILES = 50
 PREVIEWED = 3
@@ -25,8 +26,8 @@ PICTURES = ("image/png", "image/jpeg", "image/gif")
 
 
 def bundles(view: View) -> list[Output]:
-    """Give the saved form of a turn: its parts in order, its files, the footer."""
-    outputs = [part_output(part) for part in view.parts]
+    """Give the saved form of a turn: its steps in order, its files, the footer."""
+    outputs = [step_output(step) for step in steps(view.parts)]
     return [output for output in (*outputs, *end(view)) if output is not None]
 
 
@@ -36,14 +37,15 @@ def end(view: View) -> list[Output]:
     return [files, footer(view)] if files else [footer(view)]
 
 
-def part_output(part: views.Part) -> Output | None:
-    """Give the saved form of one part; None where it has nothing to show."""
+def step_output(step: Step) -> Output | None:
+    """Give the saved form of one step; None where it has nothing to show."""
+    part = step.part
     if isinstance(part, views.Text):
         return _text(part)
     if isinstance(part, views.Reasoning):
         return _reasoning(part)
     if isinstance(part, views.Code):
-        return _code(part)
+        return _code(step, part)
     if isinstance(part, views.Logs):
         return Stream(fold_logs(part.text)) if part.text else None
     if isinstance(part, views.Image):
@@ -79,13 +81,23 @@ def _folded(summary: str, content: str) -> str:
     return f"<details>\n<summary>{source.escape_html(summary)}</summary>\n\n{content}\n\n</details>"
 
 
-def _code(part: views.Code) -> Bundle | None:
-    if not part.code.strip() and not part.error:
+def _code(step: Step, part: views.Code) -> Bundle | None:
+    if not (part.code.strip() or part.error or step.before):
         return None
     summary = words.code_summary(part)
-    folded = _folded(summary, source.fence(part.code, "python"))
-    plain = f"[{summary}]\n{clean.exact(part.code).rstrip()}"
-    return Bundle({"text/markdown": folded, "text/plain": plain})
+    printed = plain_logs(step.logs.text) if step.logs else ""
+    inner = [step_output(attempt) for attempt in attempts(step.before)]
+    inside = [output.data for output in inner if isinstance(output, Bundle)]
+    marked = [source.fence(part.code, "python"), *([source.fence(printed)] if printed else [])]
+    plain = [f"[{summary}]", clean.exact(part.code).rstrip(), *([printed] if printed else [])]
+    marked += [data["text/markdown"] for data in inside]
+    plain += [data["text/plain"] for data in inside]
+    return Bundle(
+        {
+            "text/markdown": _folded(summary, "\n\n".join(marked)),
+            "text/plain": "\n".join(plain),
+        }
+    )
 
 
 def _image(part: views.Image) -> Bundle:
@@ -165,7 +177,7 @@ def footer(view: View) -> Bundle:
 
 
 class FrozenScreen:
-    """Shows every part once, when it has ended: where no widget can live."""
+    """Shows every step once, when it has ended: where no widget can live."""
 
     def __init__(self, *, wanted: tuple[type, ...] = views.Part.__args__) -> None:
         self._wanted = wanted
@@ -173,24 +185,25 @@ class FrozenScreen:
         self._closed = False
 
     def show(self, view: View) -> None:
-        """Show what has ended since the last call, in the parts' order."""
-        while self._shown < len(view.parts) and view.parts[self._shown].done:
-            self._publish_next(view)
+        """Show what has ended since the last call, in the steps' order."""
+        for step in steps(view.parts, over=False)[self._shown :]:
+            if step.open:
+                return
+            self._publish(step)
 
     def close(self, view: View) -> None:
         """Show everything that is left, and the end."""
         if self._closed:
             return
         self._closed = True
-        while self._shown < len(view.parts):
-            self._publish_next(view)
+        for step in steps(view.parts)[self._shown :]:
+            self._publish(step)
         for output in end(view):
             publish(output)
 
-    def _publish_next(self, view: View) -> None:
-        part = view.parts[self._shown]
+    def _publish(self, step: Step) -> None:
         self._shown += 1
-        output = part_output(part) if isinstance(part, self._wanted) else None
+        output = step_output(step) if isinstance(step.part, self._wanted) else None
         if output is not None:
             publish(output)
 

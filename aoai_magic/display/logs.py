@@ -79,10 +79,34 @@ class LogFold:
         return ""
 
 
+class LogWriter:
+    """Gives of a growing text what is to be printed next."""
+
+    def __init__(self) -> None:
+        self._fold = LogFold()
+        self._read = 0
+
+    def write(self, text: str, *, last: bool) -> str:
+        """Give what to print now that ``text`` is all there is so far."""
+        printed = self._fold.feed(text[self._read :])
+        self._read = len(text)
+        return printed + (self._fold.close() if last else "")
+
+    @property
+    def latest(self) -> str:
+        """The newest line that was not printed."""
+        return self._fold.latest
+
+
 def fold_logs(text: str) -> str:
     """Give ``text`` as it is printed: long ones with head and tail only."""
     fold = LogFold()
     return fold.feed(text) + fold.close()
+
+
+def plain_logs(text: str) -> str:
+    """Give ``text`` as it is printed, without colours: for where they are not drawn."""
+    return clean.uncoloured(fold_logs(text)).rstrip()
 
 
 def _line(text: str) -> str:

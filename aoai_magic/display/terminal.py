@@ -15,6 +15,7 @@ from .logs import LogFold
 from .outputs import Bundle
 from .screen import Pace, Screen
 from .source import safe_markdown
+from .steps import Step
 
 CODE_LINES = 30
 """Longer code is cut to half of this."""
@@ -111,7 +112,7 @@ class TerminalScreen:
             if over or part.state == "running":
                 self._paper.code(part)
                 self._running = part.id
-        elif isinstance(output := frozen.part_output(part), Bundle):
+        elif isinstance(output := frozen.step_output(Step(part)), Bundle):
             self._paper.plain(output.data["text/plain"] + "\n")
 
     def _write_logs(self, part: views.Logs, over: bool) -> None:

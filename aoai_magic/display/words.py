@@ -94,9 +94,9 @@ def _attempt(part: views.Code) -> str:
 def _outcome(part: views.Code) -> str:
     if part.state == "done":
         return "✓ " + (_("done") if part.attempt == 1 else _attempt(part))
-    if not part.error or part.error == "interrupted":
+    if not part.failed:
         return "■ " + _("interrupted")
-    error = clean.cut(clean.line(part.error), ERROR_CHARS)
+    error = clean.cut(clean.line(part.error or ""), ERROR_CHARS)
     return "✗ " + _("attempt {number} failed: {error}").format(number=part.attempt, error=error)
 
 

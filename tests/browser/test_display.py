@@ -80,7 +80,6 @@ PLAIN_LAB = ("image-alt",)
 FROZEN_KINDS = [
     "text/markdown",
     "text/markdown",
-    "text/markdown",
     "application/vnd.jupyter.stdout",
     "image/png",
     "text/markdown",
@@ -123,19 +122,19 @@ def assert_unharmed(notebook, lab):
 
 
 def test_a_turn_streams_and_is_frozen_in_place(open_notebook):
-    notebook = open_notebook("live.ipynb", labs.make_notebook(UP_TO.format(count=20), FINISH))
+    notebook = open_notebook("live.ipynb", labs.make_notebook(UP_TO.format(count=21), FINISH))
     notebook.run(0)
     live = notebook.cell(0).locator(".jp-OutputArea")
     live.get_by_text("North grew fastest").wait_for()
     assert live.get_by_role("status").inner_text() == "Answering"
-    assert notebook.outputs(0).nth(3).inner_text().startswith("region   North  South")
-    assert notebook.outputs(0).nth(5).locator(".widget-html").count() > 0
+    assert notebook.outputs(0).nth(2).inner_text().startswith("region   North  South")
+    assert notebook.outputs(0).nth(4).locator(".widget-html").count() > 0
     assert notebook.outputs(0).last.inner_text() == "live"
     assert labs.barriers(notebook.page, ".jp-OutputArea", without=PLAIN_LAB) == []
     notebook.run(1)
     live.locator(".widget-html").wait_for(state="detached")
     kinds = notebook.kinds(0)
-    assert kinds[:6] == FROZEN_KINDS[:6]
+    assert kinds[:5] == FROZEN_KINDS[:5]
     assert live.locator(".jupyter-widgets").count() == 0
     assert labs.barriers(notebook.page, ".jp-OutputArea", without=PLAIN_LAB) == []
     assert notebook.errors == []
@@ -143,7 +142,7 @@ def test_a_turn_streams_and_is_frozen_in_place(open_notebook):
 
 def test_a_turn_streams_and_is_frozen_in_notebook_7_too(lab, page_context):
     pytest.importorskip("notebook", reason="needs Notebook 7: pip install 'aoai-magic[test]'")
-    lab.write("seven.ipynb", labs.make_notebook(UP_TO.format(count=20), FINISH))
+    lab.write("seven.ipynb", labs.make_notebook(UP_TO.format(count=21), FINISH))
     notebook = labs.open_notebook(page_context, lab, "seven.ipynb", app="notebooks")
     notebook.run(0)
     live = notebook.cell(0).locator(".jp-OutputArea").first
@@ -152,7 +151,7 @@ def test_a_turn_streams_and_is_frozen_in_notebook_7_too(lab, page_context):
     notebook.run(1)
     live.locator(".widget-html").first.wait_for(state="detached")
     live.locator("table td").first.wait_for()
-    assert notebook.kinds(0)[:6] == FROZEN_KINDS[:6]
+    assert notebook.kinds(0)[:5] == FROZEN_KINDS[:5]
     assert live.locator(".jupyter-widgets").count() == 0
     assert notebook.cell(1).locator(".jp-OutputArea td").all_inner_texts() == ["A", "3"]
     assert labs.barriers(notebook.page, ".jp-OutputArea", without=PLAIN_LAB) == []
@@ -166,7 +165,7 @@ def test_what_is_saved_shows_everything_again_without_kernel_or_widgets(open_not
     )
     notebook = open_notebook("saved.ipynb", labs.make_notebook(cell))
     notebook.run(0)
-    notebook.outputs(0).nth(7).wait_for()
+    notebook.outputs(0).nth(6).wait_for()
     assert notebook.kinds(0) == FROZEN_KINDS
     notebook.save()
     saved = lab.read("saved.ipynb")
@@ -194,12 +193,15 @@ def assert_shows_the_story(notebook):
     assert area.locator("table td").all_inner_texts() == cells
     area.locator("mjx-container").wait_for()
     assert "from $1.2 to $1.6 million" in area.inner_text()
-    summaries = area.locator("summary").all_inner_texts()
-    assert "attempt 1 failed: KeyError: 'Month'" in summaries[0]
-    assert summaries[1].startswith("Monthly revenue by region")
-    assert not area.locator("details pre").nth(1).is_visible()
+    assert area.locator("summary").first.inner_text().startswith("Monthly revenue by region")
+    code, failed = area.locator("details pre").nth(0), area.locator("details details pre").nth(0)
+    assert not code.is_visible()
+    area.locator("summary").nth(0).click()
+    assert "groupby" in code.inner_text()
+    assert "attempt 1 failed: KeyError: 'Month'" in area.locator("summary").nth(1).inner_text()
+    assert not failed.is_visible()
     area.locator("summary").nth(1).click()
-    assert "groupby" in area.locator("details pre").nth(1).inner_text()
+    assert "sales.groupby('Month')" in failed.inner_text()
     image = area.locator("img")
     assert image.evaluate("one => one.naturalWidth") == 240
     assert "_assistant.files['top.csv']" in area.inner_text()

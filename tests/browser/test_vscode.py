@@ -71,13 +71,13 @@ def test_vs_code_draws_a_turn_live_hears_stop_and_keeps_every_part(vscode, lab):
     page.locator("#vscode .widget-html").first.wait_for(state="detached")
     kinds = outputs.evaluate_all("all => all.map(one => one.dataset.kind || 'stream')")
     assert kinds == [
-        *("text/markdown", "text/markdown", "text/markdown", "stream", "image/png"),
+        *("text/markdown", "text/markdown", "stream", "image/png"),
         *("text/markdown", "text/markdown", "text/markdown"),
     ]
-    assert "Monthly revenue by region" in outputs.nth(2).inner_text()
-    assert "North grew fastest" in outputs.nth(5).inner_text()
-    assert "top.csv" in outputs.nth(6).inner_text()
-    assert "gpt-4o" in outputs.nth(7).inner_text()
+    assert "Monthly revenue by region" in outputs.nth(1).inner_text()
+    assert "North grew fastest" in outputs.nth(4).inner_text()
+    assert "top.csv" in outputs.nth(5).inner_text()
+    assert "gpt-4o" in outputs.nth(6).inner_text()
     assert vscode.problems.evaluate("read => read()") == []
     asked = [url for url in vscode.requests[before:] if not url.startswith((lab.url, "blob:"))]
     assert [url for url in asked if not url.startswith(("data:", "ws:"))] == []

@@ -65,6 +65,7 @@ def turn() -> list[events.Event]:
         events.TextDone("t1", "I will look at the **sales** table first."),
         events.CodeDelta("c1", "sales.groupby('Month')"),
         events.CodeRunning("c1"),
+        events.LogsDelta("c1", "KeyError: 'Month' is no column\n"),
         events.CodeDone("c1", "KeyError: 'Month'", 0.12),
         *(events.CodeDelta("c2", line) for line in CODE.splitlines(keepends=True)),
         events.CodeRunning("c2"),

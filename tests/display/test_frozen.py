@@ -10,15 +10,20 @@ import pytest
 
 from aoai_magic import events
 from aoai_magic.display import open_screen, show
-from aoai_magic.display.frozen import LISTED_FILES, bundles, part_output
+from aoai_magic.display.frozen import LISTED_FILES, bundles, step_output
 from aoai_magic.display.outputs import Bundle, Stream
 from aoai_magic.display.record import INLINE_FILE_BYTES, MEDIA_TYPE, record
+from aoai_magic.display.steps import Step
 from aoai_magic.errors import UsageError
 from aoai_magic.view import Code, File, Image, Logs, Notice, Reasoning, Text, View
 
 from . import hostile, story
 
 SCHEMA = json.loads(files("aoai_magic.display").joinpath("turn.schema.json").read_text())
+
+
+def part_output(part):
+    return step_output(Step(part))
 
 
 def plain(part):
@@ -29,13 +34,13 @@ def marked(part):
     return part_output(part).data["text/markdown"]
 
 
-def test_a_turn_is_one_output_per_part_then_files_then_the_last_line():
+def test_a_turn_is_one_output_per_step_then_files_then_the_last_line():
     kinds = [
         "stream" if isinstance(output, Stream) else next(iter(output.data))
         for output in bundles(story.final(story.turn()))
     ]
     assert kinds == [
-        *("text/markdown", "text/markdown", "text/markdown", "stream", "image/png"),
+        *("text/markdown", "text/markdown", "stream", "image/png"),
         *("text/markdown", "text/markdown", "text/markdown"),
     ]
 
@@ -59,6 +64,15 @@ def test_failed_code_says_which_attempt_and_why():
     part = Code("c", "x", "failed", attempt=2, error="KeyError: '<b>'", seconds=12)
     assert plain(part) == "[1 line of Python · ✗ attempt 2 failed: KeyError: '<b>' · 12 s]\nx"
     assert "KeyError: &#x27;&lt;b&gt;&#x27;" in marked(part)
+
+
+def test_attempts_that_failed_are_inside_the_fold_of_the_one_that_worked():
+    code = next(o for o in bundles(story.final(story.turn()))[1:] if isinstance(o, Bundle)).data
+    outer, inner = code["text/markdown"].split("<details>")[1:]
+    assert "Monthly revenue by region" in outer
+    assert "attempt 1 failed: KeyError" in inner
+    assert "```\nKeyError: 'Month' is no column\n```\n\n</details>\n\n</details>" in inner
+    assert code["text/plain"].endswith("KeyError: 'Month' is no column")
 
 
 @pytest.mark.parametrize("state", ["writing", "running"])
@@ -155,7 +169,7 @@ def test_the_record_holds_the_turn_but_not_what_is_large():
     view = story.final(story.turn())
     saved = bundles(view)[-1].data[MEDIA_TYPE]
     assert [part["type"] for part in saved["parts"]] == [
-        *("text", "code", "code", "logs", "image", "text")
+        *("text", "code", "logs", "code", "logs", "image", "text")
     ]
     assert saved["files"][0]["data"] is not None
     assert "data" not in saved["parts"][4]

@@ -47,7 +47,7 @@ def headless(executed):
 def test_a_headless_client_gets_finished_outputs_and_no_widgets(headless):
     outputs = headless.cells[0].outputs
     assert outputs[-1]["data"]["text/plain"] == "'frozen'"
-    assert [output.output_type for output in outputs[:4]] == [*["display_data"] * 3, "stream"]
+    assert [output.output_type for output in outputs[:3]] == [*["display_data"] * 2, "stream"]
     assert "widgets" not in headless.metadata
     assert not [
         o for o in outputs if "application/vnd.jupyter.widget-view+json" in o.get("data", {})

@@ -6,10 +6,11 @@ import ipywidgets
 import pytest
 
 from aoai_magic import events
-from aoai_magic.display import live, open_screen
+from aoai_magic.display import flow, frozen, open_screen
 from aoai_magic.display.outputs import Bundle
 from aoai_magic.display.screen import Pace
-from aoai_magic.view import Text, View
+from aoai_magic.display.strip import Strip
+from aoai_magic.view import View
 
 from . import story
 
@@ -42,7 +43,7 @@ def outputs(published):
 
 def test_in_the_end_the_outputs_are_those_of_a_headless_run(published, capsys):
     view = run(story.turn())
-    headless = [o.data for o in live.frozen.bundles(view) if isinstance(o, Bundle)]
+    headless = [o.data for o in frozen.bundles(view) if isinstance(o, Bundle)]
     assert outputs(published) == headless
     assert capsys.readouterr().out == "region   North  South\n2026-10  1.60   1.10\n"
 
@@ -82,7 +83,7 @@ def test_whenever_it_breaks_off_nothing_stays_open(published, count):
     kept = outputs(published)
     assert not any(WIDGET in data for data in kept)
     assert kept[-1]["text/plain"].startswith("Broken off")
-    shown = [o.data for o in live.frozen.bundles(view) if isinstance(o, Bundle)]
+    shown = [o.data for o in frozen.bundles(view) if isinstance(o, Bundle)]
     assert kept == shown
 
 
@@ -93,7 +94,7 @@ def test_an_error_while_closing_leaves_no_widget_behind(published, monkeypatch):
     def broken(view):
         raise OSError("disk full")
 
-    monkeypatch.setattr(live.frozen, "end", broken)
+    monkeypatch.setattr(frozen, "end", broken)
     with pytest.raises(OSError, match="disk full"):
         screen.close(story.final(story.turn()[:2]))
     assert not any(WIDGET in data for data in outputs(published))
@@ -131,7 +132,7 @@ def test_two_open_parts_keep_their_order_and_one_stop_button(published):
 
 def test_stop_calls_back_once_and_says_so(published):
     calls = []
-    strip = live.Strip(lambda: calls.append(True))
+    strip = Strip(lambda: calls.append(True))
     button = strip.box.children[-1]
     assert button.description == "Stop"
     button.click()
@@ -142,7 +143,7 @@ def test_stop_calls_back_once_and_says_so(published):
 
 
 def test_without_a_way_to_stop_there_is_no_button(published):
-    strip = live.Strip(None)
+    strip = Strip(None)
     assert [type(child).__name__ for child in strip.box.children] == ["HTML", "HTML", "HTML"]
     strip.close()
 
@@ -161,40 +162,39 @@ def test_without_a_way_to_stop_there_is_no_button(published):
     ],
 )
 def test_the_strip_says_what_goes_on(published, happened, said):
-    strip = live.Strip(None)
+    strip = Strip(None)
     strip.draw(story.final(happened))
     assert said in strip.box.children[1].value
     strip.close()
 
 
 def test_citations_are_numbers_also_while_the_answer_is_written(published):
-    flow = live.Flow(Text("t"))
+    answer = flow.prose_flow()
     text = "A【4:0†a.pdf】.\n\nB【4:1†b.pdf】, A again【4:2†a.pdf】.\n\nAnd"
-    for end in range(0, len(text) + 1, 7):
-        flow.update(Text("t", text[:end]))
-    flow.update(Text("t", text))
-    shown = "".join(widget.value for widget in texts(flow))
+    for start in range(0, len(text), 7):
+        answer.feed(text[start : start + 7])
+    shown = "".join(widget.value for widget in texts(answer))
     assert "A¹." in shown
     assert "B², A again¹." in shown
 
 
-def texts(flow):
-    return [w for w in (*flow.inner, *flow.widgets) if isinstance(w, ipywidgets.HTML)]
+def texts(answer):
+    return [widget for widget in answer.all if isinstance(widget, ipywidgets.HTML)]
 
 
 def test_what_is_finished_is_sent_once_and_widgets_stay_small(published):
     text = "".join(f"Paragraph {i} has some words in it.\n\n" for i in range(4_000))
-    flow = live.Flow(Text("t"))
+    answer = flow.prose_flow()
     sent = 0
     before = {}
-    for end in range(0, len(text), 400):
-        flow.update(Text("t", text[:end]))
-        for widget in texts(flow):
+    for start in range(0, len(text), 400):
+        answer.feed(text[start : start + 400])
+        for widget in texts(answer):
             if before.get(widget.model_id) != widget.value:
                 before[widget.model_id] = widget.value
                 sent += len(widget.value)
-    assert all(len(widget.value) < 2 * live.CLOSED_CHARS for widget in texts(flow))
-    assert len(flow.widgets) < len(texts(flow)) / 2
+    assert all(len(widget.value) < 2 * flow.CLOSED_CHARS for widget in texts(answer))
+    assert len(answer.widgets) < len(texts(answer)) / 2
     # All of the text at every step would be a hundred times as much.
     assert sent < 5 * len(text)
 
@@ -210,12 +210,69 @@ def test_a_view_of_nothing_leaves_only_the_last_line(published):
     assert [data["text/plain"] for data in outputs(published)] == ["m"]
 
 
+def shown(screen):
+    """What the open outputs say right now."""
+    found = [widget for slot in screen._slots.values() for widget in slot._children()]
+    return "".join(getattr(widget, "value", "") for widget in found)
+
+
 def test_thoughts_are_seen_while_they_come_and_are_folded_then(published):
     seen = []
     screen = open_screen("live")
     for view in story.views(story.thoughtful()):
         screen.show(view)
-        seen.append([slot._flow._head.value for slot in screen._slots.values() if slot._flow])
+        seen.append(shown(screen))
     screen.close(view)
-    assert any("Reasoning" in head for heads in seen for head in heads)
-    assert outputs(published) == [o.data for o in live.frozen.bundles(view)]
+    assert any("Reasoning" in said for said in seen)
+    assert outputs(published) == [o.data for o in frozen.bundles(view)]
+
+
+def test_what_code_prints_is_seen_while_it_runs_and_printed_when_it_has_worked(published, capsys):
+    screen = open_screen("live")
+    happened = [events.CodeDelta("c", "x"), events.CodeRunning("c")]
+    screen.show(story.final([*happened, events.LogsDelta("c", "<b>one\ntw")]))
+    assert "&lt;b&gt;one" in shown(screen)
+    assert capsys.readouterr().out == ""
+    happened += [events.LogsDelta("c", "<b>one\ntwo"), events.CodeDone("c")]
+    screen.show(story.final(happened))
+    assert capsys.readouterr().out == "<b>one\ntwo\n"
+    screen.close(story.final(happened))
+
+
+def test_a_new_attempt_takes_the_place_of_the_one_that_failed(published, capsys):
+    screen = open_screen("live")
+    happened = [
+        events.CodeDelta("c1", "first"),
+        events.LogsDelta("c1", "Traceback\n"),
+        events.CodeDone("c1", "KeyError: 'x'"),
+    ]
+    screen.show(story.final(happened))
+    assert "first" in shown(screen)
+    assert "Traceback" in shown(screen)
+    happened += [events.ReasoningDelta("r", "A typo."), events.CodeDelta("c2", "second")]
+    for view in story.views(happened):
+        screen.show(view)
+    said = shown(screen)
+    assert said.index("attempt 1 failed") < said.index("A typo.") < said.index("second")
+    screen.close(story.final([*happened, events.CodeDone("c2"), events.Finished("completed")]))
+    assert len(outputs(published)) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_a_picture_that_comes_while_code_runs_stands_below_what_was_printed(published, capsys):
+    happened = [
+        events.CodeDelta("c", "x"),
+        events.LogsDelta("c", "before\n"),
+        events.ImageMade("i", "a.png", story.png()),
+        events.LogsDelta("c", "after\n"),
+    ]
+    screen = open_screen("live")
+    for view in story.views(happened[:3]):
+        screen.show(view)
+    assert capsys.readouterr().out == "before\n"
+    assert "image/png" in outputs(published)[-1]
+    for view in story.views([*happened, events.CodeDone("c", "ValueError")]):
+        screen.show(view)
+    screen.close(view)
+    assert "before" not in outputs(published)[0]["text/plain"]
+    assert "after" in capsys.readouterr().out + str(outputs(published))
