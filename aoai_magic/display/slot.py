@@ -32,6 +32,8 @@ class Slot:
         self._pane: Pane | None = None
         self._strip = strip
         self._box = ipywidgets.VBox(self._children())
+        # By this the JupyterLab extension finds what to keep when the kernel dies.
+        self._box.add_class("aoai-live")
         self._handle = DisplayHandle()
         text = words.unfinished()
         # Whoever cannot show the widget (any more) shows the fallbacks.

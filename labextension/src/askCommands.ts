@@ -8,7 +8,7 @@ import { errorText, outputText } from './excerpt.js';
 import { askIcon } from './icons.js';
 import { insertBelow, insertPrompt } from './insert.js';
 import { askPatiently } from './kernel.js';
-import { fence, isPrompt, names, quote } from './prompt.js';
+import { isPrompt, names, quote, quoteBlock } from './prompt.js';
 
 const LOAD = '%load_ext aoai_magic';
 /** More would make a line that nobody reads; the user can name others. */
@@ -94,9 +94,9 @@ function quotation({ cell }: IPlace, trans: TranslationBundle): string {
   const output = outputText(cell);
   const error = errorText(cell);
   return [
-    `${trans.__('The cell:')}\n${fence(code, 'python')}`,
-    ...(output ? [`${trans.__('Its output:')}\n${fence(output, 'text')}`] : []),
-    ...(error ? [`${trans.__('Its error:')}\n${fence(error, 'text')}`] : [])
+    `${trans.__('The cell:')}\n${quoteBlock(code, 'python')}`,
+    ...(output ? [`${trans.__('Its output:')}\n${quoteBlock(output, 'text')}`] : []),
+    ...(error ? [`${trans.__('Its error:')}\n${quoteBlock(error, 'text')}`] : [])
   ].join('\n\n');
 }
 

@@ -139,11 +139,15 @@ export function canMention(path: string): boolean {
  *
  * An `@` there must not attach a file of that name: a space after it changes no Python.
  */
-export function fence(text: string, language = ''): string {
+export function quoteBlock(text: string, language: string): string {
+  return fence(text.replace(MENTION, '@ '), language);
+}
+
+/** A Markdown block of text that nothing in it can end. */
+export function fence(text: string, language: string): string {
   const runs = text.match(/`{3,}/g) ?? [];
   const marks = '`'.repeat(Math.max(3, ...runs.map(run => run.length + 1)));
-  const body = text.replace(MENTION, '@ ').replace(/\n+$/, '');
-  return `${marks}${language}\n${body}\n${marks}`;
+  return `${marks}${language}\n${text.replace(/\n+$/, '')}\n${marks}`;
 }
 
 /** The words of Python code that may be names of variables. */

@@ -195,6 +195,43 @@ def test_a_dead_view_shows_what_was_saved_beside_it(open_notebook: Open, lab, ho
     assert notebook.kinds(0) == ["text/markdown"]
 
 
+LIVE = """
+from functools import reduce
+from aoai_magic import events
+from aoai_magic.display import open_screen
+from aoai_magic.view import View, fold
+happened = [
+    events.TextDelta("t", "North grew\\n\\n![x](https://trap.example/x) fastest ```"),
+    events.CodeDelta("c", "# Count\\nprint(1)"),
+    events.LogsDelta("c", "<b>one</b>\\n"),
+]
+screen = open_screen()
+screen.show(reduce(fold, happened, View()))"""
+KILL = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+
+
+def test_what_a_live_view_shows_stays_when_its_kernel_dies(open_notebook: Open, lab):
+    written = saved.notebook(saved.code_cell(0, LIVE), saved.code_cell(1, KILL))
+    notebook = open_notebook("killed.ipynb", written)
+    notebook.run(0)
+    notebook.cell(0).locator(".aoai-printed").wait_for()
+    notebook.start(1)
+    notebook.cell(0).locator(".jupyter-widgets").first.wait_for(state="detached")
+    area = notebook.cell(0).locator(".jp-OutputArea").first
+    area.locator("pre").nth(1).wait_for()
+    assert notebook.kinds(0) == ["text/markdown", "text/markdown"]
+    prose, code = area.locator("pre").all_inner_texts()
+    assert "North grew" in prose
+    assert prose.endswith("fastest ```")
+    assert code == "Count\n# Count\nprint(1)\n<b>one</b>"
+    assert area.get_by_text("was not finished").count() == 2
+    assert not [url for url in notebook.requests if "trap" in url]
+    assert notebook.errors == []
+    notebook.save()
+    outputs = lab.read("killed.ipynb")["cells"][0]["outputs"]
+    assert all(set(one["data"]) == {"text/markdown", "text/plain"} for one in outputs)
+
+
 def test_questions_about_a_cell_are_written_but_not_sent(open_notebook: Open):
     failing = 'sales\n{"a": 1}["b"]  # @sales {{x}}'
     written = saved.notebook(saved.code_cell(0, LOAD), saved.code_cell(1, failing))
