@@ -229,6 +229,6 @@ def _progress(view: views.View) -> str:
 def unfinished() -> str:
     """Say why there is nothing, where a turn was saved in the middle."""
     return _(
-        "This part of the turn was not finished when the notebook was saved; "
-        "`%assistant show` shows the last turn again."
+        "This part of the turn was not finished when the notebook was saved or the kernel ended; "
+        "as long as that kernel runs, `%assistant show` shows the turn."
     )
