@@ -20,6 +20,7 @@ from pygments.token import Comment, Keyword, Literal, Name, Operator, Text
 from pygments.util import ClassNotFound
 
 from . import clean
+from .formula import formula_html
 from .markdown import parse
 from .source import LANGUAGES
 
@@ -98,16 +99,14 @@ class _Writer(RendererHTML):
         raise AssertionError("parse() leaves no picture")
 
     def math_inline(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
-        """Write a formula's source; the front end draws it once the part is frozen."""
-        return f'<code class="aoai-math" dir="ltr">{html.escape(tokens[idx].content)}</code>'
-
-    math_inline_double = math_inline
+        """Write a formula."""
+        return formula_html(tokens[idx].content)
 
     def math_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
-        """Write a displayed formula's source."""
-        return f"<p>{self.math_inline(tokens, idx, options, env)}</p>"
+        """Write a formula on a line of its own."""
+        return formula_html(tokens[idx].content, block=True)
 
-    amsmath = math_block
+    math_inline_double = amsmath = math_block
 
     def footnote_ref(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
