@@ -1,4 +1,4 @@
-"""Characters that lie or break: controls, bidirectional overrides, lone surrogates."""
+"""Characters that lie or break: controls, bidirectional overrides, unseen ones, surrogates."""
 
 from __future__ import annotations
 
@@ -11,12 +11,26 @@ _BROKEN = {*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000)} - _KEPT
 # These make text read otherwise than it runs ("Trojan source", CVE-2021-42574).
 _OVERRIDES = {0x202A, 0x202B, 0x202D, 0x202E}
 _ISOLATES = {0x202C, 0x2066, 0x2067, 0x2068, 0x2069}
+# These take no room at all, so that two names differ and look alike. Marks and joiners that
+# scripts and emoji need (U+200C to U+200F, U+FE0F) stay.
+_UNSEEN = {
+    *(0xAD, 0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180E, 0x200B, 0x3164, 0xFEFF, 0xFFA0),
+    *range(0x2060, 0x2065),
+    *range(0x206A, 0x2070),
+    *range(0xE0000, 0xE0080),
+}
 _LINES = {0x2028: "\n", 0x2029: "\n", 0x85: "\n"}
 
 _PROSE = dict.fromkeys(_BROKEN, _REPLACEMENT) | dict.fromkeys(_OVERRIDES, None) | _LINES
 _EXACT = dict.fromkeys(_BROKEN, _REPLACEMENT) | {
-    code: f"\\u{code:04x}" for code in _OVERRIDES | _ISOLATES | {0x2028, 0x2029}
+    code: f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    for code in _OVERRIDES | _ISOLATES | _UNSEEN | {0x2028, 0x2029}
 }
+# JupyterLab makes a link of whatever looks like an address in what a cell prints.
+_LINKED = re.compile(
+    r"(data(?=:\S)|(?:javascript|vbscript|file|blob|filesystem|vscode[\w-]*)(?=://))",
+    re.IGNORECASE,
+)
 _COLOUR = re.compile(r"(\x1b\[[0-9;]{0,32}m)")
 
 
@@ -36,9 +50,12 @@ def line(text: str) -> str:
 
 
 def printed(text: str) -> str:
-    """Clean what a program printed: of all terminal sequences only colours stay."""
+    """Clean what a program printed: of all terminal sequences only colours stay.
+
+    A word joiner (U+2060) keeps addresses that could do harm from becoming links.
+    """
     pieces = _COLOUR.split(text)
-    return "".join(p if i % 2 else exact(p) for i, p in enumerate(pieces))
+    return "".join(p if i % 2 else _LINKED.sub("\\1\u2060", exact(p)) for i, p in enumerate(pieces))
 
 
 def uncoloured(text: str) -> str:

@@ -121,7 +121,7 @@ def _drawn(step: Step) -> str:
 
 def _printed(part: views.Logs | None) -> str:
     text = plain_logs(part.text) if part else ""
-    return f'<pre dir="ltr">{html.escape(text)}</pre>' if text else ""
+    return f'<pre dir="ltr" tabindex="0">{html.escape(text)}</pre>' if text else ""
 
 
 def _folded(summary: str, content: str) -> str:
@@ -159,7 +159,7 @@ def _table(table: Preview) -> str:
     kinds = [' class="number"' if column.is_number else "" for column in table.columns]
     caption = f"{markup.text_html(table.name)}: {table.shape}"
     lines = [_row("th", head, kinds), *(_row("td", row, kinds) for row in rows)]
-    return f"<table>\n<caption>{caption}</caption>\n{''.join(lines)}</table>"
+    return f'<table tabindex="0">\n<caption>{caption}</caption>\n{"".join(lines)}</table>'
 
 
 def _row(tag: str, cells: tuple[str, ...], kinds: list[str]) -> str:

@@ -13,10 +13,11 @@ from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
-from mdit_py_plugins.amsmath import amsmath_plugin
+from mdit_py_plugins.amsmath import amsmath_block
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 
@@ -26,15 +27,18 @@ from . import clean
 URL_CHARS = 200
 # The parser bounds how deep blocks nest, not emphasis, which a tree would choke on.
 INLINE_DEPTH = 12
+FORMULA_LINES = 100
+FORMULA_DEPTH = 24
 _SANDBOX = re.compile(r"sandbox:/+(?:mnt/data/)?")
-_SANDBOX_LINK = re.compile(r"!?\[([^\]\n]*)\]\(sandbox:/+(?:mnt/data/)?([^)\s]*)\)")
+_SANDBOX_LINK = re.compile(r"!?\[([^\]\n]{0,300})\]\(sandbox:/+(?:mnt/data/)?([^)\s]{0,500})\)")
 _BARE_URL = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!&'()*+,;=%]*[A-Za-z0-9/#=&_\-]")
-# TeX that leaves the formula: links, styles (a remote background is a request),
-# definitions that outlive it, packages; and, in exported LaTeX, what reads and writes files.
-# MathJax and KaTeX forbid some, not all of them.
+# TeX that leaves the formula: links, styles (a remote background is a request), sizes in
+# the height (a bar of metres hides the notebook), definitions that outlive it, packages;
+# and, in exported LaTeX, what reads and writes files. MathJax and KaTeX forbid some of them.
 _FORBIDDEN_TEX = re.compile(
     r"\\(?=(?:href|url|style|class|cssId|data|require|include\w*|html\w*|unicode|bbox"
     r"|[egx]?def|let|futurelet|csname|catcode|(?:re)?new\w+|provide\w+|Declare\w+|\w*input\w*"
+    r"|rule|(?-i:Space)|raise\w*|lower|move(?:left|right)|vskip|vspace|above\w*|genfrac|vcenter"
     r"|mathtip|texttip|toggle|mmlToken|error|special|write|immediate|(?:open|close)(?:in|out)"
     r"|read(?:line)?|directlua|lua\w+|pdf\w+|scantokens|expandafter|afterassignment|aftergroup"
     r"|everymath|everydisplay|everypar|usepackage|documentclass|shipout|output|font|jobname"
@@ -51,6 +55,13 @@ _FORBIDDEN_ENVIRONMENT = re.compile(
 _CITATION = re.compile(r"【\d+(?::\d+)?†([^【】\n]{1,200})】")
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _TASK = re.compile(r"^\[([ xX])\] ")
+_ROW_GAP = re.compile(
+    r"(\\(?:\\|cr|newline)\s*\*?\s*\[[^\]\d]*)(?:\d{2,}(?=[.\d]*\s*(?:e[mx]|[cm]m|in|pc))|\d{3,})"
+)
+_TEX_STRUCTURE = re.compile(r"[\\{}^_&#%]+")
+_TEX_LEVEL = re.compile(
+    r"(\{|\\(?:left|begin)(?![a-zA-Z]))|(\}|\\(?:right|end)(?![a-zA-Z]))|\\.", re.DOTALL
+)
 _TEX_TOKEN = re.compile(r"\\[{}$]|[{}]")
 
 
@@ -116,12 +127,19 @@ def _parser(*, footnotes: bool) -> MarkdownIt:
         allow_digits=False,
         double_inline=True,
     )
-    parser.use(amsmath_plugin)
+    interrupts = ["paragraph", "reference", "blockquote", "list", "footnote_def"]
+    parser.block.ruler.before("blockquote", "amsmath", _amsmath, {"alt": interrupts})
     if footnotes:
         parser.use(footnote_plugin).disable("footnote_inline")
     parser.inline.ruler.before("escape", "bracket_math", _bracket_math)
     parser.core.ruler.push("harmless", _harmless)
     return parser
+
+
+def _amsmath(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    # For each beginning, the plugin looks for an end through all that follows.
+    found: bool = amsmath_block(state, start, min(end, start + FORMULA_LINES), silent)
+    return found
 
 
 def _bracket_math(state: StateInline, silent: bool) -> bool:
@@ -284,12 +302,25 @@ def safe_tex(tex: str) -> str:
         tex = tex.replace(pair, f"{pair[0]} {pair[1]}")
     # "^^5c" is a backslash to TeX.
     tex = tex.replace("^^", "^ ^")
+    tex = _ROW_GAP.sub(r"\g<1>9", tex)
     tex = _FORBIDDEN_ENVIRONMENT.sub(r"\\text ", _FORBIDDEN_TEX.sub(r"\\text ", tex))
+    if _too_deep(tex):
+        return _TEX_STRUCTURE.sub(" ", tex)
     return tex if balanced(tex) else tex.replace("{", r"\{").replace("}", r"\}")
 
 
 def _lines(tex: str) -> str:
     return "\n".join(line.strip() for line in tex.strip().splitlines() if line.strip())
+
+
+def _too_deep(tex: str) -> bool:
+    """Tell whether a formula would nest so many elements that a browser's page crashes."""
+    depth = 0
+    for match in _TEX_LEVEL.finditer(tex):
+        depth += bool(match[1]) - bool(match[2])
+        if depth > FORMULA_DEPTH:
+            return True
+    return False
 
 
 def balanced(tex: str) -> bool:

@@ -33,6 +33,8 @@ def safe_html(text: str) -> str:
     for token in tokens:
         if token.type in _DIRECTED:
             token.attrSet("dir", "auto")
+        if token.type == "table_open":
+            token.attrSet("tabindex", "0")
     written: str = _writer().render(tokens, _OPTIONS, {})
     # JupyterLab's own class: freezing then changes nothing that the eye sees.
     return f'<div class="aoai-prose jp-RenderedHTMLCommon">{written}</div>'
@@ -40,7 +42,9 @@ def safe_html(text: str) -> str:
 
 def code_html(code: str, language: str = "python") -> str:
     """Give program text, highlighted, as ``<pre>``."""
-    return f'<pre class="aoai-code" dir="ltr"><code>{_highlight(code, language)}</code></pre>'
+    # What may be too wide can be scrolled with the keyboard once it has the focus.
+    inner = f"<code>{_highlight(code, language)}</code>"
+    return f'<pre class="aoai-code" dir="ltr" tabindex="0">{inner}</pre>'
 
 
 def text_html(text: str) -> str:

@@ -40,6 +40,9 @@ _BACKSLASH = "\\\\\u2060"
 # MathJax finds "$" there too, however it was escaped, but never across an element's edge.
 _DOLLAR = "<span>\\$</span>"
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "\\": _BACKSLASH, "$": _DOLLAR}
+# Front ends make links of addresses in text, each its own way: those that `parse` left as
+# text (ftp, letters that look like others, cut ones) shall be none.
+_ADDRESS = re.compile(r"((?:https?|ftp):)(?=//)", re.IGNORECASE)
 _TICKS = re.compile(r"`+")
 _URL_UNSAFE = re.compile(r"[^A-Za-z0-9\-._/:?#@!&+,;=%']")
 
@@ -51,7 +54,7 @@ def safe_markdown(text: str) -> str:
 
 def escape(text: str) -> str:
     """Escape plain text for a line of Markdown."""
-    text = " ".join(text.split("\n"))
+    text = _ADDRESS.sub("\\1\u2060", " ".join(text.split("\n")))
     return _ESCAPED.sub(lambda m: _ENTITIES.get(m.group(), "\\" + m.group()), text)
 
 
@@ -244,6 +247,7 @@ def _span(node: SyntaxTreeNode, in_table: bool) -> str:
         return " " if in_table else _BREAKS[node.type]
     inner = _inline(node.children, in_table)
     if node.type == "link":
+        inner = inner.replace(":\u2060//", "://")
         return f"[{inner}]({_url(str(node.attrs['href']))})"
     mark = _MARKS.get(node.type, "")
     return f"{mark}{inner}{mark}" if inner.strip() else inner

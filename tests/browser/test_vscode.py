@@ -6,9 +6,11 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
+from . import attacks
 from . import lab as labs
-from .test_display import IMPORTS
+from .test_display import IMPORTS, hostile
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -39,9 +41,10 @@ def unpacked(pattern: str, member: str) -> str:
         return file.read().decode("utf-8")
 
 
-@pytest.fixture
-def vscode(lab, page_context):
+@pytest.fixture(scope="module")
+def vscode(lab, browser):
     """A page with VS Code's widget manager and a kernel; ``runCell`` runs code in it."""
+    page_context = browser.new_context(viewport={"width": 1200, "height": 900})
     parts = {
         "widgets": unpacked("vscode-jupyter-ipywidgets8-*.tgz", "package/dist/ipywidgets.js"),
         "require": unpacked("requirejs-*.tgz", "package/require.js"),
@@ -49,8 +52,10 @@ def vscode(lab, page_context):
     lab.write("vscode.ipynb", labs.make_notebook("1"))
     notebook = labs.open_notebook(page_context, lab, "vscode.ipynb")
     notebook.problems = notebook.page.evaluate_handle((HERE / "vscode.js").read_text(), parts)
+    notebook.requests.clear()
     yield notebook
     notebook.page.evaluate("() => window.endVSCode()")
+    page_context.close()
 
 
 def run(notebook, code):
@@ -58,7 +63,7 @@ def run(notebook, code):
 
 
 def test_vs_code_draws_a_turn_live_hears_stop_and_keeps_every_part(vscode, lab):
-    page, before = vscode.page, len(vscode.requests)
+    page = vscode.page
     run(vscode, LIVE)
     outputs = page.locator("#vscode .output")
     page.get_by_text("North grew fastest").wait_for()
@@ -79,5 +84,19 @@ def test_vs_code_draws_a_turn_live_hears_stop_and_keeps_every_part(vscode, lab):
     assert "top.csv" in outputs.nth(5).inner_text()
     assert "gpt-4o" in outputs.nth(6).inner_text()
     assert vscode.problems.evaluate("read => read()") == []
-    asked = [url for url in vscode.requests[before:] if not url.startswith((lab.url, "blob:"))]
-    assert [url for url in asked if not url.startswith(("data:", "ws:"))] == []
+    assert attacks.outward(vscode.requests, lab.url) == []
+
+
+def test_nothing_hostile_comes_alive_there(vscode, lab):
+    page = vscode.page
+    for view in hostile.views():
+        page.evaluate("() => document.getElementById('vscode').replaceChildren()")
+        run(vscode, attacks.OPEN)
+        page.get_by_text(view.parts[-1].text, exact=True).wait_for()
+        expect(page.get_by_role("button")).to_have_count(1)
+        assert attacks.alive(page, "#vscode .output") == []
+        run(vscode, attacks.CLOSE)
+        # What takes their place is text alone: VS Code's own Markdown is not drawn here.
+        expect(page.locator("#vscode .output *")).to_have_count(0)
+    assert vscode.problems.evaluate("read => read()") == []
+    assert attacks.outward(vscode.requests, lab.url) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from html.parser import HTMLParser
 
 import nbformat
 import nh3
@@ -92,12 +93,27 @@ def test_what_github_lets_through_still_says_everything():
     assert 'src="data:image/png;base64,' in page
 
 
+class Links(HTMLParser):
+    """Counts a page's pictures and lists where its links lead."""
+
+    def __init__(self):
+        super().__init__()
+        self.pictures, self.urls = 0, []
+
+    def handle_starttag(self, tag, attrs):
+        self.pictures += tag == "img"
+        self.urls += [value for name, value in attrs if name in ("href", "src")]
+
+
 def test_nothing_hostile_passes_there():
     page = github(evil())
-    assert "<img" not in page
-    links = re.findall(r'(?:href|src)="([^"]*)"', page)
-    assert links
-    assert [url for url in links if not url.startswith(("http://", "https://", "mailto:"))] == []
+    links = Links()
+    links.feed(page)
+    assert links.pictures == 0
+    # nbconvert gives headings an anchor of their own.
+    allowed = ("http://", "https://", "mailto:", "#")
+    assert links.urls
+    assert [url for url in links.urls if not url.startswith(allowed)] == []
 
 
 def test_markdown_has_the_same_parts():

@@ -20,7 +20,7 @@ TAGS = {
     *("a", "ul", "ol", "li", "blockquote", "hr", "br", "sup"),
     *("table", "thead", "tbody", "tr", "th", "td"),
 }
-ATTRIBUTES = {"class", "dir", "href", "title", "target", "rel", "style", "start"}
+ATTRIBUTES = {"class", "dir", "href", "title", "target", "rel", "style", "start", "tabindex"}
 STYLES = {f"text-align:{side}" for side in ("left", "right", "center")}
 
 

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from aoai_magic.display.markdown import plain
+from aoai_magic.display.markup import safe_html
 from aoai_magic.display.source import code_span, escape, escape_html, fence, safe_markdown
 
 from . import hostile
@@ -52,6 +54,17 @@ def assert_inert(markdown):
 @pytest.mark.parametrize("text", hostile.PROSE)
 def test_hostile_prose_is_inert_in_other_parsers(text):
     assert_inert(safe_markdown(text))
+
+
+@pytest.mark.once
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("text", hostile.ENDLESS, ids=lambda text: ascii(text[:12]))
+def test_no_text_is_too_deep_or_takes_for_ever(text):
+    written = safe_markdown(text)
+    assert len(written) < 12 * len(text) + 100
+    assert safe_html(text)
+    assert safe_html(f"${text}$")
+    plain(text)
 
 
 FRAGMENTS = st.sampled_from(
