@@ -155,7 +155,8 @@ class Assistant:
             )
         settings = self.settings(options)
         target = settings_.resolve_target(settings)
-        job = _Job(self, text.strip("\n"), options, data, settings, target)
+        typed = prompt.strip("\n")
+        job = _Job(self, text.strip("\n"), options, data, settings, target, typed)
         job.check()
         if job.budget:
             from .backends.prices import load
@@ -164,7 +165,7 @@ class Assistant:
         return job
 
     def _with_cell(self, view: View, attachments: Sequence[Attachment], job: _Job) -> View:
-        """Add the turn's Python as the notebook can run it, with what it needs of turns before."""
+        """Add what was asked, and the Python as the notebook can run it, with what it needs."""
         from .view import Code
 
         self._inputs.update((item.filename, _input(item)) for item in attachments)
@@ -176,7 +177,7 @@ class Assistant:
         is_wanted = any(cell.wanted for cell in ran)
         cell = as_cell([*earlier, *ran], self._inputs) if is_wanted else None
         earlier.extend(Cell(one.code, wanted=False) for one in ran)
-        return replace(view, inputs=dict(self._inputs), cell=cell)
+        return replace(view, inputs=dict(self._inputs), cell=cell, question=job.typed)
 
     def _kept(self, ended: _Ended, job: _Job) -> Turn:
         view = ended.view
@@ -215,7 +216,10 @@ class _Ended(NamedTuple):
 
 @dataclass(frozen=True)
 class _Job:
-    """One turn to be done, with all that was decided about it."""
+    """One turn to be done, with all that was decided about it.
+
+    ``prompt`` is what is sent; ``typed`` has no value in the place of ``{{expression}}``.
+    """
 
     assistant: Assistant
     prompt: str
@@ -223,6 +227,7 @@ class _Job:
     data: Mapping[str, Any]
     settings: Settings
     target: Target
+    typed: str
 
     @property
     def namespace(self) -> Mapping[str, Any]:

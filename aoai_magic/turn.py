@@ -140,6 +140,11 @@ class Turn:
         self._library = library
 
     @property
+    def question(self) -> str:
+        """What was asked, as it was typed."""
+        return self.view.question
+
+    @property
     def text(self) -> str:
         """The answer's prose, Markdown."""
         return self.view.text

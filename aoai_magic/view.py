@@ -141,6 +141,8 @@ class View:
         Names of files in the session to what they are in the notebook, once it is over.
     cell
         The Python that ran, as one cell of the notebook, once it is over; None where none ran.
+    question
+        What was asked, as it was typed, once it is over.
     """
 
     thread: str = ""
@@ -157,6 +159,7 @@ class View:
     seconds: float | None = None
     inputs: Mapping[str, Input] = field(default_factory=dict)
     cell: str | None = None
+    question: str = ""
 
     @property
     def text(self) -> str:

@@ -85,11 +85,13 @@ async def test_a_table_that_cannot_be_read_is_named(here, script):
     ],
 )
 async def test_tables_come_back_in_the_library_of_what_was_attached(here, script, value, kind):
-    assistant = Assistant({"rows": value})
+    assistant = Assistant({"rows": value, "secret": "value"})
 
     options = Options(items=("rows",), out="totals", model=script(TOTALS))
-    turn = await assistant.ask("Totals?", options)
+    turn = await assistant.ask("Totals for {{secret}}?\n", options)
 
+    # What was typed, and not the value that was sent.
+    assert turn.question == "Totals for {{secret}}?"
     assert type(assistant.namespace["totals"]) is kind
     assert list(turn.files) == ["totals.csv"]
     assert turn.files["totals.csv"].text.startswith("region,revenue")

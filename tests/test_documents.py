@@ -14,6 +14,7 @@ from display import hostile, story
 from markdown_it import MarkdownIt
 
 from aoai_magic.cellcode import Input
+from aoai_magic.display import formula
 from aoai_magic.errors import AssistantError
 from aoai_magic.turn import Turn
 from aoai_magic.view import Code, File, Image, Logs, Notice, Reasoning, Text, View
@@ -48,8 +49,11 @@ class Page(HTMLParser):
 INPUTS = {"sales.csv": Input("sales", True)}
 
 
+ASKED = "Which **region** grew, in {{ unit }}?\n\nAnd <b>why</b>?"
+
+
 def turn():
-    return Turn(replace(story.final(story.turn()), inputs=INPUTS))
+    return Turn(replace(story.final(story.turn()), inputs=INPUTS, question=ASKED))
 
 
 def evil():
@@ -63,7 +67,8 @@ def evil():
         Image("svg", "x.svg", b"<svg onload='window.pwned=1'/>", "image/svg+xml"),
     ]
     files = tuple(File(name, b"a,b\n<script>,2\n") for name in hostile.NAMES)
-    return Turn(View("t", hostile.PROSE[0], hostile.NAMES[2], parts=tuple(parts), files=files))
+    view = View("t", hostile.PROSE[0], hostile.NAMES[2], parts=tuple(parts), files=files)
+    return Turn(replace(view, question="\n\n".join(hostile.PROSE)))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -74,6 +79,8 @@ def test_a_document_says_everything_and_its_files_are_beside_it(folder, name):
     text = paths[0].read_text("utf-8")
     for said in ("North grew fastest", "Monthly revenue by region", "2026-10", "KeyError"):
         assert said in text
+    assert text.index("in {{ unit }}?") < text.index("Monthly revenue")
+    assert "<b>" not in text
     assert "answer_files/top.csv" in text
     assert "1 row × 2 columns" in text
     assert "gpt-4o · local" in text
@@ -136,7 +143,7 @@ def test_a_hostile_page_holds_no_tag_but_ours(folder):
     allowed = {"a", "img", "meta", "style", "html", "head", "title", "body", "main", "footer"}
     allowed |= {"p", "div", "h1", "h2", "ul", "ol", "li", "blockquote", "hr", "br", "em", "strong"}
     allowed |= {"s", "sup", "code", "pre", "span", "details", "summary", "table", "caption", "tr"}
-    assert set(page.tags) <= allowed | {"th", "td", "thead", "tbody"}
+    assert set(page.tags) <= allowed | {"th", "td", "thead", "tbody"} | formula.TAGS
     assert page.handlers == []
     good = ("https://", "http://", "mailto:", "a_files/", "data:image/png;base64,")
     assert [url for url in page.urls if not url.startswith(good)] == []

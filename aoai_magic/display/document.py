@@ -30,9 +30,14 @@ MARKDOWN = "text/markdown"
 
 def markdown(view: View, inputs: Inputs) -> str:
     """Write a turn as Markdown that any renderer shows and none runs."""
-    blocks = [_marked(step) for step in steps(view.parts)]
+    blocks = [_asked(view), *(_marked(step) for step in steps(view.parts))]
     blocks += [output.data[MARKDOWN] for output in _end(view)]
     return "\n\n".join(block for block in blocks if block.strip()) + "\n"
+
+
+def _asked(view: View) -> str:
+    lines = source.safe_markdown(view.question).splitlines()
+    return "\n".join(f"> {line}".rstrip() for line in lines)
 
 
 def _marked(step: Step) -> str:
@@ -53,7 +58,7 @@ def notebook(view: View, inputs: Inputs) -> str:
     """Write a turn as a notebook: prose, and cells that run on the notebook's variables."""
     from nbformat import v4, writes
 
-    cells: list[Any] = []
+    cells: list[Any] = [v4.new_markdown_cell(_asked(view))] if view.question else []
     for step in steps(view.parts):
         _add(cells, step, inputs)
     cells += [v4.new_markdown_cell(output.data[MARKDOWN]) for output in _end(view)]
@@ -85,8 +90,9 @@ def _output(output: Output) -> Any:
 
 def page(view: View, inputs: Inputs) -> str:
     """Write a turn as a page that holds its pictures, runs nothing and asks for nothing."""
-    body = "\n".join([*map(_drawn, steps(view.parts)), *_drawn_end(view)])
-    title = markup.text_html(" · ".join(words.facts(view)))
+    asked = f"<blockquote>{markup.safe_html(view.question)}</blockquote>" if view.question else ""
+    body = "\n".join([asked, *map(_drawn, steps(view.parts)), *_drawn_end(view)])
+    title = markup.text_html(words.title(view))
     style = "".join(files(__package__).joinpath(name).read_text() for name in STYLES)
     return (
         f'<!DOCTYPE html>\n<html lang="{language().replace("_", "-")}">\n<head>\n'

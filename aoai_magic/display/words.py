@@ -153,6 +153,12 @@ def status(view: views.View) -> str:
     return texts[view.status]
 
 
+def title(view: views.View) -> str:
+    """Give a name for a turn: the beginning of what was asked, else who answered."""
+    asked = clean.cut(clean.line(view.question), TITLE_CHARS)
+    return asked or " · ".join(facts(view))
+
+
 def facts(view: views.View) -> list[str]:
     """Give what the quiet line at the end says: who, where, how long, how much, how safe."""
     said = [
