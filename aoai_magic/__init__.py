@@ -11,11 +11,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from .pending import PendingTurn
     from .turn import Turn
 
 __version__ = "0.1.0"
 
-__all__ = ["Turn", "aask", "ask", "errors", "load_ipython_extension", "unload_ipython_extension"]
+__all__ = [
+    "PendingTurn",
+    "Turn",
+    "aask",
+    "ask",
+    "errors",
+    "load_ipython_extension",
+    "unload_ipython_extension",
+]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -32,8 +41,11 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     unregister(shell)
 
 
-def ask(prompt: str, *items: Any, **options: Any) -> Turn | None:
+def ask(prompt: str, *items: Any, **options: Any) -> Turn | PendingTurn | None:
     """Ask, show the answer as it comes, and give the turn (None for a dry run).
+
+    With ``background=True`` give a `PendingTurn`, which can be awaited, once the far side has
+    the question and its data.
 
     Parameters
     ----------
@@ -44,10 +56,9 @@ def ask(prompt: str, *items: Any, **options: Any) -> Turn | None:
     **options
         The options of ``%%assistant`` as keywords: ``out``, ``thread``, ``new``, ``model``,
         ``on``, ``instructions``, ``search``, ``tool`` (functions or their names), ``tool_choice``,
-        ``rows``, ``schema_only``, ``save``, ``overwrite``,
-        ``dry_run``, ``timeout`` (seconds), ``no_raise``, ``quiet``, and ``raw``, which is
-        true here: braces in
-        the prompt stay as they are.
+        ``rows``, ``schema_only``, ``save``, ``overwrite``, ``dry_run``, ``background``,
+        ``timeout`` (seconds), ``max_tokens``, ``max_cost``, ``no_raise``, ``quiet``, and
+        ``raw``, which is true here: braces in the prompt stay as they are.
 
     Raises
     ------
@@ -59,7 +70,7 @@ def ask(prompt: str, *items: Any, **options: Any) -> Turn | None:
     return ask(prompt, items, options)
 
 
-async def aask(prompt: str, *items: Any, **options: Any) -> Turn | None:
+async def aask(prompt: str, *items: Any, **options: Any) -> Turn | PendingTurn | None:
     """Do as `ask`, asynchronously."""
     from .calls import aask
 
@@ -72,6 +83,10 @@ def __getattr__(name: str) -> Any:
         from .turn import Turn
 
         return Turn
+    if name == "PendingTurn":
+        from .pending import PendingTurn
+
+        return PendingTurn
     if name == "errors":
         import importlib
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,9 +20,10 @@ from .budget import Budget, Spending, within
 from .cellcode import Cell, Input, as_cell
 from .conversation import Stop, follow, interrupts
 from .errors import AssistantError, TurnError, TurnInterrupted, UsageError
-from .events import Event, Usage
+from .events import Event, Progress, Started, Usage
 from .meter import Metered, in_thread
 from .options import Options
+from .pending import PendingTurn
 from .prompt import interpolate
 from .settings import Settings, Target
 from .spent import Spent
@@ -58,12 +60,17 @@ class Assistant:
         All turns of this kernel, oldest first.
     front_end
         The settings of the front end.
+    pending
+        The turns that run in the background, oldest first.
     """
 
     namespace: Namespace
     layers: Layers = _no_layers
     turns: list[Turn] = field(default_factory=list)
     front_end: Mapping[str, Any] = field(default_factory=dict)
+    pending: list[PendingTurn] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _newest: dict[tuple[str, str], int] = field(default_factory=dict)
     _threads: threads_.Threads | None = None
     _inputs: dict[str, Input] = field(default_factory=dict)
     _ran: dict[tuple[str, str], list[Cell]] = field(default_factory=dict)
@@ -85,6 +92,18 @@ class Assistant:
             sum(u.cached_tokens for u in used),
         )
 
+    def running(self) -> list[PendingTurn]:
+        """Give the turns that run in the background, oldest first."""
+        self.pending = [one for one in self.pending if not one.done]
+        return self.pending
+
+    def before(self, job: _Job) -> PendingTurn | None:
+        """Give the turn that was asked last in the job's thread and still runs there."""
+        key = (job.target.name, job.thread_name)
+        asked = range(self._newest.get(key, 0), job.number)
+        there = [one for one in self.running() if (one.target, one.thread) == key]
+        return next((one for one in reversed(there) if one.number in asked), None)
+
     def settings(self, options: Options | None = None) -> Settings:
         """Give the settings in force."""
         config, file = self.layers()
@@ -103,8 +122,8 @@ class Assistant:
 
     async def ask(
         self, prompt: str, options: Options, data: Mapping[str, Any] | None = None
-    ) -> Turn | None:
-        """Do one turn and show it; None for a dry run.
+    ) -> Turn | PendingTurn | None:
+        """Do one turn and show it; None for a dry run, a `PendingTurn` for the background.
 
         ``data`` holds objects to attach that are no variables of the notebook.
 
@@ -116,19 +135,33 @@ class Assistant:
             If it failed, unless ``no_raise``; it holds the turn as far as it came.
         """
         job = self._job(prompt, options, data or {})
-        with tempfile.TemporaryDirectory(
-            prefix="aoai-magic-", ignore_cleanup_errors=True
-        ) as folder:
-            if options.dry_run:
-                print(job.plan(Path(folder)))  # noqa: T201 - what the user asked to read
-                return None
-            job.confirm()
-            ended = await job.done(Path(folder))
+        if options.dry_run:
+            with _folder() as folder:
+                print(job.plan(folder))  # noqa: T201 - what the user asked to read
+            return None
+        job.confirm()
+        return await (self._begun(job) if options.background else self._whole(job))
+
+    async def _whole(self, job: _Job) -> Turn:
+        with _folder() as folder:
+            ended = await job.done(folder)
         return self._kept(ended, job)
+
+    async def _begun(self, job: _Job) -> PendingTurn:
+        """Have a turn done in the background; give it once the far side has the question."""
+        display = job.settings.display
+        pending = PendingTurn(job.target.name, job.thread_name, job.number, display)
+        self._stop = pending.wish
+        with interrupts(pending.wish):
+            pending.start(self._whole(replace(job, pending=pending)))
+            self.pending.append(pending)
+            await pending.taken()
+        self.namespace["_pending"] = pending
+        return pending
 
     def ask_now(
         self, prompt: str, options: Options, data: Mapping[str, Any] | None = None
-    ) -> Turn | None:
+    ) -> Turn | PendingTurn | None:
         """Do as `ask`, from code that is not asynchronous, also inside a running loop."""
         return run_blocking(self.ask(prompt, options, data), self.stop)
 
@@ -155,8 +188,8 @@ class Assistant:
             )
         settings = self.settings(options)
         target = settings_.resolve_target(settings)
-        typed = prompt.strip("\n")
-        job = _Job(self, text.strip("\n"), options, data, settings, target, typed)
+        typed, number = prompt.strip("\n"), next(self._numbers)
+        job = _Job(self, text.strip("\n"), options, data, settings, target, typed, number)
         job.check()
         if job.budget:
             from .backends.prices import load
@@ -182,11 +215,13 @@ class Assistant:
     def _kept(self, ended: _Ended, job: _Job) -> Turn:
         view = ended.view
         turn = Turn(view, library=_library(ended.attachments))
+        if job.pending:
+            turn.shown_in = job.pending.cell
         self.turns.append(turn)
         self.namespace["_assistant"] = turn
         self.spent(job.settings).add(view)
         if view.thread:
-            self.threads(job.settings).put(job.thread_name, job.target.name, view.thread)
+            self._remember(view.thread, job)
         if turn.status == "completed" and job.options.out:
             self.namespace[job.options.out] = _bound(turn, job.options.out)
         elif turn.status != "completed":
@@ -194,6 +229,19 @@ class Assistant:
         if ended.trouble:
             raise ended.trouble
         return turn
+
+    def _remember(self, thread: str, job: _Job) -> None:
+        """Have the thread's name mean this thread, unless a later turn has begun it afresh."""
+        key = (job.target.name, job.thread_name)
+        if job.number >= self._newest.get(key, 0):
+            self._newest[key] = job.number
+            self.threads(job.settings).put(job.thread_name, job.target.name, thread)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="aoai-magic-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def _fail(turn: Turn, *, no_raise: bool) -> None:
@@ -219,6 +267,7 @@ class _Job:
     """One turn to be done, with all that was decided about it.
 
     ``prompt`` is what is sent; ``typed`` has no value in the place of ``{{expression}}``.
+    ``number`` counts the kernel's questions in the order in which they were asked.
     """
 
     assistant: Assistant
@@ -228,6 +277,8 @@ class _Job:
     settings: Settings
     target: Target
     typed: str
+    number: int
+    pending: PendingTurn | None = None
 
     @property
     def namespace(self) -> Mapping[str, Any]:
@@ -300,8 +351,8 @@ class _Job:
     async def done(self, folder: Path) -> _Ended:
         """Attach, send, follow, save and show."""
         ready = Metered(self._ready(folder))
-        stop = self.assistant._stop = Stop()
-        screen = _Screen(self.settings.display, stop, ready)
+        stop, opener = self._shown()
+        screen = _Screen(opener, ready)
         with interrupts(stop):
             view = await follow(self._events(ready), screen.show, stop, self.settings.timeout)
         attachments = ready.result[1] if ready.done else []
@@ -309,6 +360,15 @@ class _Job:
         view, trouble = self._saved(self.assistant._with_cell(view, attachments, self))
         screen.close(view)
         return _Ended(view, attachments, trouble)
+
+    def _shown(self) -> tuple[Stop, Callable[[], Screen]]:
+        """Give what stops the turn, and what opens its screen."""
+        if self.pending:
+            return self.pending.wish, self.pending.open_screen
+        from .display import open_screen
+
+        stop = self.assistant._stop = Stop()
+        return stop, lambda: open_screen(self.settings.display, on_stop=stop)
 
     def _saved(self, view: View) -> tuple[View, AssistantError | None]:
         from .saving import save
@@ -328,6 +388,11 @@ class _Job:
         async with aclosing(ready.events()) as moves:
             async for progress in moves:
                 yield progress
+        before = None if self.options.new else self.assistant.before(self)
+        if before:
+            # A thread takes one turn at a time.
+            yield Progress("waiting for the turn before in this thread", 0)
+            await before.over()
         backend, attachments, documents = ready.result
         instructions = self.settings.instructions
         prices = load(self.settings.folder)
@@ -335,7 +400,7 @@ class _Job:
         question = Question(
             self.prompt,
             attachments,
-            self.thread,
+            before.turn.thread if before and before.turn else self.thread,
             model,
             instructions,
             documents=documents,
@@ -348,6 +413,9 @@ class _Job:
         stream = within(backend.turn(question), spending)
         async with aclosing(stream) as turn:
             async for event in turn:
+                if self.pending and isinstance(event, Started):
+                    self.assistant._remember(event.thread, self)
+                    self.pending.has_begun()
                 yield event
 
     async def _ready(self, folder: Path) -> Ready:
@@ -389,9 +457,8 @@ class _Screen:
     What keeps a turn from beginning is an exception alone, without a turn shown above it.
     """
 
-    def __init__(self, kind: str, stop: Stop, ready: Metered[Ready]) -> None:
-        self._kind = kind
-        self._stop = stop
+    def __init__(self, opener: Callable[[], Screen], ready: Metered[Ready]) -> None:
+        self._opener = opener
         self._ready = ready
         self._screen: Screen | None = None
 
@@ -406,10 +473,8 @@ class _Screen:
             self._opened().close(view)
 
     def _opened(self) -> Screen:
-        from .display import open_screen
-
         if self._screen is None:
-            self._screen = open_screen(self._kind, on_stop=self._stop)
+            self._screen = self._opener()
         return self._screen
 
 

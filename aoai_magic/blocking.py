@@ -20,7 +20,7 @@ def run_blocking(coroutine: Coroutine[Any, Any, T], stop: Callable[[], None]) ->
     """Give the coroutine's result; on an interrupt call ``stop`` and wait for the end."""
     # The task inherits this thread's context variables, by which ipykernel knows
     # the cell that output belongs to.
-    future = asyncio.run_coroutine_threadsafe(coroutine, _loop())
+    future = asyncio.run_coroutine_threadsafe(coroutine, loop())
     while True:
         try:
             return future.result(timeout=0.1)
@@ -32,7 +32,8 @@ def run_blocking(coroutine: Coroutine[Any, Any, T], stop: Callable[[], None]) ->
 
 
 @cache
-def _loop() -> asyncio.AbstractEventLoop:
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="aoai-magic", daemon=True).start()
-    return loop
+def loop() -> asyncio.AbstractEventLoop:
+    """Give the loop of that thread."""
+    made = asyncio.new_event_loop()
+    threading.Thread(target=made.run_forever, name="aoai-magic", daemon=True).start()
+    return made

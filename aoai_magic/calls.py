@@ -9,16 +9,21 @@ from typing import Any
 
 from .assistant import Assistant
 from .options import Options, from_keywords
+from .pending import PendingTurn
 from .turn import Turn
 
 
-def ask(prompt: str, items: tuple[Any, ...], options: Mapping[str, Any]) -> Turn | None:
+def ask(
+    prompt: str, items: tuple[Any, ...], options: Mapping[str, Any]
+) -> Turn | PendingTurn | None:
     """See `aoai_magic.ask`."""
     state, given, data = _prepared(items, options)
     return state.ask_now(prompt, given, data)
 
 
-async def aask(prompt: str, items: tuple[Any, ...], options: Mapping[str, Any]) -> Turn | None:
+async def aask(
+    prompt: str, items: tuple[Any, ...], options: Mapping[str, Any]
+) -> Turn | PendingTurn | None:
     """See `aoai_magic.aask`."""
     state, given, data = _prepared(items, options)
     return await state.ask(prompt, given, data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import difflib
 import shlex
 import time
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import settings as settings_
 from .blocking import run_blocking
+from .conversation import STOP_SECONDS
 from .errors import AssistantError, UsageError
 from .farside import FarSide
 from .plan import destination
@@ -18,6 +20,7 @@ from .turn import Turn
 if TYPE_CHECKING:
     from .assistant import Assistant
     from .events import Usage
+    from .pending import PendingTurn
     from .spent import Sum
 
 
@@ -57,7 +60,14 @@ def status(state: Assistant, words: Sequence[str]) -> str:
     lines += [f"goes to    {destination(target, settings)}"]
     lines += _engine_lines(state, settings, target)
     lines += [f"so far     {_kernel_usage(state)}"]
+    lines += [f"running    {_described(pending)}" for pending in state.running()]
     return "\n".join(lines)
+
+
+def _described(pending: PendingTurn) -> str:
+    """Say which turn in the background this is, and for how long it has run."""
+    cell = f", asked in cell [{pending.cell}]" if pending.cell is not None else ""
+    return f"{pending.thread or '(this kernel)'} on {pending.target}, {pending.seconds:.0f} s{cell}"
 
 
 def _offline_note(model: str) -> str:
@@ -105,12 +115,28 @@ def threads(state: Assistant, words: Sequence[str]) -> str:
     known = state.threads(state.settings()).all()
     if not known:
         return "No threads yet; the first %%assistant cell begins one."
+    running = {(pending.target, pending.thread) for pending in state.running()}
     rows = [
         f"{thread.name or '(this kernel)':<20} {thread.target:<10} "
         f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(thread.used))}  {thread.id}"
+        f"{'  running' if (thread.target, thread.name) in running else ''}"
         for thread in known
     ]
     return "\n".join([f"{'thread':<20} {'target':<10} {'last used':<16}  id", *rows])
+
+
+def stop(state: Assistant, words: Sequence[str]) -> str:
+    """Stop the turns that run in the background, or the one of a thread."""
+    if len(words) > 1:
+        raise UsageError("%assistant stop takes the name of one thread, or none for all turns.")
+    running = [one for one in state.running() if not words or one.thread == words[0]]
+    if not running and words:
+        raise UsageError(f"No turn runs in the background in a thread {words[0]!r}.")
+    for pending in running:
+        pending.stop()
+    concurrent.futures.wait([pending.future for pending in running], STOP_SECONDS)
+    said = [f"{'Stopped' if one.done else 'Stopping'}: {_described(one)}." for one in running]
+    return "\n".join(said) or "No turn runs in the background."
 
 
 def fork(state: Assistant, words: Sequence[str]) -> str:
@@ -290,6 +316,7 @@ COMMANDS: dict[str, Command] = {
     "status": status,
     "show": show,
     "threads": threads,
+    "stop": stop,
     "fork": fork,
     "files": files,
     "models": models,

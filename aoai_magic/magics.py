@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from traitlets import Bunch
 
     from .assistant import Assistant
+    from .pending import PendingTurn
+    from .turn import Turn
 
 NAMES = ("assistant", "aoai")
 """Two names for one magic: another package registers ``%%assistant`` too."""
@@ -80,6 +82,7 @@ class AssistantMagics(Magics):
     @argument("--save", metavar="DIR", help="write what comes back into DIR")
     @argument("--overwrite", action="store_true", help="let --save replace files")
     @argument("--dry-run", action="store_true", help="show what would be sent, and send nothing")
+    @argument("--background", action="store_true", help="let the turn run while other cells do")
     @argument("--timeout", type=float, metavar="SECONDS", help="stop the turn after that time")
     @argument("--max-tokens", type=int, metavar="N", help="stop the turn after so many tokens")
     @argument("--max-cost", type=float, metavar="USD", help="stop it at so many US dollars")
@@ -87,7 +90,7 @@ class AssistantMagics(Magics):
     @argument("--quiet", action="store_true", help="show only files and the footer")
     @argument("--raw", action="store_true", help="leave {{…}} in the prompt as it is")
     @line_cell_magic
-    def assistant(self, line: str, cell: str | None = None) -> None:
+    def assistant(self, line: str, cell: str | None = None) -> PendingTurn | None:
         """Ask the assistant; it writes Python and runs it on the data that you name.
 
         The cell below the line is the question. In it, @name attaches a variable or a
@@ -100,12 +103,12 @@ class AssistantMagics(Magics):
             from .commands import run_command
 
             run_command(self.state, line)
-            return
-        self.state.ask_now(cell, self.options(line))
+            return None
+        return _pending(self.state.ask_now(cell, self.options(line)))
 
-    async def assistant_async(self, line: str, cell: str) -> None:
+    async def assistant_async(self, line: str, cell: str) -> PendingTurn | None:
         """Do as `assistant`, in an asynchronous cell, which can hear its Stop button."""
-        await self.state.ask(cell, self.options(line))
+        return _pending(await self.state.ask(cell, self.options(line)))
 
     def options(self, line: str) -> Options:
         """Give the options of a magic line; raise `UsageError`."""
@@ -116,6 +119,13 @@ class AssistantMagics(Magics):
             raise UsageError(f"{error}; %%assistant? shows all options.") from error
         lists = {name: tuple(given[name] or ()) for name in ("items", "search", "tool")}
         return Options(**{**given, **lists})
+
+
+def _pending(asked: Turn | PendingTurn | None) -> PendingTurn | None:
+    """Give what is the cell's value: a turn that is over stands in the cell already."""
+    from .pending import PendingTurn
+
+    return asked if isinstance(asked, PendingTurn) else None
 
 
 def parser() -> argparse.ArgumentParser:

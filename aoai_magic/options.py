@@ -41,6 +41,8 @@ class Options:
         Describe attached data without any value.
     overwrite
         Whether files in the folder that is saved to may be replaced.
+    background
+        Let the turn run while other cells do.
     dry_run
         Show what would be sent, and send nothing.
     no_raise
@@ -66,6 +68,7 @@ class Options:
     save: str | None = None
     overwrite: bool = False
     dry_run: bool = False
+    background: bool = False
     timeout: float | None = None
     max_tokens: int | None = None
     max_cost: float | None = None

@@ -136,7 +136,7 @@ class Turn:
 
     def __init__(self, view: View, *, library: str = "pandas") -> None:
         self.view = view
-        self.shown_in = _cell_number()
+        self.shown_in = cell_number()
         self._library = library
 
     @property
@@ -245,14 +245,18 @@ class Turn:
         from .display import show
 
         # As the last line of the cell that asked, the turn stands above already.
-        if self.shown_in is None or self.shown_in != _cell_number():
+        if self.shown_in is None or self.shown_in != cell_number():
             show(self.view)
 
 
-def _cell_number() -> int | None:
+def cell_number() -> int | None:
+    """Give the number of the cell that runs, None outside notebooks."""
     core = sys.modules.get("IPython")
     shell = core.get_ipython() if core else None
-    return shell.execution_count if shell else None
+    if shell is None:
+        return None
+    # Not its execution_count: from IPython 9 on that is the next cell's while one runs.
+    return len(shell.history_manager.input_hist_parsed) - 1
 
 
 def _drawn(media_type: str, data: bytes) -> dict[str, Any]:

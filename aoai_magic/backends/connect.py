@@ -49,7 +49,7 @@ def client(endpoint: Endpoint | Service) -> openai.AsyncOpenAI:
 
     A client's connections belong to one event loop, so that each loop has its own.
     """
-    _quiet_deprecations()
+    quiet_deprecations()
     clients = _clients.setdefault(asyncio.get_running_loop(), {})
     if endpoint not in clients:
         clients[endpoint] = _open(endpoint)
@@ -118,7 +118,8 @@ def _told(error: openai.APIStatusError) -> str:
     return re.sub(r"\b(sk-|Bearer )\S+", r"\1…", text)
 
 
-def _quiet_deprecations() -> None:
+def quiet_deprecations() -> None:
+    """Have the SDK not warn of the Assistants API; for every turn, and within long ones."""
     # The SDK warns at each call of an API that our engine is there to go on serving.
     # Said anew for each turn: others put the filters back to what they were.
     for message in (r"deprecated$", r"The Assistants API is deprecated"):

@@ -12,6 +12,7 @@ from .. import events
 from ..errors import ServiceError
 from ..events import Event
 from .calling import called
+from .connect import quiet_deprecations
 from .run_reader import Reader
 from .weather import CONNECT_SECONDS, SILENCE_SECONDS, TRIES, is_broken, patiently, persistently
 
@@ -88,6 +89,7 @@ class Run:
 
         if not self._reader.run:
             return
+        quiet_deprecations()
         with anyio.move_on_after(CANCEL_SECONDS, shield=True):
             try:
                 await self._api.beta.threads.runs.cancel(self._reader.run, thread_id=self._thread)
@@ -99,6 +101,7 @@ class Run:
         """Typed for Any, since the SDK's overloads differ between its major versions."""
         import openai
 
+        quiet_deprecations()
         # Who waits here tells so: the SDK would sleep without a word, and for ever.
         patience = openai.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
         return self._api.with_options(max_retries=0, timeout=patience).beta.threads.runs

@@ -1,0 +1,99 @@
+"""The cell that asked: what a turn in the background shows goes there, and not elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+if TYPE_CHECKING:
+    from .display import Screen
+    from .view import View
+
+_HEADER: ContextVar[dict[str, Any]] = ContextVar("header")
+"""Header of the request that ran the cell; front ends put a message where its parent is."""
+
+_held: WeakSet[Any] = WeakSet()
+
+
+class Place:
+    """Where a turn is shown; to be made while the cell that asks runs.
+
+    Attributes
+    ----------
+    kind
+        The kind of its screen.
+    is_headless
+        Whether a kernel runs the cell for nobody who could look.
+    """
+
+    def __init__(self, display: str) -> None:
+        from .display.place import kind_here
+
+        here = kind_here()
+        self.kind = here if display == "auto" else display
+        self.is_headless = here == "frozen"
+        self._header = _header()
+
+    @property
+    def shows_while_running(self) -> bool:
+        """Whether the turn is seen before it is over."""
+        return self.kind != "terminal"
+
+    def take(self) -> None:
+        """Make this the place of the context in which it is called."""
+        if self._header:
+            _HEADER.set(self._header)
+
+    def hold(self) -> None:
+        """Have what this thread shows go to the place of its context."""
+        publisher: Any = getattr(_shell(), "display_pub", None)
+        if publisher not in _held and hasattr(publisher, "register_hook"):
+            # Hooks are each thread's own. Without this one, ipykernel 6 sends displays to
+            # whichever cell runs; what is printed has a place by the context in any version.
+            publisher.register_hook(_sent_there)
+            _held.add(publisher)
+
+    def open_screen(self, on_stop: Callable[[], None]) -> Screen:
+        """Open the screen."""
+        from .display import open_screen
+
+        if self.kind == "live":
+            from .display.live import LiveScreen
+
+            # Unlike `open_screen`, with the button in every kernel: the cell is soon over.
+            return LiveScreen(on_stop)
+        screen = open_screen(self.kind, on_stop)
+        return screen if self.shows_while_running else _AtTheEnd(screen)
+
+
+class _AtTheEnd:
+    """Shows a turn when it is over: in a terminal it would come into what is typed."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+
+    def show(self, view: View) -> None:
+        """Show nothing yet."""
+
+    def close(self, view: View) -> None:
+        """Show it all."""
+        self._screen.close(view)
+
+
+def _sent_there(message: dict[str, Any]) -> dict[str, Any]:
+    header = _HEADER.get(None)
+    return {**message, "parent_header": header} if header else message
+
+
+def _header() -> dict[str, Any]:
+    kernel = getattr(_shell(), "kernel", None)
+    parent = kernel.get_parent("shell") if kernel else None
+    return dict((parent or {}).get("header") or {})
+
+
+def _shell() -> Any:
+    core = sys.modules.get("IPython")
+    return core.get_ipython() if core else None
