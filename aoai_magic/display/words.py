@@ -31,9 +31,10 @@ def size(count: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Give a time as people say it: ``0.4 s``, ``12 s``, ``2 min 5 s``."""
+    """Give a time as people say it: ``<0.1 s``, ``0.4 s``, ``12 s``, ``2 min 5 s``."""
     if seconds < 9.95:
-        return _("{seconds} s").format(seconds=f"{seconds:.1f}")
+        said = f"{seconds:.1f}" if seconds >= 0.05 else "<0.1"
+        return _("{seconds} s").format(seconds=said)
     return clock(round(seconds))
 
 

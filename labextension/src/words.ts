@@ -13,10 +13,10 @@ export function size(count: number, trans: TranslationBundle): string {
   return `${number.toFixed(number < 9.95 ? 1 : 0)} ${units[power - 1]}`;
 }
 
-/** Seconds: `0.4 s`, `12 s`, `2 min 5 s`. */
+/** Seconds: `<0.1 s`, `0.4 s`, `12 s`, `2 min 5 s`. */
 export function duration(seconds: number, trans: TranslationBundle): string {
   if (seconds < 59.5) {
-    return trans.__('%1 s', seconds.toFixed(seconds < 9.95 ? 1 : 0));
+    return trans.__('%1 s', seconds < 0.05 ? '<0.1' : seconds.toFixed(seconds < 9.95 ? 1 : 0));
   }
   const whole = Math.round(seconds);
   return trans.__('%1 min %2 s', Math.floor(whole / 60), whole % 60);

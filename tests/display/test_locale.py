@@ -128,6 +128,7 @@ def test_what_was_chosen_in_jupyterlab_goes_before_the_system(
 
 def test_texts_come_in_the_readers_language(monkeypatch):
     assert words.duration(75) == "1 min 15 s"
+    assert words.duration(0.01) == "<0.1 s"
     monkeypatch.setenv("AOAI_MAGIC_LANG", "ja")
     assert words.duration(75) == "1 分 15 秒"
     monkeypatch.setenv("AOAI_MAGIC_LANG", "zh_TW")
