@@ -413,9 +413,11 @@ class _Job:
         stream = within(backend.turn(question), spending)
         async with aclosing(stream) as turn:
             async for event in turn:
-                if self.pending and isinstance(event, Started):
+                if isinstance(event, Started):
+                    # Not only at the end: the thread outlives a kernel that dies before.
                     self.assistant._remember(event.thread, self)
-                    self.pending.has_begun()
+                    if self.pending:
+                        self.pending.has_begun()
                 yield event
 
     async def _ready(self, folder: Path) -> Ready:

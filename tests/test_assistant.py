@@ -1,6 +1,8 @@
 """A turn from the reading of its data on."""
 
+import asyncio
 import itertools
+import os
 
 import pandas as pd
 import polars as pl
@@ -56,6 +58,30 @@ async def test_the_reading_of_data_can_be_stopped(here, monkeypatch):
     with pytest.raises(TurnInterrupted, match="The turn was stopped"):
         await assistant.ask("Sum?", Options(items=("rows",), rows=1))
     assert assistant.last.status == "interrupted"
+
+
+SLOW = """
+turns:
+  - when: "."
+    replies:
+      - code: "import time; time.sleep(100)"
+      - text: never
+"""
+
+
+async def test_a_thread_is_known_by_its_name_from_the_beginning_of_its_first_turn(here, script):
+    assistant = Assistant({})
+    options = Options(thread="report", model=script(SLOW))
+    turn = asyncio.create_task(assistant.ask("Go.", options))
+
+    # A kernel that dies now leaves the thread to the next one.
+    threads, target = assistant.threads(assistant.settings()), os.environ["AOAI_MAGIC_TARGET"]
+    while not (known := threads.get("report", target)):  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.05)
+    assistant.stop()
+    with pytest.raises(TurnInterrupted):
+        await turn
+    assert assistant.last.thread == known
 
 
 async def test_what_cannot_be_attached_begins_no_turn(here, capsys):
