@@ -124,9 +124,7 @@ class Metered(Generic[T]):
         if not task.done():
             self.meter.stopped = True
             task.cancel()
-            await asyncio.wait({task})
-            # Looked at, lest asyncio report what nobody waits for.
-            _ = task.cancelled() or task.exception()
+            await _over(task)
 
 
 async def in_thread(work: Callable[[], T]) -> T:
@@ -135,8 +133,15 @@ async def in_thread(work: Callable[[], T]) -> T:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait({task})
+        await _over(task)
         raise
+
+
+async def _over(task: asyncio.Future[Any]) -> None:
+    """Wait for the end of what nobody wants the result of any more."""
+    await asyncio.wait({task})
+    # Looked at, lest asyncio report it to the user.
+    _ = task.cancelled() or task.exception()
 
 
 class MeteredFile(io.FileIO):
