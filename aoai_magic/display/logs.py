@@ -11,8 +11,8 @@ from collections import deque
 from ..locale import ngettext
 from . import clean
 
-HEAD_LINES = 100
-TAIL_LINES = 30
+HEAD_LINES = 50
+TAIL_LINES = 20
 LINE_CHARS = 2_000
 
 
@@ -115,5 +115,9 @@ def _line(text: str) -> str:
 
 
 def _left_out(count: int) -> str:
-    words = ngettext("{count:,} line left out", "{count:,} lines left out", count)
+    words = ngettext(
+        "{count:,} line left out (_assistant.logs holds all)",
+        "{count:,} lines left out (_assistant.logs holds all)",
+        count,
+    )
     return f"… {words.format(count=count)} …\n"

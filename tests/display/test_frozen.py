@@ -99,7 +99,7 @@ def test_logs_are_ordinary_output_with_head_and_tail():
     text = "".join(f"line {i}\n" for i in range(1000))
     written = part_output(Logs("l", "c", text, True)).text
     assert written.startswith("line 0\n")
-    assert "… 870 lines left out …\n" in written
+    assert "… 930 lines left out (_assistant.logs holds all) …\n" in written
     assert written.endswith("line 999\n")
 
 
