@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import os
 import tempfile
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,11 +21,12 @@ from .budget import Budget, Spending, within
 from .cellcode import Cell, Input, as_cell
 from .conversation import Stop, follow, interrupts
 from .errors import AssistantError, TurnError, TurnInterrupted, UsageError
-from .events import Event, Progress, Started, Usage
+from .events import Event, Started, Usage
 from .meter import Metered, in_thread
 from .options import Options
 from .pending import PendingTurn
 from .prompt import interpolate
+from .recordings import REPLAY, Tape, hash_of
 from .settings import Settings, Target
 from .spent import Spent
 from .tables import LIBRARIES, is_table
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from .view import View
 
 Namespace = MutableMapping[str, Any]
-Ready = tuple["Backend", "list[Attachment]", "list[Attachment]"]
 Layers = Callable[[], tuple[Mapping[str, Any], Mapping[str, Any]]]
 
 
@@ -70,6 +71,7 @@ class Assistant:
     front_end: Mapping[str, Any] = field(default_factory=dict)
     pending: list[PendingTurn] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _links: dict[tuple[str, str], Tape] = field(default_factory=dict)
     _newest: dict[tuple[str, str], int] = field(default_factory=dict)
     _threads: threads_.Threads | None = None
     _inputs: dict[str, Input] = field(default_factory=dict)
@@ -103,6 +105,16 @@ class Assistant:
         asked = range(self._newest.get(key, 0), job.number)
         there = [one for one in self.running() if (one.target, one.thread) == key]
         return next((one for one in reversed(there) if one.number in asked), None)
+
+    def recorded(
+        self, job: _Job, items: Sequence[Attachment], documents: Sequence[Attachment]
+    ) -> bool:
+        """Tell whether a turn is to be played from its recording; raise if it has to be."""
+        assert job.tape
+        before = self._links.get((job.options.on or "", job.thread_name))
+        before = None if job.options.new else before
+        question = _asked(job, items, documents, before.key if before else "")
+        return job.tape.find(question, only=bool(before and before.played))
 
     def settings(self, options: Options | None = None) -> Settings:
         """Give the settings in force."""
@@ -189,7 +201,9 @@ class Assistant:
         settings = self.settings(options)
         target = settings_.resolve_target(settings)
         typed, number = prompt.strip("\n"), next(self._numbers)
-        job = _Job(self, text.strip("\n"), options, data, settings, target, typed, number)
+        folder, mode = settings.recordings, settings.recordings_mode
+        tape = Tape(Path.cwd() / Path(folder).expanduser(), mode) if folder else None
+        job = _Job(self, text.strip("\n"), options, data, settings, target, typed, number, tape)
         job.check()
         if job.budget:
             from .backends.prices import load
@@ -219,7 +233,10 @@ class Assistant:
             turn.shown_in = job.pending.cell
         self.turns.append(turn)
         self.namespace["_assistant"] = turn
-        self.spent(job.settings).add(view)
+        if job.tape:
+            self._links[(job.options.on or "", job.thread_name)] = job.tape
+        if not (job.tape and job.tape.played):
+            self.spent(job.settings).add(view)
         if view.thread:
             self._remember(view.thread, job)
         if turn.status == "completed" and job.options.out:
@@ -233,6 +250,8 @@ class Assistant:
     def _remember(self, thread: str, job: _Job) -> None:
         """Have the thread's name mean this thread, unless a later turn has begun it afresh."""
         key = (job.target.name, job.thread_name)
+        if job.tape and job.tape.played:
+            return
         if job.number >= self._newest.get(key, 0):
             self._newest[key] = job.number
             self.threads(job.settings).put(job.thread_name, job.target.name, thread)
@@ -252,6 +271,15 @@ def _fail(turn: Turn, *, no_raise: bool) -> None:
     from .display import complain
 
     complain(turn.view)
+
+
+class Ready(NamedTuple):
+    """What a turn needs; ``backend`` is None where a recording is played."""
+
+    backend: Backend | None
+    attachments: Sequence[Attachment]
+    documents: Sequence[Attachment]
+    thread: str | None
 
 
 class _Ended(NamedTuple):
@@ -278,6 +306,7 @@ class _Job:
     target: Target
     typed: str
     number: int
+    tape: Tape | None = None
     pending: PendingTurn | None = None
 
     @property
@@ -355,11 +384,11 @@ class _Job:
         screen = _Screen(opener, ready)
         with interrupts(stop):
             view = await follow(self._events(ready), screen.show, stop, self.settings.timeout)
-        attachments = ready.result[1] if ready.done else []
+        attachments = ready.result.attachments if ready.done else []
         # Saved before the last look, which then links to the files.
         view, trouble = self._saved(self.assistant._with_cell(view, attachments, self))
         screen.close(view)
-        return _Ended(view, attachments, trouble)
+        return _Ended(view, attachments, trouble or self._recorded(view))
 
     def _shown(self) -> tuple[Stop, Callable[[], Screen]]:
         """Give what stops the turn, and what opens its screen."""
@@ -380,38 +409,20 @@ class _Job:
         except AssistantError as error:
             return view, error
 
+    def _recorded(self, view: View) -> AssistantError | None:
+        try:
+            if self.tape:
+                self.tape.keep(view)
+        except AssistantError as error:
+            return error
+        return None
+
     async def _events(self, ready: Metered[Ready]) -> AsyncGenerator[Event, None]:
         """Yield the whole turn's events, from the reading of the data on."""
-        from .backends.base import Question
-        from .backends.prices import load
-
         async with aclosing(ready.events()) as moves:
             async for progress in moves:
                 yield progress
-        before = None if self.options.new else self.assistant.before(self)
-        if before:
-            # A thread takes one turn at a time.
-            yield Progress("waiting for the turn before in this thread", 0)
-            await before.over()
-        backend, attachments, documents = ready.result
-        instructions = self.settings.instructions
-        prices = load(self.settings.folder)
-        model, most = self.target.model, self.budget.most_output(self.target.model, prices)
-        question = Question(
-            self.prompt,
-            attachments,
-            before.turn.thread if before and before.turn else self.thread,
-            model,
-            instructions,
-            documents=documents,
-            functions=self.functions(),
-            tool_choice=self.tool_choice(),
-            max_output=most,
-        )
-        asked = "\n".join([self.prompt, instructions, *(item.card or "" for item in attachments)])
-        spending = Spending(self.budget, prices, self.target.name, model, asked)
-        stream = within(backend.turn(question), spending)
-        async with aclosing(stream) as turn:
+        async with aclosing(self._stream(ready.result)) as turn:
             async for event in turn:
                 if isinstance(event, Started):
                     # Not only at the end: the thread outlives a kernel that dies before.
@@ -420,26 +431,76 @@ class _Job:
                         self.pending.has_begun()
                 yield event
 
+    async def _stream(self, ready: Ready) -> AsyncGenerator[Event, None]:
+        """Yield what the far side, or a recording, gives."""
+        from .backends.base import Question
+        from .backends.prices import load
+
+        if ready.backend is None:
+            assert self.tape, "without a backend there is a recording"
+            for event in self.tape.play():
+                yield event
+            return
+        instructions = self.settings.instructions
+        prices = load(self.settings.folder)
+        model, most = self.target.model, self.budget.most_output(self.target.model, prices)
+        question = Question(
+            self.prompt,
+            ready.attachments,
+            ready.thread,
+            model,
+            instructions,
+            documents=ready.documents,
+            functions=self.functions(),
+            tool_choice=self.tool_choice(),
+            max_output=most,
+        )
+        asked = "\n".join(
+            [self.prompt, instructions, *(item.card or "" for item in ready.attachments)]
+        )
+        spending = Spending(self.budget, prices, self.target.name, model, asked)
+        stream = within(ready.backend.turn(question), spending)
+        async with aclosing(self.tape.watch(stream) if self.tape else stream) as turn:
+            async for event in turn:
+                yield event
+
     async def _ready(self, folder: Path) -> Ready:
         """Pack the data, import the SDK and start the engine, all at once."""
-        importing = asyncio.create_task(asyncio.to_thread(_import_sdk))
-        starting = asyncio.create_task(
-            asyncio.to_thread(self.assistant.backend, self.settings, self.target)
-        )
-        # Where packing fails nobody asks for the engine's own error, and that is no news.
-        starting.add_done_callback(lambda task: task.cancelled() or task.exception())
+        # A recording makes do without.
+        opening = None if self.tape else self._opening()
         attachments = await in_thread(lambda: self.attachments(folder))
         documents = await in_thread(self.documents)
+        thread = await self._own_thread()
+        if self.tape and self.assistant.recorded(self, attachments, documents):
+            return Ready(None, attachments, documents, thread)
         meter.current().begin("starting the engine")
-        await importing
-        return await starting, attachments, documents
+        return Ready(await (opening or self._opening()), attachments, documents, thread)
+
+    def _opening(self) -> asyncio.Task[Backend]:
+        async def open_() -> Backend:
+            starting = asyncio.to_thread(self.assistant.backend, self.settings, self.target)
+            return (await asyncio.gather(asyncio.to_thread(_import_sdk), starting))[1]
+
+        opening = asyncio.create_task(open_())
+        # Where packing fails nobody asks for the engine's own error, and that is no news.
+        opening.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return opening
+
+    async def _own_thread(self) -> str | None:
+        """Give the id of the thread once it is free: it takes one turn at a time."""
+        before = None if self.options.new else self.assistant.before(self)
+        if before is None:
+            return self.thread
+        meter.current().begin("waiting for the turn before in this thread")
+        await before.over()
+        return before.turn.thread if before.turn else self.thread
 
     def confirm(self) -> None:
         """Ask before data leaves this machine, if the settings want it; raise if not allowed."""
         from .attach.resolve import describe
         from .plan import confirm
 
-        if self.settings.confirm_upload:
+        if self.settings.confirm_upload and not (self.tape and self.tape.mode == REPLAY):
             items = describe(self.options.items, self.prompt, self.namespace, Path.cwd())
             searched = [f"@{path.removeprefix('@')}" for path in self.options.search]
             items += describe(searched, "", {}, Path.cwd())
@@ -478,6 +539,35 @@ class _Screen:
         if self._screen is None:
             self._screen = self._opener()
         return self._screen
+
+
+def _asked(
+    job: _Job, items: Sequence[Attachment], documents: Sequence[Attachment], after: str
+) -> dict[str, Any]:
+    """Say what the answer depends on, as `recordings.Question`; the environment is none of it."""
+    from .backends.connect import without_credentials
+
+    options = {
+        "--model": job.options.model,
+        "--on": job.options.on and without_credentials(job.options.on),
+        "--instructions": job.settings.instructions,
+        "--tool-choice": job.options.tool_choice,
+        "--rows": job.options.rows,
+        "--schema-only": job.options.schema_only,
+    }
+    return {
+        "prompt": job.prompt,
+        "data": _hashes(items),
+        "documents": _hashes(documents),
+        "functions": {one.name: hash_of(one.tool) for one in job.functions()},
+        "options": {name: value for name, value in options.items() if value},
+        "after": after,
+    }
+
+
+def _hashes(items: Sequence[Attachment]) -> dict[str, str]:
+    names = Counter(item.name for item in items)
+    return {item.name if names[item.name] == 1 else item.filename: item.sha256 for item in items}
 
 
 def _import_sdk() -> None:

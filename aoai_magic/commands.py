@@ -59,6 +59,9 @@ def status(state: Assistant, words: Sequence[str]) -> str:
     lines += [f"model      {target.model or 'the default'}{_offline_note(target.model)}"]
     lines += [f"goes to    {destination(target, settings)}"]
     lines += _engine_lines(state, settings, target)
+    if settings.recordings:
+        mode, folder = settings.recordings_mode, settings.recordings
+        lines += [f"recordings {folder}, {mode} ({settings.sources['recordings']})"]
     lines += [f"so far     {_kernel_usage(state)}"]
     lines += [f"running    {_described(pending)}" for pending in state.running()]
     return "\n".join(lines)
@@ -171,11 +174,11 @@ def config(state: Assistant, words: Sequence[str]) -> str:
     """List the settings, their values and where each came from."""
     settings = state.settings()
     rows = [
-        f"{name:<13} {getattr(settings, name)!s:<30} {settings.sources[name]}"
+        f"{name:<15} {getattr(settings, name)!s:<30} {settings.sources[name]}"
         for name in settings_.NAMES
     ]
     how = "Change one with %config AssistantMagics.NAME = VALUE or AOAI_MAGIC_NAME."
-    return "\n".join([f"{'setting':<13} {'value':<30} from", *rows, "", how])
+    return "\n".join([f"{'setting':<15} {'value':<30} from", *rows, "", how])
 
 
 def show(state: Assistant, words: Sequence[str]) -> None:

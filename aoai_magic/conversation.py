@@ -137,7 +137,10 @@ class _Following:
         if self.view.status != "running":
             return
         if isinstance(event, Finished):
-            event = replace(self.reason or event, seconds=self.seconds)
+            event = self.reason or event
+            # That of a recorded turn is told by the recording.
+            seconds = self.seconds if event.seconds is None else event.seconds
+            event = replace(event, seconds=seconds)
         self.view = fold(self.view, event)
 
 

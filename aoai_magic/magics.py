@@ -44,6 +44,8 @@ class AssistantMagics(Magics):
     save = Unicode(help="folder to write what comes back into; empty: nowhere").tag(config=True)
     display = Unicode("auto", help="auto, live, frozen, terminal or quiet").tag(config=True)
     confirm_upload = Bool(help="ask before data leaves this machine").tag(config=True)
+    recordings = Unicode(help="folder to record turns in, or to play them from").tag(config=True)
+    recordings_mode = Unicode("auto", help="auto, record or replay").tag(config=True)
     home = Unicode(help="data directory").tag(config=True)
 
     def __init__(self, shell: InteractiveShell) -> None:

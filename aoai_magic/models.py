@@ -160,7 +160,7 @@ async def _asked(named: str, opener: Opener) -> Place:
 
 def _openai_server() -> tuple[Service, str]:
     from .backends.azure import OPENAI_URL, Service
-    from .backends.model_list import without_credentials
+    from .backends.connect import without_credentials
 
     url, key = os.environ.get("OPENAI_BASE_URL", ""), os.environ.get("OPENAI_API_KEY", "")
     if not url and not key:
@@ -172,7 +172,7 @@ def _openai_server() -> tuple[Service, str]:
 
 def _azure_resource() -> tuple[Service, str]:
     from .backends.azure import azure
-    from .backends.model_list import without_credentials
+    from .backends.connect import without_credentials
 
     service = azure()
     told = "deployments have the names that you gave them; models of"

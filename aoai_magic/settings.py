@@ -17,6 +17,9 @@ from .errors import SettingsError
 SERVICES = ("azure", "openai")
 """Targets where model and interpreter are a service's."""
 DISPLAYS = ("auto", "live", "frozen", "terminal", "quiet")
+RECORDINGS_MODES = ("auto", "record", "replay")
+"""Play what is there and record the rest; record all anew; play, and ask nobody."""
+_WORDS = {"display": DISPLAYS, "recordings_mode": RECORDINGS_MODES}
 _SWITCHES = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
@@ -60,6 +63,9 @@ class Settings:
         How turns are shown, one of `DISPLAYS`.
     confirm_upload
         Whether to ask before attached data leaves this machine.
+    recordings, recordings_mode
+        Folder in which turns are recorded, empty for none, and what is done with them: one
+        of `RECORDINGS_MODES`.
     home
         The data directory: engine's store, logs, ledger of uploads; empty: platformdirs.
     sources
@@ -76,6 +82,8 @@ class Settings:
     save: str = ""
     display: str = "auto"
     confirm_upload: bool = False
+    recordings: str = ""
+    recordings_mode: str = "auto"
     home: str = ""
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -186,9 +194,9 @@ def _checked(name: str, value: Any, source: str) -> Any:
         return _amount(name, value, source)
     if name == "confirm_upload":
         return _switch(name, value, source)
-    if name == "display" and value not in DISPLAYS:
+    if name in _WORDS and value not in _WORDS[name]:
         raise SettingsError(
-            f"display is {value!r} ({source}), but must be one of {', '.join(DISPLAYS)}."
+            f"{name} is {value!r} ({source}), but must be one of {', '.join(_WORDS[name])}."
         )
     if name == "target":
         _check_target(str(value), source)

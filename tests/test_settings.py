@@ -26,6 +26,8 @@ def test_the_stronger_source_wins_and_is_named():
         "save": "default",
         "display": "default",
         "confirm_upload": "default",
+        "recordings": "default",
+        "recordings_mode": "default",
         "home": "default",
     }
 
@@ -46,7 +48,14 @@ def test_default_target(environ, name, model):
 
 
 @pytest.mark.parametrize(
-    "given", [{"timeout": "soon"}, {"timeout": -1}, {"display": "hologram"}, {"target": "moon"}]
+    "given",
+    [
+        {"timeout": "soon"},
+        {"timeout": -1},
+        {"display": "hologram"},
+        {"target": "moon"},
+        {"recordings_mode": "later"},
+    ],
 )
 def test_a_value_that_cannot_be_used_is_named(given):
     (name,) = given

@@ -78,6 +78,13 @@ def is_loopback(url: str) -> bool:
         return False
 
 
+def without_credentials(url: str) -> str:
+    """Give a URL less the name and password that may stand in it, and its query."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=place, query="", fragment="").geturl()
+
+
 def engine_key(environ: os._Environ[str] | dict[str, str] | None = None) -> str:
     """Give the key for an engine that somebody else started.
 

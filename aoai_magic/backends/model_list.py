@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from ..errors import ServiceError
-from .connect import client, own_words
+from .connect import client, own_words, without_credentials
 
 if TYPE_CHECKING:
     from .azure import Service
@@ -45,10 +44,3 @@ async def _listed(endpoint: Endpoint | Service) -> list[str]:
     api = client(endpoint).with_options(max_retries=0, timeout=PATIENCE_SECONDS)
     page = await api.models.list()
     return [str(model.id) for model in page.data]
-
-
-def without_credentials(url: str) -> str:
-    """Give a URL less the name and password that may stand in it, and its query."""
-    parts = urlsplit(url)
-    place = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=place, query="", fragment="").geturl()

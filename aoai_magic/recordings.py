@@ -1,0 +1,289 @@
+"""Turns kept in files and played again with no network, no key and no engine.
+
+A recording is a JSON file, one for each question: what the answer depends on, and the
+events of the turn, its files and pictures among them. A question is known again by its
+text, its data, its options and the questions before it in its thread; by which model and
+where it was answered makes no difference unless the cell itself says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+from . import events
+from .backends.connect import without_credentials
+from .errors import AssistantError
+from .events import Event
+from .settings import RECORDINGS_MODES
+from .view import View
+
+VERSION = 1
+"""Changes when a reader of the old form would misunderstand the new one."""
+
+_AUTO, RECORD, REPLAY = RECORDINGS_MODES
+
+HOW = "record it with AOAI_MAGIC_RECORDINGS_MODE=record where the model can be asked"
+
+_KINDS = {kind.__name__: kind for kind in get_args(Event)}
+_GROWING = (events.TextDelta, events.ReasoningDelta, events.CodeDelta, events.LogsDelta)
+_BASE64_CHARS = 76
+_NAME_CHARS = 40
+_KEY_CHARS = 12
+
+Question = Mapping[str, Any]
+"""What an answer depends on, as JSON: ``prompt``, ``after`` (the key of the question before
+in the thread), and by their names ``data``, ``documents`` and ``functions`` with hashes of
+their contents and ``options`` with their values."""
+
+_NOUNS = {
+    "data": "the data {name}",
+    "documents": "the document {name}",
+    "functions": "the function {name}",
+    "options": "{name}",
+}
+
+
+def key_of(question: Question) -> str:
+    """Give the name of a question: equal questions have equal ones."""
+    text = json.dumps(question, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_KEY_CHARS]
+
+
+def hash_of(value: Any) -> str:
+    """Hash a JSON value."""
+    return key_of({"value": value})
+
+
+@dataclass
+class Tape:
+    """The recording of one turn: played if it is there, else made.
+
+    Attributes
+    ----------
+    folder
+        Where recordings are.
+    mode
+        One of `RECORDINGS_MODES`.
+    key
+        That of the question, once it is known.
+    played
+        Whether the turn comes from a recording.
+    """
+
+    folder: Path
+    mode: str
+    key: str = ""
+    played: bool = False
+    _question: Question = field(default_factory=dict)
+    _events: list[Event] = field(default_factory=list)
+
+    def find(self, question: Question, *, only: bool = False) -> bool:
+        """Look for the question's recording; tell whether it is to be played.
+
+        With ``only`` nothing but a recording will do, since the far side does not know of
+        the thread's earlier turns, which were played.
+
+        Raises
+        ------
+        AssistantError
+            If it has to be there and is not, or cannot be read.
+        """
+        self._question, self.key = question, key_of(question)
+        if self.mode == RECORD:
+            return False
+        if self.path.is_file():
+            self._events = _read(self.path)[1]
+            self.played = True
+        elif self.mode == REPLAY or only:
+            raise AssistantError(self._why_missing())
+        return self.played
+
+    @property
+    def path(self) -> Path:
+        """The recording's file."""
+        # Only for who looks into the folder; the key alone would do.
+        words = re.sub(r"\W+", "-", self._question["prompt"]).strip("-").lower()
+        return self.folder / f"{words[:_NAME_CHARS].strip('-') or 'turn'}-{self.key}.json"
+
+    def play(self) -> Iterator[Event]:
+        """Yield the events of the recording."""
+        yield from self._events
+
+    async def watch(self, stream: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+        """Yield the events of a stream, and keep them."""
+        async with aclosing(stream):
+            async for event in stream:
+                self._events.append(event)
+                yield event
+
+    def keep(self, view: View) -> None:
+        """Write the recording of a turn that is over; one without a whole answer has none.
+
+        Raises
+        ------
+        AssistantError
+            If it cannot be written.
+        """
+        if self.played or view.status != "completed":
+            return
+        last = events.Finished(view.status, seconds=view.seconds)
+        turn = [*_merged(self._events), last]
+        document = {
+            "version": VERSION,
+            "question": self._question,
+            "events": [_written(event) for event in turn],
+        }
+        text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+        try:
+            _write(self.path, text.encode("utf-8", "surrogatepass"))
+        except OSError as error:
+            raise AssistantError(
+                f"The turn could not be recorded in {self.folder} ({error.strerror}); set "
+                "AOAI_MAGIC_RECORDINGS to a folder of yours. _assistant holds the turn."
+            ) from error
+
+    def _why_missing(self) -> str:
+        """Say which recording comes nearest, and what of its question has changed."""
+        near = min(self._others(), key=lambda other: len(other[1]), default=None)
+        if near is None:
+            played = "" if self.mode == REPLAY else ", and the thread's earlier turns were played"
+            return f"{self.folder} holds no recording of this question{played}; {HOW}."
+        path, changes = near
+        return f"The recording {path.name} is out of date: {_listed(changes)} changed since; {HOW}."
+
+    def _others(self) -> Iterator[tuple[Path, list[str]]]:
+        """Give recordings of the same prompt, or at the same place, and what differs."""
+        for path in sorted(self.folder.glob("*.json")):
+            try:
+                question, _ = _read(path)
+                changes = list(_changes(question, self._question))
+            except (AssistantError, AttributeError, TypeError):
+                continue
+            same = [question.get(name) == self._question[name] for name in ("prompt", "after")]
+            if same[0] or (same[1] and self._question["after"]):
+                yield path, changes
+
+
+def _changes(old: Question, new: Question) -> Iterator[str]:
+    if old.get("prompt") != new["prompt"]:
+        yield "the question"
+    for name, noun in _NOUNS.items():
+        before, now = old.get(name) or {}, new[name]
+        for one in sorted({*before, *now}):
+            if before.get(one) != now.get(one):
+                yield noun.format(name=one)
+    if old.get("after") != new["after"]:
+        yield "what was asked before in the thread"
+
+
+def _listed(names: list[str]) -> str:
+    head = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f"{head} {'has' if len(names) == 1 else 'have'}"
+
+
+def _merged(stream: Iterable[Event]) -> list[Event]:
+    """Join pieces of the same text, and leave out what is of the moment alone."""
+    kept: list[Event] = []
+    for event in stream:
+        last = kept[-1] if kept else None
+        if isinstance(event, _GROWING) and type(last) is type(event) and last.part == event.part:
+            kept[-1] = replace(event, text=last.text + event.text)
+        elif isinstance(event, events.Started):
+            kept.append(replace(event, target=without_credentials(event.target)))
+        elif not isinstance(event, events.Progress | events.Finished):
+            kept.append(event)
+    return kept
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        made.write_bytes(data)
+        made.replace(path)
+    finally:
+        made.unlink(missing_ok=True)
+
+
+# Events as JSON. Texts are lists of lines, as in notebooks, so that changes can be read.
+
+
+def _written(event: Any) -> dict[str, Any]:
+    given = {one.name: getattr(event, one.name) for one in fields(event)}
+    return {
+        "event": type(event).__name__,
+        **{name: _value(value) for name, value in given.items() if value is not None},
+    }
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return _bytes(value)
+    if isinstance(value, str) and "\n" in value:
+        return _lines(value)
+    if is_dataclass(value):
+        return {one.name: getattr(value, one.name) for one in fields(value)}
+    return value
+
+
+def _bytes(data: bytes) -> dict[str, Any]:
+    try:
+        return {"text": _lines(data.decode("utf-8"))}
+    except UnicodeDecodeError:
+        text = base64.b64encode(data).decode("ascii")
+        starts = range(0, len(text), _BASE64_CHARS)
+        return {"base64": [text[start : start + _BASE64_CHARS] for start in starts]}
+
+
+def _lines(text: str) -> list[str]:
+    # Not splitlines(), which knows other ends of lines too.
+    *whole, rest = text.split("\n")
+    return [f"{line}\n" for line in whole] + ([rest] if rest else [])
+
+
+def _read(path: Path) -> tuple[dict[str, Any], list[Event]]:
+    """Give question and events of a recording; raise `AssistantError` if it is none."""
+    try:
+        document = json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
+        _check_version(document["version"])
+        return dict(document["question"]), [_event(one) for one in document["events"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise AssistantError(
+            f"{path} is no recording that can be read ({error}); {HOW}."
+        ) from error
+
+
+def _check_version(version: object) -> None:
+    if version != VERSION:
+        raise ValueError(f"its version is {version!r}, and this package reads {VERSION}")
+
+
+def _event(written: Mapping[str, Any]) -> Event:
+    kind = _KINDS[written["event"]]
+    given = {name: value for name, value in written.items() if name != "event"}
+    event: Event = kind(**{name: _given(name, value) for name, value in given.items()})
+    return event
+
+
+def _given(name: str, value: Any) -> Any:
+    if name == "usage":
+        return events.Usage(**value)
+    if name == "data":
+        if "text" in value:
+            return "".join(value["text"]).encode("utf-8")
+        return base64.b64decode("".join(value["base64"]), validate=True)
+    if isinstance(value, list):
+        return "".join(value)
+    if not isinstance(value, str | int | float):
+        raise TypeError(f"{name} is {value!r}")
+    return value
