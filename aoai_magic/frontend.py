@@ -17,7 +17,6 @@ from .attach.resolve import attachable
 from .commands import cost
 from .errors import AssistantError
 from .farside import FarSide, sent
-from .locale import gettext as _
 from .settings import resolve_target
 
 if TYPE_CHECKING:
@@ -73,10 +72,8 @@ def _download(asked: Asked, shell: Any) -> Reply:
     name, data = FarSide(_loaded(shell)).content(asked["download"])
     if len(data) > LARGEST_DOWNLOAD:
         raise AssistantError(
-            _(
-                "The file has {count:,} bytes, too many to come through the kernel; ask the "
-                "assistant to save it in parts, or use --save DIR when it is made."
-            ).format(count=len(data))
+            f"The file has {len(data):,} bytes, too many to come through the kernel; ask the "
+            "assistant to save it in parts, or use --save DIR when it is made."
         )
     return {"name": name, "data": base64.b64encode(data).decode("ascii")}
 
@@ -137,7 +134,7 @@ def _state(shell: Any) -> Assistant | None:
 def _loaded(shell: Any) -> Assistant:
     state = _state(shell)
     if state is None:
-        raise AssistantError(_("The assistant is not loaded here; run: %load_ext aoai_magic"))
+        raise AssistantError("The assistant is not loaded here; run: %load_ext aoai_magic")
     return state
 
 

@@ -19,7 +19,6 @@ from aoai_magic import meter
 from aoai_magic.attach import fingerprint, preview
 from aoai_magic.attach.item import Attachment, Parcel
 from aoai_magic.errors import AttachError
-from aoai_magic.locale import gettext as _
 
 FOLDER_FILES = 10_000
 """Files that an attached folder may hold."""
@@ -30,20 +29,15 @@ TABLES = frozenset({".csv", ".tsv", ".parquet", ".xlsx", ".json", ".jsonl", ".fe
 _URL = re.compile(r"\s*(?:https?|ftp|s3|gs|abfss?|wasbs?)://\S+\s*", re.IGNORECASE)
 
 
-Say = Callable[[str], str]
-"""Gives a text in the language of who reads it: the user's, or English for the model."""
-
-
 @dataclass(frozen=True)
 class Form:
     """A type of object and the file that is made of it.
 
-    ``describe`` gives a few words on it, which it hands to what translates them, ``suffix``
-    the file's suffix, ``dump`` its bytes.
+    ``describe`` gives a few words on it, ``suffix`` the file's, ``dump`` its bytes.
     """
 
     matches: Callable[[Any], bool]
-    describe: Callable[[Any, Say], str]
+    describe: Callable[[Any], str]
     suffix: Callable[[Any], str]
     dump: Callable[[Any], bytes]
 
@@ -51,9 +45,9 @@ class Form:
 def describe(value: object) -> str | None:
     """Say in a few words what the value is, or None if no file is made of it; fast."""
     if isinstance(value, Path):
-        return _("path, {name}").format(name=value.name or value)
+        return f"path, {value.name or value}"
     form = _form(value)
-    return form.describe(value, _) if form else None
+    return form.describe(value) if form else None
 
 
 def estimate(value: object) -> int:
@@ -80,7 +74,7 @@ def attach_object(
     form = _form(value)
     assert form is not None
     data = form.dump(value)
-    words = form.describe(value, str)
+    words = form.describe(value)
     return Attachment(
         name=name,
         kind=words.partition(",")[0],
@@ -102,14 +96,12 @@ def attach_file(path: Path, filename: str, *, rows: int | None, schema_only: boo
     """
     if rows is not None and path.suffix.lower() in TABLES:
         raise AttachError(
-            _(
-                "--rows takes a sample of frames, and {name} is a file that would go whole; "
-                "read it into a DataFrame and attach that, or leave --rows out."
-            ).format(name=path.name)
+            f"--rows takes a sample of frames, and {path.name} is a file that would go whole; "
+            "read it into a DataFrame and attach that, or leave --rows out."
         )
     try:
         size = _regular(path).st_size
-        meter.current().begin(_("looking for changes in {name}").format(name=path.name), size)
+        meter.current().begin(f"looking for changes in {path.name}", size)
         digest = fingerprint.of_files([("", path)], filename)
         card = preview.of_file(path, filename, size, schema_only)
     except OSError as error:
@@ -128,7 +120,7 @@ def attach_document(path: Path, filename: str) -> Attachment:
     """
     try:
         size = _regular(path).st_size
-        meter.current().begin(_("looking for changes in {name}").format(name=path.name), size)
+        meter.current().begin(f"looking for changes in {path.name}", size)
         digest = fingerprint.of_files([("", path)], filename)
     except OSError as error:
         raise AttachError(_unreadable(path, error)) from error
@@ -148,7 +140,7 @@ def attach_folder(path: Path, filename: str, *, schema_only: bool, folder: Path)
     try:
         files = list(inside(path))
         size = sum(file.stat().st_size for _, file in files)
-        meter.current().begin(_("looking for changes in {name}").format(name=path.name), size)
+        meter.current().begin(f"looking for changes in {path.name}", size)
         digest = fingerprint.of_files(files, filename)
     except OSError as error:
         raise AttachError(_unreadable(path, error)) from error
@@ -176,18 +168,14 @@ def _form(value: object) -> Form | None:
 def _regular(path: Path) -> os.stat_result:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(
-            _("{name} is no regular file").format(name=path.name)
-        )  # a FIFO would be waited for
+        raise OSError(f"{path.name} is no regular file")  # a FIFO would be waited for
     with path.open("rb"):
         return status
 
 
 def _unreadable(path: Path, error: OSError) -> str:
     reason = error.strerror or str(error)
-    return _("{path} cannot be read ({reason}); check the path and its permissions.").format(
-        path=path, reason=reason
-    )
+    return f"{path} cannot be read ({reason}); check the path and its permissions."
 
 
 def inside(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -208,18 +196,12 @@ def inside(folder: Path) -> Iterator[tuple[str, Path]]:
             count += 1
             if count > FOLDER_FILES:
                 raise AttachError(
-                    _(
-                        "{folder} holds more than {most:,} files; attach a folder within it, or "
-                        "files by a pattern such as @*.csv."
-                    ).format(folder=folder, most=FOLDER_FILES)
+                    f"{folder} holds more than {FOLDER_FILES:,} files; "
+                    "attach a folder within it, or files by a pattern such as @*.csv."
                 )
             yield path.relative_to(folder).as_posix(), path
     if not count:
-        raise AttachError(
-            _("{folder} holds no files that could be attached; name another folder.").format(
-                folder=folder
-            )
-        )
+        raise AttachError(f"{folder} holds no files that could be attached; name another folder.")
 
 
 def _raise(error: OSError) -> None:
@@ -229,9 +211,7 @@ def _raise(error: OSError) -> None:
 def _zipped(target: Path, files: list[tuple[str, Path]]) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     progress = meter.current()
-    progress.begin(
-        _("packing {name}").format(name=target.name), sum(path.stat().st_size for _, path in files)
-    )
+    progress.begin(f"packing {target.name}", sum(path.stat().st_size for _, path in files))
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
         for name, path in files:
             archive.write(path, name)
@@ -264,10 +244,8 @@ def _json(value: Any) -> bytes:
         return text.encode("utf-8", "backslashreplace")
     except (TypeError, ValueError, RecursionError) as error:
         raise AttachError(
-            _(
-                "A {type} travels as JSON, and this one holds what JSON cannot ({error}); "
-                "attach its parts, each as its own variable, or make a DataFrame of it."
-            ).format(type=type(value).__name__, error=error)
+            f"A {type(value).__name__} travels as JSON, and this one holds what JSON cannot "
+            f"({error}); attach its parts, each as its own variable, or make a DataFrame of it."
         ) from error
 
 
@@ -340,63 +318,61 @@ def _fixed(suffix: str) -> Callable[[Any], str]:
 FORMS = (
     Form(
         lambda v: isinstance(v, str) and not is_url(v),
-        lambda v, _: _("text, {count:,} characters").format(count=len(v)),
+        lambda v: f"text, {len(v):,} characters",
         _fixed(".txt"),
         lambda v: v.encode("utf-8", "backslashreplace"),
     ),
     Form(
         lambda v: isinstance(v, (bytes, bytearray)),
-        lambda v, _: _("bytes, {count:,} bytes").format(count=len(v)),
+        lambda v: f"bytes, {len(v):,} bytes",
         _bytes_suffix,
         bytes,
     ),
     Form(
         lambda v: isinstance(v, dict),
-        lambda v, _: _("dict, {count:,} keys").format(count=len(v)),
+        lambda v: f"dict, {len(v):,} keys",
         _fixed(".json"),
         _json,
     ),
     Form(
         lambda v: isinstance(v, (list, tuple)),
-        lambda v, _: _("{type}, {count:,} items").format(type=type(v).__name__, count=len(v)),
+        lambda v: f"{type(v).__name__}, {len(v):,} items",
         _fixed(".json"),
         _json,
     ),
     Form(
         _of("matplotlib.figure", "Figure"),
-        lambda v, _: _("matplotlib figure"),
+        lambda _: "matplotlib figure",
         _fixed(".png"),
         _figure_png,
     ),
     Form(
         _of("matplotlib.axes", "Axes"),
-        lambda v, _: _("matplotlib axes"),
+        lambda _: "matplotlib axes",
         _fixed(".png"),
         lambda v: _figure_png(v.figure),
     ),
     Form(
         _of("PIL.Image", "Image"),
-        lambda v, _: _("picture, {width:,} × {height:,} pixels").format(
-            width=v.width, height=v.height
-        ),
+        lambda v: f"picture, {v.width:,} × {v.height:,} pixels",
         _fixed(".png"),
         _image_png,
     ),
     Form(
         _of("plotly.basedatatypes", "BaseFigure"),
-        lambda v, _: _("plotly figure"),
+        lambda _: "plotly figure",
         _fixed(".json"),
         lambda v: v.to_json().encode(),
     ),
     Form(
         _of("altair", "TopLevelMixin"),
-        lambda v, _: _("altair chart"),
+        lambda _: "altair chart",
         _fixed(".json"),
         lambda v: v.to_json().encode(),
     ),
     Form(
         _is_file_object,
-        lambda v, _: _("file object, {type}").format(type=type(v).__name__),
+        lambda v: f"file object, {type(v).__name__}",
         _file_suffix,
         _file_bytes,
     ),

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 
 from aoai_magic.attach import frames
 from aoai_magic.errors import AttachError
-from aoai_magic.locale import gettext as _
-from aoai_magic.locale import ngettext
 
 MOST = 100
 """Frames that one variable may hold."""
@@ -62,8 +60,7 @@ def describe(value: object) -> str | None:
     if not holds_frames(value):
         return None
     count = sum(1 for _ in _walk("", "", value))
-    frames_ = ngettext("{count:,} frame", "{count:,} frames", count).format(count=count)
-    return f"{type(value).__name__}, {frames_}"
+    return f"{type(value).__name__}, {count:,} frame{'s' * (count > 1)}"
 
 
 def members(name: str, value: object, taken: Container[str]) -> list[Member]:
@@ -80,10 +77,8 @@ def members(name: str, value: object, taken: Container[str]) -> list[Member]:
         found[own] = Member(own, expression, frame)
         if len(found) > MOST:
             raise AttachError(
-                _(
-                    "{name} holds more than {most} frames; join them, e.g. with "
-                    "pd.concat({name}), or attach a part of them."
-                ).format(name=name, most=MOST)
+                f"{name} holds more than {MOST} frames; join them, e.g. with pd.concat({name}), "
+                "or attach a part of them."
             )
     return list(found.values())
 

@@ -10,7 +10,6 @@ import anyio
 
 from ..errors import ServiceError
 from ..events import Event, Progress
-from ..locale import gettext as _
 from ..openai_errors import retry_after
 
 TRIES = 5
@@ -114,16 +113,12 @@ async def waited(error: Exception, attempt: int) -> AsyncIterator[Progress]:
         seconds = FIRST_WAIT * 2**attempt
     if seconds > LONGEST_WAIT:
         raise ServiceError(
-            _(
-                "The service is too busy and asks to come back in {seconds:.0f} seconds; run "
-                "the cell again then."
-            ).format(seconds=seconds)
+            f"The service is too busy and asks to come back in {seconds:.0f} seconds; "
+            "run the cell again then."
         ) from error
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
-        yield Progress(
-            _("{reason}; trying again in {left:.0f} s").format(reason=_reason(error), left=left), 0
-        )
+        yield Progress(f"{_reason(error)}; trying again in {left:.0f} s", 0)
         await anyio.sleep(min(left, 1.0))
 
 
@@ -131,7 +126,7 @@ def _reason(error: Exception) -> str:
     import openai
 
     if isinstance(error, openai.RateLimitError):
-        return _("the service takes no more calls for now")
+        return "the service takes no more calls for now"
     if isinstance(error, openai.APIStatusError):
-        return _("the service failed ({status})").format(status=error.status_code)
-    return _("the connection was lost")
+        return f"the service failed ({error.status_code})"
+    return "the connection was lost"

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Literal
 
 from ..errors import UsageError
-from ..locale import gettext as _
 from ..view import View
 from .screen import Screen
 
@@ -54,11 +53,7 @@ def open_screen(kind: str = "auto", on_stop: Callable[[], None] | None = None) -
         from .frozen import FrozenScreen, quiet_screen
 
         return FrozenScreen() if kind == "frozen" else quiet_screen()
-    raise UsageError(
-        _("There is no screen {kind!r}; choose auto, live, frozen, terminal or quiet.").format(
-            kind=kind
-        )
-    )
+    raise UsageError(f"There is no screen {kind!r}; choose auto, live, frozen, terminal or quiet.")
 
 
 def show(view: View) -> None:

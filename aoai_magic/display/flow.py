@@ -80,4 +80,5 @@ def printed_flow() -> Flow:
 
 def printed_html(text: str) -> str:
     """Give what code printed as ``<pre>``; its colours are drawn once it is frozen."""
-    return f'<pre class="aoai-printed" dir="ltr">{html.escape(clean.uncoloured(text))}</pre>'
+    plain = html.escape(clean.uncoloured(text))
+    return f'<pre class="aoai-printed" dir="ltr" tabindex="0">{plain}</pre>'

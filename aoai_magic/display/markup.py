@@ -30,11 +30,15 @@ Env = MutableMapping[str, Any]
 def safe_html(text: str) -> str:
     """Give Markdown as HTML that holds no script, picture, style or hidden link."""
     tokens = parse(text)
+    inside = 0
     for token in tokens:
-        if token.type in _DIRECTED:
+        inside -= token.type in _LISTS_END
+        # With a direction of its own, what stands inside would not count for the list's.
+        if token.type in _DIRECTED and not inside:
             token.attrSet("dir", "auto")
         if token.type == "table_open":
             token.attrSet("tabindex", "0")
+        inside += token.type in _LISTS
     written: str = _writer().render(tokens, _OPTIONS, {})
     # JupyterLab's own class: freezing then changes nothing that the eye sees.
     return f'<div class="aoai-prose jp-RenderedHTMLCommon">{written}</div>'
@@ -169,5 +173,7 @@ _DIRECTED = frozenset(
     f"{kind}_open"
     for kind in ("paragraph", "heading", "bullet_list", "ordered_list", "blockquote", "th", "td")
 )
+_LISTS = frozenset(f"{kind}_open" for kind in ("bullet_list", "ordered_list", "blockquote"))
+_LISTS_END = frozenset(name.replace("open", "close") for name in _LISTS)
 _FORMAT = HtmlFormatter(nowrap=True, classprefix="aoai-")
 _OPTIONS = MarkdownIt("commonmark", {"html": False}).options

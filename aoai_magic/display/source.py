@@ -16,6 +16,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from urllib.parse import quote
 
 from markdown_it.tree import SyntaxTreeNode
@@ -42,19 +43,21 @@ _DOLLAR = "<span>\\$</span>"
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "\\": _BACKSLASH, "$": _DOLLAR}
 # Front ends make links of addresses in text, each its own way: those that `parse` left as
 # text (ftp, letters that look like others, cut ones) shall be none.
-_ADDRESS = re.compile(r"((?:https?|ftp):)(?=//)", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?:https?|ftp):(?=//)|(?<!\S)/(?=/\S)", re.IGNORECASE)
 _TICKS = re.compile(r"`+")
 _URL_UNSAFE = re.compile(r"[^A-Za-z0-9\-._/:?#@!&+,;=%']")
 
 
 def safe_markdown(text: str) -> str:
     """Give Markdown that reads like ``text`` and does nothing anywhere."""
-    return _blocks(SyntaxTreeNode(parse(cited(text))).children)
+    nodes = SyntaxTreeNode(parse(cited(text))).children
+    runs = ((rtl, _blocks(run)) for rtl, run in groupby(nodes, _reads_from_right))
+    return "\n\n".join(_from_right(text) if rtl else text for rtl, text in runs if text)
 
 
 def escape(text: str) -> str:
     """Escape plain text for a line of Markdown."""
-    text = _ADDRESS.sub("\\1\u2060", " ".join(text.split("\n")))
+    text = _ADDRESS.sub("\\g<0>\u2060", " ".join(text.split("\n")))
     return _ESCAPED.sub(lambda m: _ENTITIES.get(m.group(), "\\" + m.group()), text)
 
 
@@ -87,6 +90,20 @@ def fence(code: str, language: str = "") -> str:
     return f"{marks}{name}\n{clean.exact(code).rstrip()}\n{marks}"
 
 
+def _reads_from_right(node: SyntaxTreeNode) -> bool:
+    return _is_rtl("".join(n.content for n in node.walk() if n.type == "text"))
+
+
+def _from_right(text: str) -> str:
+    # Not "rtl", of which pandoc makes LaTeX that needs a package of its own.
+    return f'<div dir="auto">\n\n{text}\n\n</div>'
+
+
+def _is_rtl(text: str) -> bool:
+    strong = (unicodedata.bidirectional(character) for character in text)
+    return next((kind for kind in strong if kind in ("L", "R", "AL")), "L") != "L"
+
+
 def _blocks(nodes: Iterable[SyntaxTreeNode], tight: bool = False) -> str:
     written = (_block(node) for node in nodes)
     return ("\n" if tight else "\n\n").join(text for text in written if text)
@@ -104,9 +121,7 @@ def _paragraph(node: SyntaxTreeNode) -> str:
 
 def _directed(line: str) -> str:
     """Set a line that begins right to left apart: front ends lay out from the left."""
-    strong = (unicodedata.bidirectional(character) for character in line)
-    first = next((kind for kind in strong if kind in ("L", "R", "AL")), "L")
-    if first == "L":
+    if not _is_rtl(line):
         return line
     # U+2067 and U+2069 (isolate); a backslash before a line's end must stay there.
     return f"\u2067{line.removesuffix(chr(92))}\u2069{chr(92) if line.endswith(chr(92)) else ''}"

@@ -26,6 +26,46 @@ view = story.final(happened[:20])
 screen.show(view)
 """
 )
+OPEN_WIDE = (
+    IMPORTS
+    + """
+from display import everyone
+screen = open_screen(on_stop=print)
+screen.show(everyone.VIEW)
+"""
+)
+CLOSE_WIDE = "screen.close(everyone.VIEW)"
+# Of the themes "Dark Modern" and "Light Modern".
+THEMES = {
+    "dark": {
+        "editor-background": "#1f1f1f",
+        "editor-foreground": "#cccccc",
+        "descriptionForeground": "#9d9d9d",
+        "textCodeBlock-background": "#2b2b2b",
+        "textLink-foreground": "#4daafc",
+        "button-secondaryForeground": "#cccccc",
+        "button-secondaryBackground": "#313131",
+        "panel-border": "#2b2b2b",
+        "symbolIcon-keywordForeground": "#cccccc",
+        "symbolIcon-functionForeground": "#b180d7",
+        "debugTokenExpression-string": "#ce9178",
+        "debugTokenExpression-number": "#b5cea8",
+    },
+    "light": {
+        "editor-background": "#ffffff",
+        "editor-foreground": "#3b3b3b",
+        "descriptionForeground": "#3b3b3b",
+        "textCodeBlock-background": "#f8f8f8",
+        "textLink-foreground": "#005fb8",
+        "button-secondaryForeground": "#3b3b3b",
+        "button-secondaryBackground": "#e5e5e5",
+        "panel-border": "#e5e5e5",
+        "symbolIcon-keywordForeground": "#3b3b3b",
+        "symbolIcon-functionForeground": "#652d90",
+        "debugTokenExpression-string": "#a31515",
+        "debugTokenExpression-number": "#098658",
+    },
+}
 STOP = "await asyncio.wait_for(stopped.wait(), 60)"
 CLOSE = "screen.close(story.final(happened))"
 
@@ -85,6 +125,18 @@ def test_vs_code_draws_a_turn_live_hears_stop_and_keeps_every_part(vscode, lab):
     assert "gpt-4o" in outputs.nth(6).inner_text()
     assert vscode.problems.evaluate("read => read()") == []
     assert attacks.outward(vscode.requests, lab.url) == []
+
+
+def test_a_live_turn_takes_the_colours_of_the_theme(vscode):
+    page = vscode.page
+    page.evaluate("() => document.getElementById('vscode').replaceChildren()")
+    run(vscode, OPEN_WIDE)
+    page.get_by_text("日本語").wait_for()
+    page.get_by_role("button", name="Stop").wait_for()
+    for theme in THEMES.values():
+        page.evaluate("theme => window.setTheme(theme)", theme)
+        assert labs.barriers(page, "#vscode") == []
+    run(vscode, CLOSE_WIDE)
 
 
 def test_nothing_hostile_comes_alive_there(vscode, lab):

@@ -41,8 +41,11 @@ async ({ widgets, require }) => {
       return;
     }
     const model = await manager.get_model(data[kind].model_id);
-    const view = await manager.create_view(model, { el: output });
-    await manager.display_view(data, view, { node: output });
+    const ground = document.createElement('div');
+    ground.className = 'cell-output-ipywidget-background';
+    output.append(ground);
+    const view = await manager.create_view(model, { el: ground });
+    await manager.display_view(data, view, { node: ground });
   };
 
   const shown = new Map();
@@ -80,6 +83,17 @@ async ({ widgets, require }) => {
     const reply = await future.done;
     await drawn;
     return reply.content.status;
+  };
+  // The colours that VS Code gives its pages, of which widgets know nothing.
+  const ground = document.createElement('style');
+  ground.textContent = '.cell-output-ipywidget-background { background: white !important }';
+  document.head.append(ground);
+  window.setTheme = colours => {
+    for (const [name, value] of Object.entries(colours)) {
+      document.documentElement.style.setProperty(`--vscode-${name}`, value);
+    }
+    document.body.style.background = colours['editor-background'];
+    document.body.style.color = colours['editor-foreground'];
   };
   window.endVSCode = () => kernel.shutdown();
   return () => problems;

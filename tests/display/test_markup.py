@@ -95,6 +95,7 @@ def test_each_block_chooses_its_own_direction():
     html = safe_html("## مرحبا\n\n日本語\n\n- a\n\n| a |\n|---|\n| b |\n")
     assert '<h2 dir="auto">مرحبا</h2>\n<p dir="auto">日本語</p>\n<ul dir="auto">' in html
     assert html.count('dir="auto"') == 5
+    assert safe_html("> - مرحبا\n>\n>   مرحبا").count('dir="auto"') == 1
 
 
 def test_soft_breaks_footnotes_formulas_and_tasks_are_written():
