@@ -62,7 +62,7 @@ class Assistant:
     front_end
         The settings of the front end.
     pending
-        The turns that run in the background, oldest first.
+        Turns in the background, oldest first; some may be over.
     """
 
     namespace: Namespace
@@ -96,8 +96,7 @@ class Assistant:
 
     def running(self) -> list[PendingTurn]:
         """Give the turns that run in the background, oldest first."""
-        self.pending = [one for one in self.pending if not one.done]
-        return self.pending
+        return [one for one in self.pending if not one.done]
 
     def before(self, job: _Job) -> PendingTurn | None:
         """Give the turn that was asked last in the job's thread and still runs there."""
@@ -163,11 +162,12 @@ class Assistant:
         """Have a turn done in the background; give it once the far side has the question."""
         display = job.settings.display
         pending = PendingTurn(job.target.name, job.thread_name, job.number, display)
+        self.pending = [*self.running(), pending]
         self._stop = pending.wish
         with interrupts(pending.wish):
             pending.start(self._whole(replace(job, pending=pending)))
-            self.pending.append(pending)
             await pending.taken()
+        self._stop = None
         self.namespace["_pending"] = pending
         return pending
 

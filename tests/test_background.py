@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import nbclient
 import nbformat
 import pytest
@@ -50,9 +52,9 @@ BEHIND = "%%assistant sales --background --tool gate"
 class Notebook:
     """A kernel, and the outputs of its cells as a front end would keep them."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, environ):
         self.manager = KernelManager(kernel_name="python3")
-        self.manager.start_kernel(cwd=str(folder))
+        self.manager.start_kernel(cwd=str(folder), env={**os.environ, **environ})
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(60)
@@ -62,11 +64,20 @@ class Notebook:
 
     def run(self, code):
         """Run a cell to its end, as from a page where somebody could answer; give its id."""
+        cell = self.begin(code)
+        self.until_idle(cell)
+        return cell
+
+    def begin(self, code):
+        """Have a cell run; give its id."""
         # Else the cells after one that fails could be dropped.
         cell = self.client.execute(code, stop_on_error=False)
         self.outputs[cell] = []
-        self.take(lambda kind, message, parent: is_idle(kind, message) and parent == cell)
         return cell
+
+    def until_idle(self, cell):
+        """Take messages until a cell is over."""
+        self.take(lambda kind, message, parent: is_idle(kind, message) and parent == cell)
 
     def take(self, until):
         """Take messages until one of which ``until`` is true."""
@@ -127,21 +138,26 @@ def places(engine, tmp_path_factory):
     folder = tmp_path_factory.mktemp("background")
     (folder / "script.yaml").write_text(SCRIPT)
     return folder, {
+        "AOAI_MAGIC_HOME": str(folder),
         "AOAI_MAGIC_TARGET": engine.url,
         "AOAI_MAGIC_TOKEN": engine.token,
         "AOAI_MAGIC_MODEL": f"scripted:{folder / 'script.yaml'}",
     }
 
 
-@pytest.fixture
-def notebook(places, monkeypatch):
-    folder, environ = places
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    made = Notebook(folder)
+@pytest.fixture(scope="module")
+def kernel(places):
+    made = Notebook(*places)
     made.printed(LOAD)
     yield made
     made.close()
+
+
+@pytest.fixture
+def notebook(kernel):
+    """The one kernel of these tests, its gate closed."""
+    kernel.printed("opened.clear(); called.clear()")
+    return kernel
 
 
 def test_a_turn_goes_on_beside_other_cells_and_stays_in_its_own(notebook):
@@ -149,7 +165,7 @@ def test_a_turn_goes_on_beside_other_cells_and_stays_in_its_own(notebook):
     assert notebook.printed("print(_pending.status, 'out' in dir())") == "running False\n"
     listed = notebook.printed("%assistant status")
     assert "running    (this kernel) on http" in listed
-    assert listed.endswith(" s, asked in cell [2]\n")
+    assert listed.endswith(" s, asked in cell [3]\n")
     assert WIDGET in kinds(notebook.outputs[asked])
     # This cell holds up the kernel's loop, and the turn ends meanwhile.
     busy = notebook.run(
@@ -163,28 +179,25 @@ def test_a_turn_goes_on_beside_other_cells_and_stays_in_its_own(notebook):
     assert text(outputs) == "counted 2\n"
     assert [kind for kind, _ in notebook.outputs[busy]] == ["stream"]
 
-    # A cell that waits is broken off; the turn it waits for goes on, and a button ends it.
-    notebook.printed("opened.clear(); called.clear()")
-    again = notebook.run(f"{BEHIND} -t other\nplot")
+
+def test_an_interrupt_ends_the_waiting_and_the_button_the_turn(notebook):
+    asked = notebook.run(f"{BEHIND} --new\nplot")
     notebook.printed("called.wait()")
-    waiting = notebook.client.execute(
-        "print('waiting')\nturn = await _pending", stop_on_error=False
-    )
-    notebook.outputs[waiting] = []
+    waiting = notebook.begin("print('waiting')\nturn = await _pending")
     notebook.take(lambda kind, message, parent: kind == "stream" and parent == waiting)
     notebook.manager.interrupt_kernel()
-    notebook.take(lambda kind, message, parent: is_idle(kind, message) and parent == waiting)
+    notebook.until_idle(waiting)
     assert "error" in [kind for kind, _ in notebook.outputs[waiting]]
     assert notebook.printed("print(_pending.status)") == "running\n"
     notebook.press(notebook.buttons[-1])
-    notebook.until_over(again)
+    notebook.until_over(asked)
     # What is shown is there a moment before what is bound.
     ended = notebook.printed("while not _pending.done: time.sleep(0.01)\nprint(_assistant.status)")
     assert ended == "interrupted\n"
 
 
-def test_an_error_is_shown_where_it_was_asked_and_raised_where_it_is_awaited(notebook, engine):
-    asked = notebook.run(f"{BEHIND}\nbreak")
+def test_an_error_is_shown_where_it_was_asked_and_raised_where_it_is_awaited(notebook):
+    asked = notebook.run(f"{BEHIND} --new\nbreak")
     awaited = notebook.run("opened.set()\nturn = await _pending")
     notebook.until_over(asked)
     errors = [content for kind, content in notebook.outputs[awaited] if kind == "error"]
@@ -195,14 +208,14 @@ def test_an_error_is_shown_where_it_was_asked_and_raised_where_it_is_awaited(not
     assert text(notebook.outputs[asked], "stderr") == "The model has gone away.\n"
     assert notebook.printed("print(_assistant.error)") == "The model has gone away.\n"
 
-    # What still runs when the kernel ends is ended on the far side too.
-    notebook.printed("opened.clear(); called.clear()")
+
+def test_what_runs_when_the_kernel_ends_is_ended_on_the_far_side(notebook, engine):
     notebook.run(f"{BEHIND} --new\nplot")
     thread = notebook.printed(
         "called.wait(); state = get_ipython().magics_manager.registry['AssistantMagics'].state\n"
         "print(state.threads(state.settings()).get('', _pending.target))"
     )
-    notebook.close()
+    notebook.close()  # so that this test is the last one
     assert runs(engine, thread.strip()) == ["cancelled"]
 
 

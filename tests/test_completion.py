@@ -61,7 +61,9 @@ def test_files_after_an_at_sign(complete):
         ("%%assistant --save ", {"data": "folder"}),
         ("%%assistant --search da", {"data/": "file"}),
         ("%%assistant --tool pr", {"price": "function"}),
+        ("%%assistant --back", {"--background": "option"}),
         ("%assistant thr", {"threads": "command"}),
+        ("%assistant ", {"models": "command", "stop": "command"}),
     ],
 )
 def test_options_and_their_values(complete, line, some):

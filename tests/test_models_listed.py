@@ -16,6 +16,9 @@ from aoai_magic import models
 from aoai_magic.backends import model_list
 from aoai_magic.magics import register, unregister
 
+# Slow: the versions of the SDK make the difference.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def told():

@@ -197,6 +197,7 @@ print(pending.status, state.threads(state.settings()).get("", pending.target))
 """
 
 
+@pytest.mark.slow
 def test_a_script_that_ends_stops_its_turn_and_says_so(engine, assistant):
     done = subprocess.run([sys.executable, "-c", ENDING], capture_output=True, text=True)
     status, thread = done.stdout.splitlines()[0].split()

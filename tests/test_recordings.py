@@ -40,6 +40,8 @@ turns:
 """
 NOWHERE = "http://127.0.0.1:9"
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def record(engine, script, monkeypatch, tmp_path):
@@ -230,7 +232,6 @@ async def test_a_recording_can_be_read_and_compared_line_by_line(record, files):
 
 
 @pytest.mark.kernel
-@pytest.mark.once
 def test_a_notebook_runs_again_without_an_engine_and_comes_out_the_same(
     record, play, monkeypatch, tmp_path
 ):
