@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .backends.base import Backend
     from .display import Screen
     from .functions import Function
+    from .journal import Journal
     from .view import View
 
 Namespace = MutableMapping[str, Any]
@@ -73,6 +74,7 @@ class Assistant:
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _links: dict[tuple[str, str], Tape] = field(default_factory=dict)
     _newest: dict[tuple[str, str], int] = field(default_factory=dict)
+    _left_behind: Turn | None = None
     _threads: threads_.Threads | None = None
     _inputs: dict[str, Input] = field(default_factory=dict)
     _ran: dict[tuple[str, str], list[Cell]] = field(default_factory=dict)
@@ -81,8 +83,19 @@ class Assistant:
 
     @property
     def last(self) -> Turn | None:
-        """The turn before, if there is one."""
-        return self.turns[-1] if self.turns else None
+        """The turn before; at first the one, if any, that a kernel which died was at."""
+        if not self.turns and self._left_behind is None:
+            self._left_behind = self._recovered()
+        return self.turns[-1] if self.turns else self._left_behind
+
+    def _recovered(self) -> Turn | None:
+        from .journal import left_behind
+
+        view = left_behind(self.settings().folder, threads_.place(self.namespace))
+        if view is None:
+            return None
+        turn = self.namespace["_assistant"] = Turn(view)
+        return turn
 
     @property
     def usage(self) -> Usage:
@@ -382,13 +395,20 @@ class _Job:
         ready = Metered(self._ready(folder))
         stop, opener = self._shown()
         screen = _Screen(opener, ready)
-        with interrupts(stop):
-            view = await follow(self._events(ready), screen.show, stop, self.settings.timeout)
-        attachments = ready.result.attachments if ready.done else []
-        # Saved before the last look, which then links to the files.
-        view, trouble = self._saved(self.assistant._with_cell(view, attachments, self))
-        screen.close(view)
+        with closing(self._journal()) as journal, interrupts(stop):
+            stream = journal.keep(self._events(ready))
+            view = await follow(stream, screen.show, stop, self.settings.timeout)
+            attachments = ready.result.attachments if ready.done else []
+            # Saved before the last look, which then links to the files.
+            view, trouble = self._saved(self.assistant._with_cell(view, attachments, self))
+            screen.close(view)
         return _Ended(view, attachments, trouble or self._recorded(view))
+
+    def _journal(self) -> Journal:
+        from .journal import Journal
+
+        place = threads_.place(self.assistant.namespace)
+        return Journal(self.settings.folder, place, self.number, self.typed)
 
     def _shown(self) -> tuple[Stop, Callable[[], Screen]]:
         """Give what stops the turn, and what opens its screen."""

@@ -182,7 +182,7 @@ def config(state: Assistant, words: Sequence[str]) -> str:
 
 
 def show(state: Assistant, words: Sequence[str]) -> None:
-    """Show the last turn again, e.g. after the page was reloaded in the middle of it."""
+    """Show the last turn again, e.g. after a reload of the page or the end of its kernel."""
     from .display import show as show_view
 
     show_view(_last(state).view)
@@ -310,9 +310,10 @@ def _first_line(command: Command) -> str:
 
 
 def _last(state: Assistant) -> Turn:
-    if state.last is None:
+    last = state.last
+    if last is None:
         raise AssistantError("There is no turn yet in this kernel; ask something first.")
-    return state.last
+    return last
 
 
 COMMANDS: dict[str, Command] = {

@@ -8,20 +8,20 @@ where it was answered makes no difference unless the cell itself says so.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
 import re
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from . import events
 from .backends.connect import without_credentials
 from .errors import AssistantError
+from .event_json import read, written
 from .events import Event
 from .settings import RECORDINGS_MODES
 from .view import View
@@ -33,9 +33,7 @@ _AUTO, RECORD, REPLAY = RECORDINGS_MODES
 
 HOW = "record it with AOAI_MAGIC_RECORDINGS_MODE=record where the model can be asked"
 
-_KINDS = {kind.__name__: kind for kind in get_args(Event)}
 _GROWING = (events.TextDelta, events.ReasoningDelta, events.CodeDelta, events.LogsDelta)
-_BASE64_CHARS = 76
 _NAME_CHARS = 40
 _KEY_CHARS = 12
 
@@ -140,7 +138,7 @@ class Tape:
         document = {
             "version": VERSION,
             "question": self._question,
-            "events": [_written(event) for event in turn],
+            "events": [written(event) for event in turn],
         }
         text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
         try:
@@ -215,48 +213,12 @@ def _write(path: Path, data: bytes) -> None:
         made.unlink(missing_ok=True)
 
 
-# Events as JSON. Texts are lists of lines, as in notebooks, so that changes can be read.
-
-
-def _written(event: Any) -> dict[str, Any]:
-    given = {one.name: getattr(event, one.name) for one in fields(event)}
-    return {
-        "event": type(event).__name__,
-        **{name: _value(value) for name, value in given.items() if value is not None},
-    }
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return _bytes(value)
-    if isinstance(value, str) and "\n" in value:
-        return _lines(value)
-    if is_dataclass(value):
-        return {one.name: getattr(value, one.name) for one in fields(value)}
-    return value
-
-
-def _bytes(data: bytes) -> dict[str, Any]:
-    try:
-        return {"text": _lines(data.decode("utf-8"))}
-    except UnicodeDecodeError:
-        text = base64.b64encode(data).decode("ascii")
-        starts = range(0, len(text), _BASE64_CHARS)
-        return {"base64": [text[start : start + _BASE64_CHARS] for start in starts]}
-
-
-def _lines(text: str) -> list[str]:
-    # Not splitlines(), which knows other ends of lines too.
-    *whole, rest = text.split("\n")
-    return [f"{line}\n" for line in whole] + ([rest] if rest else [])
-
-
 def _read(path: Path) -> tuple[dict[str, Any], list[Event]]:
     """Give question and events of a recording; raise `AssistantError` if it is none."""
     try:
         document = json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
         _check_version(document["version"])
-        return dict(document["question"]), [_event(one) for one in document["events"]]
+        return dict(document["question"]), [read(one) for one in document["events"]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise AssistantError(
             f"{path} is no recording that can be read ({error}); {HOW}."
@@ -266,24 +228,3 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Event]]:
 def _check_version(version: object) -> None:
     if version != VERSION:
         raise ValueError(f"its version is {version!r}, and this package reads {VERSION}")
-
-
-def _event(written: Mapping[str, Any]) -> Event:
-    kind = _KINDS[written["event"]]
-    given = {name: value for name, value in written.items() if name != "event"}
-    event: Event = kind(**{name: _given(name, value) for name, value in given.items()})
-    return event
-
-
-def _given(name: str, value: Any) -> Any:
-    if name == "usage":
-        return events.Usage(**value)
-    if name == "data":
-        if "text" in value:
-            return "".join(value["text"]).encode("utf-8")
-        return base64.b64decode("".join(value["base64"]), validate=True)
-    if isinstance(value, list):
-        return "".join(value)
-    if not isinstance(value, str | int | float):
-        raise TypeError(f"{name} is {value!r}")
-    return value

@@ -237,5 +237,5 @@ def unfinished() -> str:
     """Say why there is nothing, where a turn was saved in the middle."""
     return _(
         "This part of the turn was not finished when the notebook was saved or the kernel ended; "
-        "as long as that kernel runs, `%assistant show` shows the turn."
+        "`%assistant show` shows the turn as far as it came."
     )

@@ -1,0 +1,117 @@
+"""What a kernel that died leaves of the turn that it was at."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from aoai_magic import events
+from aoai_magic.assistant import Assistant
+from aoai_magic.commands import run_command
+from aoai_magic.errors import AssistantError
+from aoai_magic.journal import Journal, left_behind
+
+HAPPENED = [
+    events.Started("thread_1", "local", "m"),
+    events.TextDelta("t", "Look \ud800"),
+    events.TextDelta("t", "here."),
+    events.Progress("reading", 1),
+    events.CodeDelta("c", "1/0"),
+    events.LogsDelta("c", "one\n"),
+    events.FileMade("a.bin", b"\xff\x00"),
+]
+DIES = """
+import asyncio, os, pickle, sys
+from pathlib import Path
+from aoai_magic.journal import Journal
+
+async def happened():
+    for event in pickle.loads(sys.stdin.buffer.read()):
+        yield event
+
+async def main():
+    async for event in Journal(Path(sys.argv[1]), "notebook.ipynb", 1, "Why?").keep(happened()):
+        pass
+    os._exit(9)
+
+asyncio.run(main())
+"""
+
+
+def die(folder):
+    """Have a process die in the middle of a turn."""
+    import pickle
+
+    command = [sys.executable, "-c", DIES, str(folder)]
+    assert subprocess.run(command, input=pickle.dumps(HAPPENED), timeout=60).returncode == 9
+
+
+async def stream():
+    for event in HAPPENED:
+        yield event
+
+
+async def test_a_turn_outlives_its_process(tmp_path):
+    die(tmp_path)
+    (path,) = tmp_path.glob("journal/*")
+    assert path.stat().st_mode & 0o777 == 0o600
+    # A line that was being written when the process died.
+    with path.open("a") as file:
+        file.write('{"event": "Text')
+
+    view = left_behind(tmp_path, "notebook.ipynb")
+    assert (view.question, view.thread, view.status) == ("Why?", "thread_1", "running")
+    assert view.text == "Look \ud800here."
+    assert [type(part).__name__ for part in view.parts] == ["Text", "Code", "Logs"]
+    assert view.files[0].data == b"\xff\x00"
+    assert left_behind(tmp_path, "other.ipynb") is None
+
+
+async def test_a_turn_that_is_over_or_goes_on_is_not_left_behind(tmp_path):
+    journal = Journal(tmp_path, "notebook.ipynb", 1, "Why?")
+    assert [event async for event in journal.keep(stream())] == HAPPENED
+    assert len(list(tmp_path.glob("journal/*"))) == 1
+    assert left_behind(tmp_path, "notebook.ipynb") is None
+    journal.close()
+    assert list(tmp_path.glob("journal/*")) == []
+
+
+async def test_a_new_turn_takes_the_place_of_what_was_left_behind(tmp_path):
+    die(tmp_path)
+    journal = Journal(tmp_path, "notebook.ipynb", 2, "And now?")
+    assert [event async for event in journal.keep(stream())] == HAPPENED
+    assert list(tmp_path.glob("journal/*")) == [journal.path]
+    journal.close()
+
+
+async def test_a_process_of_the_same_number_is_not_taken_for_the_dead_one(tmp_path):
+    die(tmp_path)
+    (path,) = tmp_path.glob("journal/*")
+    reused = path.rename(
+        path.with_name(path.name.replace(path.stem.split("-")[1], str(os.getpid())))
+    )
+    os.utime(reused, (1, 1))
+    assert left_behind(tmp_path, "notebook.ipynb").question == "Why?"
+
+
+async def test_what_cannot_be_kept_costs_no_turn(tmp_path):
+    (tmp_path / "journal").write_text("no folder")
+    journal = Journal(tmp_path, "notebook.ipynb", 1, "Why?")
+    assert [event async for event in journal.keep(stream())] == HAPPENED
+    journal.close()
+
+
+async def test_the_next_kernel_shows_it_and_holds_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("AOAI_MAGIC_HOME", str(tmp_path))
+    monkeypatch.setenv("JPY_SESSION_NAME", "notebook.ipynb")
+    with pytest.raises(AssistantError, match="no turn yet"):
+        run_command(Assistant({}), "show")
+    die(tmp_path)
+    state = Assistant({})
+    run_command(state, "show")
+    assert "Broken off" in capsys.readouterr().out
+    assert state.namespace["_assistant"].files["a.bin"].data == b"\xff\x00"
+    assert state.turns == []
