@@ -56,6 +56,7 @@ def test_the_engine_says_where_it_is_and_keeps_its_token_to_itself(tmp_path):
     assert token.read_bytes().strip() not in rest + log
 
 
+@pytest.mark.slow
 def test_limits_of_sessions_are_set_by_variables_and_options(tmp_path):
     command = [sys.executable, "-m", "aoai_magic", "serve", "--port", "0"]
     command += ["--data-dir", str(tmp_path), "--limit", "memory=3G"]

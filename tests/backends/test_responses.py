@@ -174,6 +174,7 @@ turns:
 """
 
 
+@pytest.mark.slow
 async def test_an_expired_container_is_rebuilt(brief, attached, script, tmp_path):
     home = tmp_path / "home"
     backend = Responses(brief, "openai", Shelf(home, brief.url), Ledger(home))

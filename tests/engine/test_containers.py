@@ -155,6 +155,7 @@ def brief(tmp_path_factory):
         yield OpenAI(base_url=f"{url}/v1", api_key=TOKEN, max_retries=0)
 
 
+@pytest.mark.slow
 def test_an_expired_container_is_not_brought_back(brief, run):
     container = brief.containers.create(name="c").id
     file = brief.containers.files.create(container, file=("x.txt", b"hello"))

@@ -97,6 +97,7 @@ def test_one_line_then_silence_and_the_lifeline_ends_it(start, script):
     assert engine.process.stdout.read() == b""
 
 
+@pytest.mark.slow
 def test_killed_engine_comes_back_with_its_run_failed_and_all_else_intact(start, script, tmp_path):
     model = script([{"text": "Now.", "code": "while True: pass"}])
     first = start(model)
@@ -117,6 +118,7 @@ def test_killed_engine_comes_back_with_its_run_failed_and_all_else_intact(start,
     assert message.content[0].text.value == "Again."
 
 
+@pytest.mark.slow
 def test_killed_engine_goes_on_taking_in_files(start, script):
     first = start(script([{"text": "."}]))
     client = first.client()
@@ -135,6 +137,7 @@ def test_killed_engine_goes_on_taking_in_files(start, script):
     assert (counts.completed, counts.total) == (20, 20)
 
 
+@pytest.mark.slow
 def test_engine_leaves_the_runs_of_a_living_one_alone(start, script):
     slow = {"when": "", "replies": [{"delay": 1.5, "text": "Late."}]}
     model = script(slow)
@@ -146,6 +149,7 @@ def test_engine_leaves_the_runs_of_a_living_one_alone(start, script):
     assert second.process.poll() is None
 
 
+@pytest.mark.slow
 def test_engine_cancels_the_run_of_another(start, script):
     model = script({"when": "", "replies": [{"delay": 30, "text": "Late."}]})
     first = start(model)
@@ -255,6 +259,7 @@ def test_token_is_kept_and_only_a_private_one_counts(tmp_path):
     assert ensure_token("mine", tmp_path) == "mine"
 
 
+@pytest.mark.slow
 def test_more_threads_than_sessions_wait_for_their_turn(start_engine, script):
     client = start_engine(limits=Limits(sessions=2)).openai()
     model = script(

@@ -15,6 +15,7 @@ alt.Chart(frame).mark_bar().encode(x="月", y="売上")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["namespaces", "landlock"])
 async def test_a_chart_of_altair_comes_as_data_and_as_a_picture(make_sandbox, level):
     session = await (await make_sandbox(level=level)).open("a")

@@ -131,6 +131,7 @@ def test_patience_ends_with_who_sleeps_and_who_computes(code):
 IDLE = "import os; os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\n"
 
 
+@pytest.mark.slow
 def test_patience_lasts_while_other_work_takes_the_processor():
     cpu = min(os.sched_getaffinity(0))
     pinned = f"import os; os.sched_setaffinity(0, [{cpu}])\n"
