@@ -22,6 +22,7 @@ from .cellcode import Cell, Input, as_cell
 from .conversation import Stop, follow, interrupts
 from .errors import AssistantError, TurnError, TurnInterrupted, UsageError
 from .events import Event, Started, Usage
+from .locale import gettext as _
 from .meter import Metered, in_thread
 from .options import Options
 from .pending import PendingTurn
@@ -208,8 +209,10 @@ class Assistant:
         text = prompt if options.raw else interpolate(prompt, self.namespace)
         if not text.strip():
             raise UsageError(
-                "The cell holds no question; write one below the %%assistant line, "
-                "e.g. 'Which region grew fastest?' (%%assistant? shows all options)."
+                _(
+                    "The cell holds no question; write one below the %%assistant line, e.g. "
+                    "'Which region grew fastest?' (%%assistant? shows all options)."
+                )
             )
         settings = self.settings(options)
         target = settings_.resolve_target(settings)
@@ -280,7 +283,7 @@ def _fail(turn: Turn, *, no_raise: bool) -> None:
     """Raise what a turn that is not complete is worth; with ``no_raise``, say why alone."""
     if not no_raise:
         kind = TurnInterrupted if turn.status == "interrupted" else TurnError
-        raise kind(turn.error or f"The turn ended as {turn.status}.", turn)
+        raise kind(turn.error or _("The turn ended as {status}.").format(status=turn.status), turn)
     from .display import complain
 
     complain(turn.view)
@@ -345,8 +348,10 @@ class _Job:
         searches = self.options.search or self.options.tool_choice == "file_search"
         if searches and self.target.name in settings_.SERVICES:
             raise UsageError(
-                f"File search cannot be had with --on {self.target.name}, where the service's "
-                "container does the work; use --on local or an engine's URL."
+                _(
+                    "File search cannot be had with --on {target}, where the service's container "
+                    "does the work; use --on local or an engine's URL."
+                ).format(target=self.target.name)
             )
         self.tool_choice()
         self.functions()
@@ -362,13 +367,15 @@ class _Job:
         if choice in (None, "auto", "none", "required"):
             return choice
         if choice == "file_search" and not self.options.search and self.thread is None:
-            raise UsageError("--tool-choice file_search wants documents; name them by --search.")
+            raise UsageError(_("--tool-choice file_search wants documents; name them by --search."))
         if choice in ("code_interpreter", "file_search"):
             return {"type": choice}
         if choice not in [function.name for function in self.functions()]:
             raise UsageError(
-                f"--tool-choice {choice}: there is auto, none, required, code_interpreter, "
-                "file_search, and the name of a function that --tool offers."
+                _(
+                    "--tool-choice {choice}: there is auto, none, required, code_interpreter, "
+                    "file_search, and the name of a function that --tool offers."
+                ).format(choice=choice)
             )
         return {"type": "function", "function": {"name": choice}}
 
@@ -493,7 +500,7 @@ class _Job:
         thread = await self._own_thread()
         if self.tape and self.assistant.recorded(self, attachments, documents):
             return Ready(None, attachments, documents, thread)
-        meter.current().begin("starting the engine")
+        meter.current().begin(_("starting the engine"))
         return Ready(await (opening or self._opening()), attachments, documents, thread)
 
     def _opening(self) -> asyncio.Task[Backend]:
@@ -511,7 +518,7 @@ class _Job:
         before = None if self.options.new else self.assistant.before(self)
         if before is None:
             return self.thread
-        meter.current().begin("waiting for the turn before in this thread")
+        meter.current().begin(_("waiting for the turn before in this thread"))
         await before.over()
         return before.turn.thread if before.turn else self.thread
 
@@ -615,12 +622,16 @@ def _bound(turn: Turn, name: str) -> Any:
     unread = [file for file in turn.files if is_table(file)]
     if not frames and unread:
         raise AssistantError(
-            f"{name} is not set because {', '.join(unread)} cannot be read as a table: it is "
-            f"broken or too large; _assistant.files[{unread[0]!r}] has its bytes."
+            _(
+                "{name} is not set because {files} cannot be read as a table: it is broken "
+                "or too large; _assistant.files[{first!r}] has its bytes."
+            ).format(name=name, files=", ".join(unread), first=unread[0])
         )
     if not frames:
         raise AssistantError(
-            f"{name} is not set because no table came back; ask for one in so many words, "
-            "e.g. 'save the result as a CSV file'."
+            _(
+                "{name} is not set because no table came back; ask for one in so many words, "
+                "e.g. 'save the result as a CSV file'."
+            ).format(name=name)
         )
     return next(iter(frames.values())) if len(frames) == 1 else frames

@@ -24,6 +24,7 @@ from .events import (
     Usage,
     UsageReported,
 )
+from .locale import gettext as _
 
 if TYPE_CHECKING:
     from .backends.prices import Prices
@@ -61,8 +62,10 @@ class Budget:
             return
         if prices.cost(model, Usage()) is None:
             raise UsageError(
-                f"max_cost cannot be kept, since no price is known for {model}; use max_tokens, "
-                f"or write its price into {prices.path}."
+                _(
+                    "max_cost cannot be kept, since no price is known for {model}; use "
+                    "max_tokens, or write its price into {path}."
+                ).format(model=model, path=prices.path)
             )
 
     def most_output(self, model: str, prices: Prices) -> int | None:
@@ -136,9 +139,11 @@ class Spending:
         if not any(limit in error for limit in _LIMITS):
             return error
         tokens, cost = self._budget.max_tokens, self._budget.max_cost
-        limits = [f"max_tokens is {tokens:,}"] if tokens else []
-        limits += [f"max_cost is ${cost:g}"] if cost else []
-        return f"The answer was cut short, as {' and '.join(limits)}; raise it, or ask for less."
+        limits = [_("max_tokens is {tokens:,}").format(tokens=tokens)] if tokens else []
+        limits += [_("max_cost is ${cost:g}").format(cost=cost)] if cost else []
+        return _("The answer was cut short, as {limits}; raise it, or ask for less.").format(
+            limits=_(" and ").join(limits)
+        )
 
     def _written(self, text: str) -> None:
         """Count what the model writes; before, it reads all that came until then."""
@@ -156,15 +161,15 @@ class Spending:
         """Say which limit is passed, if one is."""
         tokens, cost, budget = self.usage.total_tokens, self.cost, self._budget
         if budget.max_tokens and tokens > budget.max_tokens:
-            return (
-                f"The turn was stopped at about {tokens:,} tokens, as max_tokens is "
-                f"{budget.max_tokens:,}; raise it, or ask for less."
-            )
+            return _(
+                "The turn was stopped at about {tokens:,} tokens, as max_tokens is {most:,}; "
+                "raise it, or ask for less."
+            ).format(tokens=tokens, most=budget.max_tokens)
         if budget.max_cost and cost is not None and cost > budget.max_cost:
-            return (
-                f"The turn was stopped at about ${cost:.4f}, as max_cost is "
-                f"${budget.max_cost:g}; raise it, or ask for less."
-            )
+            return _(
+                "The turn was stopped at about ${cost:.4f}, as max_cost is ${most:g}; raise "
+                "it, or ask for less."
+            ).format(cost=cost, most=budget.max_cost)
         return None
 
 

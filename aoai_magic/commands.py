@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import settings as settings_
 from .blocking import run_blocking
+from .columns import line, pad, width
 from .conversation import STOP_SECONDS
 from .errors import AssistantError, UsageError
 from .farside import FarSide
+from .locale import gettext as _
+from .locale import later, ngettext
 from .plan import destination
 from .turn import Turn
 
@@ -35,17 +38,24 @@ class Cost(NamedTuple):
 Command = Callable[["Assistant", Sequence[str]], "str | None"]
 
 
-def run_command(state: Assistant, line: str) -> None:
+def run_command(state: Assistant, text: str) -> None:
     """Run the command of a line and print what it says; raise `UsageError` for no command."""
-    words = shlex.split(line) or ["help"]
+    words = shlex.split(text) or ["help"]
     command = COMMANDS.get(words[0])
     if command is None:
         near = difflib.get_close_matches(words[0], COMMANDS, 1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}."
-        raise UsageError(
-            f"%assistant has no command {words[0]!r}; {hint} "
-            "To ask something, begin the cell with %%assistant."
-        )
+        if near:
+            refused = _(
+                "%assistant has no command {name!r}; did you mean {near}? "
+                "To ask something, begin the cell with %%assistant."
+            )
+        else:
+            refused = _(
+                "%assistant has no command {name!r}; there are {names}. "
+                "To ask something, begin the cell with %%assistant."
+            )
+        names = ", ".join(COMMANDS)
+        raise UsageError(refused.format(name=words[0], near="".join(near), names=names))
     said = command(state, words[1:])
     if said:
         print(said)  # noqa: T201 - the notebook's own output
@@ -55,103 +65,122 @@ def status(state: Assistant, words: Sequence[str]) -> str:
     """Say where turns go and why, with which model, and how code is isolated."""
     settings = state.settings()
     target = settings_.resolve_target(settings)
-    lines = [f"target     {target.name} ({target.why})"]
-    lines += [f"model      {target.model or 'the default'}{_offline_note(target.model)}"]
-    lines += [f"goes to    {destination(target, settings)}"]
-    lines += _engine_lines(state, settings, target)
+    rows = [(_("target"), f"{target.name} ({target.why})")]
+    rows += [(_("model"), (target.model or _("the default")) + _offline_note(target.model))]
+    rows += [(_("goes to"), destination(target, settings))]
+    rows += _engine_rows(state, settings, target)
     if settings.recordings:
-        mode, folder = settings.recordings_mode, settings.recordings
-        lines += [f"recordings {folder}, {mode} ({settings.sources['recordings']})"]
-    lines += [f"so far     {_kernel_usage(state)}"]
-    lines += [f"running    {_described(pending)}" for pending in state.running()]
-    return "\n".join(lines)
+        rows += [(_("recordings"), _recordings(settings))]
+    rows += [(_("so far"), _kernel_usage(state))]
+    rows += [(_("running"), _described(pending)) for pending in state.running()]
+    return "\n".join(f"{pad(label, 10)} {text}" for label, text in rows)
+
+
+def _recordings(settings: settings_.Settings) -> str:
+    return _("{folder}, {mode} ({source})").format(
+        folder=settings.recordings,
+        mode=settings.recordings_mode,
+        source=_(settings.sources["recordings"]),
+    )
 
 
 def _described(pending: PendingTurn) -> str:
     """Say which turn in the background this is, and for how long it has run."""
-    cell = f", asked in cell [{pending.cell}]" if pending.cell is not None else ""
-    return f"{pending.thread or '(this kernel)'} on {pending.target}, {pending.seconds:.0f} s{cell}"
+    said = _("{thread} on {target}, {seconds:.0f} s")
+    if pending.cell is not None:
+        said = _("{thread} on {target}, {seconds:.0f} s, asked in cell [{cell}]")
+    return said.format(
+        thread=pending.thread or _("(this kernel)"),
+        target=pending.target,
+        seconds=pending.seconds,
+        cell=pending.cell,
+    )
 
 
 def _offline_note(model: str) -> str:
     if model != "offline":
         return ""
-    return (
+    return _(
         " (rules, not a language model: set OPENAI_API_KEY, AZURE_OPENAI_ENDPOINT or "
         "OPENAI_BASE_URL for a real one)"
     )
 
 
-def _engine_lines(
+def _engine_rows(
     state: Assistant, settings: settings_.Settings, target: settings_.Target
-) -> list[str]:
+) -> list[tuple[str, str]]:
     if target.name in settings_.SERVICES:
-        return ["isolation  the service's container"]
+        return [(_("isolation"), _("the service's container"))]
     if FarSide(state).is_asleep:
-        return ["engine     not started yet; the first turn starts it"]
+        return [(_("engine"), _("not started yet; the first turn starts it"))]
     backend = state.backend(settings, target)
     told = run_blocking(backend.status(), lambda: None)
     sandbox = told.get("sandbox") or {}
-    lines = [f"engine     version {told.get('version', 'unknown')}"]
+    version = told.get("version") or _("unknown")
+    rows = [(_("engine"), _("version {version}").format(version=version))]
     if sandbox.get("error"):
-        return [*lines, f"isolation  none: {sandbox['error']}"]
-    lines += [f"isolation  {sandbox.get('level', 'unknown')}"]
-    lines += [f"           not covered: {gap}" for gap in sandbox.get("gaps") or ()]
-    lines += _limit_lines(told.get("limits") or {})
-    return [*lines, f"sessions   {len(told.get('sessions') or ())} in this engine"]
+        reason = _("none: {reason}").format(reason=sandbox["error"])
+        return [*rows, (_("isolation"), reason)]
+    rows += [(_("isolation"), sandbox.get("level") or _("unknown"))]
+    gaps = sandbox.get("gaps") or ()
+    rows += [("", _("not covered: {gap}").format(gap=gap)) for gap in gaps]
+    rows += _limit_rows(told.get("limits") or {})
+    count = len(told.get("sessions") or ())
+    return [*rows, (_("sessions"), _("{count} in this engine").format(count=count))]
 
 
-def _limit_lines(limits: Mapping[str, Any]) -> list[str]:
+def _limit_rows(limits: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Say what bounds a session; how to change it stands in the README."""
     if not limits:
         return []
     sizes = {name: f"{limits.get(name, 0) >> 20:,} MB" for name in ("memory", "disk")}
-    times = {name: f"{limits.get(name, 0):g} s" for name in ("cell_seconds", "idle_seconds")}
-    return [
-        f"limits     a session has {sizes['memory']} of memory and {sizes['disk']} for files,",
-        f"           a cell {times['cell_seconds']}; it ends when idle for {times['idle_seconds']}",
-    ]
+    times = {name: limits.get(name, 0) for name in ("cell_seconds", "idle_seconds")}
+    room = _("a session has {memory} of memory and {disk} for files,")
+    time_ = _("a cell {cell_seconds:g} s; it ends when idle for {idle_seconds:g} s")
+    return [(_("limits"), room.format(**sizes)), ("", time_.format(**times))]
 
 
 def threads(state: Assistant, words: Sequence[str]) -> str:
     """List the threads of this notebook, the last one first."""
     known = state.threads(state.settings()).all()
     if not known:
-        return "No threads yet; the first %%assistant cell begins one."
+        return _("No threads yet; the first %%assistant cell begins one.")
     running = {(pending.target, pending.thread) for pending in state.running()}
-    rows = [
-        f"{thread.name or '(this kernel)':<20} {thread.target:<10} "
-        f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(thread.used))}  {thread.id}"
-        f"{'  running' if (thread.target, thread.name) in running else ''}"
-        for thread in known
-    ]
-    return "\n".join([f"{'thread':<20} {'target':<10} {'last used':<16}  id", *rows])
+    rows = [(_("thread"), _("target"), _("last used"), "id")]
+    for thread in known:
+        name, mark = thread.name or _("(this kernel)"), ""
+        if (thread.target, thread.name) in running:
+            mark = "  " + _("running")
+        rows.append((name, thread.target, _when(thread.used), thread.id + mark))
+    return "\n".join(line(row, (19, 10, 16)) for row in rows)
 
 
 def stop(state: Assistant, words: Sequence[str]) -> str:
     """Stop the turns that run in the background, or the one of a thread."""
     if len(words) > 1:
-        raise UsageError("%assistant stop takes the name of one thread, or none for all turns.")
+        raise UsageError(_("%assistant stop takes the name of one thread, or none for all turns."))
     running = [one for one in state.running() if not words or one.thread == words[0]]
     if not running and words:
-        raise UsageError(f"No turn runs in the background in a thread {words[0]!r}.")
+        raise UsageError(
+            _("No turn runs in the background in a thread {name!r}.").format(name=words[0])
+        )
     for pending in running:
         pending.stop()
     concurrent.futures.wait([pending.future for pending in running], STOP_SECONDS)
-    said = [f"{'Stopped' if one.done else 'Stopping'}: {_described(one)}." for one in running]
-    return "\n".join(said) or "No turn runs in the background."
+    stopped, stopping = _("Stopped: {turn}."), _("Stopping: {turn}.")
+    said = [(stopped if one.done else stopping).format(turn=_described(one)) for one in running]
+    return "\n".join(said) or _("No turn runs in the background.")
 
 
 def fork(state: Assistant, words: Sequence[str]) -> str:
     """Copy the last turn's thread, up to that turn, under a new name."""
     if len(words) != 1:
-        raise UsageError("%assistant fork wants the copy's name, e.g. %assistant fork attempt-2")
+        raise UsageError(_("%assistant fork wants the copy's name, e.g. %assistant fork attempt-2"))
     view = _last(state).view
     FarSide(state, view.target).fork(words[0], view.thread, [part.id for part in view.parts])
-    return (
-        f"Copied with its files; variables of its session are not. Go on with "
-        f"%%assistant -t {shlex.quote(words[0])}"
-    )
+    return _(
+        "Copied with its files; variables of its session are not. Go on with %%assistant -t {name}"
+    ).format(name=shlex.quote(words[0]))
 
 
 def models(state: Assistant, words: Sequence[str]) -> str:
@@ -160,25 +189,27 @@ def models(state: Assistant, words: Sequence[str]) -> str:
 
     if len(words) > 1:
         raise UsageError(
-            "%assistant models takes one word, of which names are shown: %assistant models mini"
+            _("%assistant models takes one word, of which names are shown: %assistant models mini")
         )
     settings = state.settings()
     target = settings_.resolve_target(settings)
     found = run_blocking(places(target), lambda: None)
     rows = [describe(place, *words) for place in found]
-    head = [f"in force  {in_force(settings, target)}", missing(target, found)]
-    return "\n".join([*filter(None, head), "", *rows])
+    head = [_("in force  {model}").format(model=in_force(settings, target))]
+    if lacking := missing(target, found):
+        head.append(f"        {lacking}")
+    return "\n".join([*head, "", *rows])
 
 
 def config(state: Assistant, words: Sequence[str]) -> str:
     """List the settings, their values and where each came from."""
     settings = state.settings()
     rows = [
-        f"{name:<15} {getattr(settings, name)!s:<30} {settings.sources[name]}"
-        for name in settings_.NAMES
+        (name, str(getattr(settings, name)), _(settings.sources[name])) for name in settings_.NAMES
     ]
-    how = "Change one with %config AssistantMagics.NAME = VALUE or AOAI_MAGIC_NAME."
-    return "\n".join([f"{'setting':<15} {'value':<30} from", *rows, "", how])
+    rows.insert(0, (_("setting"), _("value"), _("from")))
+    how = _("Change one with %config AssistantMagics.NAME = VALUE or AOAI_MAGIC_NAME.")
+    return "\n".join([*(line(row, (16, 29)) for row in rows), "", how])
 
 
 def show(state: Assistant, words: Sequence[str]) -> None:
@@ -191,33 +222,48 @@ def show(state: Assistant, words: Sequence[str]) -> None:
 def usage(state: Assistant, words: Sequence[str]) -> str:
     """Add up what this notebook's turns took, and what they cost where a price is known."""
     sums = state.spent(state.settings()).sums()
-    lines = [f"this kernel    {_kernel_usage(state)}"]
+    rows = [(_("this kernel"), _kernel_usage(state))]
     for one in sums:
-        name = f"{one.model or 'default model'} on {one.target}"
-        lines.append(f"since {_when(one.since)[:10]}  {name}: {_amounts(one)}")
+        since = _("since {date}").format(date=_when(one.since)[:10])
+        name = _("{model} on {target}").format(
+            model=one.model or _("default model"), target=one.target
+        )
+        rows.append((since, f"{name}: {_amounts(one)}"))
+    longest = max(width(label) for label, _text in rows)
+    lines = [f"{pad(label, max(longest, 13))}  {text}" for label, text in rows]
     return "\n".join([*lines, *_prices_note(state, sums)])
 
 
 def _kernel_usage(state: Assistant) -> str:
     used, told = state.usage, cost(state)
-    priced = f", about ${told.dollars:.4f}" if told else ""
-    return f"{_count(len(state.turns), 'turn')}, {_tokens(used)}{priced}"
+    said = [_turns(len(state.turns)), _tokens(used)]
+    return _(", ").join([*said, *([_dollars(told.dollars)] if told else [])])
 
 
 def _amounts(one: Sum) -> str:
-    said = f"{_count(one.turns, 'turn')}, {_tokens(one.usage)}"
-    if one.usage.container_minutes:
-        said += f", {one.usage.container_minutes} min of a container"
+    said = [_turns(one.turns), _tokens(one.usage)]
+    if minutes := one.usage.container_minutes:
+        said += [_("{minutes} min of a container").format(minutes=minutes)]
     if one.unpriced == one.turns:
-        return f"{said}, price unknown"
-    rest = f" without {_count(one.unpriced, 'turn')} of unknown price" if one.unpriced else ""
-    return f"{said}, about ${one.cost:.4f}{rest}"
+        said += [_("price unknown")]
+    elif one.unpriced:
+        text = _("{cost} without {turns} of unknown price")
+        said += [text.format(cost=_dollars(one.cost), turns=_turns(one.unpriced))]
+    else:
+        said += [_dollars(one.cost)]
+    return _(", ").join(said)
+
+
+def _dollars(cost: float) -> str:
+    return _("about {amount}").format(amount=f"${cost:.4f}")
 
 
 def _tokens(used: Usage) -> str:
-    return (
-        f"{used.total_tokens:,} tokens ({used.input_tokens:,} in, {used.cached_tokens:,} of them "
-        f"cached; {used.output_tokens:,} out)"
+    return _("{total:,} tokens ({input:,} in, {cached:,} of them cached; {output:,} out)").format(
+        total=used.total_tokens,
+        input=used.input_tokens,
+        cached=used.cached_tokens,
+        output=used.output_tokens,
     )
 
 
@@ -230,8 +276,8 @@ def cost(state: Assistant) -> Cost | None:
     return Cost(sum(known), as_of, len(state.turns) - len(known)) if known else None
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def _turns(count: int) -> str:
+    return ngettext("{count:,} turn", "{count:,} turns", count).format(count=count)
 
 
 def _prices_note(state: Assistant, sums: Sequence[Sum]) -> list[str]:
@@ -240,7 +286,8 @@ def _prices_note(state: Assistant, sums: Sequence[Sum]) -> list[str]:
     from .backends.prices import load
 
     prices = load(state.settings().folder)
-    return [f"estimated by prices of {prices.as_of}; {prices.path} can put them right"]
+    text = _("estimated by prices of {date}; {path} can put them right")
+    return [text.format(date=prices.as_of, path=prices.path)]
 
 
 def code(state: Assistant, words: Sequence[str]) -> None:
@@ -249,7 +296,7 @@ def code(state: Assistant, words: Sequence[str]) -> None:
 
     cell = _last(state).view.cell
     if cell is None:
-        raise AssistantError("The last turn ran no Python, so there is none to put into a cell.")
+        raise AssistantError(_("The last turn ran no Python, so there is none to put into a cell."))
     get_ipython().set_next_input(cell)
 
 
@@ -258,11 +305,13 @@ def save(state: Assistant, words: Sequence[str]) -> str:
     folders = [word for word in words if word != "--overwrite"]
     if len(folders) != 1:
         raise UsageError(
-            "%assistant save wants one folder or document, e.g. %assistant save results or "
-            "%assistant save answer.md"
+            _(
+                "%assistant save wants one folder or document, e.g. %assistant save results or "
+                "%assistant save answer.md"
+            )
         )
     paths = _last(state).save(folders[0], overwrite="--overwrite" in words)
-    return "\n".join(str(path) for path in paths) or "The last turn made no files or pictures."
+    return "\n".join(str(path) for path in paths) or _("The last turn made no files or pictures.")
 
 
 def files(state: Assistant, words: Sequence[str]) -> str:
@@ -271,13 +320,12 @@ def files(state: Assistant, words: Sequence[str]) -> str:
 
     entries = Ledger(state.settings().folder).entries()
     if not entries:
-        return "Nothing of yours is on the far side."
-    rows = [
-        f"{e.name:<30} {e.bytes:>14,}  {_when(e.sent_at):<16}  "
-        f"{_when(e.expires_at) if e.expires_at else 'never':<16}  {e.target:<10}  {e.file_id}"
-        for e in entries
-    ]
-    return "\n".join([f"{'name':<30} {'bytes':>14}  {'sent':<16}  {'expires':<16}  on", *rows])
+        return _("Nothing of yours is on the far side.")
+    rows = [(_("name"), _("bytes"), _("sent"), _("expires"), _("on"), "")]
+    for e in entries:
+        gone = _when(e.expires_at) if e.expires_at else _("never")
+        rows.append((e.name, f"{e.bytes:,}", _when(e.sent_at), gone, e.target, e.file_id))
+    return "\n".join(line(row, (29, -14, 16, 16, 10)) for row in rows)
 
 
 def _when(seconds: float) -> str:
@@ -289,7 +337,7 @@ def cleanup(state: Assistant, words: Sequence[str]) -> str:
     settings = state.settings()
     backend = state.backend(settings, settings_.resolve_target(settings))
     count = run_blocking(backend.cleanup(), lambda: None)
-    return f"Deleted {count} uploaded files."
+    return _("Deleted {count} uploaded files.").format(count=count)
 
 
 def doctor(state: Assistant, words: Sequence[str]) -> str:
@@ -301,18 +349,14 @@ def doctor(state: Assistant, words: Sequence[str]) -> str:
 
 def help_(state: Assistant, words: Sequence[str]) -> str:
     """List the commands."""
-    rows = [f"%assistant {name:<9} {_first_line(command)}" for name, command in COMMANDS.items()]
-    return "\n".join([*rows, "", "%%assistant? shows the options of a question."])
-
-
-def _first_line(command: Command) -> str:
-    return (command.__doc__ or "").splitlines()[0]
+    rows = [line((f"%assistant {name}", _(text)), (18,)) for name, text in HELP.items()]
+    return "\n".join([*rows, "", _("%%assistant? shows the options of a question.")])
 
 
 def _last(state: Assistant) -> Turn:
     last = state.last
     if last is None:
-        raise AssistantError("There is no turn yet in this kernel; ask something first.")
+        raise AssistantError(_("There is no turn yet in this kernel; ask something first."))
     return last
 
 
@@ -332,3 +376,29 @@ COMMANDS: dict[str, Command] = {
     "doctor": doctor,
     "help": help_,
 }
+
+HELP = {
+    "status": later("Say where turns go and why, with which model, and how code is isolated."),
+    "show": later(
+        "Show the last turn again, e.g. after a reload of the page or the end of its kernel."
+    ),
+    "threads": later("List the threads of this notebook, the last one first."),
+    "stop": later("Stop the turns that run in the background, or the one of a thread."),
+    "fork": later("Copy the last turn's thread, up to that turn, under a new name."),
+    "files": later("List what is on the far side of what this data directory sent."),
+    "models": later("List what -m and --on can name here and now, and which model is in force."),
+    "config": later("List the settings, their values and where each came from."),
+    "usage": later(
+        "Add up what this notebook's turns took, and what they cost where a price is known."
+    ),
+    "code": later(
+        "Put the last turn's Python into a new cell, reading the notebook's own variables."
+    ),
+    "save": later(
+        "Write the last turn: files and pictures into a folder, all as .md, .html or .ipynb."
+    ),
+    "cleanup": later("Delete what was uploaded to the present target."),
+    "doctor": later("Check everything that a turn needs, and say what to do about each gap."),
+    "help": later("List the commands."),
+}
+"""What each command does, in a line of the help."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from .errors import AssistantError
 from .events import Event, Finished
+from .locale import gettext as _
 from .view import View, fold
 
 TICK = 0.2
@@ -62,7 +63,7 @@ async def follow(
     try:
         await turn.until_over(waiting)
     except asyncio.CancelledError:
-        turn.reason = _INTERRUPTED
+        turn.reason = _interrupted()
     finally:
         waiting.cancel()
     await _ended(pump)
@@ -70,7 +71,8 @@ async def follow(
     return turn.view
 
 
-_INTERRUPTED = Finished("interrupted", "The turn was stopped; what had come until then is kept.")
+def _interrupted() -> Finished:
+    return Finished("interrupted", _("The turn was stopped; what had come until then is kept."))
 
 
 class _Following:
@@ -109,7 +111,7 @@ class _Following:
 
     def _is_to_stop(self, stopped: asyncio.Task[None]) -> bool:
         if stopped.done():
-            self.reason = _INTERRUPTED
+            self.reason = _interrupted()
         elif self._timeout and self.seconds > self._timeout:
             self.reason = _late(self._timeout)
         return self.reason is not None
@@ -122,7 +124,7 @@ class _Following:
         """Take what is left, and see that the turn has an end."""
         self._take_waiting()
         if self.view.status == "running":
-            self._take(self.reason or _INTERRUPTED)
+            self._take(self.reason or _interrupted())
         self._draw()
 
     def _draw(self) -> None:
@@ -154,12 +156,14 @@ async def _pump(stream: AsyncIterator[Event], queue: asyncio.Queue[Event]) -> No
         async for event in stream:
             queue.put_nowait(event)
         # Where the stream had its own end, this one is not looked at.
-        queue.put_nowait(Finished("incomplete", "The stream ended before the answer did."))
+        queue.put_nowait(Finished("incomplete", _("The stream ended before the answer did.")))
     except AssistantError as error:
         queue.put_nowait(Finished("failed", str(error)))
     except Exception as error:
         _log.exception("A turn failed unexpectedly")
-        queue.put_nowait(Finished("failed", f"The turn failed unexpectedly: {error!r}."))
+        queue.put_nowait(
+            Finished("failed", _("The turn failed unexpectedly: {error!r}.").format(error=error))
+        )
 
 
 async def _ended(pump: asyncio.Task[None]) -> None:
@@ -171,8 +175,10 @@ async def _ended(pump: asyncio.Task[None]) -> None:
 def _late(seconds: float) -> Finished:
     return Finished(
         "incomplete",
-        f"The turn took longer than {seconds:g} seconds and was stopped; "
-        "give it more with --timeout.",
+        _(
+            "The turn took longer than {seconds:g} seconds and was stopped; give it more "
+            "with --timeout."
+        ).format(seconds=seconds),
     )
 
 

@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .columns import pad, width
 from .errors import AssistantError
+from .locale import gettext as _
 
 HERE = Path(__file__).parent
 NOTEBOOK = "quickstart.ipynb"
@@ -32,7 +34,7 @@ def run_demo(output: Path) -> int:
     notebook = _executed(_examples() / NOTEBOOK, folder)
     charts = _charts(notebook)
     if not charts:
-        raise AssistantError("The quickstart ran but made no chart; see aoai-magic doctor.")
+        raise AssistantError(_("The quickstart ran but made no chart; see aoai-magic doctor."))
     paths = _written(notebook, folder)
     print(_report(charts, paths))  # noqa: T201
     return 0
@@ -50,7 +52,9 @@ def _executed(path: Path, folder: Path) -> Any:
         import nbformat
     except ImportError as error:
         raise AssistantError(
-            f"The demo needs {error.name}; install it with pip install 'aoai-magic[demo]'."
+            _("The demo needs {name}; install it with pip install 'aoai-magic[demo]'.").format(
+                name=error.name
+            )
         ) from error
     notebook = nbformat.read(path, as_version=4)
     client = nbclient.NotebookClient(
@@ -59,7 +63,9 @@ def _executed(path: Path, folder: Path) -> Any:
     try:
         client.execute(env={**os.environ, **OFFLINE})
     except nbclient.exceptions.CellExecutionError as error:
-        raise AssistantError(f"A cell of the quickstart failed: {error}") from error
+        raise AssistantError(
+            _("A cell of the quickstart failed: {error}").format(error=error)
+        ) from error
     return notebook
 
 
@@ -83,12 +89,13 @@ def _written(notebook: Any, folder: Path) -> list[Path]:
 
 
 def _report(charts: int, paths: list[Path]) -> str:
-    return (
-        f"The quickstart ran on the offline model and made {charts} charts.\n"
-        f"  executed notebook  {paths[0]}\n"
-        f"  as a page          {paths[1]}\n"
-        "Open it in JupyterLab with:\n" + "\n".join(f"  {line}" for line in _opening(paths[0]))
-    )
+    made = _("The quickstart ran on the offline model and made {count} charts.")
+    labels = [_("executed notebook"), _("as a page")]
+    longest = max(map(width, labels))
+    rows = [f"  {pad(label, longest)}  {path}" for label, path in zip(labels, paths, strict=True)]
+    opening = [f"  {line}" for line in _opening(paths[0])]
+    how = _("Open it in JupyterLab with:")
+    return "\n".join([made.format(count=charts), *rows, how, *opening])
 
 
 def _opening(notebook: Path) -> list[str]:

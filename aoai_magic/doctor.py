@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import __version__, entra
+from .columns import pad
 from .errors import AssistantError
+from .locale import gettext as _
+from .locale import later
 from .settings import SERVICES, Settings, Target, resolve_target
 
 LIBRARIES = {
-    "pandas": "answers about tables",
-    "matplotlib": "charts",
-    "openpyxl": "Excel files",
-    "sympy": "equations",
+    "pandas": later("answers about tables"),
+    "matplotlib": later("charts"),
+    "openpyxl": later("Excel files"),
+    "sympy": later("equations"),
 }
 
 
@@ -38,7 +41,8 @@ class Finding:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.state:<4} {self.text}"
+        words = {"ok": _("ok"), "gap": _("gap"), "bad": _("bad")}
+        return f"{pad(words[self.state], 4)} {self.text}"
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -57,17 +61,27 @@ def examine(settings: Settings) -> list[Finding]:
 def _versions() -> Iterator[Finding]:
     openai = importlib.metadata.version("openai")
     yield Finding(
-        "ok", f"aoai_magic {__version__}, openai {openai}, Python {platform.python_version()}"
+        "ok",
+        _("aoai_magic {version}, openai {openai}, Python {python}").format(
+            version=__version__, openai=openai, python=platform.python_version()
+        ),
     )
 
 
 def _target(target: Target) -> Iterator[Finding]:
-    yield Finding("ok", f"turns go to {target.name} ({target.why}), model {target.model or '-'}")
+    yield Finding(
+        "ok",
+        _("turns go to {name} ({why}), model {model}").format(
+            name=target.name, why=target.why, model=target.model or "-"
+        ),
+    )
     if target.model == "offline":
         yield Finding(
             "ok",
-            "the offline model answers by rules and needs no key; set OPENAI_API_KEY, "
-            "AZURE_OPENAI_ENDPOINT or OPENAI_BASE_URL for a language model",
+            _(
+                "the offline model answers by rules and needs no key; set OPENAI_API_KEY, "
+                "AZURE_OPENAI_ENDPOINT or OPENAI_BASE_URL for a language model"
+            ),
         )
     kind = target.model.split(":")[0] if target.name == "local" else target.name
     yield from _key(kind)
@@ -77,27 +91,39 @@ def _key(kind: str) -> Iterator[Finding]:
     """Say with what one comes to a service, where that is not a key."""
     if kind == "azure" and not os.environ.get("AZURE_OPENAI_API_KEY"):
         if os.environ.get("AZURE_OPENAI_AD_TOKEN"):
-            yield Finding("ok", "the token in AZURE_OPENAI_AD_TOKEN is used; nobody renews it")
+            yield Finding("ok", _("the token in AZURE_OPENAI_AD_TOKEN is used; nobody renews it"))
         elif entra.installed():
-            yield Finding("ok", "no key is set, so that Entra ID is asked for tokens")
+            yield Finding("ok", _("no key is set, so that Entra ID is asked for tokens"))
         else:
             yield Finding(
                 "gap",
-                "AZURE_OPENAI_API_KEY is not set; set it before the notebook's kernel starts, or "
-                f"install {entra.EXTRA} to sign in with Entra ID",
+                _(
+                    "AZURE_OPENAI_API_KEY is not set; set it before the notebook's kernel "
+                    "starts, or install {extra} to sign in with Entra ID"
+                ).format(extra=entra.EXTRA),
             )
     elif kind == "openai" and not {"OPENAI_API_KEY", "OPENAI_BASE_URL"} & set(os.environ):
         yield Finding(
-            "gap", "OPENAI_API_KEY is not set; set it before the notebook's kernel starts"
+            "gap", _("OPENAI_API_KEY is not set; set it before the notebook's kernel starts")
         )
 
 
 def _libraries() -> Iterator[Finding]:
     for name, purpose in LIBRARIES.items():
         if importlib.util.find_spec(name) is None:
-            yield Finding("gap", f"no {name}, so no {purpose}; pip install 'aoai-magic[data]'")
+            yield Finding(
+                "gap",
+                _("no {name}, so no {purpose}; pip install 'aoai-magic[data]'").format(
+                    name=name, purpose=_(purpose)
+                ),
+            )
         else:
-            yield Finding("ok", f"{name} {importlib.metadata.version(name)} for {purpose}")
+            yield Finding(
+                "ok",
+                _("{name} {version} for {purpose}").format(
+                    name=name, version=importlib.metadata.version(name), purpose=_(purpose)
+                ),
+            )
 
 
 def _engine(settings: Settings, spec: str) -> Iterator[Finding]:
@@ -111,8 +137,11 @@ def _engine(settings: Settings, spec: str) -> Iterator[Finding]:
     except AssistantError as error:
         yield Finding("bad", str(error))
         return
-    yield Finding("bad" if model else "ok", model or f"{spec} would answer")
-    yield Finding("ok", f"the local engine starts, its files are in {settings.folder}")
+    yield Finding("bad" if model else "ok", model or _("{spec} would answer").format(spec=spec))
+    yield Finding(
+        "ok",
+        _("the local engine starts, its files are in {folder}").format(folder=settings.folder),
+    )
     yield from _isolation(told.get("sandbox") or {})
 
 
@@ -129,10 +158,15 @@ def _server(settings: Settings, target: Target) -> Iterator[Finding]:
         yield Finding("bad", str(error))
         return
     if not told:
-        text = f"{target.name} is no engine of this package; a turn shows what it can do"
+        text = _("{name} is no engine of this package; a turn shows what it can do").format(
+            name=target.name
+        )
         yield Finding("gap", text)
         return
-    yield Finding("bad" if trouble else "ok", trouble or f"{target.name} would take a turn")
+    yield Finding(
+        "bad" if trouble else "ok",
+        trouble or _("{name} would take a turn").format(name=target.name),
+    )
     yield from _isolation(told.get("sandbox") or {})
 
 
@@ -146,7 +180,10 @@ def _service(settings: Settings, target: Target) -> Iterator[Finding]:
     except AssistantError as error:
         yield Finding("bad", str(error))
         return
-    yield Finding("ok", f"{service.service.url} would take a turn by {target.model}")
+    yield Finding(
+        "ok",
+        _("{url} would take a turn by {model}").format(url=service.service.url, model=target.model),
+    )
 
 
 def _isolation(sandbox: dict[str, Any]) -> Iterator[Finding]:
@@ -155,10 +192,12 @@ def _isolation(sandbox: dict[str, Any]) -> Iterator[Finding]:
         return
     level = sandbox.get("level")
     if level == "none":
-        yield Finding("gap", "code runs with no isolation at all (local:unisolated is set)")
+        yield Finding("gap", _("code runs with no isolation at all (local:unisolated is set)"))
     else:
-        yield Finding("ok", f"code runs isolated by {level}")
+        yield Finding("ok", _("code runs isolated by {level}").format(level=level))
     for tried in sandbox.get("tried") or ():
-        yield Finding("gap", f"a stronger isolation was not to be had: {tried}")
+        yield Finding(
+            "gap", _("a stronger isolation was not to be had: {tried}").format(tried=tried)
+        )
     for gap in sandbox.get("gaps") or ():
-        yield Finding("gap", f"not covered by it: {gap}")
+        yield Finding("gap", _("not covered by it: {gap}").format(gap=gap))

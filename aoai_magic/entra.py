@@ -7,6 +7,8 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlsplit
 
+from .locale import gettext as _
+
 SCOPE = "AOAI_MAGIC_ENTRA_SCOPE"
 """Environment variable: the scope of the tokens, where a cloud needs another."""
 
@@ -46,8 +48,10 @@ def tokens(scope: str, failure: Callable[[str], Exception]) -> Callable[[], Awai
             return str(await anyio.to_thread.run_sync(fetch))
         except ClientAuthenticationError as error:
             raise failure(
-                f"Entra ID gave no token for {scope}; sign in (az login), or set "
-                "AZURE_OPENAI_API_KEY."
+                _(
+                    "Entra ID gave no token for {scope}; sign in (az login), or set "
+                    "AZURE_OPENAI_API_KEY."
+                ).format(scope=scope)
             ) from error
 
     return token

@@ -11,6 +11,7 @@ from . import settings as settings_
 from .attach.ledger import Entry, Ledger
 from .blocking import run_blocking
 from .errors import AssistantError, ServiceError, UsageError
+from .locale import gettext as _
 from .options import Options
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ class FarSide:
     def fork(self, name: str, thread: str, parts: Sequence[str]) -> None:
         """Copy a thread up to the turn of those parts, under a name that is free."""
         if self._threads.get(name, self._target.name):
-            raise UsageError(f"There is a thread {name!r} already; fork to another name.")
+            raise UsageError(
+                _("There is a thread {name!r} already; fork to another name.").format(name=name)
+            )
         copy = self._done(lambda holdings: holdings.fork(thread, parts))
         self._threads.put(name, self._target.name, copy)
 
@@ -118,7 +121,9 @@ async def _patiently(work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.wait_for(work, PATIENCE_SECONDS)
     except asyncio.TimeoutError as error:
         raise ServiceError(
-            f"The far side did not answer within {PATIENCE_SECONDS:g} seconds; try again later."
+            _("The far side did not answer within {seconds:g} seconds; try again later.").format(
+                seconds=PATIENCE_SECONDS
+            )
         ) from error
 
 

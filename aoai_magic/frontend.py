@@ -17,6 +17,7 @@ from .attach.resolve import attachable
 from .commands import cost
 from .errors import AssistantError
 from .farside import FarSide, sent
+from .locale import gettext as _
 from .settings import resolve_target
 
 if TYPE_CHECKING:
@@ -72,8 +73,10 @@ def _download(asked: Asked, shell: Any) -> Reply:
     name, data = FarSide(_loaded(shell)).content(asked["download"])
     if len(data) > LARGEST_DOWNLOAD:
         raise AssistantError(
-            f"The file has {len(data):,} bytes, too many to come through the kernel; ask the "
-            "assistant to save it in parts, or use --save DIR when it is made."
+            _(
+                "The file has {count:,} bytes, too many to come through the kernel; ask the "
+                "assistant to save it in parts, or use --save DIR when it is made."
+            ).format(count=len(data))
         )
     return {"name": name, "data": base64.b64encode(data).decode("ascii")}
 
@@ -134,7 +137,7 @@ def _state(shell: Any) -> Assistant | None:
 def _loaded(shell: Any) -> Assistant:
     state = _state(shell)
     if state is None:
-        raise AssistantError("The assistant is not loaded here; run: %load_ext aoai_magic")
+        raise AssistantError(_("The assistant is not loaded here; run: %load_ext aoai_magic"))
     return state
 
 

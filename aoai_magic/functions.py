@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import UsageError
+from .locale import gettext as _
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _LONGEST = 100_000
@@ -77,7 +78,9 @@ def find(names: Iterable[str | Callable[..., Any]], namespace: Mapping[str, Any]
         value = namespace.get(given) if isinstance(given, str) else given
         name = given if isinstance(given, str) else getattr(given, "__name__", "")
         if value is None:
-            raise UsageError(f"--tool {name}: there is no variable of that name.")
+            raise UsageError(
+                _("--tool {name}: there is no variable of that name.").format(name=name)
+            )
         found[name] = _function(name, value)
     return list(found.values())
 
@@ -87,8 +90,10 @@ def _function(name: str, value: Any) -> Function:
 
     if not callable(value) or isinstance(value, type) or not _NAME.fullmatch(name):
         raise UsageError(
-            f"--tool {name}: only functions with a name of up to 64 ASCII letters, digits and _ "
-            "can be offered."
+            _(
+                "--tool {name}: only functions with a name of up to 64 ASCII letters, digits "
+                "and _ can be offered."
+            ).format(name=name)
         )
     try:
         adapter = TypeAdapter(value)
@@ -96,9 +101,13 @@ def _function(name: str, value: Any) -> Function:
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise UsageError(
-            f"--tool {name}: its arguments cannot be described ({reason}); annotate them with "
-            "types that JSON has."
+            _(
+                "--tool {name}: its arguments cannot be described ({reason}); annotate them "
+                "with types that JSON has."
+            ).format(name=name, reason=reason)
         ) from error
     if parameters.get("type") != "object":
-        raise UsageError(f"--tool {name}: its arguments must have names; * and / do not do.")
+        raise UsageError(
+            _("--tool {name}: its arguments must have names; * and / do not do.").format(name=name)
+        )
     return Function(name, inspect.getdoc(value) or "", parameters, adapter)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
-from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.core.magic_arguments import argument, kwds, magic_arguments
 from IPython.utils._process_common import arg_split
 from traitlets import Bool, Float, Int, Unicode
 
 from .errors import UsageError
+from .locale import gettext as _
+from .locale import later
 from .options import Options
 
 if TYPE_CHECKING:
@@ -26,6 +29,16 @@ if TYPE_CHECKING:
 
 NAMES = ("assistant", "aoai")
 """Two names for one magic: another package registers ``%%assistant`` too."""
+
+HELP = later(
+    """Ask the assistant; it writes Python and runs it on the data that you name.
+
+The cell below the line is the question. In it, @name attaches a variable or a
+file, and {{expression}} is replaced by its value. Afterwards `_assistant` is the
+turn (.text .code .images .files .frames .usage), and the next cell goes on in the
+same thread. As a line, %assistant COMMAND tells and does other things:
+%assistant help lists them."""
+)
 
 _CELL = re.compile(rf"%%(?:{'|'.join(NAMES)})(?=\s|$)")
 
@@ -69,38 +82,52 @@ class AssistantMagics(Magics):
         return self._config, self._file
 
     @magic_arguments("%%assistant")
-    @argument("items", nargs="*", metavar="ITEM", help="variable, or @path or @glob of files")
-    @argument("-o", "--out", metavar="NAME", help="bind the tables that come back to NAME")
-    @argument("-t", "--thread", metavar="NAME", help="go on in the thread of that name")
-    @argument("--new", action="store_true", help="begin the thread afresh")
-    @argument("-m", "--model", metavar="SPEC", help="offline, azure:DEPLOYMENT, openai:MODEL, …")
-    @argument("--on", metavar="TARGET", help="local, azure, openai or an engine's URL")
-    @argument("--instructions", metavar="TEXT", help="what the model is told first")
-    @argument("--search", nargs="+", action="extend", metavar="PATH", help="search these files")
-    @argument("--tool", action="append", metavar="NAME", help="offer a function of the notebook")
-    @argument("--tool-choice", metavar="CHOICE", help="auto, none, required, or a tool's name")
-    @argument("--rows", type=int, metavar="N", help="attach a sample of N rows")
-    @argument("--schema-only", action="store_true", help="describe data without any value")
-    @argument("--save", metavar="DIR", help="write what comes back into DIR")
-    @argument("--overwrite", action="store_true", help="let --save replace files")
-    @argument("--dry-run", action="store_true", help="show what would be sent, and send nothing")
-    @argument("--background", action="store_true", help="let the turn run while other cells do")
-    @argument("--timeout", type=float, metavar="SECONDS", help="stop the turn after that time")
-    @argument("--max-tokens", type=int, metavar="N", help="stop the turn after so many tokens")
-    @argument("--max-cost", type=float, metavar="USD", help="stop it at so many US dollars")
-    @argument("--no-raise", action="store_true", help="do not fail the cell when the turn fails")
-    @argument("--quiet", action="store_true", help="show only files and the footer")
-    @argument("--raw", action="store_true", help="leave {{…}} in the prompt as it is")
+    @kwds(description=HELP)
+    @argument(
+        "items", nargs="*", metavar="ITEM", help=later("variable, or @path or @glob of files")
+    )
+    @argument("-o", "--out", metavar="NAME", help=later("bind the tables that come back to NAME"))
+    @argument("-t", "--thread", metavar="NAME", help=later("go on in the thread of that name"))
+    @argument("--new", action="store_true", help=later("begin the thread afresh"))
+    @argument(
+        "-m", "--model", metavar="SPEC", help=later("offline, azure:DEPLOYMENT, openai:MODEL, …")
+    )
+    @argument("--on", metavar="TARGET", help=later("local, azure, openai or an engine's URL"))
+    @argument("--instructions", metavar="TEXT", help=later("what the model is told first"))
+    @argument(
+        "--search", nargs="+", action="extend", metavar="PATH", help=later("search these files")
+    )
+    @argument(
+        "--tool", action="append", metavar="NAME", help=later("offer a function of the notebook")
+    )
+    @argument(
+        "--tool-choice", metavar="CHOICE", help=later("auto, none, required, or a tool's name")
+    )
+    @argument("--rows", type=int, metavar="N", help=later("attach a sample of N rows"))
+    @argument("--schema-only", action="store_true", help=later("describe data without any value"))
+    @argument("--save", metavar="DIR", help=later("write what comes back into DIR"))
+    @argument("--overwrite", action="store_true", help=later("let --save replace files"))
+    @argument(
+        "--dry-run", action="store_true", help=later("show what would be sent, and send nothing")
+    )
+    @argument(
+        "--background", action="store_true", help=later("let the turn run while other cells do")
+    )
+    @argument(
+        "--timeout", type=float, metavar="SECONDS", help=later("stop the turn after that time")
+    )
+    @argument(
+        "--max-tokens", type=int, metavar="N", help=later("stop the turn after so many tokens")
+    )
+    @argument("--max-cost", type=float, metavar="USD", help=later("stop it at so many US dollars"))
+    @argument(
+        "--no-raise", action="store_true", help=later("do not fail the cell when the turn fails")
+    )
+    @argument("--quiet", action="store_true", help=later("show only files and the footer"))
+    @argument("--raw", action="store_true", help=later("leave {{…}} in the prompt as it is"))
     @line_cell_magic
     def assistant(self, line: str, cell: str | None = None) -> PendingTurn | None:
-        """Ask the assistant; it writes Python and runs it on the data that you name.
-
-        The cell below the line is the question. In it, @name attaches a variable or a
-        file, and {{expression}} is replaced by its value. Afterwards `_assistant` is the
-        turn (.text .code .images .files .frames .usage), and the next cell goes on in the
-        same thread. As a line, %assistant COMMAND tells and does other things:
-        %assistant help lists them.
-        """
+        """Ask what the cell says, or do the line's command; for users there is `HELP`."""
         if cell is None:
             from .commands import run_command
 
@@ -116,9 +143,14 @@ class AssistantMagics(Magics):
         """Give the options of a magic line; raise `UsageError`."""
         try:
             # Intermixed: items may stand before, between and after options.
-            given = vars(parser().parse_intermixed_args(arg_split(line)))
+            known, unknown = parser().parse_known_intermixed_args(arg_split(line))
         except (IPythonUsageError, ValueError, TypeError) as error:
-            raise UsageError(f"{error}; %%assistant? shows all options.") from error
+            refused = _("{error}; %%assistant? shows all options.")
+            raise UsageError(refused.format(error=error)) from error
+        if unknown:
+            refused = _("unrecognized arguments: {arguments}; %%assistant? shows all options.")
+            raise UsageError(refused.format(arguments=" ".join(unknown)))
+        given = vars(known)
         lists = {name: tuple(given[name] or ()) for name in ("items", "search", "tool")}
         return Options(**{**given, **lists})
 
@@ -134,6 +166,20 @@ def parser() -> argparse.ArgumentParser:
     """Give the parser of the magic line."""
     made: argparse.ArgumentParser = AssistantMagics.assistant.parser
     return made
+
+
+def help_text() -> str:
+    """Give the magic's help in the reader's language."""
+    made = copy.deepcopy(parser())
+    made.description = _(HELP)
+    for action in made._actions:
+        if action.help:
+            action.help = _(action.help)
+    return made.format_help()
+
+
+# IPython's ? asks an object for its help by this name.
+AssistantMagics.assistant.getdoc = help_text
 
 
 def as_async_cell(lines: list[str]) -> list[str]:

@@ -11,7 +11,10 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 from . import settings as settings_
+from .columns import pad
 from .errors import AssistantError, ServiceError
+from .locale import gettext as _
+from .locale import later
 
 if TYPE_CHECKING:
     from .backends.azure import Service
@@ -27,8 +30,11 @@ OPENAI = "-m openai:MODEL"
 INDENT = " " * 4
 
 _OURS = {
-    "offline": ("offline", "rules, not a language model; needs neither a key nor a network"),
-    "scripted": ("scripted:FILE", "plays the turns that a YAML file holds, for tests and demos"),
+    "offline": ("offline", later("rules, not a language model; needs neither a key nor a network")),
+    "scripted": (
+        "scripted:FILE",
+        later("plays the turns that a YAML file holds, for tests and demos"),
+    ),
 }
 
 
@@ -56,14 +62,17 @@ class Place:
 
 def in_force(settings: Settings, target: Target) -> str:
     """Say which model answers a turn that names none, and why that one."""
+    known = _("{model} on {target} ({why})")
     if settings.model:
-        return f"{_shown(target.model)} on {target.name} ({settings.sources['model']})"
-    if target.model == "openai:":
-        return f"none on local ({target.why}; name one with -m openai:MODEL)"
-    if target.name in settings_.SERVICES:
-        noun = "DEPLOYMENT" if target.name == "azure" else "MODEL"
-        return f"none on {target.name} ({target.why}; name one with -m {noun})"
-    return f"{target.model or 'the default'} on {target.name} ({target.why})"
+        why = _(settings.sources["model"])
+        return known.format(model=_shown(target.model), target=target.name, why=why)
+    if target.model == "openai:" or target.name in settings_.SERVICES:
+        noun = {"azure": "DEPLOYMENT", "openai": "MODEL"}.get(target.name, "openai:MODEL")
+        return _("none on {target} ({why}; name one with -m {noun})").format(
+            target=target.name, why=target.why, noun=noun
+        )
+    model = target.model or _("the default")
+    return known.format(model=model, target=target.name, why=target.why)
 
 
 async def places(target: Target) -> list[Place]:
@@ -84,18 +93,19 @@ async def places(target: Target) -> list[Place]:
 
 def missing(target: Target, found: Sequence[Place]) -> str:
     """Say that the model in force is not among those of its server; empty where it may be."""
-    kind, _, name = target.model.rpartition(":")
+    kind, _colon, name = target.model.rpartition(":")
     if (target.name, kind) not in (("local", "openai"), ("openai", "")) or not name:
         return ""
     names = next(place.names for place in found if place.named == OPENAI)
     if names is None or name in names:
         return ""
-    return f"        {_shown(name)} is not among the names that its server gives, below"
+    text = _("{name} is not among the names that its server gives, below")
+    return text.format(name=_shown(name))
 
 
 def describe(place: Place, word: str = "") -> str:
     """Say in lines what a place has; with ``word``, only the names that hold it."""
-    lines = [f"{place.named:<24}  {place.told}".rstrip()]
+    lines = [f"{pad(place.named, 24)}  {place.told}".rstrip()]
     if place.trouble:
         lines += [f"{INDENT}{place.trouble}"]
     if place.names is not None:
@@ -105,11 +115,14 @@ def describe(place: Place, word: str = "") -> str:
 
 def _listed(names: Sequence[str], word: str) -> str:
     if not names:
-        return f"{INDENT}none with {word!r} in its name" if word else f"{INDENT}it names none"
+        none = _("none with {word!r} in its name") if word else _("it names none")
+        return INDENT + none.format(word=word)
     most = len(names) if word else SHOWN
     text = ", ".join(_shown(name) for name in names[:most])
     if (more := len(names) - most) > 0:
-        text += f" and {more:,} more (%assistant models WORD lists those with WORD in their name)"
+        text += " " + _(
+            "and {count:,} more (%assistant models WORD lists those with WORD in their name)"
+        ).format(count=more)
     return textwrap.fill(
         text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT, break_long_words=False
     )
@@ -125,9 +138,12 @@ def _shown(name: str) -> str:
 def _local(point: EntryPoint) -> Place:
     if point.name in _OURS:
         named, told = _OURS[point.name]
-        return Place(f"-m {named}", told)
-    package = point.dist
-    origin = f"of the package {package.name} {package.version}" if package else "of a package"
+        return Place(f"-m {named}", _(told))
+    origin = _("of a package")
+    if package := point.dist:
+        origin = _("of the package {name} {version}").format(
+            name=package.name, version=package.version
+        )
     return Place(f"-m {point.name}", origin)
 
 
@@ -138,9 +154,9 @@ def _service(name: str, noun: str, listed: Place) -> Place:
     try:
         azure.azure() if name == "azure" else azure.openai_service()
     except AssistantError as error:
-        told = "as above" if str(error) == listed.trouble else ""
+        told = _("as above") if str(error) == listed.trouble else ""
         return Place(named, told, trouble="" if told else str(error))
-    return Place(named, "the same, with code and files in the service's container, not here")
+    return Place(named, _("the same, with code and files in the service's container, not here"))
 
 
 Opener = Callable[[], tuple["Endpoint | Service", str]]
@@ -164,10 +180,10 @@ def _openai_server() -> tuple[Service, str]:
 
     url, key = os.environ.get("OPENAI_BASE_URL", ""), os.environ.get("OPENAI_API_KEY", "")
     if not url and not key:
-        raise ServiceError("neither OPENAI_API_KEY nor OPENAI_BASE_URL is set")
+        raise ServiceError(_("neither OPENAI_API_KEY nor OPENAI_BASE_URL is set"))
     # A server of one's own may want no key.
     service = Service((url or OPENAI_URL).rstrip("/"), key or "none")
-    return service, f"of {without_credentials(service.url)}"
+    return service, _("of {url}").format(url=without_credentials(service.url))
 
 
 def _azure_resource() -> tuple[Service, str]:
@@ -175,12 +191,12 @@ def _azure_resource() -> tuple[Service, str]:
     from .backends.connect import without_credentials
 
     service = azure()
-    told = "deployments have the names that you gave them; models of"
-    return service, f"{told} {without_credentials(service.url)}"
+    told = _("deployments have the names that you gave them; models of {url}")
+    return service, told.format(url=without_credentials(service.url))
 
 
 def _engine(target: Target) -> tuple[Endpoint, str]:
     from .backends import server_url
     from .backends.connect import Endpoint, engine_key
 
-    return Endpoint(server_url(target), engine_key()), "an engine serves other names by its own"
+    return Endpoint(server_url(target), engine_key()), _("an engine serves other names by its own")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .errors import UsageError
+from .locale import gettext as _
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,13 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.out is not None and not self.out.isidentifier():
-            raise UsageError(f"-o wants the name of a variable, and {self.out!r} is none.")
+            raise UsageError(
+                _("-o wants the name of a variable, and {name!r} is none.").format(name=self.out)
+            )
         if self.rows is not None and self.rows < 1:
-            raise UsageError(f"--rows wants a number of at least 1, not {self.rows}.")
+            raise UsageError(
+                _("--rows wants a number of at least 1, not {rows}.").format(rows=self.rows)
+            )
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -105,8 +110,12 @@ def from_keywords(items: tuple[str, ...], keywords: Mapping[str, Any]) -> Option
     for name in keywords:
         if name not in NAMES or name == "items":
             near = difflib.get_close_matches(name, NAMES, 1)
-            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(NAMES[1:])}."
-            raise UsageError(f"There is no option {name!r}{hint}")
+            if near:
+                text = _("There is no option {name!r}; did you mean {near}?")
+            else:
+                text = _("There is no option {name!r}; there are {names}.")
+            names = ", ".join(NAMES[1:])
+            raise UsageError(text.format(name=name, near="".join(near), names=names))
     lists = {name: _several(keywords[name]) for name in ("search", "tool") if name in keywords}
     return Options(items=items, **{**keywords, **lists})
 

@@ -103,7 +103,11 @@ class PendingTurn:
         """
         concurrent.futures.wait([self.future], timeout)
         if not self.done:
-            raise TimeoutError(f"The turn still runs after {timeout:g} seconds; stop() ends it.")
+            raise TimeoutError(
+                _("The turn still runs after {timeout:g} seconds; stop() ends it.").format(
+                    timeout=timeout
+                )
+            )
         return self.future.result()
 
     def __await__(self) -> Generator[Any, None, Turn]:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .errors import AttachError
+from .locale import gettext as _
+from .locale import ngettext
 from .settings import SERVICES
 
 if TYPE_CHECKING:
@@ -30,19 +32,28 @@ def plan(
     if target.name in SERVICES:
         check_items(attachments)
     sizes: list[int] = []
-    lines = [f"Nothing was sent. This would go to {destination(target, settings)}:", ""]
-    lines += [f"  prompt  {len(prompt.encode()):,} bytes", *_indented(prompt)]
+    where = destination(target, settings)
+    lines = [_("Nothing was sent. This would go to {where}:").format(where=where), ""]
+    whole = _bytes(len(prompt.encode()))
+    lines += ["  " + _("prompt  {size}").format(size=whole), *_indented(prompt)]
     for function in functions:
-        lines += ["", f"  function {function.name}, as the model is told of it:"]
+        told = _("function {name}, as the model is told of it:").format(name=function.name)
+        lines += ["", f"  {told}"]
         lines += _indented(json.dumps(function.tool["function"], ensure_ascii=False))
     for item in attachments:
         lines.append("")
         for filename, size, what in _outgoing(item, target):
             sizes.append(size)
-            lines.append(f"  {filename}  {size:,} bytes ({what})")
+            lines.append(f"  {filename}  {_bytes(size)} ({what})")
         if item.card:
-            lines += ["  and its description, which the model reads:", *_indented(item.card)]
-    return "\n".join([*lines, "", f"  in all {len(sizes)} files, {sum(sizes):,} bytes of data"])
+            lines += ["  " + _("and its description, which the model reads:")]
+            lines += _indented(item.card)
+    end = _("in all {count} files, {size:,} bytes of data")
+    return "\n".join([*lines, "", f"  {end.format(count=len(sizes), size=sum(sizes))}"])
+
+
+def _bytes(size: int) -> str:
+    return ngettext("{count:,} byte", "{count:,} bytes", size).format(count=size)
 
 
 def _outgoing(item: Attachment, target: Target) -> list[tuple[str, int, str]]:
@@ -53,15 +64,27 @@ def _outgoing(item: Attachment, target: Target) -> list[tuple[str, int, str]]:
     from .backends.csv_parcel import convert
     from .backends.service_limits import check_size
 
-    what = f"{item.kind} {item.name}"
+    what = f"{_kind(item.kind)} {item.name}"
     typed = convert(item.path) if target.name in SERVICES else None
     if typed is None:
         return [(item.filename, item.path.stat().st_size, what)]
     check_size(item.name, len(typed.data))
     return [
-        (typed.filename, len(typed.data), f"{what}, as typed CSV"),
-        (typed.loader_name, len(typed.loader_data), "Python that loads it with its types"),
+        (typed.filename, len(typed.data), _("{what}, as typed CSV").format(what=what)),
+        (typed.loader_name, len(typed.loader_data), _("Python that loads it with its types")),
     ]
+
+
+def _kind(kind: str) -> str:
+    """Give the kinds that are words, and no type's or format's name, in the user's language."""
+    words = {
+        "text": _("text"),
+        "picture": _("picture"),
+        "file": _("file"),
+        "folder": _("folder"),
+        "document": _("document"),
+    }
+    return words.get(kind, kind)
 
 
 def confirm(
@@ -76,20 +99,27 @@ def confirm(
     """
     if not items or not settings.confirm_upload or _is_here(target):
         return
-    part = f"{rows:,} rows at most of each frame of " if rows else ""
-    what = ", ".join(f"{item.name} ({item.kind}, {item.bytes:,} bytes)" for item in items)
-    question = f"Send {part}{what} to {destination(target, settings)}? [y/N] "
+    what = ", ".join(f"{item.name} ({item.kind}, {_bytes(item.bytes)})" for item in items)
+    if rows:
+        what = _("{rows:,} rows at most of each frame of {what}").format(rows=rows, what=what)
+    question = _("Send {what} to {where}? [y/N] ").format(
+        what=what, where=destination(target, settings)
+    )
     try:
         answer = input(question)
     except (EOFError, OSError, RuntimeError) as error:  # RuntimeError: a kernel without stdin
         raise AttachError(
-            "Nothing was sent, because confirm_upload asks first and nobody can answer here; "
-            "set it to false for runs without a user, or ask with --on local."
+            _(
+                "Nothing was sent, because confirm_upload asks first and nobody can answer here; "
+                "set it to false for runs without a user, or ask with --on local."
+            )
         ) from error
     if answer.strip().lower() not in ("y", "yes"):
         raise AttachError(
-            "Nothing was sent, because the answer was not y; --dry-run shows all that would go, "
-            "and --on local keeps data on this machine."
+            _(
+                "Nothing was sent, because the answer was not y; --dry-run shows all that would "
+                "go, and --on local keeps data on this machine."
+            )
         )
 
 
@@ -102,16 +132,23 @@ def _is_here(target: Target) -> bool:
 def destination(target: Target, settings: Settings) -> str:
     """Say in words where a target is."""
     if target.name == "local":
-        where = f"the local engine on this machine, model {target.model}"
-        server = os.environ.get("OPENAI_BASE_URL")
         if target.model.startswith("openai:"):
-            return f"{where} at {server or 'the OpenAI service'} (code and files stay here)"
-        return f"{where} (files stay in {settings.folder})"
+            return _(
+                "the local engine on this machine, model {model} at {server} "
+                "(code and files stay here)"
+            ).format(
+                model=target.model,
+                server=os.environ.get("OPENAI_BASE_URL") or _("the OpenAI service"),
+            )
+        return _("the local engine on this machine, model {model} (files stay in {folder})").format(
+            model=target.model, folder=settings.folder
+        )
     if target.name == "azure":
-        return f"Azure OpenAI at {os.environ.get('AZURE_OPENAI_ENDPOINT', 'an unset endpoint')}"
+        endpoint = os.environ.get("AZURE_OPENAI_ENDPOINT") or _("an unset endpoint")
+        return _("Azure OpenAI at {endpoint}").format(endpoint=endpoint)
     if target.name == "openai":
-        return "the OpenAI service"
-    return f"the engine at {target.name}"
+        return _("the OpenAI service")
+    return _("the engine at {target}").format(target=target.name)
 
 
 def _indented(text: str) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .errors import UsageError
+from .locale import gettext as _
 
 _OPEN = re.compile(r"\{\{")
 
@@ -38,8 +39,9 @@ def _expression(prompt: str, start: int) -> tuple[int, str]:
         # A dict's own braces may stand before the closing pair: {{ {"a": 1}["a"] }}
         end = prompt.find("}}", end + 1)
     raise UsageError(
-        f"What follows {prompt[start - 2 : start + 30]!r} is no Python expression; "
-        "give --raw to send braces as they are."
+        _(
+            "What follows {text!r} is no Python expression; give --raw to send braces as they are."
+        ).format(text=prompt[start - 2 : start + 30])
     )
 
 
@@ -56,6 +58,8 @@ def _text(code: str, namespace: Mapping[str, Any]) -> str:
         return str(eval(code, dict(namespace)))  # noqa: S307 - the user's own expression
     except Exception as error:
         raise UsageError(
-            f"{{{{{code}}}}} in the prompt failed ({type(error).__name__}: {error}); "
-            "mend it, or give --raw to send braces as they are."
+            _(
+                "{{{{{code}}}}} in the prompt failed ({type}: {error}); mend it, or give "
+                "--raw to send braces as they are."
+            ).format(code=code, type=type(error).__name__, error=error)
         ) from error

@@ -23,6 +23,8 @@ from .backends.connect import without_credentials
 from .errors import AssistantError
 from .event_json import read, written
 from .events import Event
+from .locale import gettext as _
+from .locale import later, ngettext
 from .settings import RECORDINGS_MODES
 from .view import View
 
@@ -31,7 +33,7 @@ VERSION = 1
 
 _AUTO, RECORD, REPLAY = RECORDINGS_MODES
 
-HOW = "record it with AOAI_MAGIC_RECORDINGS_MODE=record where the model can be asked"
+HOW = later("record it with AOAI_MAGIC_RECORDINGS_MODE=record where the model can be asked")
 
 _GROWING = (events.TextDelta, events.ReasoningDelta, events.CodeDelta, events.LogsDelta)
 _NAME_CHARS = 40
@@ -43,9 +45,9 @@ in the thread), and by their names ``data``, ``documents`` and ``functions`` wit
 their contents and ``options`` with their values."""
 
 _NOUNS = {
-    "data": "the data {name}",
-    "documents": "the document {name}",
-    "functions": "the function {name}",
+    "data": later("the data {name}"),
+    "documents": later("the document {name}"),
+    "functions": later("the function {name}"),
     "options": "{name}",
 }
 
@@ -145,24 +147,36 @@ class Tape:
             _write(self.path, text.encode("utf-8", "surrogatepass"))
         except OSError as error:
             raise AssistantError(
-                f"The turn could not be recorded in {self.folder} ({error.strerror}); set "
-                "AOAI_MAGIC_RECORDINGS to a folder of yours. _assistant holds the turn."
+                _(
+                    "The turn could not be recorded in {folder} ({reason}); set "
+                    "AOAI_MAGIC_RECORDINGS to a folder of yours. _assistant holds the turn."
+                ).format(folder=self.folder, reason=error.strerror)
             ) from error
 
     def _why_missing(self) -> str:
         """Say which recording comes nearest, and what of its question has changed."""
         near = min(self._others(), key=lambda other: len(other[1]), default=None)
         if near is None:
-            played = "" if self.mode == REPLAY else ", and the thread's earlier turns were played"
-            return f"{self.folder} holds no recording of this question{played}; {HOW}."
+            if self.mode == REPLAY:
+                text = _("{folder} holds no recording of this question; {how}.")
+            else:
+                text = _(
+                    "{folder} holds no recording of this question, and the thread's earlier turns "
+                    "were played; {how}."
+                )
+            return text.format(folder=self.folder, how=_(HOW))
         path, changes = near
-        return f"The recording {path.name} is out of date: {_listed(changes)} changed since; {HOW}."
+        return ngettext(
+            "The recording {name} is out of date: {changes} has changed since; {how}.",
+            "The recording {name} is out of date: {changes} have changed since; {how}.",
+            len(changes),
+        ).format(name=path.name, changes=_listed(changes), how=_(HOW))
 
     def _others(self) -> Iterator[tuple[Path, list[str]]]:
         """Give recordings of the same prompt, or at the same place, and what differs."""
         for path in sorted(self.folder.glob("*.json")):
             try:
-                question, _ = _read(path)
+                question = _read(path)[0]
                 changes = list(_changes(question, self._question))
             except (AssistantError, AttributeError, TypeError):
                 continue
@@ -173,19 +187,18 @@ class Tape:
 
 def _changes(old: Question, new: Question) -> Iterator[str]:
     if old.get("prompt") != new["prompt"]:
-        yield "the question"
+        yield _("the question")
     for name, noun in _NOUNS.items():
         before, now = old.get(name) or {}, new[name]
         for one in sorted({*before, *now}):
             if before.get(one) != now.get(one):
-                yield noun.format(name=one)
+                yield _(noun).format(name=one)
     if old.get("after") != new["after"]:
-        yield "what was asked before in the thread"
+        yield _("what was asked before in the thread")
 
 
 def _listed(names: list[str]) -> str:
-    head = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-    return f"{head} {'has' if len(names) == 1 else 'have'}"
+    return _(" and ").join(filter(None, [_(", ").join(names[:-1]), names[-1]]))
 
 
 def _merged(stream: Iterable[Event]) -> list[Event]:
@@ -221,10 +234,13 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Event]]:
         return dict(document["question"]), [read(one) for one in document["events"]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise AssistantError(
-            f"{path} is no recording that can be read ({error}); {HOW}."
+            _("{path} is no recording that can be read ({error}); {how}.").format(
+                path=path, error=error, how=_(HOW)
+            )
         ) from error
 
 
 def _check_version(version: object) -> None:
     if version != VERSION:
-        raise ValueError(f"its version is {version!r}, and this package reads {VERSION}")
+        text = _("its version is {version!r}, and this package reads {known}")
+        raise ValueError(text.format(version=version, known=VERSION))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .cellcode import Input
 from .errors import AssistantError
+from .locale import gettext as _
 from .view import File, Image, View
 
 
@@ -105,8 +106,10 @@ def _write(view: View, more: Mapping[Path, bytes], target: Path, overwrite: bool
             path.write_bytes(data)
     except OSError as error:
         raise AssistantError(
-            f"{target} cannot be written ({error.strerror}); save to another folder with "
-            "%assistant save DIR."
+            _(
+                "{target} cannot be written ({reason}); save to another folder with "
+                "%assistant save DIR."
+            ).format(target=target, reason=error.strerror)
         ) from error
 
 
@@ -115,8 +118,10 @@ def _refuse_existing(wanted: Mapping[Path, bytes]) -> None:
     existing = [str(path) for path, data in wanted.items() if path.exists() and not _is(path, data)]
     if existing:
         raise AssistantError(
-            f"Nothing was written because {', '.join(existing)} exists already; "
-            "give --overwrite (overwrite=True) to replace it, or another folder."
+            _(
+                "Nothing was written because {files} exists already; give --overwrite "
+                "(overwrite=True) to replace it, or another folder."
+            ).format(files=", ".join(existing))
         )
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from .errors import SettingsError
+from .locale import gettext as _
+from .locale import later
 
 SERVICES = ("azure", "openai")
 """Targets where model and interpreter are a service's."""
@@ -25,18 +27,19 @@ _SWITCHES = {
     **dict.fromkeys(("false", "0", "no", "off"), False),
 }
 _AMOUNTS: Mapping[str, tuple[type[float], str]] = {
-    "timeout": (float, "seconds"),
-    "max_tokens": (int, "tokens"),
-    "max_cost": (float, "US dollars"),
+    "timeout": (float, later("seconds")),
+    "max_tokens": (int, later("tokens")),
+    "max_cost": (float, later("US dollars")),
 }
 OPTION, CONFIG, ENVIRONMENT, FILE, FRONT_END, DEFAULT = (
-    "magic option",
+    later("magic option"),
     "%config",
-    "environment",
-    "configuration file",
+    later("environment"),
+    later("configuration file"),
     "JupyterLab",
-    "default",
+    later("default"),
 )
+"""Sources of settings; who shows one translates it."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,7 @@ def resolve_target(settings: Settings, environ: Mapping[str, str] | None = None)
     its model when that is set and the offline model otherwise.
     """
     env = os.environ if environ is None else environ
-    name, why = settings.target, settings.sources.get("target", DEFAULT)
+    name, why = settings.target, _(settings.sources.get("target", DEFAULT))
     if not name:
         name, why = _default_target(env)
     model = settings.model
@@ -169,12 +172,12 @@ def resolve_target(settings: Settings, environ: Mapping[str, str] | None = None)
 
 def _default_target(env: Mapping[str, str]) -> tuple[str, str]:
     if env.get("AZURE_OPENAI_ENDPOINT"):
-        return "azure", "AZURE_OPENAI_ENDPOINT is set"
+        return "azure", _("{variable} is set").format(variable="AZURE_OPENAI_ENDPOINT")
     if env.get("OPENAI_API_KEY") and not env.get("OPENAI_BASE_URL"):
-        return "openai", "OPENAI_API_KEY is set"
+        return "openai", _("{variable} is set").format(variable="OPENAI_API_KEY")
     if env.get("OPENAI_BASE_URL"):
-        return "local", "OPENAI_BASE_URL is set: its server is the model"
-    return "local", "no service is configured"
+        return "local", _("OPENAI_BASE_URL is set: its server is the model")
+    return "local", _("no service is configured")
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -196,7 +199,9 @@ def _checked(name: str, value: Any, source: str) -> Any:
         return _switch(name, value, source)
     if name in _WORDS and value not in _WORDS[name]:
         raise SettingsError(
-            f"{name} is {value!r} ({source}), but must be one of {', '.join(_WORDS[name])}."
+            _("{name} is {value!r} ({source}), but must be one of {choices}.").format(
+                name=name, value=value, source=_(source), choices=", ".join(_WORDS[name])
+            )
         )
     if name == "target":
         _check_target(str(value), source)
@@ -211,7 +216,9 @@ def _amount(name: str, value: Any, source: str) -> float:
         amount = kind(-1)
     if not 0 <= amount < float("inf"):
         raise SettingsError(
-            f"{name} is {value!r} ({source}), but must be a number of {unit}, 0 for no limit."
+            _(
+                "{name} is {value!r} ({source}), but must be a number of {unit}, 0 for no limit."
+            ).format(name=name, value=value, source=_(source), unit=_(unit))
         )
     return amount
 
@@ -219,12 +226,19 @@ def _amount(name: str, value: Any, source: str) -> float:
 def _switch(name: str, value: Any, source: str) -> bool:
     switch = _SWITCHES.get(str(value).lower())
     if switch is None:
-        raise SettingsError(f"{name} is {value!r} ({source}), but must be true or false.")
+        raise SettingsError(
+            _("{name} is {value!r} ({source}), but must be true or false.").format(
+                name=name, value=value, source=_(source)
+            )
+        )
     return switch
 
 
 def _check_target(value: str, source: str) -> None:
     if value and value not in ("local", *SERVICES) and "://" not in value:
         raise SettingsError(
-            f"target is {value!r} ({source}), but must be local, azure, openai or an engine's URL."
+            _(
+                "target is {value!r} ({source}), but must be local, azure, openai or an "
+                "engine's URL."
+            ).format(value=value, source=_(source))
         )

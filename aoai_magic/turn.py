@@ -13,6 +13,7 @@ from typing import Any
 
 from . import view as views
 from .events import Status, Usage
+from .locale import gettext as _
 from .view import View
 
 EXCERPT_BYTES = 4_096
@@ -109,8 +110,10 @@ class Files(Mapping[str, ReturnedFile]):
         if isinstance(key, int):
             return list(self._files.values())[key]
         if key not in self._files:
-            known = ", ".join(self._files) or "none"
-            raise KeyError(f"no file {key!r} in this turn; there are: {known}")
+            known = ", ".join(self._files) or _("none")
+            raise KeyError(
+                _("no file {key!r} in this turn; there are: {known}").format(key=key, known=known)
+            )
         return self._files[key]
 
     def __iter__(self) -> Iterator[str]:

@@ -27,6 +27,7 @@ def no_services(monkeypatch, tmp_path_factory):
     for name in list(os.environ):
         if name in SECRETS or name.startswith("AOAI_MAGIC_"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("AOAI_MAGIC_LANG", "en")
     monkeypatch.setenv("AOAI_MAGIC_HOME", str(tmp_path_factory.mktemp("home")))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
     for name in ("http_proxy", "https_proxy", "all_proxy"):

@@ -193,3 +193,31 @@ def gone(pid, seconds=10):
     while psutil.pid_exists(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not psutil.pid_exists(pid)
+
+
+def test_a_user_is_answered_in_their_language(run):
+    notebook = run(
+        "import os; os.environ['AOAI_MAGIC_LANG'] = 'ja'",
+        "%%assistant --outt top\nPlot it.",
+        "%assistant status",
+        "%%assistant sale --dry-run\nPlot it.",
+        "import os; os.environ['AOAI_MAGIC_LANG'] = 'zh_TW'",
+        "%%assistant sale\nPlot it.",
+        "%%assistant sales --dry-run\nPlot it.",
+        "%assistant help",
+        "from IPython.core.oinspect import getdoc\n"
+        "print(getdoc(get_ipython().find_cell_magic('assistant')))",
+        allow_errors=True,
+    )
+    ja, zh = notebook.cells[2:5], notebook.cells[6:]
+    ((_, text, _),) = errors(ja[0])
+    assert text == "認識できない引数です：--outt。オプションの一覧は %%assistant? で表示できます。"
+    first, second, *_ = printed(ja[1]).splitlines()
+    # A wide character takes two columns: both values begin in the twelfth.
+    assert (first[:9], second[:9]) == ("実行先     h", "モデル     s")
+    assert errors(ja[2])[0][1] == "変数 sale はありません。sales でしょうか?"
+    assert errors(zh[0])[0][1] == "沒有變數 sale；您是指 sales 嗎？"
+    assert printed(zh[1]).startswith("尚未傳送任何內容。目的地：引擎 http")
+    assert "位元組 (pandas.DataFrame sales)" in printed(zh[1])
+    assert "%assistant status   顯示回合在何處執行及原因" in printed(zh[2])
+    assert "顯示會傳送的內容，但不傳送" in printed(zh[3])

@@ -18,6 +18,7 @@ from typing import Any
 from aoai_magic import meter
 from aoai_magic.attach import sample
 from aoai_magic.errors import AttachError
+from aoai_magic.locale import gettext as _
 from aoai_magic.parcel.mapped_values import Mapped
 
 _UNKNOWN = "__UNKNOWN_CATEGORIES__"
@@ -82,9 +83,11 @@ def _written(engine: Engine, value: Any, folder: Path) -> Any:
     paths = sorted(parts.rglob("*.parquet"), key=_place)
     if not paths:
         raise AttachError(
-            f"{engine.name.partition('.')[0].title()} wrote its parts where this kernel cannot "
-            "see them, on the disks of its workers; attach a sample that fits in memory "
-            "(toPandas(), compute() or to_pandas() of a part), or files from shared storage."
+            _(
+                "{engine} wrote its parts where this kernel cannot see them, on the disks of "
+                "its workers; attach a sample that fits in memory (toPandas(), compute() or "
+                "to_pandas() of a part), or files from shared storage."
+            ).format(engine=engine.name.partition(".")[0].title())
         )
     path = folder / "rows.arrow"
     _copy(paths, path)

@@ -19,6 +19,7 @@ from aoai_magic import meter
 from aoai_magic.attach import fingerprint, preview
 from aoai_magic.attach.item import Attachment, Parcel
 from aoai_magic.errors import AttachError
+from aoai_magic.locale import gettext as _
 
 FOLDER_FILES = 10_000
 """Files that an attached folder may hold."""
@@ -29,15 +30,20 @@ TABLES = frozenset({".csv", ".tsv", ".parquet", ".xlsx", ".json", ".jsonl", ".fe
 _URL = re.compile(r"\s*(?:https?|ftp|s3|gs|abfss?|wasbs?)://\S+\s*", re.IGNORECASE)
 
 
+Say = Callable[[str], str]
+"""Gives a text in the language of who reads it: the user's, or English for the model."""
+
+
 @dataclass(frozen=True)
 class Form:
     """A type of object and the file that is made of it.
 
-    ``describe`` gives a few words on it, ``suffix`` the file's, ``dump`` its bytes.
+    ``describe`` gives a few words on it, which it hands to what translates them, ``suffix``
+    the file's suffix, ``dump`` its bytes.
     """
 
     matches: Callable[[Any], bool]
-    describe: Callable[[Any], str]
+    describe: Callable[[Any, Say], str]
     suffix: Callable[[Any], str]
     dump: Callable[[Any], bytes]
 
@@ -45,9 +51,9 @@ class Form:
 def describe(value: object) -> str | None:
     """Say in a few words what the value is, or None if no file is made of it; fast."""
     if isinstance(value, Path):
-        return f"path, {value.name or value}"
+        return _("path, {name}").format(name=value.name or value)
     form = _form(value)
-    return form.describe(value) if form else None
+    return form.describe(value, _) if form else None
 
 
 def estimate(value: object) -> int:
@@ -74,7 +80,7 @@ def attach_object(
     form = _form(value)
     assert form is not None
     data = form.dump(value)
-    words = form.describe(value)
+    words = form.describe(value, str)
     return Attachment(
         name=name,
         kind=words.partition(",")[0],
@@ -96,12 +102,14 @@ def attach_file(path: Path, filename: str, *, rows: int | None, schema_only: boo
     """
     if rows is not None and path.suffix.lower() in TABLES:
         raise AttachError(
-            f"--rows takes a sample of frames, and {path.name} is a file that would go whole; "
-            "read it into a DataFrame and attach that, or leave --rows out."
+            _(
+                "--rows takes a sample of frames, and {name} is a file that would go whole; "
+                "read it into a DataFrame and attach that, or leave --rows out."
+            ).format(name=path.name)
         )
     try:
         size = _regular(path).st_size
-        meter.current().begin(f"looking for changes in {path.name}", size)
+        meter.current().begin(_("looking for changes in {name}").format(name=path.name), size)
         digest = fingerprint.of_files([("", path)], filename)
         card = preview.of_file(path, filename, size, schema_only)
     except OSError as error:
@@ -120,7 +128,7 @@ def attach_document(path: Path, filename: str) -> Attachment:
     """
     try:
         size = _regular(path).st_size
-        meter.current().begin(f"looking for changes in {path.name}", size)
+        meter.current().begin(_("looking for changes in {name}").format(name=path.name), size)
         digest = fingerprint.of_files([("", path)], filename)
     except OSError as error:
         raise AttachError(_unreadable(path, error)) from error
@@ -140,7 +148,7 @@ def attach_folder(path: Path, filename: str, *, schema_only: bool, folder: Path)
     try:
         files = list(inside(path))
         size = sum(file.stat().st_size for _, file in files)
-        meter.current().begin(f"looking for changes in {path.name}", size)
+        meter.current().begin(_("looking for changes in {name}").format(name=path.name), size)
         digest = fingerprint.of_files(files, filename)
     except OSError as error:
         raise AttachError(_unreadable(path, error)) from error
@@ -168,14 +176,18 @@ def _form(value: object) -> Form | None:
 def _regular(path: Path) -> os.stat_result:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(f"{path.name} is no regular file")  # a FIFO would be waited for
+        raise OSError(
+            _("{name} is no regular file").format(name=path.name)
+        )  # a FIFO would be waited for
     with path.open("rb"):
         return status
 
 
 def _unreadable(path: Path, error: OSError) -> str:
     reason = error.strerror or str(error)
-    return f"{path} cannot be read ({reason}); check the path and its permissions."
+    return _("{path} cannot be read ({reason}); check the path and its permissions.").format(
+        path=path, reason=reason
+    )
 
 
 def inside(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -196,12 +208,18 @@ def inside(folder: Path) -> Iterator[tuple[str, Path]]:
             count += 1
             if count > FOLDER_FILES:
                 raise AttachError(
-                    f"{folder} holds more than {FOLDER_FILES:,} files; "
-                    "attach a folder within it, or files by a pattern such as @*.csv."
+                    _(
+                        "{folder} holds more than {most:,} files; attach a folder within it, or "
+                        "files by a pattern such as @*.csv."
+                    ).format(folder=folder, most=FOLDER_FILES)
                 )
             yield path.relative_to(folder).as_posix(), path
     if not count:
-        raise AttachError(f"{folder} holds no files that could be attached; name another folder.")
+        raise AttachError(
+            _("{folder} holds no files that could be attached; name another folder.").format(
+                folder=folder
+            )
+        )
 
 
 def _raise(error: OSError) -> None:
@@ -211,7 +229,9 @@ def _raise(error: OSError) -> None:
 def _zipped(target: Path, files: list[tuple[str, Path]]) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     progress = meter.current()
-    progress.begin(f"packing {target.name}", sum(path.stat().st_size for _, path in files))
+    progress.begin(
+        _("packing {name}").format(name=target.name), sum(path.stat().st_size for _, path in files)
+    )
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
         for name, path in files:
             archive.write(path, name)
@@ -244,8 +264,10 @@ def _json(value: Any) -> bytes:
         return text.encode("utf-8", "backslashreplace")
     except (TypeError, ValueError, RecursionError) as error:
         raise AttachError(
-            f"A {type(value).__name__} travels as JSON, and this one holds what JSON cannot "
-            f"({error}); attach its parts, each as its own variable, or make a DataFrame of it."
+            _(
+                "A {type} travels as JSON, and this one holds what JSON cannot ({error}); "
+                "attach its parts, each as its own variable, or make a DataFrame of it."
+            ).format(type=type(value).__name__, error=error)
         ) from error
 
 
@@ -318,61 +340,63 @@ def _fixed(suffix: str) -> Callable[[Any], str]:
 FORMS = (
     Form(
         lambda v: isinstance(v, str) and not is_url(v),
-        lambda v: f"text, {len(v):,} characters",
+        lambda v, _: _("text, {count:,} characters").format(count=len(v)),
         _fixed(".txt"),
         lambda v: v.encode("utf-8", "backslashreplace"),
     ),
     Form(
         lambda v: isinstance(v, (bytes, bytearray)),
-        lambda v: f"bytes, {len(v):,} bytes",
+        lambda v, _: _("bytes, {count:,} bytes").format(count=len(v)),
         _bytes_suffix,
         bytes,
     ),
     Form(
         lambda v: isinstance(v, dict),
-        lambda v: f"dict, {len(v):,} keys",
+        lambda v, _: _("dict, {count:,} keys").format(count=len(v)),
         _fixed(".json"),
         _json,
     ),
     Form(
         lambda v: isinstance(v, (list, tuple)),
-        lambda v: f"{type(v).__name__}, {len(v):,} items",
+        lambda v, _: _("{type}, {count:,} items").format(type=type(v).__name__, count=len(v)),
         _fixed(".json"),
         _json,
     ),
     Form(
         _of("matplotlib.figure", "Figure"),
-        lambda _: "matplotlib figure",
+        lambda v, _: _("matplotlib figure"),
         _fixed(".png"),
         _figure_png,
     ),
     Form(
         _of("matplotlib.axes", "Axes"),
-        lambda _: "matplotlib axes",
+        lambda v, _: _("matplotlib axes"),
         _fixed(".png"),
         lambda v: _figure_png(v.figure),
     ),
     Form(
         _of("PIL.Image", "Image"),
-        lambda v: f"picture, {v.width:,} × {v.height:,} pixels",
+        lambda v, _: _("picture, {width:,} × {height:,} pixels").format(
+            width=v.width, height=v.height
+        ),
         _fixed(".png"),
         _image_png,
     ),
     Form(
         _of("plotly.basedatatypes", "BaseFigure"),
-        lambda _: "plotly figure",
+        lambda v, _: _("plotly figure"),
         _fixed(".json"),
         lambda v: v.to_json().encode(),
     ),
     Form(
         _of("altair", "TopLevelMixin"),
-        lambda _: "altair chart",
+        lambda v, _: _("altair chart"),
         _fixed(".json"),
         lambda v: v.to_json().encode(),
     ),
     Form(
         _is_file_object,
-        lambda v: f"file object, {type(v).__name__}",
+        lambda v, _: _("file object, {type}").format(type=type(v).__name__),
         _file_suffix,
         _file_bytes,
     ),

@@ -16,6 +16,8 @@ from aoai_magic.attach import engines, fingerprint, sample
 from aoai_magic.attach.facts import facts
 from aoai_magic.attach.item import Attachment, Parcel
 from aoai_magic.errors import AttachError
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import ngettext
 from aoai_magic.parcel.mapped_values import Mapped
 
 _CARDS: dict[tuple[str, str, bool], str] = {}
@@ -32,9 +34,11 @@ def describe(value: object) -> str | None:
         return name if any(matches(value) for matches, _ in _OTHERS) else None
     dimensions = getattr(value, "shape", size)
     if not dimensions:
-        return f"{name}, no dimensions"
+        return _("{name}, no dimensions").format(name=name)
     if len(dimensions) == 1:
-        return f"{name}, {_count(dimensions[0], 'value')}"
+        count = dimensions[0]
+        values = ngettext("{count:,} value", "{count:,} values", count).format(count=count)
+        return f"{name}, {values}"
     return f"{name}, {' × '.join(f'{n:,}' for n in dimensions)}"
 
 
@@ -92,10 +96,10 @@ def attach(
         Its rows cannot be read, or it holds something that cannot be written.
     """
     progress = meter.current()
-    progress.begin(f"reading {name}")
+    progress.begin(_("reading {name}").format(name=name))
     taken, note = _read(name, value, rows, folder)
     contents = _contents(name, taken)
-    progress.begin(f"looking for changes in {name}", contents.table.nbytes)
+    progress.begin(_("looking for changes in {name}").format(name=name), contents.table.nbytes)
     digest = fingerprint.of_contents(contents, name, filename)
     return Attachment(
         name=name,
@@ -115,12 +119,14 @@ def _packed(contents: parcel.Contents, name: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     progress = meter.current()
     try:
-        progress.begin(f"packing {name}", contents.table.nbytes)
+        progress.begin(_("packing {name}").format(name=name), contents.table.nbytes)
         return parcel.pack(contents, name, folder, progress.add)
     except OSError as error:
         raise AttachError(
-            f"{name} cannot be written to {folder} ({error.strerror or error}); "
-            "make room there, or attach less with --rows."
+            _(
+                "{name} cannot be written to {folder} ({reason}); make room there, or attach "
+                "less with --rows."
+            ).format(name=name, folder=folder, reason=error.strerror or error)
         ) from error
 
 
@@ -131,11 +137,15 @@ def _read(name: str, value: object, rows: int | None, folder: Path) -> tuple[Any
         size = parcel.shape(taken)
         return taken, card_.sample_words(size[0] if size else total, total)
     except AttachError as error:
-        raise AttachError(f"{name} cannot be attached: {error}") from error
+        raise AttachError(
+            _("{name} cannot be attached: {error}").format(name=name, error=error)
+        ) from error
     except Exception as error:  # whatever a query of the user's may raise
         raise AttachError(
-            f"{name} cannot be attached because reading its rows failed "
-            f"({card_.clean(str(error), 200)}); make a DataFrame of it and attach that."
+            _(
+                "{name} cannot be attached because reading its rows failed ({error}); make a "
+                "DataFrame of it and attach that."
+            ).format(name=name, error=card_.clean(str(error), 200))
         ) from error
 
 
@@ -144,8 +154,10 @@ def _contents(name: str, value: object) -> parcel.Contents:
         return parcel.contents(value)
     except Exception as error:  # whatever the pickling of a user's object may raise
         raise AttachError(
-            f"{name} cannot be attached because some of its values cannot be written "
-            f"({card_.clean(str(error), 200)}); drop or convert that column."
+            _(
+                "{name} cannot be attached because some of its values cannot be written "
+                "({error}); drop or convert that column."
+            ).format(name=name, error=card_.clean(str(error), 200))
         ) from error
 
 

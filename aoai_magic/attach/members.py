@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from aoai_magic.attach import frames
 from aoai_magic.errors import AttachError
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import ngettext
 
 MOST = 100
 """Frames that one variable may hold."""
@@ -60,7 +62,8 @@ def describe(value: object) -> str | None:
     if not holds_frames(value):
         return None
     count = sum(1 for _ in _walk("", "", value))
-    return f"{type(value).__name__}, {count:,} frame{'s' * (count > 1)}"
+    frames_ = ngettext("{count:,} frame", "{count:,} frames", count).format(count=count)
+    return f"{type(value).__name__}, {frames_}"
 
 
 def members(name: str, value: object, taken: Container[str]) -> list[Member]:
@@ -77,8 +80,10 @@ def members(name: str, value: object, taken: Container[str]) -> list[Member]:
         found[own] = Member(own, expression, frame)
         if len(found) > MOST:
             raise AttachError(
-                f"{name} holds more than {MOST} frames; join them, e.g. with pd.concat({name}), "
-                "or attach a part of them."
+                _(
+                    "{name} holds more than {most} frames; join them, e.g. with "
+                    "pd.concat({name}), or attach a part of them."
+                ).format(name=name, most=MOST)
             )
     return list(found.values())
 

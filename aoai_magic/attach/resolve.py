@@ -12,6 +12,7 @@ from aoai_magic import parcel
 from aoai_magic.attach import card, files, frames, members
 from aoai_magic.attach.item import Attachment
 from aoai_magic.errors import AttachError
+from aoai_magic.locale import gettext as _
 from aoai_magic.tables import safe_name
 
 MOST = 1_000
@@ -193,18 +194,28 @@ def _paths(text: str, cwd: Path) -> list[Path]:
         return [path]
     if re.match(r"\w+://", text):
         raise AttachError(
-            f"{text} is a URL, and the interpreter has no network to open it; "
-            "read it here first, e.g. with pd.read_csv, and attach what it gives."
+            _(
+                "{text} is a URL, and the interpreter has no network to open it; read it "
+                "here first, e.g. with pd.read_csv, and attach what it gives."
+            ).format(text=text)
         )
     if not _MAGIC.search(text):
-        raise AttachError(f"There is no file {text}{_near_files(path)}")
+        raise AttachError(_no_file(text, path))
     # Only what was typed is a pattern; the folder's own name may hold brackets.
     start = Path(path.anchor) if Path(text).expanduser().is_absolute() else cwd
     found = sorted(p for p in start.glob(str(path.relative_to(start))) if p.is_file())
     if not found:
-        raise AttachError(f"No file matches {text}; check the pattern, it starts at {cwd}.")
+        raise AttachError(
+            _("No file matches {text}; check the pattern, it starts at {cwd}.").format(
+                text=text, cwd=cwd
+            )
+        )
     if len(found) > MOST:
-        raise AttachError(f"{text} matches {len(found):,} files; name at most {MOST:,}.")
+        raise AttachError(
+            _("{text} matches {count:,} files; name at most {most:,}.").format(
+                text=text, count=len(found), most=MOST
+            )
+        )
     return found
 
 
@@ -298,15 +309,17 @@ def _described(source: _Source) -> Description:
         return Description(source.name, kind, rows, columns, measure(source.value))
     if source.is_dir():
         inside = (path for path in source.rglob("*") if path.is_file())
-        return Description(source.name, "folder", None, None, sum(map(_size, inside)))
-    return Description(source.name, "file", None, None, _size(source))
+        return Description(source.name, _("folder"), None, None, sum(map(_size, inside)))
+    return Description(source.name, _("file"), None, None, _size(source))
 
 
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError as error:
-        raise AttachError(f"{path} cannot be read ({error.strerror or error}).") from error
+        raise AttachError(
+            _("{path} cannot be read ({reason}).").format(path=path, reason=error.strerror or error)
+        ) from error
 
 
 # What is said when it cannot be
@@ -314,46 +327,61 @@ def _size(path: Path) -> int:
 
 def _unknown(name: str, namespace: Mapping[str, object], cwd: Path) -> str:
     if _path(name, cwd).exists():
-        return f"There is no variable {name}; to attach the file of that name, write @{name}."
+        return _(
+            "There is no variable {name}; to attach the file of that name, write @{name}."
+        ).format(name=name)
     known = [k for k, v in namespace.items() if _is_meant(k) and attachable(v) is not None]
     near = difflib.get_close_matches(name, known, n=3)
     if near:
-        return f"There is no variable {name}; did you mean {_or(near)}?"
-    hint = f"there are {', '.join(sorted(known)[:5])}" if known else "none here can be attached"
-    return f"There is no variable {name}; {hint}, and files are attached with @path."
+        return _("There is no variable {name}; did you mean {names}?").format(
+            name=name, names=_or(near)
+        )
+    if not known:
+        return _(
+            "There is no variable {name}; none here can be attached, and files are attached "
+            "with @path."
+        ).format(name=name)
+    return _(
+        "There is no variable {name}; there are {names}, and files are attached with @path."
+    ).format(name=name, names=", ".join(sorted(known)[:5]))
 
 
-def _near_files(path: Path) -> str:
+def _no_file(text: str, path: Path) -> str:
     try:
         there = [entry.name for entry in path.parent.iterdir()]
     except OSError:
-        return f", and no folder {path.parent} either; check the path."
+        return _("There is no file {text}, and no folder {folder} either; check the path.").format(
+            text=text, folder=path.parent
+        )
     near = difflib.get_close_matches(path.name, there, n=3)
-    return (
-        f"; did you mean {_or([f'@{name}' for name in near])}?"
-        if near
-        else (f" in {path.parent}; check the path.")
+    if near:
+        names = _or([f"@{name}" for name in near])
+        return _("There is no file {text}; did you mean {names}?").format(text=text, names=names)
+    return _("There is no file {text} in {folder}; check the path.").format(
+        text=text, folder=path.parent
     )
 
 
 def _or(names: Sequence[str]) -> str:
-    return " or ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+    if len(names) == 1:
+        return names[0]
+    return _("{names} or {last}").format(names=", ".join(names[:-1]), last=names[-1])
 
 
 def _refusal(name: str, value: object) -> str:
     if files.is_url(value):
-        return (
-            f"{name} is a URL, and the interpreter has no network to open it; read it here "
-            f"first, e.g. with pd.read_csv({name}), and attach what it gives."
-        )
+        return _(
+            "{name} is a URL, and the interpreter has no network to open it; read it "
+            "here first, e.g. with pd.read_csv({name}), and attach what it gives."
+        ).format(name=name)
     way = next((way for way in _WAYS if callable(getattr(value, way, None))), None)
     if way and not isinstance(value, type):
-        return (
-            f"{name} is of type {type(value).__name__}, which cannot be attached as it is; "
-            f"attach what {name}.{way}() gives, of a part if it is large."
-        )
-    return (
-        f"{name} is of type {type(value).__name__}, which cannot be attached; DataFrames, Series, "
-        "arrays, Arrow tables, text, bytes, lists, dicts, figures, pictures, paths and open "
-        "files can."
-    )
+        return _(
+            "{name} is of type {type}, which cannot be attached as it is; attach what "
+            "{name}.{way}() gives, of a part if it is large."
+        ).format(name=name, type=type(value).__name__, way=way)
+    return _(
+        "{name} is of type {type}, which cannot be attached; DataFrames, Series, "
+        "arrays, Arrow tables, text, bytes, lists, dicts, figures, pictures, paths "
+        "and open files can."
+    ).format(name=name, type=type(value).__name__)

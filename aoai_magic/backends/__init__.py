@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from ..errors import ServiceError, UsageError
+from ..locale import gettext as _
 from ..settings import SERVICES
 
 if TYPE_CHECKING:
@@ -67,9 +68,11 @@ def open_service(settings: Settings, target: Target) -> Responses:
     _check_sdk(target)
     service = azure.azure() if target.name == "azure" else azure.openai_service()
     if not target.model:
-        noun = "deployment" if target.name == "azure" else "model"
+        noun = _("deployment") if target.name == "azure" else _("model")
         raise ServiceError(
-            f"No {noun} is named for --on {target.name}; give one with -m, or set AOAI_MAGIC_MODEL."
+            _(
+                "No {noun} is named for --on {target}; give one with -m, or set AOAI_MAGIC_MODEL."
+            ).format(noun=noun, target=target.name)
         )
     shelf, ledger = Shelf(settings.folder, service.url), Ledger(settings.folder)
     least = load(settings.folder).containers.get(target.name, (0.0, 1))[1]
@@ -81,8 +84,10 @@ def _check_sdk(target: Target) -> None:
 
     if not hasattr(openai.AsyncOpenAI, "containers"):
         raise ServiceError(
-            f"--on {target.name} needs an SDK that knows containers, and openai "
-            f"{openai.__version__} does not; pip install -U openai."
+            _(
+                "--on {name} needs an SDK that knows containers, and openai {version} does "
+                "not; pip install -U openai."
+            ).format(name=target.name, version=openai.__version__)
         )
 
 
@@ -97,5 +102,8 @@ def _check_spec(spec: str) -> None:
     if not spec or kind in kinds:
         return
     near = difflib.get_close_matches(kind, kinds, 1)
-    hint = f"did you mean {near[0]}?" if near else f"a name wants its kind, e.g. openai:{spec}."
-    raise UsageError(f"{spec!r} is no model SPEC ({', '.join(kinds)}); {hint}")
+    if near:
+        text = _("{spec!r} is no model SPEC ({kinds}); did you mean {near}?")
+    else:
+        text = _("{spec!r} is no model SPEC ({kinds}); a name wants its kind, e.g. openai:{spec}.")
+    raise UsageError(text.format(spec=spec, kinds=", ".join(kinds), near="".join(near)))

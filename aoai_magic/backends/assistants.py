@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from .. import events
 from ..errors import ServiceError
 from ..events import Event
+from ..locale import gettext as _
+from ..locale import later
 from ..meter import Metered, MeteredFile, in_thread
 from .connect import Endpoint, client, own_words
 from .run import Run
@@ -33,7 +35,7 @@ _LEAST_OUTPUT = 256
 """Tokens; the API refuses a smaller limit."""
 
 
-_UNISOLATED = (
+_UNISOLATED = later(
     "Code of the model runs with all the rights of this account, since the sandbox is set to "
     "local:unisolated; set it to local to have it isolated."
 )
@@ -63,7 +65,7 @@ class Assistants:
 
     async def turn(self, question: Question) -> AsyncIterator[Event]:
         """Yield the events of one turn; see `base.Backend`."""
-        with own_words(f"The server at {self.endpoint.url}"):
+        with own_words(_("The server at {url}").format(url=self.endpoint.url)):
             api = client(self.endpoint)
             told = await self.status()
             files: dict[str, str] = {}
@@ -79,7 +81,7 @@ class Assistants:
             isolation = (told.get("sandbox") or {}).get("level")
             yield events.Started(thread, self.target, model, isolation)
             if isolation == "none":
-                yield events.Notice(_UNISOLATED)
+                yield events.Notice(_(_UNISOLATED))
             searching = bool(question.documents) or await _holds_documents(api, question.thread)
             asked = _asked(question, assistant, files, searching)
             run = self._run(api, thread, asked, question.functions)
@@ -94,7 +96,7 @@ class Assistants:
         """Give what an engine of ours says of itself; empty for another server."""
         import openai
 
-        with own_words(f"The server at {self.endpoint.url}"):
+        with own_words(_("The server at {url}").format(url=self.endpoint.url)):
             try:
                 answer = await client(self.endpoint).get("/engine", cast_to=object)
             except openai.NotFoundError:
@@ -103,7 +105,7 @@ class Assistants:
 
     async def check(self, model: str) -> str:
         """Ask an engine of ours whether a model would answer; gives why not, else nothing."""
-        with own_words(f"The server at {self.endpoint.url}"):
+        with own_words(_("The server at {url}").format(url=self.endpoint.url)):
             api: Any = client(self.endpoint)
             told = await api.get(
                 "/engine/model", cast_to=object, options={"params": {"spec": model}}
@@ -114,7 +116,7 @@ class Assistants:
         """Delete an uploaded file; one that has gone already is no error."""
         import openai
 
-        with own_words(f"The server at {self.endpoint.url}"):
+        with own_words(_("The server at {url}").format(url=self.endpoint.url)):
             try:
                 await client(self.endpoint).files.delete(file_id)
             except openai.NotFoundError:
@@ -142,7 +144,7 @@ class Assistants:
         # A variable is packed by this.
         path = await in_thread(lambda: item.path)
         with MeteredFile(path) as file:
-            file.meter.begin(f"sending {item.name}", file.size)
+            file.meter.begin(_("sending {name}").format(name=item.name), file.size)
             sending = asyncio.ensure_future(self._sent(api, item, file))
             try:
                 return await asyncio.shield(sending)
@@ -177,9 +179,11 @@ class Assistants:
             )
         except openai.NotFoundError as error:
             raise ServiceError(
-                f"{self.endpoint.url} does not serve the Assistants API, which OpenAI and Azure "
-                "retired in August 2026; use --on azure with AZURE_OPENAI_ENDPOINT set, --on "
-                "openai with OPENAI_API_KEY set, or --on local."
+                _(
+                    "{url} does not serve the Assistants API, which OpenAI and Azure retired in "
+                    "August 2026; use --on azure with AZURE_OPENAI_ENDPOINT set, --on openai "
+                    "with OPENAI_API_KEY set, or --on local."
+                ).format(url=self.endpoint.url)
             ) from error
         return str(made.id)
 
@@ -235,7 +239,11 @@ async def _unsearchable(api: openai.AsyncOpenAI, thread: str) -> list[events.Not
         async for held in api.vector_stores.files.list(id_, filter="failed"):
             name = (await api.files.retrieve(held.id)).filename
             reason = held.last_error.message if held.last_error else held.status
-            notices.append(events.Notice(f"{name} was not searched. {reason}"))
+            notices.append(
+                events.Notice(
+                    _("{name} was not searched. {reason}").format(name=name, reason=reason)
+                )
+            )
     return notices
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import entra
 from ..errors import ServiceError
+from ..locale import gettext as _
 
 if TYPE_CHECKING:
     import openai
@@ -61,8 +62,10 @@ def azure(environ: Mapping[str, str] | None = None) -> Service:
     endpoint = env.get("AZURE_OPENAI_ENDPOINT", "").strip()
     if not endpoint:
         raise ServiceError(
-            "AZURE_OPENAI_ENDPOINT is not set; set it to the resource's address, "
-            "e.g. https://NAME.openai.azure.com."
+            _(
+                "AZURE_OPENAI_ENDPOINT is not set; set it to the resource's address, e.g. "
+                "https://NAME.openai.azure.com."
+            )
         )
     url = f"{endpoint.partition('/openai')[0].rstrip('/')}/openai/v1"
     # A token that somebody else fetched is shown as a key is; nobody renews it.
@@ -71,8 +74,10 @@ def azure(environ: Mapping[str, str] | None = None) -> Service:
         return Service(url, key.strip())
     if not entra.installed():
         raise ServiceError(
-            "AZURE_OPENAI_API_KEY is not set; set it, or install aoai-magic[entra] to sign in "
-            "with Entra ID instead of a key."
+            _(
+                "AZURE_OPENAI_API_KEY is not set; set it, or install aoai-magic[entra] to "
+                "sign in with Entra ID instead of a key."
+            )
         )
     return Service(url, "", entra.scope(url, env))
 
@@ -88,5 +93,5 @@ def openai_service(environ: Mapping[str, str] | None = None) -> Service:
     env = os.environ if environ is None else environ
     key = env.get("OPENAI_API_KEY", "")
     if not key:
-        raise ServiceError("OPENAI_API_KEY is not set; set it to use --on openai.")
+        raise ServiceError(_("OPENAI_API_KEY is not set; set it to use --on openai."))
     return Service((env.get("OPENAI_BASE_URL") or OPENAI_URL).rstrip("/"), key)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .. import events
 from ..errors import ServiceError
 from ..events import Event
+from ..locale import gettext as _
 
 if TYPE_CHECKING:
     from ..functions import Function
@@ -28,8 +29,10 @@ async def called(
     """
     function = functions.get(name)
     if function is None:
-        raise ServiceError(f"The model asks for {name}, which is not offered; ask again.")
-    yield events.Progress(f"running {name}", 0)
+        raise ServiceError(
+            _("The model asks for {name}, which is not offered; ask again.").format(name=name)
+        )
+    yield events.Progress(_("running {name}").format(name=name), 0)
     output = await function.call(arguments)
     outputs.append(output)
     yield events.Notice(f"{name}({_short(arguments)}) → {_short(output)}")

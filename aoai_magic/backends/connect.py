@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..errors import ServiceError
+from ..locale import gettext as _
 
 if TYPE_CHECKING:
     import openai
@@ -96,7 +97,9 @@ def engine_key(environ: os._Environ[str] | dict[str, str] | None = None) -> str:
     env = os.environ if environ is None else environ
     key = env.get("AOAI_MAGIC_TOKEN") or env.get("OPENAI_API_KEY")
     if not key:
-        raise ServiceError("No key for the engine; set AOAI_MAGIC_TOKEN to the token it printed.")
+        raise ServiceError(
+            _("No key for the engine; set AOAI_MAGIC_TOKEN to the token it printed.")
+        )
     return key
 
 
@@ -108,14 +111,21 @@ def own_words(where: str) -> Iterator[None]:
     try:
         yield
     except openai.APIStatusError as error:
-        raise ServiceError(f"{where} refused the request: {_told(error)}") from error
+        raise ServiceError(
+            _("{where} refused the request: {reason}").format(where=where, reason=_told(error))
+        ) from error
     except openai.APIConnectionError as error:
         raise ServiceError(
-            f"{where} could not be reached ({error.__cause__ or error}); "
-            "%assistant status says where turns go."
+            _(
+                "{where} could not be reached ({reason}); %assistant status says where turns go."
+            ).format(where=where, reason=error.__cause__ or error)
         ) from error
     except openai.APIError as error:
-        raise ServiceError(f"{where} failed in the middle of the turn: {error.message}") from error
+        raise ServiceError(
+            _("{where} failed in the middle of the turn: {reason}").format(
+                where=where, reason=error.message
+            )
+        ) from error
 
 
 def _told(error: openai.APIStatusError) -> str:

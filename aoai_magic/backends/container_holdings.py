@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 
 from ..errors import ServiceError
+from ..locale import gettext as _
 from .connect import client, own_words
 from .containers import LIFE_SECONDS, Container, is_expired
 from .holdings import FarFile, FarSession, FarThread
@@ -57,7 +58,7 @@ class ContainerHoldings:
         """Give the name that a file has there, and the bytes of our copy."""
         held = self._shelf.holder(file_id)
         if held is None:
-            raise ServiceError("That file is no longer kept; ask for it again.")
+            raise ServiceError(_("That file is no longer kept; ask for it again."))
         return held[1].name, await anyio.to_thread.run_sync(self._shelf.blob(*held).read_bytes)
 
     async def delete_file(self, file_id: str) -> None:
@@ -88,13 +89,13 @@ class ContainerHoldings:
 
     async def fork(self, thread: str, parts: Sequence[str]) -> str:
         """Give the turn's response, which is the place in its thread, a container of its own."""
-        response, _, container = thread.partition("|")
+        response, _bar, container = thread.partition("|")
         backend = self._backend
         copied = Container(
             client(backend.service), self._shelf, backend.ledger, backend.service.url, container
         )
         if container:
-            with own_words(f"The service at {backend.service.url}"):
+            with own_words(_("The service at {url}").format(url=backend.service.url)):
                 await copied.copy()
         return f"{response}|{copied.id}"
 
@@ -102,7 +103,7 @@ class ContainerHoldings:
     def _gone_already(self) -> Iterator[None]:
         import openai
 
-        with own_words(f"The service at {self._backend.service.url}"):
+        with own_words(_("The service at {url}").format(url=self._backend.service.url)):
             try:
                 yield
             except openai.APIStatusError as error:

@@ -17,6 +17,7 @@ import anyio.to_thread
 
 from .. import events
 from ..events import Event
+from ..locale import gettext as _
 from ..meter import Metered, MeteredFile, current
 from .csv_parcel import convert
 from .service_limits import check_items, check_size
@@ -162,7 +163,7 @@ class Container:
     async def _sending(self, item: Attachment) -> AsyncGenerator[Event, None]:
         if self.shelf.find(self.id, item.sha256):
             return
-        yield events.Progress(f"sending {item.name}", 0, item.bytes)
+        yield events.Progress(_("sending {name}").format(name=item.name), 0, item.bytes)
         sending = Metered(self._sent(item))
         async with contextlib.aclosing(sending.events()) as moves:
             async for progress in moves:
@@ -182,12 +183,16 @@ class Container:
         if not typed.as_text:
             return []
         columns = ", ".join(typed.as_text)
-        return [f"{columns} of {item.name} went as text: CSV has no other form for the values."]
+        return [
+            _("{columns} of {name} went as text: CSV has no other form for the values.").format(
+                columns=columns, name=item.name
+            )
+        ]
 
     async def _upload(self, digest: str, name: str, source: Path | bytes) -> str:
         blob = await anyio.to_thread.run_sync(self.shelf.copy, self.id, source)
         with MeteredFile(blob) as file:
-            file.meter.begin(f"sending {name}", file.size)
+            file.meter.begin(_("sending {name}").format(name=name), file.size)
             sent = await self.api.containers.files.create(self.id, file=(name, file))
         kept = Kept(digest, name, str(sent.path), sent.id, blob.name, sent=True)
         self.shelf.record(self.id, kept)
@@ -229,7 +234,9 @@ class Container:
         try:
             found = await self._news()
         except openai.APIError as error:
-            text = f"The files could not be listed ({error.message}); only cited ones came."
+            text = _("The files could not be listed ({reason}); only cited ones came.").format(
+                reason=error.message
+            )
             yield events.Notice(text)
         for id_, name in {**cited, **found}.items():
             async for event in self._fetched(id_, name, shown):
@@ -258,7 +265,11 @@ class Container:
             if not isinstance(error, openai.APIError) and not is_dropped(error):
                 raise
             # The answer is there all the same.
-            yield events.Notice(f"{name} could not be fetched ({error}); ask for it again.")
+            yield events.Notice(
+                _("{name} could not be fetched ({error}); ask for it again.").format(
+                    name=name, error=error
+                )
+            )
             return
         data = await anyio.to_thread.run_sync(blob.read_bytes)
         digest = sha256(data).hexdigest()
@@ -288,7 +299,9 @@ class Container:
         async with content.retrieve(id_, container_id=self.id) as answer:
             length = answer.headers.get("content-length", "")
             meter = current()
-            meter.begin(f"fetching {name}", int(length) if length.isdecimal() else None)
+            meter.begin(
+                _("fetching {name}").format(name=name), int(length) if length.isdecimal() else None
+            )
             with blob.open("wb") as file:
                 async for piece in answer.iter_bytes(_PIECE):
                     file.write(piece)

@@ -21,6 +21,7 @@ from typing import Any
 
 from .. import parcel
 from ..errors import AttachError
+from ..locale import gettext as _
 from . import csv_loader
 
 NULL = ""
@@ -100,8 +101,10 @@ def _frame(value: Any, name: str) -> tuple[Any, dict[str, Any]]:
         flat = pd.DataFrame({"0": value.reshape(-1)})
         return flat, {"kind": "array", "shape": list(value.shape)}
     raise AttachError(
-        f"{name} is of type {type(value).__name__}, which cannot be sent as CSV, the only form "
-        "that the service reads; attach a DataFrame of it, or ask with --on local."
+        _(
+            "{name} is of type {type}, which cannot be sent as CSV, the only form that "
+            "the service reads; attach a DataFrame of it, or ask with --on local."
+        ).format(name=name, type=type(value).__name__)
     )
 
 

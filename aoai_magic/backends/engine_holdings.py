@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ServiceError
+from ..locale import gettext as _
 from .connect import client, own_words
 from .holdings import FarFile, FarSession, FarThread
 
@@ -103,8 +104,10 @@ class EngineHoldings:
         last = max((at for at, one in enumerate(messages) if one.id in ids), default=None)
         if last is None:
             raise ServiceError(
-                "That answer is no longer in its thread, so that it cannot be forked; "
-                "fork a later one, or begin a new thread."
+                _(
+                    "That answer is no longer in its thread, so that it cannot be forked; fork a "
+                    "later one, or begin a new thread."
+                )
             )
         return messages[: last + 1]
 
@@ -122,7 +125,7 @@ class EngineHoldings:
     @asynccontextmanager
     async def _api(self) -> AsyncIterator[openai.AsyncOpenAI]:
         url = self._backend.endpoint
-        with own_words(f"The server at {url.url}"):
+        with own_words(_("The server at {url}").format(url=url.url)):
             yield client(url)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import EngineError
+from ..locale import gettext as _
 
 OURS = {"AOAI_MAGIC_LIFELINE": "stdin", "AOAI_MAGIC_REQUEST_MODELS": "1"}
 """What tells an engine that it belongs to a kernel."""
@@ -138,7 +139,9 @@ def start(home: Path, sandbox: str, environ: Mapping[str, str]) -> Engine:
         process.kill()
         process.wait()
         raise EngineError(
-            f"The local engine could not be started ({_last_words(log)}); its log is {log}."
+            _("The local engine could not be started ({reason}); its log is {log}.").format(
+                reason=_last_words(log), log=log
+            )
         )
     return Engine(ready["url"], token, int(ready["pid"]), log, process)
 
@@ -149,8 +152,10 @@ def _log_path(home: Path) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise EngineError(
-            f"The local engine could not be started because its data directory {home} cannot be "
-            f"written ({error.strerror}); set AOAI_MAGIC_HOME to a folder of yours."
+            _(
+                "The local engine could not be started because its data directory {home} "
+                "cannot be written ({reason}); set AOAI_MAGIC_HOME to a folder of yours."
+            ).format(home=home, reason=error.strerror)
         ) from error
     _sweep(folder)
     return folder / f"engine-{os.getpid()}-{time.time_ns()}.log"
@@ -212,4 +217,4 @@ def _first_line(process: subprocess.Popen[bytes]) -> dict[str, str] | None:
 
 def _last_words(log: Path) -> str:
     lines = log.read_text("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else _("it said nothing")

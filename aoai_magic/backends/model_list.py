@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from ..errors import ServiceError
+from ..locale import gettext as _
 from .connect import client, own_words, without_credentials
 
 if TYPE_CHECKING:
@@ -31,13 +32,17 @@ async def model_names(endpoint: Endpoint | Service) -> list[str]:
     if not asking.done():
         asking.add_done_callback(lambda task: task.cancelled() or task.exception())
         asking.cancel()
-        raise ServiceError(f"{where} did not tell its models within {PATIENCE_SECONDS:g} seconds.")
+        raise ServiceError(
+            _("{where} did not tell its models within {seconds:g} seconds.").format(
+                where=where, seconds=PATIENCE_SECONDS
+            )
+        )
     try:
         with own_words(where):
             return asking.result()
     except (AttributeError, TypeError, ValueError) as error:
         # The SDK does not check what a server sends; a page of HTML comes as a str.
-        raise ServiceError(f"{where} gives no list of its models.") from error
+        raise ServiceError(_("{where} gives no list of its models.").format(where=where)) from error
 
 
 async def _listed(endpoint: Endpoint | Service) -> list[str]:

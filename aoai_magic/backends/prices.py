@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import SettingsError
 from ..events import Usage
+from ..locale import gettext as _
 
 _OURS = Path(__file__).with_name("prices.json")
 _DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
@@ -95,6 +96,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _unusable(path: Path) -> SettingsError:
     return SettingsError(
-        f'{path} holds no prices; it should read {{"models": {{"NAME": [input, cached, output]}}}} '
-        "in dollars per million tokens."
+        _(
+            '{path} holds no prices; it should read {{"models": {{"NAME": [input, '
+            "cached, output]}}}} in dollars per million tokens."
+        ).format(path=path)
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import events
 from ..events import Event, Usage
+from ..locale import gettext as _
 from .refusals import filtered, sentence
 
 
@@ -145,7 +146,7 @@ class Reader:
             if text:
                 yield events.TextDone(_text_part(item.id, index), text)
             if refused:
-                yield events.Notice("The model refused to answer; put the question differently.")
+                yield events.Notice(_("The model refused to answer; put the question differently."))
             for cited in map(_fields, getattr(part, "annotations", None) or ()):
                 if cited["type"] == "container_file_citation":
                     self.cited[cited["file_id"]] = cited.get("filename") or cited["file_id"]
@@ -162,7 +163,11 @@ class Reader:
                 yield events.LogsDelta(item.id, output["logs"])
             elif output["type"] == "image":
                 yield from self._image(item.id, output["url"])
-        error = raised(logs) if item.status == "completed" else f"the call is {item.status}"
+        error = (
+            raised(logs)
+            if item.status == "completed"
+            else _("the call is {status}").format(status=item.status)
+        )
         yield events.CodeDone(item.id, error, self._seconds(item.id), item.code)
 
     def _image(self, part: str, url: str) -> Iterator[Event]:
@@ -237,7 +242,7 @@ def raised(logs: str) -> str | None:
     if "Traceback (most recent call last)" not in logs:
         return None
     found = _EXCEPTION.findall(logs.rpartition("Traceback (most recent call last)")[2])
-    return str(found[-1]) if found else "the code raised an exception"
+    return str(found[-1]) if found else _("the code raised an exception")
 
 
 def _usage(told: Any) -> Usage:
@@ -258,13 +263,20 @@ def _ending(response: Any) -> events.Finished:
     if response.status == "completed":
         return events.Finished("completed")
     if response.status == "cancelled":
-        return events.Finished("interrupted", "The response was cancelled.")
+        return events.Finished("interrupted", _("The response was cancelled."))
     if response.status == "incomplete":
-        reason = getattr(response.incomplete_details, "reason", None) or "a limit"
+        reason = getattr(response.incomplete_details, "reason", None) or _("a limit")
         if reason == "content_filter":
             return events.Finished("incomplete", filtered(response))
-        return events.Finished("incomplete", f"The answer was cut short by {reason}; ask on.")
+        return events.Finished(
+            "incomplete",
+            _("The answer was cut short by {reason}; ask on.").format(reason=reason),
+        )
     if response.error and response.error.code == "content_filter":
         return events.Finished("failed", filtered(response))
-    told = response.error.message if response.error else f"The response is {response.status}."
+    told = (
+        response.error.message
+        if response.error
+        else _("The response is {status}.").format(status=response.status)
+    )
     return events.Finished("failed", sentence(told))

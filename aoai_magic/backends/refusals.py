@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..locale import gettext as _
 from ..openai_errors import filtered_categories
 
 if TYPE_CHECKING:
@@ -25,25 +26,32 @@ def remedy(error: openai.APIStatusError, model: str) -> str:
     body = error.body if isinstance(error.body, Mapping) else {}
     code = str(error.code or body.get("code") or "")
     if error.status_code == 401:
-        return "The service did not accept the key; check the variable that holds it"
+        return _("The service did not accept the key; check the variable that holds it")
     if error.status_code == 403:
-        return (
-            "The identity lacks a role such as Cognitive Services OpenAI User, or the network is "
-            f"not let in; have it assigned ({str(error.message)[:300]})"
-        )
+        return _(
+            "The identity lacks a role such as Cognitive Services OpenAI User, or the "
+            "network is not let in; have it assigned ({reason})"
+        ).format(reason=str(error.message)[:300])
     if code in ("DeploymentNotFound", "model_not_found"):
-        return f"There is no deployment or model {model!r} there; name one that is with -m"
+        return _(
+            "There is no deployment or model {model!r} there; name one that is with -m"
+        ).format(model=model)
     if error.status_code == 404 and (code == "404" or "invalid url" in str(error.message).lower()):
-        return "The endpoint does not serve the Responses API; check its address, or use --on local"
-    if _LACKS_TOOL.search(str(error.message)):
-        return (
-            f"The region or the model of {model!r} does not offer code_interpreter; name another "
-            "deployment with -m, or use --on local, where code runs on this machine"
+        return _(
+            "The endpoint does not serve the Responses API; check its address, or use --on local"
         )
+    if _LACKS_TOOL.search(str(error.message)):
+        return _(
+            "The region or the model of {model!r} does not offer code_interpreter; name "
+            "another deployment with -m, or use --on local, where code runs on this "
+            "machine"
+        ).format(model=model)
     if "content_filter" in code or "content management policy" in str(error.message):
         found = ", ".join(sorted(filtered_categories(body)))
         detail = f" ({found})" if found else ""
-        return f"The service's content filter refused the question{detail}; put it differently"
+        return _(
+            "The service's content filter refused the question{detail}; put it differently"
+        ).format(detail=detail)
     return ""
 
 
@@ -51,9 +59,11 @@ def filtered(response: Any) -> str:
     """Say that the content filter stopped an answer, and for which categories."""
     categories = ", ".join(sorted(filtered_categories(getattr(response, "content_filters", None))))
     found = f" ({categories})" if categories else ""
-    return f"The service's content filter stopped the answer{found}; put the question differently."
+    return _(
+        "The service's content filter stopped the answer{found}; put the question differently."
+    ).format(found=found)
 
 
 def sentence(text: str) -> str:
     """End a text as a sentence."""
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+    return text if text.endswith((".", "!", "?", "。", "！", "？")) else f"{text}."

@@ -11,6 +11,8 @@ import anyio
 from .. import events
 from ..errors import ServiceError
 from ..events import Event
+from ..locale import gettext as _
+from ..locale import later
 from .calling import called
 from .connect import quiet_deprecations
 from .run_reader import Reader
@@ -32,7 +34,7 @@ _MARK = "aoai_magic_turn"
 _TOLD = {"Aoai-Magic-Events": "reasoning, waiting"}
 """Asks our engine for what the API has no events for; other servers do not look at it."""
 
-_LOST = "the connection was lost; waiting for the end of the answer"
+_LOST = later("the connection was lost; waiting for the end of the answer")
 
 
 class Run:
@@ -64,7 +66,7 @@ class Run:
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield the turn's events; a stream that breaks off does not change their sum."""
-        for _ in range(TRIES):
+        for _try in range(TRIES):
             async for event in patiently(self._begin):
                 yield event
             async for event in self._streamed():
@@ -72,7 +74,7 @@ class Run:
             if self._reader.run:
                 break
         else:
-            raise ServiceError("The run could not be begun, since its stream breaks; ask again.")
+            raise ServiceError(_("The run could not be begun, since its stream breaks; ask again."))
         while self._reader.calls:
             async for event in self._answered():
                 yield event
@@ -173,7 +175,7 @@ class Run:
                 continue
             if self._reader.ending is not None:
                 return
-            yield events.Progress(_LOST, 0)
+            yield events.Progress(_(_LOST), 0)
             await anyio.sleep(POLL_SECONDS)
 
     async def _looked(self) -> AsyncGenerator[Event, None]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import events
 from ..events import Event, Usage
+from ..locale import gettext as _
+from ..locale import later
 from .refusals import sentence
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
 
-_AFRESH = (
+_AFRESH = later(
     "The session had ended and began afresh: files are there again, "
     "variables of earlier turns are not."
 )
@@ -153,9 +155,11 @@ class Reader:
                     async for event in self._code_over(part, call.code_interpreter, told):
                         yield event
             if told.get("query"):
-                yield events.Notice(f"Searched the documents: {told['query']}")
+                yield events.Notice(
+                    _("Searched the documents: {query}").format(query=told["query"])
+                )
             if told.get("session") == "restored":
-                yield events.Notice(_AFRESH)
+                yield events.Notice(_(_AFRESH))
         for event in self._usage(step):
             yield event
 
@@ -253,15 +257,16 @@ def _ending(run: Any) -> events.Finished:
     if run.status == "completed":
         return events.Finished("completed")
     if run.status == "incomplete":
-        reason = run.incomplete_details.reason if run.incomplete_details else "a limit"
+        reason = run.incomplete_details.reason if run.incomplete_details else _("a limit")
         return events.Finished(
-            "incomplete", f"The answer was cut short by {reason}; ask it to go on."
+            "incomplete",
+            _("The answer was cut short by {reason}; ask it to go on.").format(reason=reason),
         )
     if run.status == "cancelled":
-        return events.Finished("interrupted", "The run was cancelled.")
+        return events.Finished("interrupted", _("The run was cancelled."))
     if run.last_error:
         return events.Finished("failed", sentence(str(run.last_error.message)))
-    return events.Finished("failed", f"The run ended as {run.status}.")
+    return events.Finished("failed", _("The run ended as {status}.").format(status=run.status))
 
 
 def _usage(told: Any) -> Usage:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import AttachError
+from ..locale import gettext as _
 
 if TYPE_CHECKING:
     from ..attach.item import Attachment
@@ -28,8 +29,11 @@ def check_items(items: Sequence[Attachment]) -> None:
     """
     if len(items) > FILES:
         raise AttachError(
-            f"{len(items)} items are attached, and a service takes {FILES} files with a question; "
-            "attach fewer, put files into a folder and attach that, or ask with --on local."
+            _(
+                "{count} items are attached, and a service takes {most} files with a "
+                "question; attach fewer, put files into a folder and attach that, or ask "
+                "with --on local."
+            ).format(count=len(items), most=FILES)
         )
     for item in items:
         if item.origin == "file":
@@ -46,7 +50,9 @@ def check_size(name: str, size: int) -> None:
     """
     if size > FILE_BYTES:
         raise AttachError(
-            f"{name} is {size / 2**20:,.0f} MB in the form that a service reads, and it takes "
-            f"files of up to {FILE_BYTES >> 20} MB; send a sample with --rows N, or ask with "
-            "--on local."
+            _(
+                "{name} is {size:,.0f} MB in the form that a service reads, and it takes "
+                "files of up to {most} MB; send a sample with --rows N, or ask with --on "
+                "local."
+            ).format(name=name, size=size / 2**20, most=FILE_BYTES >> 20)
         )

@@ -10,6 +10,7 @@ import anyio
 
 from ..errors import ServiceError
 from ..events import Event, Progress
+from ..locale import gettext as _
 from ..openai_errors import retry_after
 
 TRIES = 5
@@ -113,12 +114,16 @@ async def waited(error: Exception, attempt: int) -> AsyncIterator[Progress]:
         seconds = FIRST_WAIT * 2**attempt
     if seconds > LONGEST_WAIT:
         raise ServiceError(
-            f"The service is too busy and asks to come back in {seconds:.0f} seconds; "
-            "run the cell again then."
+            _(
+                "The service is too busy and asks to come back in {seconds:.0f} seconds; run "
+                "the cell again then."
+            ).format(seconds=seconds)
         ) from error
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
-        yield Progress(f"{_reason(error)}; trying again in {left:.0f} s", 0)
+        yield Progress(
+            _("{reason}; trying again in {left:.0f} s").format(reason=_reason(error), left=left), 0
+        )
         await anyio.sleep(min(left, 1.0))
 
 
@@ -126,7 +131,7 @@ def _reason(error: Exception) -> str:
     import openai
 
     if isinstance(error, openai.RateLimitError):
-        return "the service takes no more calls for now"
+        return _("the service takes no more calls for now")
     if isinstance(error, openai.APIStatusError):
-        return f"the service failed ({error.status_code})"
-    return "the connection was lost"
+        return _("the service failed ({status})").format(status=error.status_code)
+    return _("the connection was lost")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from ..errors import UsageError
+from ..locale import gettext as _
 from ..view import View
 from .screen import Screen
 
@@ -53,7 +54,11 @@ def open_screen(kind: str = "auto", on_stop: Callable[[], None] | None = None) -
         from .frozen import FrozenScreen, quiet_screen
 
         return FrozenScreen() if kind == "frozen" else quiet_screen()
-    raise UsageError(f"There is no screen {kind!r}; choose auto, live, frozen, terminal or quiet.")
+    raise UsageError(
+        _("There is no screen {kind!r}; choose auto, live, frozen, terminal or quiet.").format(
+            kind=kind
+        )
+    )
 
 
 def show(view: View) -> None:

@@ -3,7 +3,7 @@
 ``<language>/LC_MESSAGES/aoai_magic.po`` are the sources; the ``.mo`` beside each is
 what the standard library reads. After a change of texts::
 
-    pybabel extract -k ngettext:1,2 --no-location -o messages.pot aoai_magic
+    pybabel extract -k ngettext:1,2 -k later --no-location -o messages.pot aoai_magic
     pybabel update -D aoai_magic -i messages.pot -d aoai_magic/locale --no-fuzzy-matching
     pybabel compile -D aoai_magic -d aoai_magic/locale
 
@@ -69,6 +69,11 @@ def gettext(message: str) -> str:
 def ngettext(one: str, many: str, count: int) -> str:
     """Give ``one`` or ``many``, whichever ``count`` needs, in the reader's language."""
     return _catalogue(language()).ngettext(one, many, count)
+
+
+def later(message: str) -> str:
+    """Give ``message`` as it is, for `gettext` when it is shown: the language may change."""
+    return message
 
 
 @lru_cache
