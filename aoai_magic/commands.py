@@ -65,7 +65,8 @@ def status(state: Assistant, words: Sequence[str]) -> str:
     """Say where turns go and why, with which model, and how code is isolated."""
     settings = state.settings()
     target = settings_.resolve_target(settings)
-    rows = [(_("target"), f"{target.name} ({target.why})")]
+    where = _("{target} ({why})").format(target=target.name, why=target.why)
+    rows = [(_("target"), where)]
     rows += [(_("model"), (target.model or _("the default")) + _offline_note(target.model))]
     rows += [(_("goes to"), destination(target, settings))]
     rows += _engine_rows(state, settings, target)

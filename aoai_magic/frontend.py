@@ -163,7 +163,7 @@ def schema(name: str, namespace: Mapping[str, Any]) -> str | None:
     empty = _empty(namespace[name])
     if empty is None:
         return title
-    return card(title, facts(empty, parcel.contents(empty)), "", schema_only=True)
+    return card(title, facts(empty, parcel.contents(empty)), "", schema_only=True, say=_)
 
 
 def overview(state: Assistant) -> dict[str, Any]:

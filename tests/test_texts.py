@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import aoai_magic
+from aoai_magic.commands import COMMANDS, HELP
 
 PACKAGE = Path(aoai_magic.__file__).parent
 MODULES = sorted(
@@ -18,7 +19,7 @@ MODULES = sorted(
     for path in PACKAGE.glob(pattern)
 )
 
-TRANSLATES = ("_", "gettext", "ngettext", "later")
+TRANSLATES = ("_", "gettext", "ngettext", "later", "say")
 ERRORS = (
     "AssistantError",
     "UsageError",
@@ -179,3 +180,8 @@ def test_the_texts_are_found(tmp_path):
     )
     found = _Module(tmp_path / "a.py").untranslated()
     assert found == {"No file ", "it is late", "not so "}
+
+
+def test_every_command_has_its_line_of_help():
+    said = {name: (command.__doc__ or "").splitlines()[0] for name, command in COMMANDS.items()}
+    assert said == HELP

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from aoai_magic.attach.facts import Column, Facts
+from aoai_magic.locale import Say
 
 LIMIT = 6_000
 """Characters of a card, about 2,000 tokens."""
@@ -34,7 +35,7 @@ _SCAN = 1_000
 """Rows in which examples of text are looked for."""
 
 
-def card(title: str, facts: Facts, index: str, *, schema_only: bool = False) -> str:
+def card(title: str, facts: Facts, index: str, *, schema_only: bool = False, say: Say = str) -> str:
     """Write the card.
 
     Parameters
@@ -48,14 +49,17 @@ def card(title: str, facts: Facts, index: str, *, schema_only: bool = False) -> 
     schema_only
         Leave out everything that is read from values: ranges, examples, categories
         and rows. Names, types and the numbers of nulls stay.
+    say
+        Translates what a card without values says.
     """
     lines = [title]
     if facts.index:
-        lines.append(f"Index: {_index(facts.index, schema_only)}.")
+        levels = _index(facts.index, schema_only)
+        lines.append(say("Index: {levels}.").format(levels=levels))
     elif index and not schema_only:
         lines.append(f"Index: {index}.")
     if facts.columns:
-        lines += ["Columns:", *_columns(facts.columns, schema_only)]
+        lines += [say("Columns:"), *_columns(facts.columns, schema_only, say)]
     if not schema_only:
         lines += _rows(facts, LIMIT - sum(len(line) + 1 for line in lines))
     return _cut("\n".join(lines), LIMIT)
@@ -75,7 +79,7 @@ def _index(levels: Sequence[Column], schema_only: bool) -> str:
     return "; ".join(_column(level, schema_only) for level in levels)
 
 
-def _columns(columns: Sequence[Column], schema_only: bool) -> list[str]:
+def _columns(columns: Sequence[Column], schema_only: bool, say: Say) -> list[str]:
     """One line for each column while there is room, then the others by dtype."""
     lines: list[str] = []
     used = 0
@@ -83,32 +87,34 @@ def _columns(columns: Sequence[Column], schema_only: bool) -> list[str]:
         line = f"- {_column(column, schema_only)}"
         used += len(line) + 1
         if used > _COLUMNS_LIMIT:
-            return lines + _rest(columns[place:])
+            return lines + _rest(columns[place:], say)
         lines.append(line)
     return lines
 
 
-def _rest(columns: Sequence[Column]) -> list[str]:
+def _rest(columns: Sequence[Column], say: Say) -> list[str]:
     names = defaultdict(list)
     for column in columns:
         names[column.dtype].append(column.label)
     share = _REST_LIMIT // min(len(names), 6)
+    more = say("- {count:,} more of {dtype}: {labels}")
     lines = [
-        f"- {len(labels):,} more of {clean(dtype)}: {_listed(labels, share)}"
+        more.format(count=len(labels), dtype=clean(dtype), labels=_listed(labels, share, say))
         for dtype, labels in list(names.items())[:6]
     ]
     if len(names) > 6:
-        lines.append(f"- and columns of {len(names) - 6} more dtypes")
+        lines.append(say("- and columns of {count} more dtypes").format(count=len(names) - 6))
     return lines
 
 
-def _listed(labels: Sequence[str], room: int) -> str:
+def _listed(labels: Sequence[str], room: int, say: Say) -> str:
     """Join labels until there is no room."""
     text = ""
     for place, label in enumerate(labels):
         more = clean(label)
         if len(text) + len(more) > room:
-            return f"{text}, … ({len(labels) - place:,} more)".lstrip(", ")
+            rest = say("({count:,} more)").format(count=len(labels) - place)
+            return f"{text}, … {rest}".lstrip(", ")
         text = f"{text}, {more}" if text else more
     return text
 

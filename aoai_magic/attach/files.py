@@ -19,6 +19,7 @@ from aoai_magic import meter
 from aoai_magic.attach import fingerprint, preview
 from aoai_magic.attach.item import Attachment, Parcel
 from aoai_magic.errors import AttachError
+from aoai_magic.locale import Say
 from aoai_magic.locale import gettext as _
 
 FOLDER_FILES = 10_000
@@ -28,10 +29,6 @@ TABLES = frozenset({".csv", ".tsv", ".parquet", ".xlsx", ".json", ".jsonl", ".fe
 """Suffixes of files that are tables, from which ``--rows`` cannot take a sample."""
 
 _URL = re.compile(r"\s*(?:https?|ftp|s3|gs|abfss?|wasbs?)://\S+\s*", re.IGNORECASE)
-
-
-Say = Callable[[str], str]
-"""Gives a text in the language of who reads it: the user's, or English for the model."""
 
 
 @dataclass(frozen=True)
@@ -340,43 +337,43 @@ def _fixed(suffix: str) -> Callable[[Any], str]:
 FORMS = (
     Form(
         lambda v: isinstance(v, str) and not is_url(v),
-        lambda v, _: _("text, {count:,} characters").format(count=len(v)),
+        lambda v, say: say("text, {count:,} characters").format(count=len(v)),
         _fixed(".txt"),
         lambda v: v.encode("utf-8", "backslashreplace"),
     ),
     Form(
         lambda v: isinstance(v, (bytes, bytearray)),
-        lambda v, _: _("bytes, {count:,} bytes").format(count=len(v)),
+        lambda v, say: say("bytes, {count:,} bytes").format(count=len(v)),
         _bytes_suffix,
         bytes,
     ),
     Form(
         lambda v: isinstance(v, dict),
-        lambda v, _: _("dict, {count:,} keys").format(count=len(v)),
+        lambda v, say: say("dict, {count:,} keys").format(count=len(v)),
         _fixed(".json"),
         _json,
     ),
     Form(
         lambda v: isinstance(v, (list, tuple)),
-        lambda v, _: _("{type}, {count:,} items").format(type=type(v).__name__, count=len(v)),
+        lambda v, say: say("{type}, {count:,} items").format(type=type(v).__name__, count=len(v)),
         _fixed(".json"),
         _json,
     ),
     Form(
         _of("matplotlib.figure", "Figure"),
-        lambda v, _: _("matplotlib figure"),
+        lambda v, say: say("matplotlib figure"),
         _fixed(".png"),
         _figure_png,
     ),
     Form(
         _of("matplotlib.axes", "Axes"),
-        lambda v, _: _("matplotlib axes"),
+        lambda v, say: say("matplotlib axes"),
         _fixed(".png"),
         lambda v: _figure_png(v.figure),
     ),
     Form(
         _of("PIL.Image", "Image"),
-        lambda v, _: _("picture, {width:,} × {height:,} pixels").format(
+        lambda v, say: say("picture, {width:,} × {height:,} pixels").format(
             width=v.width, height=v.height
         ),
         _fixed(".png"),
@@ -384,19 +381,19 @@ FORMS = (
     ),
     Form(
         _of("plotly.basedatatypes", "BaseFigure"),
-        lambda v, _: _("plotly figure"),
+        lambda v, say: say("plotly figure"),
         _fixed(".json"),
         lambda v: v.to_json().encode(),
     ),
     Form(
         _of("altair", "TopLevelMixin"),
-        lambda v, _: _("altair chart"),
+        lambda v, say: say("altair chart"),
         _fixed(".json"),
         lambda v: v.to_json().encode(),
     ),
     Form(
         _is_file_object,
-        lambda v, _: _("file object, {type}").format(type=type(v).__name__),
+        lambda v, say: say("file object, {type}").format(type=type(v).__name__),
         _file_suffix,
         _file_bytes,
     ),

@@ -3,7 +3,7 @@
 ``<language>/LC_MESSAGES/aoai_magic.po`` are the sources; the ``.mo`` beside each is
 what the standard library reads. After a change of texts::
 
-    pybabel extract -k ngettext:1,2 -k later --no-location -o messages.pot aoai_magic
+    pybabel extract -k ngettext:1,2 -k later -k say --no-location -o messages.pot aoai_magic
     pybabel update -D aoai_magic -i messages.pot -d aoai_magic/locale --no-fuzzy-matching
     pybabel compile -D aoai_magic -d aoai_magic/locale
 
@@ -16,11 +16,16 @@ import gettext as _gettext
 import os
 import re
 import sys
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
 DOMAIN = "aoai_magic"
+
+Say = Callable[[str], str]
+"""Gives a text in the language of who reads it: `gettext` for users, `str` for models."""
+
 _VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 _LAB_FILE = "@jupyterlab/translation-extension/plugin.jupyterlab-settings"
 # Not in a comment, of which that file has many.

@@ -17,7 +17,7 @@ from aoai_magic import locale
 from aoai_magic.display import words
 
 PACKAGE = Path(aoai_magic.__file__).parent
-KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "later": None}
+KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "later": None, "say": None}
 VARIABLES = ("AOAI_MAGIC_LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 LANGUAGES = ("ja", "zh_TW")
 
