@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import nbclient
 import nbformat
+import openai
 import pandas as pd
 import pytest
 
@@ -97,6 +98,25 @@ async def test_turns_are_played_as_they_were(record, play, files, engine):
     assert again.spent(again.settings()).sums()[0].turns == 1  # that one was asked and has usage
     pending = await play().ask("plot", replace(SALES, background=True))
     assert (await pending).view == asked[0].view
+
+
+@pytest.mark.skipif(
+    not hasattr(openai.AsyncOpenAI, "containers"), reason="this openai SDK knows no containers"
+)
+async def test_what_a_service_answered_is_played_without_its_key(record, engine, monkeypatch):
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", engine.url)
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", engine.token)
+    first = record()
+    monkeypatch.delenv("AOAI_MAGIC_TARGET")
+    options = Options(("sales",))
+    asked = [await first.ask(prompt, options) for prompt in ("plot", "again")]
+    assert {turn.view.target for turn in asked} == {"azure"}
+    for name in ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "AOAI_MAGIC_MODEL"):
+        monkeypatch.delenv(name)
+    again = record("replay")
+    monkeypatch.setenv("AOAI_MAGIC_TARGET", NOWHERE)
+    for turn in asked:
+        assert (await again.ask(turn.view.question, options)).view == turn.view
 
 
 @pytest.mark.parametrize(
