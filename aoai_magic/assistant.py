@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 import tempfile
-from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import aclosing, closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from . import meter
 from . import settings as settings_
 from . import threads as threads_
 from .blocking import run_blocking
-from .budget import Budget, Spending, within
 from .cellcode import Cell, Input, as_cell
-from .conversation import Stop, follow, interrupts
+from .conversation import Stop, interrupts
 from .errors import AssistantError, TurnError, TurnInterrupted, UsageError
-from .events import Event, Started, Usage
+from .events import Usage
+from .job import Ended, Job
 from .locale import gettext as _
-from .meter import Metered, in_thread
 from .options import Options
 from .pending import PendingTurn
 from .prompt import interpolate
-from .recordings import REPLAY, Tape, hash_of
+from .recordings import Tape
 from .settings import Settings, Target
 from .spent import Spent
 from .tables import LIBRARIES, is_table
@@ -36,9 +32,6 @@ from .turn import Turn
 if TYPE_CHECKING:
     from .attach.item import Attachment
     from .backends.base import Backend
-    from .display import Screen
-    from .functions import Function
-    from .journal import Journal
     from .view import View
 
 Namespace = MutableMapping[str, Any]
@@ -79,7 +72,7 @@ class Assistant:
     _threads: threads_.Threads | None = None
     _inputs: dict[str, Input] = field(default_factory=dict)
     _ran: dict[tuple[str, str], list[Cell]] = field(default_factory=dict)
-    _stop: Stop | None = None
+    stopping: Stop | None = None
     _backend: Backend | None = None
 
     @property
@@ -112,7 +105,7 @@ class Assistant:
         """Give the turns that run in the background, oldest first."""
         return [one for one in self.pending if not one.done]
 
-    def before(self, job: _Job) -> PendingTurn | None:
+    def before(self, job: Job) -> PendingTurn | None:
         """Give the turn that was asked last in the job's thread and still runs there."""
         key = (job.target.name, job.thread_name)
         asked = range(self._newest.get(key, 0), job.number)
@@ -120,13 +113,13 @@ class Assistant:
         return next((one for one in reversed(there) if one.number in asked), None)
 
     def recorded(
-        self, job: _Job, items: Sequence[Attachment], documents: Sequence[Attachment]
+        self, job: Job, items: Sequence[Attachment], documents: Sequence[Attachment]
     ) -> bool:
         """Tell whether a turn is to be played from its recording; raise if it has to be."""
         assert job.tape
         before = self._links.get((job.options.on or "", job.thread_name))
         before = None if job.options.new else before
-        question = _asked(job, items, documents, before.key if before else "")
+        question = job.question(items, documents, before.key if before else "")
         return job.tape.find(question, only=bool(before and before.played))
 
     def settings(self, options: Options | None = None) -> Settings:
@@ -167,21 +160,21 @@ class Assistant:
         job.confirm()
         return await (self._begun(job) if options.background else self._whole(job))
 
-    async def _whole(self, job: _Job) -> Turn:
+    async def _whole(self, job: Job) -> Turn:
         with _folder() as folder:
             ended = await job.done(folder)
         return self._kept(ended, job)
 
-    async def _begun(self, job: _Job) -> PendingTurn:
+    async def _begun(self, job: Job) -> PendingTurn:
         """Have a turn done in the background; give it once the far side has the question."""
         display = job.settings.display
         pending = PendingTurn(job.target.name, job.thread_name, job.number, display)
         self.pending = [*self.running(), pending]
-        self._stop = pending.wish
+        self.stopping = pending.wish
         with interrupts(pending.wish):
             pending.start(self._whole(replace(job, pending=pending)))
             await pending.taken()
-        self._stop = None
+        self.stopping = None
         self.namespace["_pending"] = pending
         return pending
 
@@ -193,8 +186,8 @@ class Assistant:
 
     def stop(self) -> None:
         """Ask the turn that is going on, if one is, to stop."""
-        if self._stop:
-            self._stop()
+        if self.stopping:
+            self.stopping()
 
     def backend(self, settings: Settings, target: Target) -> Backend:
         """Give the backend of a target; for ``local`` the engine is started if need be."""
@@ -205,7 +198,7 @@ class Assistant:
         self._backend = backend if backend != self._backend else self._backend
         return self._backend
 
-    def _job(self, prompt: str, options: Options, data: Mapping[str, Any]) -> _Job:
+    def _job(self, prompt: str, options: Options, data: Mapping[str, Any]) -> Job:
         text = prompt if options.raw else interpolate(prompt, self.namespace)
         if not text.strip():
             raise UsageError(
@@ -219,7 +212,7 @@ class Assistant:
         typed, number = prompt.strip("\n"), next(self._numbers)
         folder, mode = settings.recordings, settings.recordings_mode
         tape = Tape(Path.cwd() / Path(folder).expanduser(), mode) if folder else None
-        job = _Job(self, text.strip("\n"), options, data, settings, target, typed, number, tape)
+        job = Job(self, text.strip("\n"), options, data, settings, target, typed, number, tape)
         job.check()
         if job.budget:
             from .backends.prices import load
@@ -227,7 +220,7 @@ class Assistant:
             job.budget.check(target.model, load(settings.folder))
         return job
 
-    def _with_cell(self, view: View, attachments: Sequence[Attachment], job: _Job) -> View:
+    def with_cell(self, view: View, attachments: Sequence[Attachment], job: Job) -> View:
         """Add what was asked, and the Python as the notebook can run it, with what it needs."""
         from .view import Code
 
@@ -242,7 +235,7 @@ class Assistant:
         earlier.extend(Cell(one.code, wanted=False) for one in ran)
         return replace(view, inputs=dict(self._inputs), cell=cell, question=job.typed)
 
-    def _kept(self, ended: _Ended, job: _Job) -> Turn:
+    def _kept(self, ended: Ended, job: Job) -> Turn:
         view = ended.view
         turn = Turn(view, library=_library(ended.attachments))
         if job.pending:
@@ -254,7 +247,7 @@ class Assistant:
         if not (job.tape and job.tape.played):
             self.spent(job.settings).add(view)
         if view.thread:
-            self._remember(view.thread, job)
+            self.remember(view.thread, job)
         if turn.status == "completed" and job.options.out:
             self.namespace[job.options.out] = _bound(turn, job.options.out)
         elif turn.status != "completed":
@@ -263,7 +256,7 @@ class Assistant:
             raise ended.trouble
         return turn
 
-    def _remember(self, thread: str, job: _Job) -> None:
+    def remember(self, thread: str, job: Job) -> None:
         """Have the thread's name mean this thread, unless a later turn has begun it afresh."""
         key = (job.target.name, job.thread_name)
         if job.tape and job.tape.played:
@@ -287,320 +280,6 @@ def _fail(turn: Turn, *, no_raise: bool) -> None:
     from .display import complain
 
     complain(turn.view)
-
-
-class Ready(NamedTuple):
-    """What a turn needs; ``backend`` is None where a recording is played."""
-
-    backend: Backend | None
-    attachments: Sequence[Attachment]
-    documents: Sequence[Attachment]
-    thread: str | None
-
-
-class _Ended(NamedTuple):
-    """What came of a job; ``trouble`` is why it could not be saved where it should be."""
-
-    view: View
-    attachments: Sequence[Attachment]
-    trouble: AssistantError | None
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One turn to be done, with all that was decided about it.
-
-    ``prompt`` is what is sent; ``typed`` has no value in the place of ``{{expression}}``.
-    ``number`` counts the kernel's questions in the order in which they were asked.
-    """
-
-    assistant: Assistant
-    prompt: str
-    options: Options
-    data: Mapping[str, Any]
-    settings: Settings
-    target: Target
-    typed: str
-    number: int
-    tape: Tape | None = None
-    pending: PendingTurn | None = None
-
-    @property
-    def namespace(self) -> Mapping[str, Any]:
-        return {**self.assistant.namespace, **self.data}
-
-    @property
-    def budget(self) -> Budget:
-        return Budget(self.settings.max_tokens, self.settings.max_cost)
-
-    @property
-    def thread_name(self) -> str:
-        return self.options.thread or threads_.UNNAMED
-
-    @property
-    def thread(self) -> str | None:
-        if self.options.new:
-            return None
-        return self.assistant.threads(self.settings).get(self.thread_name, self.target.name)
-
-    def check(self) -> None:
-        """Refuse options that the target cannot keep."""
-        searches = self.options.search or self.options.tool_choice == "file_search"
-        if searches and self.target.name in settings_.SERVICES:
-            raise UsageError(
-                _(
-                    "File search cannot be had with --on {target}, where the service's container "
-                    "does the work; use --on local or an engine's URL."
-                ).format(target=self.target.name)
-            )
-        self.tool_choice()
-        self.functions()
-
-    def functions(self) -> list[Function]:
-        from .functions import find
-
-        return find(self.options.tool, self.namespace)
-
-    def tool_choice(self) -> str | dict[str, Any] | None:
-        """Give the choice as the API takes it: a word, a tool, or a function."""
-        choice = self.options.tool_choice
-        if choice in (None, "auto", "none", "required"):
-            return choice
-        if choice == "file_search" and not self.options.search and self.thread is None:
-            raise UsageError(_("--tool-choice file_search wants documents; name them by --search."))
-        if choice in ("code_interpreter", "file_search"):
-            return {"type": choice}
-        if choice not in [function.name for function in self.functions()]:
-            raise UsageError(
-                _(
-                    "--tool-choice {choice}: there is auto, none, required, code_interpreter, "
-                    "file_search, and the name of a function that --tool offers."
-                ).format(choice=choice)
-            )
-        return {"type": "function", "function": {"name": choice}}
-
-    def documents(self) -> list[Attachment]:
-        from .attach.resolve import documents
-
-        return documents(self.options.search, Path.cwd())
-
-    def attachments(self, folder: Path) -> list[Attachment]:
-        from .attach.resolve import resolve
-
-        return resolve(
-            self.options.items,
-            self.prompt,
-            self.namespace,
-            Path.cwd(),
-            rows=self.options.rows,
-            schema_only=self.options.schema_only,
-            folder=folder,
-        )
-
-    async def done(self, folder: Path) -> _Ended:
-        """Attach, send, follow, save and show."""
-        ready = Metered(self._ready(folder))
-        stop, opener = self._shown()
-        screen = _Screen(opener, ready)
-        with closing(self._journal()) as journal, interrupts(stop):
-            stream = journal.keep(self._events(ready))
-            view = await follow(stream, screen.show, stop, self.settings.timeout)
-            attachments = ready.result.attachments if ready.done else []
-            # Saved before the last look, which then links to the files.
-            view, trouble = self._saved(self.assistant._with_cell(view, attachments, self))
-            screen.close(view)
-        return _Ended(view, attachments, trouble or self._recorded(view))
-
-    def _journal(self) -> Journal:
-        from .journal import Journal
-
-        place = threads_.place(self.assistant.namespace)
-        return Journal(self.settings.folder, place, self.number, self.typed)
-
-    def _shown(self) -> tuple[Stop, Callable[[], Screen]]:
-        """Give what stops the turn, and what opens its screen."""
-        if self.pending:
-            return self.pending.wish, self.pending.open_screen
-        from .display import open_screen
-
-        stop = self.assistant._stop = Stop()
-        return stop, lambda: open_screen(self.settings.display, on_stop=stop)
-
-    def _saved(self, view: View) -> tuple[View, AssistantError | None]:
-        from .saving import save
-
-        if not self.settings.save:
-            return view, None
-        try:
-            return save(view, self.settings.save, overwrite=self.options.overwrite), None
-        except AssistantError as error:
-            return view, error
-
-    def _recorded(self, view: View) -> AssistantError | None:
-        try:
-            if self.tape:
-                self.tape.keep(view)
-        except AssistantError as error:
-            return error
-        return None
-
-    async def _events(self, ready: Metered[Ready]) -> AsyncGenerator[Event, None]:
-        """Yield the whole turn's events, from the reading of the data on."""
-        async with aclosing(ready.events()) as moves:
-            async for progress in moves:
-                yield progress
-        async with aclosing(self._stream(ready.result)) as turn:
-            async for event in turn:
-                if isinstance(event, Started):
-                    # Not only at the end: the thread outlives a kernel that dies before.
-                    self.assistant._remember(event.thread, self)
-                    if self.pending:
-                        self.pending.has_begun()
-                yield event
-
-    async def _stream(self, ready: Ready) -> AsyncGenerator[Event, None]:
-        """Yield what the far side, or a recording, gives."""
-        from .backends.base import Question
-        from .backends.prices import load
-
-        if ready.backend is None:
-            assert self.tape, "without a backend there is a recording"
-            for event in self.tape.play():
-                yield event
-            return
-        instructions = self.settings.instructions
-        prices = load(self.settings.folder)
-        model, most = self.target.model, self.budget.most_output(self.target.model, prices)
-        question = Question(
-            self.prompt,
-            ready.attachments,
-            ready.thread,
-            model,
-            instructions,
-            documents=ready.documents,
-            functions=self.functions(),
-            tool_choice=self.tool_choice(),
-            max_output=most,
-        )
-        asked = "\n".join(
-            [self.prompt, instructions, *(item.card or "" for item in ready.attachments)]
-        )
-        spending = Spending(self.budget, prices, self.target.name, model, asked)
-        stream = within(ready.backend.turn(question), spending)
-        async with aclosing(self.tape.watch(stream) if self.tape else stream) as turn:
-            async for event in turn:
-                yield event
-
-    async def _ready(self, folder: Path) -> Ready:
-        """Pack the data, import the SDK and start the engine, all at once."""
-        # A recording makes do without.
-        opening = None if self.tape else self._opening()
-        attachments = await in_thread(lambda: self.attachments(folder))
-        documents = await in_thread(self.documents)
-        thread = await self._own_thread()
-        if self.tape and self.assistant.recorded(self, attachments, documents):
-            return Ready(None, attachments, documents, thread)
-        meter.current().begin(_("starting the engine"))
-        return Ready(await (opening or self._opening()), attachments, documents, thread)
-
-    def _opening(self) -> asyncio.Task[Backend]:
-        async def open_() -> Backend:
-            starting = asyncio.to_thread(self.assistant.backend, self.settings, self.target)
-            return (await asyncio.gather(asyncio.to_thread(_import_sdk), starting))[1]
-
-        opening = asyncio.create_task(open_())
-        # Where packing fails nobody asks for the engine's own error, and that is no news.
-        opening.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return opening
-
-    async def _own_thread(self) -> str | None:
-        """Give the id of the thread once it is free: it takes one turn at a time."""
-        before = None if self.options.new else self.assistant.before(self)
-        if before is None:
-            return self.thread
-        meter.current().begin(_("waiting for the turn before in this thread"))
-        await before.over()
-        return before.turn.thread if before.turn else self.thread
-
-    def confirm(self) -> None:
-        """Ask before data leaves this machine, if the settings want it; raise if not allowed."""
-        from .attach.resolve import describe
-        from .plan import confirm
-
-        if self.settings.confirm_upload and not (self.tape and self.tape.mode == REPLAY):
-            items = describe(self.options.items, self.prompt, self.namespace, Path.cwd())
-            searched = [f"@{path.removeprefix('@')}" for path in self.options.search]
-            items += describe(searched, "", {}, Path.cwd())
-            confirm(items, self.options.rows, self.target, self.settings)
-
-    def plan(self, folder: Path) -> str:
-        """Say what would be sent; nothing is."""
-        from .plan import plan
-
-        sent = [*self.attachments(folder), *self.documents()]
-        return plan(self.prompt, sent, self.target, self.settings, self.functions())
-
-
-class _Screen:
-    """The turn's screen, opened only when there is something to see.
-
-    What keeps a turn from beginning is an exception alone, without a turn shown above it.
-    """
-
-    def __init__(self, opener: Callable[[], Screen], ready: Metered[Ready]) -> None:
-        self._opener = opener
-        self._ready = ready
-        self._screen: Screen | None = None
-
-    def show(self, view: View) -> None:
-        """Show the view, unless nothing has happened yet or nothing ever will."""
-        if view.progress or self._ready.succeeded:
-            self._opened().show(view)
-
-    def close(self, view: View) -> None:
-        """Leave the view in place."""
-        if self._screen or not self._ready.done or self._ready.succeeded:
-            self._opened().close(view)
-
-    def _opened(self) -> Screen:
-        if self._screen is None:
-            self._screen = self._opener()
-        return self._screen
-
-
-def _asked(
-    job: _Job, items: Sequence[Attachment], documents: Sequence[Attachment], after: str
-) -> dict[str, Any]:
-    """Say what the answer depends on, as `recordings.Question`; the environment is none of it."""
-    from .backends.connect import without_credentials
-
-    options = {
-        "--model": job.options.model,
-        "--on": job.options.on and without_credentials(job.options.on),
-        "--instructions": job.settings.instructions,
-        "--tool-choice": job.options.tool_choice,
-        "--rows": job.options.rows,
-        "--schema-only": job.options.schema_only,
-    }
-    return {
-        "prompt": job.prompt,
-        "data": _hashes(items),
-        "documents": _hashes(documents),
-        "functions": {one.name: hash_of(one.tool) for one in job.functions()},
-        "options": {name: value for name, value in options.items() if value},
-        "after": after,
-    }
-
-
-def _hashes(items: Sequence[Attachment]) -> dict[str, str]:
-    names = Counter(item.name for item in items)
-    return {item.name if names[item.name] == 1 else item.filename: item.sha256 for item in items}
-
-
-def _import_sdk() -> None:
-    """Import what takes longest, so that the first turn has it when its engine is up."""
-    import openai.resources.beta.threads
-    import openai.types.beta  # noqa: F401
 
 
 def _input(item: Attachment) -> Input:
