@@ -25,8 +25,8 @@ from .event_json import read, written
 from .view import View, fold
 
 VERSION = 1
-LARGEST = 64_000_000
-"""Characters of one event that are kept; a file beyond it stays on the far side alone."""
+LARGEST = 16_000_000
+"""Bytes of a file that are kept; a larger one stays on the far side alone."""
 
 
 @dataclass
@@ -62,8 +62,7 @@ class Journal:
         """Yield the events of a stream, each once it is kept."""
         async with aclosing(stream):
             async for event in stream:
-                if not isinstance(event, events.Progress | events.Finished):
-                    self._write(written(event))
+                self._write(event)
                 yield event
 
     def close(self) -> None:
@@ -73,14 +72,15 @@ class Journal:
                 self._file.close()
             self.path.unlink(missing_ok=True)
 
-    def _write(self, line: dict[str, object]) -> None:
+    def _write(self, event: events.Event) -> None:
+        is_passing = isinstance(event, events.Progress | events.Finished)
+        if is_passing or len(getattr(event, "data", b"")) > LARGEST:
+            return
         # A full disk must not cost the turn itself.
         with contextlib.suppress(OSError, ValueError):
             self._file = self._file or self._begun()
-            text = json.dumps(line)
-            if len(text) <= LARGEST:
-                self._file.write(text + "\n")
-                self._file.flush()
+            self._file.write(json.dumps(written(event)) + "\n")
+            self._file.flush()
 
     def _begun(self) -> TextIO:
         """Open the file, and forget what dead kernels left of this notebook's turns before."""
