@@ -15,6 +15,7 @@ from .columns import line, pad, width
 from .conversation import STOP_SECONDS
 from .errors import AssistantError, UsageError
 from .farside import FarSide
+from .gaps import gaps
 from .locale import gettext as _
 from .locale import later, ngettext
 from .plan import destination
@@ -123,8 +124,7 @@ def _engine_rows(
         reason = _("none: {reason}").format(reason=sandbox["error"])
         return [*rows, (_("isolation"), reason)]
     rows += [(_("isolation"), sandbox.get("level") or _("unknown"))]
-    gaps = sandbox.get("gaps") or ()
-    rows += [("", _("not covered: {gap}").format(gap=gap)) for gap in gaps]
+    rows += [("", _("not covered: {gap}").format(gap=gap)) for gap in gaps(sandbox)]
     rows += _limit_rows(told.get("limits") or {})
     count = len(told.get("sessions") or ())
     return [*rows, (_("sessions"), _("{count} in this engine").format(count=count))]

@@ -13,6 +13,7 @@ from typing import Any
 from . import __version__, entra
 from .columns import pad
 from .errors import AssistantError
+from .gaps import gaps
 from .locale import gettext as _
 from .locale import later
 from .settings import SERVICES, Settings, Target, resolve_target
@@ -199,5 +200,5 @@ def _isolation(sandbox: dict[str, Any]) -> Iterator[Finding]:
         yield Finding(
             "gap", _("a stronger isolation was not to be had: {tried}").format(tried=tried)
         )
-    for gap in sandbox.get("gaps") or ():
+    for gap in gaps(sandbox):
         yield Finding("gap", _("not covered by it: {gap}").format(gap=gap))

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 import aoai_magic
+from aoai_magic import gaps
 from aoai_magic.commands import COMMANDS, HELP
+from aoai_magic.sandbox import ladder
 
 PACKAGE = Path(aoai_magic.__file__).parent
 MODULES = sorted(
@@ -185,3 +187,12 @@ def test_the_texts_are_found(tmp_path):
 def test_every_command_has_its_line_of_help():
     said = {name: (command.__doc__ or "").splitlines()[0] for name, command in COMMANDS.items()}
     assert said == HELP
+
+
+def test_what_our_sandbox_does_not_cover_is_known_in_every_language(monkeypatch):
+    ours = {text for name, text in vars(ladder).items() if name.endswith(("_GAP", "_NO_PROC"))}
+    assert ours == set(gaps.KNOWN)
+    monkeypatch.setenv("AOAI_MAGIC_LANG", "ja")
+    said = gaps.gaps({"gaps": [*ours, "Something new.", ""]})
+    assert not ours & set(said)
+    assert said[-2:] == ["Something new.", ""]

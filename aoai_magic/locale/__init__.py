@@ -68,7 +68,8 @@ def _of_jupyterlab() -> str:
 
 def gettext(message: str) -> str:
     """Give ``message`` in the reader's language."""
-    return _catalogue(language()).gettext(message)
+    # Of nothing, a catalogue gives its own header.
+    return _catalogue(language()).gettext(message) if message else ""
 
 
 def ngettext(one: str, many: str, count: int) -> str:

@@ -1,0 +1,40 @@
+"""What an engine says that its isolation does not cover, in the user's language.
+
+The engine's side has no languages. What ours says is known here; an engine of another
+version may say something else, which is shown as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .locale import gettext, later
+
+KNOWN = (
+    later("All sessions share this machine's kernel: a flaw in it is a way out."),
+    later("A session can see the path of its own folder on this machine."),
+    later("There is no /proc in a session, since this container masks its own."),
+    later("A session can ask whether a path exists on this machine, and for its size."),
+    later("Sessions have no process namespace and no /proc."),
+    later("/mnt/data exists only in the text of the code, not for programs it starts."),
+    later("There is no shared memory: process pools do not work, thread pools do."),
+    later(
+        "What a session's processes hold together is looked at ten times a second, not bounded "
+        "by the kernel: for that the engine must run where systemd does."
+    ),
+    later(
+        "This level was written from Apple's documentation and has not been tried on a Mac by "
+        "its authors: do not rely on it yet."
+    ),
+    later(
+        "A session starts in seconds, its memory is only watched, and a program that it starts "
+        "in the background may outlive it."
+    ),
+    later("Code runs with all the rights of this account: nothing is kept from it."),
+)
+
+
+def gaps(sandbox: Mapping[str, Any]) -> list[str]:
+    """Give the gaps of an engine's ``sandbox``."""
+    return [gettext(str(gap)) for gap in sandbox.get("gaps") or ()]
