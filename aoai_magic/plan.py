@@ -44,7 +44,8 @@ def plan(
         lines.append("")
         for filename, size, what in _outgoing(item, target):
             sizes.append(size)
-            lines.append(f"  {filename}  {_bytes(size)} ({what})")
+            line = _("{name}  {size} ({what})")
+            lines.append("  " + line.format(name=filename, size=_bytes(size), what=what))
         if item.card:
             lines += ["  " + _("and its description, which the model reads:")]
             lines += _indented(item.card)
@@ -99,7 +100,10 @@ def confirm(
     """
     if not items or not settings.confirm_upload or _is_here(target):
         return
-    what = ", ".join(f"{item.name} ({item.kind}, {_bytes(item.bytes)})" for item in items)
+    one = _("{name} ({kind}, {size})")
+    what = ", ".join(
+        one.format(name=item.name, kind=item.kind, size=_bytes(item.bytes)) for item in items
+    )
     if rows:
         what = _("{rows:,} rows at most of each frame of {what}").format(rows=rows, what=what)
     question = _("Send {what} to {where}? [y/N] ").format(

@@ -218,6 +218,6 @@ def test_a_user_is_answered_in_their_language(run):
     assert errors(ja[2])[0][1] == "変数 sale はありません。sales でしょうか?"
     assert errors(zh[0])[0][1] == "沒有變數 sale；您是指 sales 嗎？"
     assert printed(zh[1]).startswith("尚未傳送任何內容。目的地：引擎 http")
-    assert "位元組 (pandas.DataFrame sales)" in printed(zh[1])
+    assert "位元組（pandas.DataFrame sales）" in printed(zh[1])
     assert "%assistant status   顯示回合在何處執行及原因" in printed(zh[2])
     assert "顯示會傳送的內容，但不傳送" in printed(zh[3])
