@@ -5,12 +5,12 @@ Written as a table of Markdown, not of HTML: what stands in the cells is anybody
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from .. import view as views
+from ..columns import width
 from ..tables import read_table
 from . import clean, source, words
 
@@ -118,12 +118,7 @@ def _short(text: str) -> str:
 
 def _padded(column: Column) -> list[str]:
     texts = [column.name, *column.cells]
-    width = max(map(_width, texts))
-    gaps = [" " * (width - _width(text)) for text in texts]
+    widest = max(map(width, texts))
+    gaps = [" " * (widest - width(text)) for text in texts]
     pairs = zip(texts, gaps, strict=True)
     return [gap + text if column.is_number else text + gap for text, gap in pairs]
-
-
-def _width(text: str) -> int:
-    """Give how many places text takes in a terminal, where East Asian signs take two."""
-    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
