@@ -40,6 +40,9 @@ same thread. As a line, %assistant COMMAND tells and does other things:
 %assistant help lists them."""
 )
 
+GROUPS = (later("positional arguments"), later("options"))
+"""Headings of the help, which argparse has in English alone."""
+
 _CELL = re.compile(rf"%%(?:{'|'.join(NAMES)})(?=\s|$)")
 
 
@@ -81,7 +84,8 @@ class AssistantMagics(Magics):
     def _layers(self) -> tuple[dict[str, Any], dict[str, Any]]:
         return self._config, self._file
 
-    @magic_arguments("%%assistant")
+    # IPython puts the first of the two signs.
+    @magic_arguments("%assistant")
     @kwds(description=HELP)
     @argument(
         "items", nargs="*", metavar="ITEM", help=later("variable, or @path or @glob of files")
@@ -172,6 +176,8 @@ def help_text() -> str:
     """Give the magic's help in the reader's language."""
     made = copy.deepcopy(parser())
     made.description = _(HELP)
+    for group, title in zip(made._action_groups, GROUPS, strict=True):
+        group.title = _(title)
     for action in made._actions:
         if action.help:
             action.help = _(action.help)

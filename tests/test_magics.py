@@ -220,4 +220,5 @@ def test_a_user_is_answered_in_their_language(run):
     assert printed(zh[1]).startswith("尚未傳送任何內容。目的地：引擎 http")
     assert "位元組（pandas.DataFrame sales）" in printed(zh[1])
     assert "%assistant status   顯示回合在何處執行及原因" in printed(zh[2])
+    assert printed(zh[3]).startswith("::\n\n  %%assistant [-o NAME]")
     assert "顯示會傳送的內容，但不傳送" in printed(zh[3])
