@@ -37,6 +37,14 @@ _CONNECTED = """() => {
   return session?.isReady && kernel?.connectionStatus === 'connected'
 }"""
 
+_FREE = """async () => {
+  const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+  let reply;
+  do {
+    reply = await kernel.requestExecute({ code: '', silent: true }).done;
+  } while (reply.content.status !== 'ok');
+}"""
+
 
 def chromium() -> str | None:
     """The path of an installed Chromium, if there is one."""
@@ -207,6 +215,10 @@ class Notebook:
         self.page.evaluate(
             "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.info"
         )
+
+    def free(self) -> None:
+        """Wait until nothing runs; what waits behind a cell that fails is given back undone."""
+        self.page.evaluate(_FREE)
 
     def kinds(self, number: int) -> list[str]:
         """The MIME type by which each output of a cell is drawn."""

@@ -84,18 +84,34 @@ def test_stop_ends_the_turn_and_keeps_what_came(engine, script, open_notebook):
     assert notebook.outputs(2).inner_text().split() == ["interrupted", "counting"]
 
 
-def test_a_page_reloaded_in_the_middle_gets_the_turn_back(engine, script, open_notebook):
+INTERRUPT = "() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')"
+
+
+def test_a_page_reloaded_in_the_middle_can_stop_the_turn_and_gets_it_back(
+    engine, script, open_notebook
+):
     load = LOAD.format(token=engine.token, url=engine.url, model=script(SCRIPT))
-    cells = (load, "%%assistant\nCount for ever", "%assistant show")
-    notebook = open_notebook("reload.ipynb", labs.make_notebook(*cells))
+    ask = "%%assistant\nCount for ever"
+    notebook = open_notebook("reload.ipynb", labs.make_notebook(load, ask, "%assistant show", ask))
     notebook.run(0)
     notebook.start(1)
     notebook.cell(1).get_by_text("counting", exact=True).wait_for()
     # With the notebook saved, its file holds a part that was never finished.
     notebook.save()
     notebook.reload()
-    interrupt = "() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')"
-    notebook.page.evaluate(interrupt)
+    notebook.cell(1).get_by_role("button", name="Stop").click()
+    notebook.free()
+    assert_shown_again(notebook)
+    # Without, the page has lost the button, and the kernel can still be interrupted.
+    notebook.start(3)
+    notebook.cell(3).get_by_text("counting", exact=True).wait_for()
+    notebook.reload()
+    notebook.page.evaluate(INTERRUPT)
+    notebook.free()
+    assert_shown_again(notebook)
+
+
+def assert_shown_again(notebook):
     notebook.run(2)
     shown = notebook.cell(2).locator(".jp-OutputArea")
     shown.get_by_text("Interrupted: what came before").wait_for()
