@@ -11,6 +11,8 @@ import pytest
 
 from aoai_magic import __version__
 
+pytestmark = pytest.mark.lengthy
+
 
 def aoai_magic(*arguments, **options):
     command = [sys.executable, "-m", "aoai_magic", *map(str, arguments)]

@@ -20,7 +20,10 @@ from aoai_magic.sandbox.local import open_sandbox
 from aoai_magic.sandbox.session import Done, Error, Limits, SandboxError, Stream
 from aoai_magic.tables import read_table
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the local sandbox is for Linux")
+pytestmark = [
+    pytest.mark.lengthy,
+    pytest.mark.skipif(sys.platform != "linux", reason="the local sandbox is for Linux"),
+]
 
 FRAME = pd.DataFrame(
     {

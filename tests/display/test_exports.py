@@ -123,6 +123,7 @@ def test_markdown_has_the_same_parts():
     assert len(resources["outputs"]) == 1
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(not shutil.which("pandoc"), reason="needs pandoc: apt-get install pandoc")
 def test_latex_is_whole_and_reads_or_writes_no_file():
     text, _ = LatexExporter().from_notebook_node(notebook(story.final(story.turn())))

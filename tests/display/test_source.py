@@ -57,6 +57,7 @@ def test_hostile_prose_is_inert_in_other_parsers(text):
 
 
 @pytest.mark.once
+@pytest.mark.lengthy
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("text", hostile.ENDLESS, ids=lambda text: ascii(text[:12]))
 def test_no_text_is_too_deep_or_takes_for_ever(text):

@@ -24,6 +24,8 @@ from aoai_magic.sandbox.session import Limits
 
 from .test_runs import steps, texts
 
+pytestmark = pytest.mark.lengthy
+
 SERVE = """
 import sys
 from pathlib import Path

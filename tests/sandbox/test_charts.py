@@ -8,6 +8,8 @@ from aoai_magic.sandbox import vegalite
 
 from .cells import run
 
+pytestmark = pytest.mark.lengthy
+
 ALTAIR = """
 import altair as alt, pandas as pd
 frame = pd.DataFrame({"月": ["一", "二"], "売上": [1, 3]})

@@ -25,6 +25,8 @@ from aoai_magic.sandbox.session import Limits, SandboxError
 from . import ordinary
 from .cells import run
 
+pytestmark = pytest.mark.lengthy
+
 HOST = """
 import asyncio, multiprocessing, sys, time
 from pathlib import Path

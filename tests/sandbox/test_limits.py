@@ -10,6 +10,8 @@ from aoai_magic.sandbox.session import Limit, Limits, SandboxError, Stream
 
 from .cells import run
 
+pytestmark = pytest.mark.lengthy
+
 MB = 1 << 20
 
 LEVELS = ["namespaces", "landlock"]
