@@ -130,7 +130,7 @@ async def test_a_stop_cancels_the_run_and_the_thread_goes_on(backend, script):
     assert seen.status == "interrupted"
     assert [type(part).__name__ for part in seen.parts] == ["Code", "Logs"]
     after = await asked(backend, Question("And now?", thread=seen.thread, model=model))
-    assert (after.status, after.text) == ("completed", "again")
+    assert (after.status, after.text, after.error) == ("completed", "again", None)
 
 
 async def test_a_model_that_fails_leaves_what_it_said(backend, script):
