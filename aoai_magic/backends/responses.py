@@ -421,22 +421,27 @@ class _Turn:
                 if not self._reader.over:
                     lost += 1
             except Exception as error:
-                if not is_broken(error) or not self._reader.response or lost >= TRIES:
+                if not is_broken(error) or lost >= TRIES:
                     raise
-                # Silence is no loss: code may run for long, and opening again tells.
-                lost += not is_silent(error)
+                # Silence is no loss: code may run for long, and opening again tells. Where
+                # nothing has begun yet, none runs.
+                lost += not (is_silent(error) and self._reader.response)
             if not self._reader.over:
                 async for progress in self._resumed(lost):
                     yield progress
 
     async def _resumed(self, lost: int) -> AsyncGenerator[Event, None]:
-        """Open the stream again, the later the more often it was lost."""
-        if not self._reader.response or lost >= TRIES:
+        """Open the stream again, the later the more often it was lost.
+
+        A response whose id was lost with its first event ended with its connection: it is
+        asked for anew.
+        """
+        if lost >= TRIES:
             raise ServiceError(_("The answer broke off and could not be resumed; ask again."))
         if lost > 1:
             async for progress in waited(ConnectionError(), lost):
                 yield progress
-        async for event in patiently(self._resume):
+        async for event in patiently(self._resume if self._reader.response else self._create):
             yield event
 
     async def _resume(self) -> None:

@@ -12,11 +12,17 @@ const WIDGET_VIEW = 'application/vnd.jupyter.widget-view+json';
 const STATE = 'application/vnd.jupyter.widget-state+json';
 const LIVE = '.aoai-live';
 const ENDED = new Set(['autorestarting', 'dead', 'restarting', 'terminating']);
+/** Milliseconds after which the kernel has closed the widgets of a cell that is over. */
+const GRACE = 2_000;
+
+/** Live views, and the words that each of them shows. */
+type Views = Map<IOutputModel, string>;
 
 /**
  * A run that was cut off (kernel died, page closed) leaves a live view in the file. A trusted
  * notebook shows "model not found" for it, though the static form is saved beside it. While the
- * page is open, what the view shows when its kernel ends is kept as that form.
+ * page is open, what the view shows when its kernel ends is kept as that form; likewise what it
+ * shows when the cell ends of which this page, loaded in the middle, has not heard the rest.
  */
 export const heal: JupyterFrontEndPlugin<void> = {
   id: 'aoai-magic:heal',
@@ -25,32 +31,52 @@ export const heal: JupyterFrontEndPlugin<void> = {
   requires: [INotebookTracker],
   activate: (_, tracker: INotebookTracker) => {
     eachNotebook(tracker, panel => {
-      void healNotebook(panel);
-      // The widgets' own manager hears of the end too, and has to be done with them.
-      const salvage = (): unknown => setTimeout(() => panel.isDisposed || salvageNotebook(panel));
-      panel.sessionContext.kernelChanged.connect((_, { oldValue }) => oldValue && salvage());
-      panel.sessionContext.statusChanged.connect((_, status) => ENDED.has(status) && salvage());
+      const { sessionContext } = panel;
+      void settleDead(panel, new Map(saved(panel).map(output => [output, ''])));
+      sessionContext.kernelChanged.connect((_, { oldValue }) => oldValue && settle(drawn(panel)));
+      sessionContext.statusChanged.connect((_, status) => {
+        const views = drawn(panel);
+        if (ENDED.has(status)) {
+          settle(views);
+        } else if (status === 'idle' && views.size) {
+          setTimeout(() => void settleDead(panel, views), GRACE);
+        }
+      });
     });
   }
 };
 
-/** Keep what the live views of a notebook show, now that nothing more will come. */
-function salvageNotebook(panel: NotebookPanel): void {
-  const found = outputAreas(panel).flatMap(({ model, widgets }) =>
-    widgets.flatMap(({ node }, place) => {
-      const live = node.querySelector(LIVE);
-      const output = model.get(place);
-      return live && output.data[WIDGET_VIEW] ? [{ output, text: shown(live) }] : [];
-    })
-  );
-  // From the last one: a change of the first makes JupyterLab draw all outputs of the cell again.
-  for (const { output, text } of found.reverse()) {
-    output.setData({ data: salvaged(output, text), metadata: output.metadata });
+/** Put the static form in the place of those views whose widgets the kernel does not know. */
+async function settleDead(panel: NotebookPanel, views: Views): Promise<void> {
+  const alive = views.size && !panel.isDisposed ? await aliveModels(panel) : null;
+  if (alive && !panel.isDisposed) {
+    settle(new Map([...views].filter(([output]) => !alive.has(modelId(output)))));
   }
 }
 
+/** Put the static form, with the words that they showed, in the place of views. */
+function settle(views: Views): void {
+  // From the last one: a change of the first makes JupyterLab draw all outputs of the cell again.
+  for (const [output, text] of [...views].reverse()) {
+    if (WIDGET_VIEW in output.data) {
+      output.setData({ data: settled(output, text), metadata: output.metadata });
+    }
+  }
+}
+
+/** The views of ours that stand in the page. */
+function drawn(panel: NotebookPanel): Views {
+  const found = outputAreas(panel).flatMap(({ model, widgets }) =>
+    widgets.flatMap(({ node }, place): [IOutputModel, string][] => {
+      const live = node.querySelector(LIVE);
+      return live ? [[model.get(place), shown(live)]] : [];
+    })
+  );
+  return new Map(found);
+}
+
 /** The static form of what an output showed; as it is drawn no more, it stands as plain text. */
-function salvaged({ data }: IOutputModel, text: string): JSONObject {
+function settled({ data }: IOutputModel, text: string): JSONObject {
   const [marked, plain] = [String(data['text/markdown'] ?? ''), String(data['text/plain'] ?? '')];
   return {
     'text/markdown': text ? `${fence(text, 'text')}\n\n${marked}` : marked,
@@ -65,29 +91,15 @@ function shown(live: Element): string {
   return outer.map(one => one.innerText.trimEnd()).join('\n');
 }
 
-async function healNotebook(panel: NotebookPanel): Promise<void> {
-  const suspects = views(panel);
-  if (!suspects.length) {
-    return;
-  }
-  const alive = await aliveModels(panel);
-  for (const output of alive ? suspects : []) {
-    if (!panel.isDisposed && !alive?.has(modelId(output))) {
-      const { [WIDGET_VIEW]: _, ...data } = output.data;
-      output.setData({ data, metadata: output.metadata });
-    }
-  }
-}
-
 /** Outputs with a live view, a static form, and no state of the widget in the file. */
-function views(panel: NotebookPanel): IOutputModel[] {
-  const saved = savedState(panel);
+function saved(panel: NotebookPanel): IOutputModel[] {
+  const states = savedState(panel);
   const outputs = outputAreas(panel).flatMap(({ model }) =>
     Array.from({ length: model.length }, (_, place) => model.get(place))
   );
   return outputs.filter(
     output =>
-      WIDGET_VIEW in output.data && 'text/markdown' in output.data && !(modelId(output) in saved)
+      WIDGET_VIEW in output.data && 'text/markdown' in output.data && !(modelId(output) in states)
   );
 }
 

@@ -10,6 +10,7 @@ KINDS = ("garble", "junk", "hang", "delay", "cut")
 """Change an event's JSON, send what is no HTTP, fall silent, pause, close the connection."""
 
 _END = b"\n\n"
+_EVENT = b"data: {"
 
 
 class Storm:
@@ -49,9 +50,11 @@ class Storm:
             if piece.startswith(b"HTTP/1.1"):
                 streaming, seen = b"text/event-stream" in piece, 0
             if streaming and not self.struck:
-                if self.number <= seen + piece.count(_END):
+                place = _end_of(piece, self.number - seen)
+                # An answer's head may come alone: there is nothing to change in it.
+                if place is not None and (self.kind != "garble" or _EVENT in piece[place:]):
                     self.struck = True
-                    await self._strike(piece, self.number - seen, writer)
+                    await self._strike(piece[:place], piece[place:], writer)
                     if self.kind not in ("garble", "delay"):
                         return
                     continue
@@ -59,13 +62,9 @@ class Storm:
             writer.write(piece)
             await writer.drain()
 
-    async def _strike(self, piece: bytes, number: int, writer: asyncio.StreamWriter) -> None:
-        place = 0
-        for _ in range(number):
-            place = piece.index(_END, place) + len(_END)
-        before, after = piece[:place], piece[place:]
+    async def _strike(self, before: bytes, after: bytes, writer: asyncio.StreamWriter) -> None:
         if self.kind == "garble":
-            writer.write(before + after.replace(b"data: {", b"data: ]", 1))
+            writer.write(before + after.replace(_EVENT, b"data: ]", 1))
             return
         if self.kind == "delay":
             writer.write(before)
@@ -76,6 +75,17 @@ class Storm:
         await writer.drain()
         if self.kind == "hang":
             await asyncio.sleep(3600)
+
+
+def _end_of(piece: bytes, number: int) -> int | None:
+    """Give the place after so many events of a piece; None if it has fewer."""
+    place = 0
+    for _ in range(number):
+        found = piece.find(_END, place)
+        if found < 0:
+            return None
+        place = found + len(_END)
+    return place
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
