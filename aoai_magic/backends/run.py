@@ -27,6 +27,15 @@ CANCEL_SECONDS = 3.0
 """How long an interrupted turn waits for the far side to hear of it."""
 
 POLL_SECONDS = 0.5
+STOPPING_SECONDS = 30.0
+"""How long a run that was stopped may take to end, and with it to free its thread."""
+
+FREED_POLL_SECONDS = 0.1
+
+WORKING = ("queued", "in_progress", "requires_action")
+"""Of a run that nobody has stopped."""
+
+_HELD = "already has an active run"
 
 _MARK = "aoai_magic_turn"
 """Metadata of a run by which it is found when the answer to its creation was lost."""
@@ -110,16 +119,38 @@ class Run:
 
     async def _begin(self) -> None:
         """Create the run; if it is there, since only the answer was lost, take that one."""
+        import openai
+
         if self._tried and await self._is_there():
             return
         self._tried = True
-        self._stream = await self._runs.create(
-            self._thread,
-            **self._asked,
-            metadata={_MARK: self._mark},
-            stream=True,
-            extra_headers=_TOLD,
-        )
+        end = anyio.current_time() + STOPPING_SECONDS
+        while True:
+            try:
+                self._stream = await self._runs.create(
+                    self._thread,
+                    **self._asked,
+                    metadata={_MARK: self._mark},
+                    stream=True,
+                    extra_headers=_TOLD,
+                )
+            except openai.BadRequestError as error:
+                if anyio.current_time() > end or not await self._is_being_freed(error):
+                    raise
+                await anyio.sleep(FREED_POLL_SECONDS)
+            else:
+                return
+
+    async def _is_being_freed(self, error: openai.BadRequestError) -> bool:
+        """Tell whether the thread was held by a run that was stopped, and ends or has ended.
+
+        Such a run is ``cancelling`` for a moment, in which no other can begin (Assistants API,
+        both versions): whoever asks right after a stop would be refused.
+        """
+        if _HELD not in error.message:
+            return False
+        newest = await self._runs.list(self._thread, limit=1)
+        return all(run.status not in WORKING for run in newest.data)
 
     async def _is_there(self) -> bool:
         page = await self._runs.list(self._thread, limit=5)

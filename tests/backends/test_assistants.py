@@ -4,14 +4,15 @@ import asyncio
 
 import pandas as pd
 import pytest
-from serving import TOKEN, serving
+from serving import TOKEN, serving, write_script
+from starlette.responses import JSONResponse
 
 from aoai_magic import view
 from aoai_magic.attach.ledger import Ledger
 from aoai_magic.attach.resolve import resolve
 from aoai_magic.backends.assistants import Assistants
 from aoai_magic.backends.base import Question
-from aoai_magic.backends.connect import Endpoint
+from aoai_magic.backends.connect import Endpoint, client
 from aoai_magic.conversation import Stop, follow
 from aoai_magic.errors import ServiceError
 
@@ -32,6 +33,13 @@ turns:
     - text: "South has 7; see [the table](sandbox:/mnt/data/totals.csv)."
   - - code: "print(len(totals), sales.shape)"
     - text: "Two."
+"""
+
+SLOW = """
+turns:
+  - - text: "Slowly."
+      code: "import time; time.sleep(60)"
+    - text: never
 """
 
 SALES = pd.DataFrame({"region": ["North", "South"] * 2, "revenue": [1, 3, 2, 4]})
@@ -131,6 +139,49 @@ async def test_a_stop_cancels_the_run_and_the_thread_goes_on(backend, script):
     assert [type(part).__name__ for part in seen.parts] == ["Code", "Logs"]
     after = await asked(backend, Question("And now?", thread=seen.thread, model=model))
     assert (after.status, after.text, after.error) == ("completed", "again", None)
+
+
+class Ending:
+    """ASGI middleware: of the next runs, so many are refused as by a thread that ends another."""
+
+    def __init__(self, app):
+        self.app = app
+        self.refusals = 0
+
+    async def __call__(self, scope, receive, send):
+        begins = scope["type"] == "http" and scope["method"] == "POST"
+        if begins and scope["path"].endswith("/runs") and self.refusals:
+            self.refusals -= 1
+            message = "Thread thread_1 already has an active run run_1."
+            answer = JSONResponse({"error": {"message": message}}, status_code=400)
+            await answer(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+async def test_a_question_right_after_a_stop_waits_until_the_thread_is_free(tmp_path):
+    wrapped = []
+    wrap = lambda app: wrapped.append(Ending(app)) or wrapped[0]  # noqa: E731
+    with serving(tmp_path, wrap) as url:
+        backend = Assistants(Endpoint(url, TOKEN), "local", Ledger(tmp_path / "home"), "here")
+        model = write_script(tmp_path, {"when": "", "replies": [{"text": "Hello."}]})
+        wrapped[0].refusals = 3
+        seen = await asked(backend, Question("Hi.", model=model))
+    assert (seen.status, seen.text, wrapped[0].refusals) == ("completed", "Hello.", 0)
+
+
+async def test_a_thread_that_somebody_else_works_in_is_not_waited_for(backend, script):
+    model, stop = script(SLOW), Stop()
+    other = asyncio.Event()
+    first = asyncio.create_task(
+        asked(backend, Question("Go.", model=model), lambda view: view.parts and other.set(), stop)
+    )
+    await other.wait()
+    thread = (await client(backend.endpoint).get("/engine/threads", cast_to=object))["data"][0]
+    second = await asked(backend, Question("Me too.", thread=thread["id"], model=model))
+    stop()
+    assert (second.status, (await first).status) == ("failed", "interrupted")
+    assert "already has an active run" in second.error
 
 
 async def test_a_model_that_fails_leaves_what_it_said(backend, script):
