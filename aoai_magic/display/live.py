@@ -91,7 +91,7 @@ class LiveScreen:
             return
         slot = slot or self._take_slot(step.id)
         # The newest words first: writing the saved form of a long answer takes a while.
-        slot.draw(step, part)
+        slot.draw(step, part, last=over)
         if over:
             slot.freeze(frozen.step_output(step))
 

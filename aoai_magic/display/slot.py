@@ -45,8 +45,12 @@ class Slot:
         """The newest line of what code printed that does not stand here (yet)."""
         return self._pane.writer.latest if self._pane else ""
 
-    def draw(self, step: Step, part: Open) -> None:
-        """Show ``step``, in front of which is ``part``, as far as it has come."""
+    def draw(self, step: Step, part: Open, *, last: bool) -> None:
+        """Show ``step``, in front of which is ``part``, as far as it has come.
+
+        The ``last`` time what is printed stays, though it becomes an output of its own: a page
+        that was loaded in the middle of the turn shows nothing of that.
+        """
         before = self._children()
         if self._part != part.id:
             self._begin(step, part)
@@ -54,7 +58,8 @@ class Slot:
         self._flow.feed(written(part)[self._read :])
         self._read = len(written(part))
         self._head.value = _head(part)
-        self._print(step.logs)
+        if step.logs or not last:
+            self._print(step.logs)
         if self._children() != before:
             self._box.children = self._children()
 
@@ -73,7 +78,8 @@ class Slot:
         assert isinstance(output, Bundle)
         # No metadata, as at first: a change of it makes VS Code lose other outputs.
         self._handle.update(output.data, raw=True)
-        retire((*self._flows(), *self._before, self._head, self._box))
+        # The box first: the extension keeps what it holds where a page does not hear of this.
+        retire((self._box, *self._flows(), *self._before, self._head))
 
     def _begin(self, step: Step, part: Open) -> None:
         """Put another part in front; what failed before stands folded above it."""

@@ -12,17 +12,17 @@ const WIDGET_VIEW = 'application/vnd.jupyter.widget-view+json';
 const STATE = 'application/vnd.jupyter.widget-state+json';
 const LIVE = '.aoai-live';
 const ENDED = new Set(['autorestarting', 'dead', 'restarting', 'terminating']);
-/** Milliseconds after which the kernel has closed the widgets of a cell that is over. */
-const GRACE = 2_000;
+/** Milliseconds between two looks; the kernel closes widgets a second after what they show last. */
+const LOOK = 800;
 
-/** Live views, and the words that each of them shows. */
-type Views = Map<IOutputModel, string>;
+/** The words that live views showed when they were last looked at. */
+const words = new WeakMap<IOutputModel, string>();
 
 /**
  * A run that was cut off (kernel died, page closed) leaves a live view in the file. A trusted
  * notebook shows "model not found" for it, though the static form is saved beside it. While the
  * page is open, what the view shows when its kernel ends is kept as that form; likewise what it
- * shows when the cell ends of which this page, loaded in the middle, has not heard the rest.
+ * shows last where this page, loaded in the middle of a turn, does not hear the rest.
  */
 export const heal: JupyterFrontEndPlugin<void> = {
   id: 'aoai-magic:heal',
@@ -32,51 +32,71 @@ export const heal: JupyterFrontEndPlugin<void> = {
   activate: (_, tracker: INotebookTracker) => {
     eachNotebook(tracker, panel => {
       const { sessionContext } = panel;
-      void settleDead(panel, new Map(saved(panel).map(output => [output, ''])));
+      let watched = false;
+      void settleDead(panel, saved(panel)).then(alive => watch(panel, alive));
       sessionContext.kernelChanged.connect((_, { oldValue }) => oldValue && settle(drawn(panel)));
       sessionContext.statusChanged.connect((_, status) => {
-        const views = drawn(panel);
         if (ENDED.has(status)) {
-          settle(views);
-        } else if (status === 'idle' && views.size) {
-          setTimeout(() => void settleDead(panel, views), GRACE);
+          settle(drawn(panel));
+        } else if (status === 'idle' && !watched) {
+          watched = true;
+          void watch(panel, drawn(panel)).finally(() => (watched = false));
         }
       });
     });
   }
 };
 
-/** Put the static form in the place of those views whose widgets the kernel does not know. */
-async function settleDead(panel: NotebookPanel, views: Views): Promise<void> {
-  const alive = views.size && !panel.isDisposed ? await aliveModels(panel) : null;
-  if (alive && !panel.isDisposed) {
-    settle(new Map([...views].filter(([output]) => !alive.has(modelId(output)))));
+/** Look at live views until they are gone, or frozen. */
+async function watch(panel: NotebookPanel, views: IOutputModel[]): Promise<void> {
+  while (views.length && !panel.isDisposed) {
+    await new Promise(resolve => setTimeout(resolve, LOOK));
+    const now = drawn(panel);
+    const missing = outputs(panel).filter(
+      output => views.includes(output) && !now.includes(output) && WIDGET_VIEW in output.data
+    );
+    const gone = missing.filter(output => words.has(output));
+    // Of a cell that was never scrolled to nothing is drawn yet.
+    const unseen = missing.filter(output => !words.has(output));
+    views = [...now, ...unseen, ...(await settleDead(panel, gone))];
   }
 }
 
-/** Put the static form, with the words that they showed, in the place of views. */
-function settle(views: Views): void {
+/** Settle those views whose widgets the kernel does not know, and give the others. */
+async function settleDead(panel: NotebookPanel, views: IOutputModel[]): Promise<IOutputModel[]> {
+  const alive = views.length && !panel.isDisposed ? await aliveModels(panel) : null;
+  if (!alive || panel.isDisposed) {
+    return [];
+  }
+  settle(views.filter(output => !alive.has(modelId(output))));
+  return views.filter(output => alive.has(modelId(output)));
+}
+
+/** Put the static form, with the words that they showed last, in the place of views. */
+function settle(views: IOutputModel[]): void {
   // From the last one: a change of the first makes JupyterLab draw all outputs of the cell again.
-  for (const [output, text] of [...views].reverse()) {
+  for (const output of [...views].reverse()) {
     if (WIDGET_VIEW in output.data) {
-      output.setData({ data: settled(output, text), metadata: output.metadata });
+      output.setData({ data: settled(output), metadata: output.metadata });
     }
   }
 }
 
-/** The views of ours that stand in the page. */
-function drawn(panel: NotebookPanel): Views {
-  const found = outputAreas(panel).flatMap(({ model, widgets }) =>
-    widgets.flatMap(({ node }, place): [IOutputModel, string][] => {
+/** The views of ours that stand in the page; their words are kept. */
+function drawn(panel: NotebookPanel): IOutputModel[] {
+  return outputAreas(panel).flatMap(({ model, widgets }) =>
+    widgets.flatMap(({ node }, place) => {
       const live = node.querySelector(LIVE);
-      return live ? [[model.get(place), shown(live)]] : [];
+      const output = model.get(place);
+      return live ? (words.set(output, shown(live)), [output]) : [];
     })
   );
-  return new Map(found);
 }
 
 /** The static form of what an output showed; as it is drawn no more, it stands as plain text. */
-function settled({ data }: IOutputModel, text: string): JSONObject {
+function settled(output: IOutputModel): JSONObject {
+  const { data } = output;
+  const text = words.get(output);
   const [marked, plain] = [String(data['text/markdown'] ?? ''), String(data['text/plain'] ?? '')];
   return {
     'text/markdown': text ? `${fence(text, 'text')}\n\n${marked}` : marked,
@@ -94,17 +114,21 @@ function shown(live: Element): string {
 /** Outputs with a live view, a static form, and no state of the widget in the file. */
 function saved(panel: NotebookPanel): IOutputModel[] {
   const states = savedState(panel);
-  const outputs = outputAreas(panel).flatMap(({ model }) =>
-    Array.from({ length: model.length }, (_, place) => model.get(place))
-  );
-  return outputs.filter(
+  return outputs(panel).filter(
     output =>
       WIDGET_VIEW in output.data && 'text/markdown' in output.data && !(modelId(output) in states)
   );
 }
 
+function outputs(panel: NotebookPanel): IOutputModel[] {
+  return outputAreas(panel).flatMap(({ model }) =>
+    Array.from({ length: model.length }, (_, place) => model.get(place))
+  );
+}
+
 function outputAreas(panel: NotebookPanel): OutputArea[] {
-  const cells = panel.content.widgets.filter(cell => cell instanceof CodeCell);
+  const widgets = panel.isDisposed ? [] : panel.content.widgets;
+  const cells = widgets.filter(cell => cell instanceof CodeCell);
   return cells.map(cell => cell.outputArea);
 }
 

@@ -210,7 +210,14 @@ screen.show(reduce(fold, happened, View()))"""
 KILL = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
 
 
-CLOSE = "screen.close(reduce(fold, happened, View()))"
+LEFT = """
+
+import asyncio, pathlib
+async def close():
+    while not pathlib.Path("over").exists():
+        await asyncio.sleep(0.1)
+    screen.close(reduce(fold, happened, View()))
+task = asyncio.create_task(close())"""
 
 
 def test_what_a_live_view_shows_stays_when_its_kernel_dies(open_notebook: Open, lab):
@@ -227,16 +234,23 @@ def test_what_a_live_view_shows_stays_when_its_kernel_dies(open_notebook: Open, 
     assert all(set(one["data"]) == {"text/markdown", "text/plain"} for one in outputs)
 
 
-def test_what_a_live_view_shows_stays_when_a_page_loaded_later_hears_no_end(open_notebook: Open):
-    written = saved.notebook(saved.code_cell(0, LIVE), saved.code_cell(1, CLOSE))
-    notebook = open_notebook("loaded.ipynb", written)
+@pytest.mark.parametrize("said", [True, False], ids=["in its cell", "in the background"])
+def test_what_a_live_view_shows_stays_where_a_page_loaded_later_does_not_hear_the_end(
+    open_notebook: Open, lab, said: bool
+):
+    end = saved.code_cell(1, "pathlib.Path('over').touch(); await task")
+    notebook = open_notebook("loaded.ipynb", saved.notebook(saved.code_cell(0, LIVE + LEFT), end))
     notebook.run(0)
     notebook.cell(0).locator(".aoai-printed").wait_for()
     notebook.save()
     notebook.reload()
     notebook.cell(0).locator(".aoai-printed").wait_for()
-    notebook.run(1)
+    if said:
+        notebook.run(1)
+    else:
+        (lab.root / "over").touch()
     assert_settled(notebook)
+    (lab.root / "over").unlink()
 
 
 def assert_settled(notebook: labs.Notebook) -> None:
