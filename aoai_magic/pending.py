@@ -19,11 +19,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from . import blocking
+from .asking_cell import AskingCell
 from .conversation import STOP_SECONDS, TICK, Stop
 from .errors import AssistantError, TurnError
 from .locale import gettext as _
 from .locale import ngettext
-from .place import Place
 from .turn import Turn, cell_number
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class PendingTurn:
         self.number = number
         self.cell = cell_number()
         self.wish = Stop(_loop=blocking.loop())
-        self._place = Place(display)
+        self._cell = AskingCell(display)
         self._since = time.monotonic()
         self._begun: concurrent.futures.Future[None] = concurrent.futures.Future()
         self.future: concurrent.futures.Future[Turn] = concurrent.futures.Future()
@@ -124,11 +124,11 @@ class PendingTurn:
             self.turn._ipython_display_()
         elif self.done:
             print(repr(self))  # noqa: T201 - the notebook's own output
-        elif not (self._place.shows_while_running and self.cell == cell_number()):
+        elif not (self._cell.shows_while_running and self.cell == cell_number()):
             print(self._words())  # noqa: T201
 
     def _words(self) -> str:
-        if self._place.shows_while_running:
+        if self._cell.shows_while_running:
             return _("The turn is still running; await it, or end it by %assistant stop.")
         return _("The turn runs in the background; its answer comes here when it has ended.")
 
@@ -139,7 +139,7 @@ class PendingTurn:
         _heed_the_end()
         _running.add(self)
         context = copy_context()
-        context.run(self._place.take)
+        context.run(self._cell.take)
         self.future = context.run(
             asyncio.run_coroutine_threadsafe, self._followed(work), blocking.loop()
         )
@@ -150,7 +150,7 @@ class PendingTurn:
         In a headless run, wait for the end: such a client takes what a cell shows only
         until the cell is over, and a run must not succeed before its turns do.
         """
-        begun = () if self._place.is_headless else (self._begun,)
+        begun = () if self._cell.is_headless else (self._begun,)
         try:
             await _first(*begun, self.future)
         except asyncio.CancelledError:
@@ -161,7 +161,7 @@ class PendingTurn:
 
     def has_begun(self) -> None:
         """Say that the far side has the question and its data."""
-        if not self._place.is_headless and not self._begun.done():
+        if not self._cell.is_headless and not self._begun.done():
             self._begun.set_result(None)
 
     async def over(self) -> None:
@@ -170,10 +170,10 @@ class PendingTurn:
 
     def open_screen(self) -> Screen:
         """Open the screen in the cell that asked."""
-        return self._place.open_screen(self.wish)
+        return self._cell.open_screen(self.wish)
 
     async def _followed(self, work: Coroutine[Any, Any, Turn]) -> Turn:
-        self._place.hold()
+        self._cell.hold()
         try:
             return await work
         except Exception as error:

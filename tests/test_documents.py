@@ -117,6 +117,7 @@ def test_a_notebook_runs_on_the_notebooks_own_variables(folder):
     view = View(
         parts=(
             Code("c0", "boom", "failed", error="NameError"),
+            Reasoning("r", " "),
             Code("c1", "import pandas as pd\nprint(pd.read_csv('/mnt/data/sales.csv'))", "done"),
             Logs("c1/logs", "c1", "[1, 2]\n", True),
             Text("t", "There are **two**."),

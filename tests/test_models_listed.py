@@ -39,10 +39,8 @@ def told():
 
 @pytest.fixture(scope="module")
 def running():
-    server = ChatServer()
-    server.start()
-    yield server
-    server.stop()
+    with ChatServer() as server:
+        yield server
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from ..cellcode import Cell, Input, as_cell
 from ..locale import language
 from ..view import View
 from . import frozen, markup, source, words
+from .folds import fold_html, logs_html
 from .logs import plain_logs
 from .markdown import cited
 from .outputs import Bundle, Output
@@ -71,7 +72,8 @@ def _add(cells: list[Any], step: Step, inputs: Inputs) -> None:
 
     part, last = step.part, cells[-1] if cells else None
     if isinstance(part, views.Code) and part.state == "done":
-        cells += [v4.new_markdown_cell(_marked(one)) for one in attempts(step.before)]
+        before = filter(None, map(_marked, attempts(step.before)))
+        cells += [v4.new_markdown_cell(text) for text in before]
         cells.append(v4.new_code_cell(as_cell([Cell(part.code)], inputs).rstrip("\n")))
     elif isinstance(part, views.Logs | views.Image) and last and last.cell_type == "code":
         output = frozen.step_output(step)
@@ -111,27 +113,14 @@ def _drawn(step: Step) -> str:
     part = step.part
     if isinstance(part, views.Text):
         return markup.safe_html(cited(part.text))
-    if isinstance(part, views.Reasoning):
-        return _folded(words.reasoning(part), markup.safe_html(part.text))
-    if isinstance(part, views.Code):
-        inside = "\n".join(map(_drawn, attempts(step.before)))
-        content = markup.code_html(part.code) + _printed(step.logs) + inside
-        return _folded(words.code_summary(part), content)
+    if isinstance(part, views.Reasoning | views.Code):
+        return fold_html(step)
     if isinstance(part, views.Logs):
-        return _printed(part)
+        return logs_html(part)
     if isinstance(part, views.Image):
         return _picture(part)
     label = markup.text_html(words.note())
     return f"<blockquote><strong>{label}</strong> {markup.text_html(part.text)}</blockquote>"
-
-
-def _printed(part: views.Logs | None) -> str:
-    text = plain_logs(part.text) if part else ""
-    return f'<pre dir="ltr" tabindex="0">{html.escape(text)}</pre>' if text else ""
-
-
-def _folded(summary: str, content: str) -> str:
-    return f"<details>\n<summary>{markup.text_html(summary)}</summary>\n{content}\n</details>"
 
 
 def _picture(part: views.Image) -> str:

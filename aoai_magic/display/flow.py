@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from typing import Any
 
 import ipywidgets
 
-from . import clean, markup
+from . import markup
 from .blocks import CodeSplitter, ProseSplitter
 from .markdown import numbered
 from .widgets import html_widget
@@ -75,10 +74,4 @@ def code_flow() -> Flow:
 
 def printed_flow() -> Flow:
     """Open a flow of what code prints."""
-    return Flow(CodeSplitter(), printed_html)
-
-
-def printed_html(text: str) -> str:
-    """Give what code printed as ``<pre>``; its colours are drawn once it is frozen."""
-    plain = html.escape(clean.uncoloured(text))
-    return f'<pre class="aoai-printed" dir="ltr" tabindex="0">{plain}</pre>'
+    return Flow(CodeSplitter(), markup.printed_html)

@@ -51,6 +51,12 @@ def code_html(code: str, language: str = "python") -> str:
     return f'<pre class="aoai-code" dir="ltr" tabindex="0">{inner}</pre>'
 
 
+def printed_html(text: str) -> str:
+    """Give what code printed, without its colours, as ``<pre>``."""
+    plain = html.escape(clean.uncoloured(text))
+    return f'<pre class="aoai-printed" dir="ltr" tabindex="0">{plain}</pre>'
+
+
 def text_html(text: str) -> str:
     """Give plain text as HTML, in one line."""
     return html.escape(clean.line(text))

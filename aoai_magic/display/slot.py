@@ -9,8 +9,9 @@ from IPython.display import DisplayHandle
 
 from .. import view as views
 from . import markup, words
-from .flow import Flow, code_flow, printed_flow, printed_html, prose_flow
-from .logs import LogWriter, plain_logs
+from .flow import Flow, code_flow, printed_flow, prose_flow
+from .folds import fold_html
+from .logs import LogWriter
 from .outputs import Bundle, Output
 from .steps import Step, attempts
 from .strip import Strip
@@ -86,7 +87,7 @@ class Slot:
         retire(self._flows())
         self._flow = code_flow() if isinstance(part, views.Code) else prose_flow()
         self._part, self._read, self._pane = part.id, 0, None
-        folded = "".join(map(_attempt, attempts(step.before)))
+        folded = "".join(map(fold_html, attempts(step.before)))
         self._before = (html_widget(folded, like=self._head),) if folded else ()
 
     def _print(self, logs: views.Logs | None) -> None:
@@ -132,19 +133,6 @@ def _head(part: Open) -> str:
     else:
         title = words.code_summary(part) if part.done else words.code_title(part)
     return f'<div class="aoai-head">{markup.text_html(title)}</div>'
-
-
-def _attempt(step: Step) -> str:
-    """Draw what failed before, folded."""
-    part = step.part
-    if isinstance(part, views.Code):
-        title, content = words.code_summary(part), markup.code_html(part.code)
-        content += printed_html(plain_logs(step.logs.text)) if step.logs else ""
-    else:
-        assert isinstance(part, views.Reasoning)
-        title, content = words.reasoning(part), markup.safe_html(part.text)
-    summary = f'<summary class="aoai-head">{markup.text_html(title)}</summary>'
-    return f"<details>{summary}{content}</details>"
 
 
 def _bundle(widget: Any) -> dict[str, Any]:

@@ -31,10 +31,8 @@ WIRES = [
 
 @pytest.fixture(scope="module")
 def running():
-    server = ChatServer()
-    server.start()
-    yield server
-    server.stop()
+    with ChatServer() as server:
+        yield server
 
 
 @pytest.fixture

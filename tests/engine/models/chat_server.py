@@ -63,14 +63,15 @@ class ChatServer:
         self.urls.append(f"{request.url.path}?{request.url.query}")
         return self.answer(self.bodies[-1])
 
-    def start(self) -> None:
+    def __enter__(self) -> ChatServer:
         self._thread.start()
         while not self._server.started:
             time.sleep(0.005)
         port = self._server.servers[0].sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
+        return self
 
-    def stop(self) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._server.should_exit = True
         self._thread.join()
 

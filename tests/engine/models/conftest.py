@@ -11,10 +11,8 @@ from .chat_server import KEY, ChatServer
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[ChatServer]:
-    server = ChatServer()
-    server.start()
-    yield server
-    server.stop()
+    with ChatServer() as server:
+        yield server
 
 
 @pytest.fixture

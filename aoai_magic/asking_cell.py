@@ -18,8 +18,8 @@ _HEADER: ContextVar[dict[str, Any]] = ContextVar("header")
 _held: WeakSet[Any] = WeakSet()
 
 
-class Place:
-    """Where a turn is shown; to be made while the cell that asks runs.
+class AskingCell:
+    """Where a turn is shown; to be made while that cell runs.
 
     Attributes
     ----------
