@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -83,9 +82,13 @@ def open_lab(root: Path, home: Path, env: Mapping[str, str] | None = None) -> It
         _wait(url, process, log)
         yield Lab(url, root)
     finally:
-        process.send_signal(signal.SIGINT)
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            # It waits for kernels that are still starting; they end when it is gone.
+            process.kill()
+            process.wait()
 
 
 def _free_port() -> int:
