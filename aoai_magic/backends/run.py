@@ -119,27 +119,30 @@ class Run:
 
     async def _begin(self) -> None:
         """Create the run; if it is there, since only the answer was lost, take that one."""
-        import openai
-
         if self._tried and await self._is_there():
             return
         self._tried = True
         end = anyio.current_time() + STOPPING_SECONDS
-        while True:
-            try:
-                self._stream = await self._runs.create(
-                    self._thread,
-                    **self._asked,
-                    metadata={_MARK: self._mark},
-                    stream=True,
-                    extra_headers=_TOLD,
-                )
-            except openai.BadRequestError as error:
-                if anyio.current_time() > end or not await self._is_being_freed(error):
-                    raise
-                await anyio.sleep(FREED_POLL_SECONDS)
-            else:
-                return
+        while not await self._has_begun(wait=anyio.current_time() < end):  # noqa: ASYNC110
+            await anyio.sleep(FREED_POLL_SECONDS)
+
+    async def _has_begun(self, *, wait: bool) -> bool:
+        """Create the run; say no where another is about to free the thread, if told to wait."""
+        import openai
+
+        try:
+            self._stream = await self._runs.create(
+                self._thread,
+                **self._asked,
+                metadata={_MARK: self._mark},
+                stream=True,
+                extra_headers=_TOLD,
+            )
+        except openai.BadRequestError as error:
+            if not wait or not await self._is_being_freed(error):
+                raise
+            return False
+        return True
 
     async def _is_being_freed(self, error: openai.BadRequestError) -> bool:
         """Tell whether the thread was held by a run that was stopped, and ends or has ended.

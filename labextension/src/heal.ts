@@ -87,8 +87,11 @@ function drawn(panel: NotebookPanel): IOutputModel[] {
   return outputAreas(panel).flatMap(({ model, widgets }) =>
     widgets.flatMap(({ node }, place) => {
       const live = node.querySelector(LIVE);
-      const output = model.get(place);
-      return live ? (words.set(output, shown(live)), [output]) : [];
+      if (!live) {
+        return [];
+      }
+      words.set(model.get(place), shown(live));
+      return [model.get(place)];
     })
   );
 }
@@ -146,8 +149,13 @@ async function aliveModels(panel: NotebookPanel): Promise<Set<string> | null> {
   if (!kernel) {
     return new Set();
   }
-  const { content } = await kernel.requestCommInfo({ target_name: 'jupyter.widget' });
-  return content.status === 'ok' ? new Set(Object.keys(content.comms)) : null;
+  try {
+    const { content } = await kernel.requestCommInfo({ target_name: 'jupyter.widget' });
+    return content.status === 'ok' ? new Set(Object.keys(content.comms)) : null;
+  } catch {
+    // It ended meanwhile, of which `settle` is told elsewhere.
+    return null;
+  }
 }
 
 function modelId(output: IOutputModel): string {

@@ -144,9 +144,12 @@ async def test_a_stop_cancels_the_run_and_the_thread_goes_on(backend, script):
 class Ending:
     """ASGI middleware: of the next runs, so many are refused as by a thread that ends another."""
 
-    def __init__(self, app):
+    def __init__(self, refusals):
+        self.refusals = refusals
+
+    def wrap(self, app):
         self.app = app
-        self.refusals = 0
+        return self
 
     async def __call__(self, scope, receive, send):
         begins = scope["type"] == "http" and scope["method"] == "POST"
@@ -160,23 +163,21 @@ class Ending:
 
 
 async def test_a_question_right_after_a_stop_waits_until_the_thread_is_free(tmp_path):
-    wrapped = []
-    wrap = lambda app: wrapped.append(Ending(app)) or wrapped[0]  # noqa: E731
-    with serving(tmp_path, wrap) as url:
+    ending = Ending(refusals=3)
+    with serving(tmp_path, ending.wrap) as url:
         backend = Assistants(Endpoint(url, TOKEN), "local", Ledger(tmp_path / "home"), "here")
         model = write_script(tmp_path, {"when": "", "replies": [{"text": "Hello."}]})
-        wrapped[0].refusals = 3
         seen = await asked(backend, Question("Hi.", model=model))
-    assert (seen.status, seen.text, wrapped[0].refusals) == ("completed", "Hello.", 0)
+    assert (seen.status, seen.text, ending.refusals) == ("completed", "Hello.", 0)
 
 
 async def test_a_thread_that_somebody_else_works_in_is_not_waited_for(backend, script):
     model, stop = script(SLOW), Stop()
-    other = asyncio.Event()
+    begun = asyncio.Event()
     first = asyncio.create_task(
-        asked(backend, Question("Go.", model=model), lambda view: view.parts and other.set(), stop)
+        asked(backend, Question("Go.", model=model), lambda view: view.parts and begun.set(), stop)
     )
-    await other.wait()
+    await begun.wait()
     thread = (await client(backend.endpoint).get("/engine/threads", cast_to=object))["data"][0]
     second = await asked(backend, Question("Me too.", thread=thread["id"], model=model))
     stop()
