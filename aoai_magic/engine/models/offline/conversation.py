@@ -31,11 +31,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A prompt, the code that was run for it, and what was answered."""
+    """A prompt, the code that was run for it, and what was answered.
+
+    ``given`` holds the names of the data that came with the prompt.
+    """
 
     prompt: str
     steps: tuple[Step, ...] = ()
     answer: str = ""
+    given: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -90,19 +94,26 @@ def _variable(text: str, file: str) -> str:
 
 def _exchanges(messages: Sequence[Mapping[str, Any]]) -> Iterator[Exchange]:
     outputs = {m["tool_call_id"]: _text(m) for m in messages if m["role"] == "tool"}
-    prompts: list[str] = []
+    asked: list[Mapping[str, Any]] = []
     steps: list[Step] = []
     answers: list[str] = []
     for message in messages:
         if message["role"] == "user":
             if steps or answers:
-                yield Exchange("\n".join(prompts), tuple(steps), "\n".join(answers))
-                prompts, steps, answers = [], [], []
-            prompts.append(_prompt(message))
+                yield _exchange(asked, steps, answers)
+                asked, steps, answers = [], [], []
+            asked.append(message)
         elif message["role"] == "assistant":
             answers += [_text(message)] if _text(message) else []
             steps += _steps(message, outputs)
-    yield Exchange("\n".join(prompts), tuple(steps), "\n".join(answers))
+    yield _exchange(asked, steps, answers)
+
+
+def _exchange(
+    asked: Sequence[Mapping[str, Any]], steps: Sequence[Step], answers: Sequence[str]
+) -> Exchange:
+    given = frozenset(name for message in asked for name in _given(message))
+    return Exchange("\n".join(map(_prompt, asked)), tuple(steps), "\n".join(answers), given)
 
 
 def _steps(message: Mapping[str, Any], outputs: Mapping[str, str]) -> Iterator[Step]:
@@ -120,6 +131,15 @@ def _prompt(message: Mapping[str, Any]) -> str:
     if not isinstance(content, str):
         content = next((part["text"] for part in content if part.get("type") == "text"), "")
     return content[:_LONGEST_PROMPT]
+
+
+def _given(message: Mapping[str, Any]) -> Iterator[str]:
+    """Give the names of attached data, with which the texts that describe them begin."""
+    content = message.get("content") or ""
+    parts = [] if isinstance(content, str) else content
+    for part in [part for part in parts if part.get("type") == "text"][1:]:
+        if found := re.match(r"`([^`\n]+)`", part["text"]):
+            yield found[1]
 
 
 def _text(message: Mapping[str, Any]) -> str:

@@ -194,16 +194,20 @@ def _speaks_of_data(reading: Reading) -> bool:
 
 
 def _table(clause: str, tables: Sequence[Table], before: Task | None) -> Table:
-    """Choose the table: the one that is named, or whose columns are, or that of before."""
+    """Choose the table: the one named, or whose columns are, or just given, or that of before."""
 
-    def score(table: Table) -> tuple[float, bool, int]:
-        named = sum(m.score for m in mentions(clause, table))
+    def score(table: Table) -> tuple[float, bool, bool]:
+        names = [source.name for source in table.sources if _names(clause, source)]
+        # Columns of a join may be called after their table; its name alone means none of them.
+        alone = table.join and len(names) == 1
+        text = clause.replace(names[0], " ") if alone else clause
+        named = sum(m.score for m in mentions(text, table)) + 5 * len(names)
+        given = any(source.given for source in table.sources)
         if table.join:
             after = before is not None and before.kind == "join" and before.other in table.sources
             follows = after or (before is not None and before.table == table)
-            named += 5 * sum(_names(clause, source) for source in table.sources)
-            return named - (0 if follows else _SECOND), follows, 0
-        return named + 5 * _names(clause, table), before is not None and table == before.table, 0
+            return named - (0 if follows else _SECOND), given, follows
+        return named, given, before is not None and table == before.table
 
     if len(tables) == 1:
         return tables[0]

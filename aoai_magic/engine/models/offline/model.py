@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 
@@ -126,7 +126,7 @@ def _work(request: Request, talk: Conversation) -> Code | Answer:
         if not _may_run(request):
             return Answer(answer.with_notice(answer.no_python(language), earlier, language))
         return Code(inspection_code(talk.variables, talk.files))
-    tasks = read_tasks(now.prompt, tables or (), _previous(talk, tables or ()))
+    tasks = _asked(now, tables or (), _previous(talk, tables or ()))
     outcomes, way = _replay(tasks, talk, language)
     if len(outcomes) < len(tasks):
         if not _may_run(request):
@@ -190,9 +190,15 @@ def _previous(talk: Conversation, tables: Sequence[Table]) -> Task | None:
     """Read the earlier prompts again, for what "the same" may refer to."""
     previous: Task | None = None
     for past in talk.exchanges[:-1]:
-        tasks = read_tasks(past.prompt, tables, previous)
+        tasks = _asked(past, tables, previous)
         previous = next((task for task in reversed(tasks) if task.table), previous)
     return previous
+
+
+def _asked(past: Exchange, tables: Sequence[Table], previous: Task | None) -> list[Task]:
+    """Read what a prompt wants, and of which tables it came with."""
+    told = [replace(t, given=not past.given.isdisjoint({t.variable, t.file})) for t in tables]
+    return read_tasks(past.prompt, told, previous)
 
 
 def _replay(

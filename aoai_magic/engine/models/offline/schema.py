@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["number", "date", "flag", "text", "amount as text", "date as text", "other"]
@@ -105,6 +105,8 @@ class Table:
         Whether its index says something, and whether its labels are not all texts.
     join
         The two tables that it is joined of, if it is.
+    given
+        Whether it came with the prompt that is being read; no part of what it is.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Table:
     indexed: bool = False
     labelled: bool = False
     join: Join | None = None
+    given: bool = field(default=False, compare=False)
 
     @property
     def sources(self) -> list[Table]:

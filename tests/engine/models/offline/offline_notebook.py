@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,8 +143,12 @@ class Notebook:
         data = text.encode() if isinstance(text, str) else text
         (self.folder / name).write_bytes(data)
 
-    async def ask(self, prompt: str, tools: bool = True, **request: Any) -> Turn:
-        self.messages.append({"role": "user", "content": prompt})
+    async def ask(
+        self, prompt: str, tools: bool = True, given: Sequence[str] = (), **request: Any
+    ) -> Turn:
+        cards = [f"`{name}`: pandas.DataFrame, 4 rows × 2 columns." for name in given]
+        parts = [{"type": "text", "text": text} for text in (prompt, *cards)]
+        self.messages.append({"role": "user", "content": parts if cards else prompt})
         turn = Turn()
         for _ in range(20):
             offered = [PYTHON_TOOL] if tools else []

@@ -48,6 +48,17 @@ async def test_a_new_question_is_no_follow_up(notebook, sales):
     assert all(number(value) in turn.text for value in best)
 
 
+async def test_a_question_is_of_the_data_that_came_with_it(notebook):
+    first = pd.DataFrame({"region": ["North", "South"] * 2, "revenue": [1, 3, 2, 4]})
+    notebook.attach(first=first)
+    assert "**2.5**" in (await notebook.ask("Mean revenue?", given=["first"])).text
+    notebook.attach(later=first.assign(revenue=first.revenue * 10))
+    assert "**25**" in (await notebook.ask("Mean revenue?", given=["later"])).text
+    assert "(35)" in (await notebook.ask("And by region?")).text
+    assert "**2.5**" in (await notebook.ask("Mean revenue?", given=["first"])).text
+    assert "**25**" in (await notebook.ask("Mean revenue in later?", given=["first"])).text
+
+
 async def test_the_data_are_looked_at_once(notebook, sales):
     notebook.attach(sales=sales)
     assert (await notebook.ask("Revenue by region")).looks == 1
