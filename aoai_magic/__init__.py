@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from .pending import PendingTurn
-    from .turn import Turn
+    from .runner.background import PendingTurn
+    from .runner.turn import Turn
 
 __version__ = "0.1.0"
 
@@ -29,14 +29,14 @@ __all__ = [
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register ``%%assistant``, ``%%aoai`` and their line forms."""
-    from .magics import register
+    from .notebook.magics import register
 
     register(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take the magics away again."""
-    from .magics import unregister
+    from .notebook.magics import unregister
 
     unregister(shell)
 
@@ -65,14 +65,14 @@ def ask(prompt: str, *items: Any, **options: Any) -> Turn | PendingTurn | None:
     errors.AssistantError
         If the turn could not be begun, or (`errors.TurnError`) failed.
     """
-    from .calls import ask
+    from .notebook.python_api import ask
 
     return ask(prompt, items, options)
 
 
 async def aask(prompt: str, *items: Any, **options: Any) -> Turn | PendingTurn | None:
     """Do as `ask`, asynchronously."""
-    from .calls import aask
+    from .notebook.python_api import aask
 
     return await aask(prompt, items, options)
 
@@ -80,11 +80,11 @@ async def aask(prompt: str, *items: Any, **options: Any) -> Turn | PendingTurn |
 def __getattr__(name: str) -> Any:
     # Imported at first use, so that loading the extension stays cheap.
     if name == "Turn":
-        from .turn import Turn
+        from .runner.turn import Turn
 
         return Turn
     if name == "PendingTurn":
-        from .pending import PendingTurn
+        from .runner.background import PendingTurn
 
         return PendingTurn
     if name == "errors":

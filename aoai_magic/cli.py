@@ -62,7 +62,7 @@ def demo(given: argparse.Namespace) -> int:
 
 def doctor(given: argparse.Namespace) -> int:
     """Say what is configured and what is missing; 1 if the main job cannot run."""
-    from .doctor import examine
+    from .runner.diagnostics import examine
     from .settings import resolve
 
     findings = examine(resolve())

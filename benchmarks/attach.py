@@ -45,10 +45,10 @@ from aoai_magic.backends.assistants import Assistants
 from aoai_magic.backends.base import Question
 from aoai_magic.backends.connect import Endpoint
 from aoai_magic.backends.launch import LAUNCHER
-from aoai_magic.conversation import Stop, follow
-from aoai_magic.events import Event
-from aoai_magic.meter import Metered, in_thread
-from aoai_magic.view import View
+from aoai_magic.runner.follow import Stop, follow
+from aoai_magic.turn.events import Event
+from aoai_magic.turn.progress import Metered, in_thread
+from aoai_magic.turn.view import View
 
 TARGET = "benchmark"
 

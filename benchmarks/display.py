@@ -63,8 +63,8 @@ def _block(dice: random.Random) -> str:
 
 async def stream(mode: str, tokens: int, deltas: int, rate: float) -> dict[str, float]:
     """Show the answer in this kernel; give CPU seconds and when the last delta came."""
-    from aoai_magic import events
-    from aoai_magic.view import View, fold
+    from aoai_magic.turn import events
+    from aoai_magic.turn.view import View, fold
 
     text = answer(tokens)
     show, close = _sink(mode)

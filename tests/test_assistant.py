@@ -9,10 +9,10 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from aoai_magic import meter
-from aoai_magic.assistant import Assistant
 from aoai_magic.errors import AssistantError, AttachError, TurnInterrupted
-from aoai_magic.options import Options
+from aoai_magic.runner.kernel_state import Assistant
+from aoai_magic.runner.options import Options
+from aoai_magic.turn import progress
 
 SCHEMA = pa.schema([("a", pa.int64())])
 TOTALS = """
@@ -50,7 +50,7 @@ def here(engine, monkeypatch):
 
 
 async def test_the_reading_of_data_can_be_stopped(here, monkeypatch):
-    monkeypatch.setattr(meter, "PATIENCE", 0.01)
+    monkeypatch.setattr(progress, "PATIENCE", 0.01)
     assistant = Assistant({})
     assistant.namespace["rows"] = Endless(assistant)
 

@@ -3,10 +3,11 @@
 import pytest
 
 from aoai_magic.backends.prices import load
-from aoai_magic.budget import Budget, Spending, within
-from aoai_magic.conversation import Stop, follow
 from aoai_magic.errors import SettingsError, UsageError
-from aoai_magic.events import (
+from aoai_magic.runner.budget import Budget, Spending, within
+from aoai_magic.runner.follow import Stop, follow
+from aoai_magic.settings import resolve
+from aoai_magic.turn.events import (
     CodeDelta,
     CodeDone,
     Finished,
@@ -16,7 +17,6 @@ from aoai_magic.events import (
     Usage,
     UsageReported,
 )
-from aoai_magic.settings import resolve
 
 TURN = [
     Started("t", "openai", "gpt-4.1"),

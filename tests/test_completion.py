@@ -8,7 +8,7 @@ from IPython.core.completer import ProvisionalCompleterWarning
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from aoai_magic.magics import register, unregister
+from aoai_magic.notebook.magics import register, unregister
 
 
 @pytest.fixture

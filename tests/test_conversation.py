@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from aoai_magic.conversation import Stop, follow
 from aoai_magic.errors import ServiceError
-from aoai_magic.events import Finished, TextDelta, TextDone
+from aoai_magic.runner.follow import Stop, follow
+from aoai_magic.turn.events import Finished, TextDelta, TextDone
 
 
 async def answer():

@@ -16,8 +16,17 @@ from markdown_it import MarkdownIt
 from aoai_magic.cellcode import Input
 from aoai_magic.display import formula
 from aoai_magic.errors import AssistantError
-from aoai_magic.turn import Turn
-from aoai_magic.view import Code, File, Image, Logs, Notice, Reasoning, Text, View
+from aoai_magic.runner.turn import Turn
+from aoai_magic.turn.view import (
+    Code,
+    File,
+    Image,
+    Logs,
+    Notice,
+    Reasoning,
+    Text,
+    View,
+)
 
 NAMES = ("answer.md", "answer.html", "answer.ipynb")
 
@@ -152,7 +161,7 @@ def test_a_hostile_page_holds_no_tag_but_ours(folder):
 
 def test_writing_a_document_imports_nothing_of_a_notebook_that_is_not_needed(folder):
     code = (
-        "import sys; from aoai_magic.turn import Turn; from aoai_magic.view import Text, View\n"
+        "import sys; from aoai_magic.runner.turn import Turn; from aoai_magic.turn.view import Text, View\n"
         "Turn(View(parts=(Text('t', 'x'),))).save('a.html')\n"
         "assert not {'nbformat', 'ipywidgets', 'pandas', 'nbconvert'} & set(sys.modules)"
     )

@@ -15,12 +15,12 @@ from IPython.core.interactiveshell import InteractiveShell
 from jsonschema import Draft202012Validator
 from traitlets.config import Config
 
-from aoai_magic import frontend
 from aoai_magic.errors import UsageError
-from aoai_magic.magics import register, unregister
-from aoai_magic.options import from_keywords
+from aoai_magic.notebook import lab_messages
+from aoai_magic.notebook.magics import register, unregister
+from aoai_magic.runner.options import from_keywords
 
-SCHEMA = json.loads(Path(frontend.__file__).with_name("frontend.schema.json").read_text())
+SCHEMA = json.loads(Path(lab_messages.__file__).with_name("frontend.schema.json").read_text())
 FORMS = {
     name: Draft202012Validator({**form, "$defs": SCHEMA["$defs"]})
     for name, form in SCHEMA["properties"].items()
@@ -29,7 +29,7 @@ ANSWERS = {
     **{name: (name, "refused") for name in ("names", "card", "overview")},
     **{name: (name, "refused") for name in ("far", "download")},
     **dict.fromkeys(("adopt", "fork"), ("named", "refused")),
-    **{name: ("done", "refused") for name in frontend.QUESTIONS if name.startswith("delete")},
+    **{name: ("done", "refused") for name in lab_messages.QUESTIONS if name.startswith("delete")},
     **dict.fromkeys(("endSession", "settings"), ("done", "refused")),
 }
 
@@ -44,7 +44,9 @@ def ask():
     def ask_(question, **variables):
         shell.user_ns.update(variables)
         words = json.dumps(json.dumps(question))
-        answer = f'__import__("aoai_magic.frontend", fromlist=["answer"]).answer({words})'
+        answer = (
+            f'__import__("aoai_magic.notebook.lab_messages", fromlist=["answer"]).answer({words})'
+        )
         (reply,) = shell.user_expressions({"answer": answer}).values()
         assert reply["status"] == "ok", reply
         data = reply["data"]["application/json"]

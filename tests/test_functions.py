@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from aoai_magic import view
-from aoai_magic.assistant import Assistant
 from aoai_magic.errors import AttachError, TurnError, UsageError
 from aoai_magic.functions import find
-from aoai_magic.magics import parser
-from aoai_magic.options import Options, from_keywords
+from aoai_magic.notebook.magics import parser
+from aoai_magic.runner.kernel_state import Assistant
+from aoai_magic.runner.options import Options, from_keywords
+from aoai_magic.turn import view
 
 CALLS = """
 turns:

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from aoai_magic import events
-from aoai_magic.assistant import Assistant
-from aoai_magic.commands import run_command
 from aoai_magic.errors import AssistantError
 from aoai_magic.journal import Journal, left_behind
+from aoai_magic.notebook.line_commands import run_command
+from aoai_magic.runner.kernel_state import Assistant
+from aoai_magic.turn import events
 
 HAPPENED = [
     events.Started("thread_1", "local", "m"),

@@ -6,22 +6,27 @@ from contextlib import aclosing
 
 import pytest
 
-from aoai_magic import meter
-from aoai_magic.events import Progress
-from aoai_magic.meter import Metered, MeteredFile, Stopped, in_thread
+from aoai_magic.turn import progress
+from aoai_magic.turn.events import Progress
+from aoai_magic.turn.progress import (
+    Metered,
+    MeteredFile,
+    Stopped,
+    in_thread,
+)
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(meter, "PATIENCE", 0.01)
-    monkeypatch.setattr(meter, "EVERY", 0.01)
+    monkeypatch.setattr(progress, "PATIENCE", 0.01)
+    monkeypatch.setattr(progress, "EVERY", 0.01)
 
 
 async def test_short_work_says_nothing(monkeypatch):
-    monkeypatch.setattr(meter, "PATIENCE", 60)
+    monkeypatch.setattr(progress, "PATIENCE", 60)
 
     async def work():
-        meter.current().begin("packing", 2)
+        progress.current().begin("packing", 2)
         return "done"
 
     work = Metered(work())
@@ -33,8 +38,8 @@ async def test_a_thread_tells_how_far_it_has_come():
     go_on = threading.Event()
 
     def pack():
-        meter.current().begin("packing sales", 20)
-        meter.current().add(5)
+        progress.current().begin("packing sales", 20)
+        progress.current().add(5)
         assert go_on.wait(20)
         return "packed"
 
@@ -63,9 +68,9 @@ async def test_leaving_early_ends_the_thread_too():
 
     def pack():
         try:
-            meter.current().begin("packing")
+            progress.current().begin("packing")
             while True:
-                meter.current().add(1)
+                progress.current().add(1)
         except Stopped:
             ended.append(True)
             raise
@@ -77,8 +82,8 @@ async def test_leaving_early_ends_the_thread_too():
 
 
 async def test_work_that_nobody_watches_goes_on():
-    meter.current().begin("packing", 2)
-    meter.current().add(2)
+    progress.current().begin("packing", 2)
+    progress.current().add(2)
 
 
 async def test_a_file_tells_what_was_read_and_begins_again(tmp_path):

@@ -12,9 +12,9 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from traitlets.config import Config
 
-from aoai_magic import models
 from aoai_magic.backends import model_list
-from aoai_magic.magics import register, unregister
+from aoai_magic.notebook.magics import register, unregister
+from aoai_magic.runner import list_models
 
 # Slow: the versions of the SDK make the difference.
 pytestmark = pytest.mark.slow
@@ -147,4 +147,4 @@ def test_a_model_of_another_package_is_told_with_that_package():
 
     point = importlib.metadata.EntryPoint("echo", "echo:open", "aoai_magic.models.v1")
     vars(point).update(dist=Package)
-    assert "echo-models 1.2" in models.describe(models._local(point))
+    assert "echo-models 1.2" in list_models.describe(list_models._local(point))

@@ -11,12 +11,12 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
-from aoai_magic.assistant import Assistant
-from aoai_magic.commands import run_command
 from aoai_magic.errors import AssistantError, AttachError, TurnError, TurnInterrupted, UsageError
-from aoai_magic.magics import register, unregister
-from aoai_magic.options import Options
-from aoai_magic.pending import PendingTurn
+from aoai_magic.notebook.line_commands import run_command
+from aoai_magic.notebook.magics import register, unregister
+from aoai_magic.runner.background import PendingTurn
+from aoai_magic.runner.kernel_state import Assistant
+from aoai_magic.runner.options import Options
 
 SCRIPT = """
 turns:

@@ -4,9 +4,9 @@ import openai
 import pandas as pd
 import pytest
 
-from aoai_magic.assistant import Assistant
 from aoai_magic.errors import AttachError, ServiceError, SettingsError, TurnError
-from aoai_magic.options import Options
+from aoai_magic.runner.kernel_state import Assistant
+from aoai_magic.runner.options import Options
 from aoai_magic.settings import resolve
 
 NAMES = {"sales": pd.DataFrame({"region": ["N", "S"], "revenue": [1, 2]})}

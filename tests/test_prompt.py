@@ -3,7 +3,7 @@
 import pytest
 
 from aoai_magic.errors import UsageError
-from aoai_magic.prompt import interpolate
+from aoai_magic.runner.interpolation import interpolate
 
 
 @pytest.mark.parametrize(

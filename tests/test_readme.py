@@ -8,8 +8,8 @@ import nbformat
 import pytest
 
 from aoai_magic import __version__
-from aoai_magic.commands import COMMANDS
-from aoai_magic.magics import parser
+from aoai_magic.notebook.line_commands import COMMANDS
+from aoai_magic.notebook.magics import parser
 from aoai_magic.sandbox.limits import NAMES, read_limits
 from aoai_magic.sandbox.session import Limits
 

@@ -11,13 +11,13 @@ import openai
 import pandas as pd
 import pytest
 
-from aoai_magic import events
-from aoai_magic.assistant import Assistant
-from aoai_magic.commands import run_command
 from aoai_magic.errors import AssistantError, TurnError
-from aoai_magic.options import Options
-from aoai_magic.recordings import Tape
-from aoai_magic.view import View
+from aoai_magic.notebook.line_commands import run_command
+from aoai_magic.runner.kernel_state import Assistant
+from aoai_magic.runner.options import Options
+from aoai_magic.runner.recordings import Tape
+from aoai_magic.turn import events
+from aoai_magic.turn.view import View
 
 SCRIPT = """
 turns:

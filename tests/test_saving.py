@@ -4,9 +4,9 @@ import pytest
 
 from aoai_magic.display.frozen import bundles
 from aoai_magic.errors import AssistantError
-from aoai_magic.saving import paths, save
-from aoai_magic.turn import Turn
-from aoai_magic.view import File, Image, View
+from aoai_magic.runner.save_files import paths, save
+from aoai_magic.runner.turn import Turn
+from aoai_magic.turn.view import File, Image, View
 
 VIEW = View(
     parts=(Image("i", "chart.png", b"png"),),

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import aoai_magic
-from aoai_magic import gaps
-from aoai_magic.commands import COMMANDS, HELP
+from aoai_magic.notebook.line_commands import COMMANDS, HELP
+from aoai_magic.runner import gaps
 from aoai_magic.sandbox import ladder
 
 PACKAGE = Path(aoai_magic.__file__).parent

@@ -95,9 +95,9 @@ def test_config_says_where_a_value_comes_from(shell):
 
 
 def test_help_lists_every_option_and_every_command(shell):
-    from aoai_magic.commands import COMMANDS
-    from aoai_magic.magics import parser
-    from aoai_magic.options import NAMES
+    from aoai_magic.notebook.line_commands import COMMANDS
+    from aoai_magic.notebook.magics import parser
+    from aoai_magic.runner.options import NAMES
 
     text = shell.find_cell_magic("assistant").__doc__
     for option in (o for action in parser()._actions for o in action.option_strings):
@@ -136,7 +136,7 @@ def test_completion(shell, tmp_path, text, wanted):
 
 
 def test_cells_that_are_not_ours_are_left_alone():
-    from aoai_magic.magics import as_async_cell
+    from aoai_magic.notebook.magics import as_async_cell
 
     for cell in (["%%assistant?\n"], ["%%assistants\n"], ["x = 1\n"], []):
         assert as_async_cell(cell) == cell

@@ -1,7 +1,7 @@
 """The fold: every event has its effect, and the end closes what is open."""
 
-from aoai_magic import events, view
-from aoai_magic.view import View, fold
+from aoai_magic.turn import events, view
+from aoai_magic.turn.view import View, fold
 
 
 def folded(*happened):

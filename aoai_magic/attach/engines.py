@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aoai_magic import meter
 from aoai_magic.attach import sample
 from aoai_magic.errors import AttachError
 from aoai_magic.locale import gettext as _
 from aoai_magic.parcel.mapped_values import Mapped
+from aoai_magic.turn import progress as meter
 
 _UNKNOWN = "__UNKNOWN_CATEGORIES__"
 """What Dask gives as the only category of a column whose categories it does not know."""

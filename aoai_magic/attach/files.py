@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aoai_magic import meter
 from aoai_magic.attach import fingerprint, preview
 from aoai_magic.attach.item import Attachment, Parcel
 from aoai_magic.errors import AttachError
 from aoai_magic.locale import Say
 from aoai_magic.locale import gettext as _
+from aoai_magic.turn import progress as meter
 
 FOLDER_FILES = 10_000
 """Files that an attached folder may hold."""

@@ -26,8 +26,8 @@ from typing import Any
 
 from blake3 import blake3
 
-from aoai_magic import meter
 from aoai_magic.parcel import Contents
+from aoai_magic.turn import progress as meter
 
 PIECE = 4 << 20
 """Bytes of a column that are serialised and hashed at a time."""

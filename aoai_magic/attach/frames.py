@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from aoai_magic import meter, parcel
+from aoai_magic import parcel
 from aoai_magic.attach import card as card_
 from aoai_magic.attach import engines, fingerprint, sample
 from aoai_magic.attach.facts import facts
@@ -19,6 +19,7 @@ from aoai_magic.errors import AttachError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import ngettext
 from aoai_magic.parcel.mapped_values import Mapped
+from aoai_magic.turn import progress as meter
 
 _CARDS: dict[tuple[str, str, bool], str] = {}
 _MOST_CARDS = 64

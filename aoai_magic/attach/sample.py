@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from aoai_magic import meter
+from aoai_magic.turn import progress as meter
 
 _SLACK = 1 << 16
 """Rows held beyond those wanted before they are thinned out again."""

@@ -8,12 +8,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .. import events
 from ..errors import ServiceError
-from ..events import Event
 from ..locale import gettext as _
 from ..locale import later
-from ..meter import Metered, MeteredFile, in_thread
+from ..turn import events
+from ..turn.events import Event
+from ..turn.progress import Metered, MeteredFile, in_thread
 from .connect import Endpoint, client, own_words
 from .run import Run
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from ..attach.item import Attachment
-    from ..events import Event
     from ..functions import Function
+    from ..turn.events import Event
     from .holdings import Holdings
 
 

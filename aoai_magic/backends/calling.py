@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING
 
-from .. import events
 from ..errors import ServiceError
-from ..events import Event
 from ..locale import gettext as _
+from ..turn import events
+from ..turn.events import Event
 
 if TYPE_CHECKING:
     from ..functions import Function

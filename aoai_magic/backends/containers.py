@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
-from .. import events
-from ..events import Event
 from ..locale import gettext as _
-from ..meter import Metered, MeteredFile, current
+from ..turn import events
+from ..turn.events import Event
+from ..turn.progress import Metered, MeteredFile, current
 from .csv_parcel import convert
 from .service_limits import check_items, check_size
 from .shelf import Kept, Shelf

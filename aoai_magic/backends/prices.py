@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SettingsError
-from ..events import Usage
 from ..locale import gettext as _
+from ..turn.events import Usage
 
 _OURS = Path(__file__).with_name("prices.json")
 _DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")

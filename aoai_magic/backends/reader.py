@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
-from .. import events
-from ..events import Event, Usage
 from ..locale import gettext as _
+from ..turn import events
+from ..turn.events import Event, Usage
 from .refusals import filtered, sentence
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from .. import events
 from ..errors import ServiceError
-from ..events import Event
 from ..locale import gettext as _
 from ..locale import later
+from ..turn import events
+from ..turn.events import Event
 from .calling import called
 from .connect import quiet_deprecations
 from .run_reader import Reader

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .. import events
-from ..events import Event, Usage
 from ..locale import gettext as _
 from ..locale import later
+from ..turn import events
+from ..turn.events import Event, Usage
 from .refusals import sentence
 
 if TYPE_CHECKING:

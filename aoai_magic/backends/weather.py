@@ -9,9 +9,9 @@ from contextlib import aclosing
 import anyio
 
 from ..errors import ServiceError
-from ..events import Event, Progress
 from ..locale import gettext as _
 from ..openai_errors import retry_after
+from ..turn.events import Event, Progress
 
 TRIES = 5
 """How often a request is made before its failure is the turn's."""

@@ -1,6 +1,6 @@
 """The views of a turn: live widgets, frozen bundles, the terminal.
 
-Everything here is drawn from `aoai_magic.view.View` alone.
+Everything here is drawn from `aoai_magic.turn.view.View` alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 
 from ..errors import UsageError
 from ..locale import gettext as _
-from ..view import View
+from ..turn.view import View
 from .screen import Screen
 
 Kind = Literal["auto", "live", "frozen", "terminal", "quiet"]

@@ -13,10 +13,10 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from .. import view as views
 from ..cellcode import Cell, Input, as_cell
 from ..locale import language
-from ..view import View
+from ..turn import view as views
+from ..turn.view import View
 from . import frozen, markup, source, words
 from .folds import fold_html, logs_html
 from .logs import plain_logs

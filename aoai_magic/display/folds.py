@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import view as views
+from ..turn import view as views
 from . import markup, words
 from .logs import plain_logs
 from .steps import Step, attempts

@@ -6,10 +6,10 @@ import base64
 from collections.abc import Iterator
 from itertools import islice
 
-from .. import view as views
 from ..locale import gettext as _
 from ..locale import ngettext
-from ..view import View
+from ..turn import view as views
+from ..turn.view import View
 from . import clean, markdown, source, words
 from .logs import fold_logs, plain_logs
 from .outputs import Bundle, Output, Stream, publish

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from .. import view as views
-from ..view import View
+from ..turn import view as views
+from ..turn.view import View
 from . import frozen
 from .logs import LogWriter
 from .outputs import Bundle, Output, Stream, publish

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-from .. import view as views
 from ..columns import width
 from ..tables import read_table
+from ..turn import view as views
 from . import clean, source, words
 
 ROWS = 8

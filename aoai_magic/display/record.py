@@ -10,8 +10,8 @@ import base64
 import hashlib
 from typing import Any
 
-from .. import view as views
-from ..view import View
+from ..turn import view as views
+from ..turn.view import View
 from .logs import fold_logs
 
 MEDIA_TYPE = "application/vnd.aoai-magic.turn+json"

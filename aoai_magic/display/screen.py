@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-from ..view import View
+from ..turn.view import View
 
 UPDATES_PER_SECOND = 10
 

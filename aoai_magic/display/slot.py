@@ -7,7 +7,7 @@ from typing import Any
 import ipywidgets
 from IPython.display import DisplayHandle
 
-from .. import view as views
+from ..turn import view as views
 from . import markup, words
 from .flow import Flow, code_flow, printed_flow, prose_flow
 from .folds import fold_html

@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets
 
 from ..locale import gettext as _
-from ..view import View
+from ..turn.view import View
 from . import markup, words
 from .widgets import html_widget, retire
 

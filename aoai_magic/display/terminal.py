@@ -6,9 +6,9 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
-from .. import view as views
 from ..locale import ngettext
-from ..view import View
+from ..turn import view as views
+from ..turn.view import View
 from . import clean, frozen, words
 from .blocks import ProseSplitter
 from .logs import LogFold

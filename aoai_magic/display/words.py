@@ -5,9 +5,9 @@ from __future__ import annotations
 import mimetypes
 from pathlib import PurePosixPath
 
-from .. import view as views
 from ..locale import gettext as _
 from ..locale import ngettext
+from ..turn import view as views
 from . import clean
 
 TITLE_CHARS = 100

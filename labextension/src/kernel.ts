@@ -1,4 +1,4 @@
-/** Questions to the kernel of a notebook; `aoai_magic/frontend.py` answers them. */
+/** Questions to the kernel of a notebook; `aoai_magic/notebook/lab_messages.py` answers them. */
 import type { ISessionContext } from '@jupyterlab/apputils';
 import type { Kernel } from '@jupyterlab/services';
 import type { JSONObject } from '@lumino/coreutils';
@@ -83,7 +83,7 @@ async function send<K extends Kind>(
 function execute(kernel: Kernel.IKernelConnection, question: JSONObject) {
   // A JSON text as a JSON string is a Python string too.
   const words = JSON.stringify(JSON.stringify(question));
-  const answer = `__import__("aoai_magic.frontend", fromlist=["answer"]).answer(${words})`;
+  const answer = `__import__("aoai_magic.notebook.lab_messages", fromlist=["answer"]).answer(${words})`;
   return kernel.requestExecute({
     code: '',
     silent: true,

@@ -1,7 +1,7 @@
 /**
  * The text of an assistant cell: what a magic line says, and how one is written.
  *
- * Options and mentions are those of `aoai_magic/magics.py` and `aoai_magic/attach/resolve.py`.
+ * Options and mentions are those of `aoai_magic/notebook/magics.py` and `aoai_magic/attach/resolve.py`.
  */
 
 /** Options of the magic that are followed by a value; the others are flags. */

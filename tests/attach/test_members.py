@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 
 from aoai_magic import parcel
-from aoai_magic.assistant import Assistant
 from aoai_magic.attach.resolve import attachable, describe, resolve
 from aoai_magic.errors import AttachError
-from aoai_magic.options import Options
+from aoai_magic.runner.kernel_state import Assistant
+from aoai_magic.runner.options import Options
 
 ONE, TWO = pd.DataFrame({"a": [1, 2]}), pd.DataFrame({"b": ["x"]})
 

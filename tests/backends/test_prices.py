@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from aoai_magic.assistant import Assistant
 from aoai_magic.backends.prices import load
-from aoai_magic.commands import usage
 from aoai_magic.errors import SettingsError
-from aoai_magic.events import Usage
+from aoai_magic.notebook.line_commands import usage
+from aoai_magic.runner.kernel_state import Assistant
 from aoai_magic.spent import Spent
-from aoai_magic.view import View
+from aoai_magic.turn.events import Usage
+from aoai_magic.turn.view import View
 
 USAGE = Usage(input_tokens=1_000_000, output_tokens=100_000, cached_tokens=400_000)
 

@@ -8,13 +8,13 @@ import sys
 import openai
 import pytest
 
-from aoai_magic import meter
 from aoai_magic.attach.ledger import Ledger
 from aoai_magic.attach.resolve import resolve
 from aoai_magic.backends.assistants import Assistants
 from aoai_magic.backends.base import Question
 from aoai_magic.backends.connect import Endpoint
-from aoai_magic.conversation import Stop, follow
+from aoai_magic.runner.follow import Stop, follow
+from aoai_magic.turn import progress
 
 REPLY = 'turns:\n  - {when: ".", replies: [{text: "Yes."}]}'
 LARGE = os.urandom(48 << 20)
@@ -49,8 +49,8 @@ def question(tmp_path, script):
 
 
 async def test_bytes_sent_of_bytes_are_told(backend, question, monkeypatch):
-    monkeypatch.setattr(meter, "PATIENCE", 0.001)
-    monkeypatch.setattr(meter, "EVERY", 0.001)
+    monkeypatch.setattr(progress, "PATIENCE", 0.001)
+    monkeypatch.setattr(progress, "EVERY", 0.001)
     seen = []
 
     view = await follow(
@@ -72,8 +72,8 @@ async def test_what_is_sent_in_no_time_says_nothing(backend, question):
 
 
 async def test_a_stopped_upload_leaves_nothing(backend, question, there, monkeypatch):
-    monkeypatch.setattr(meter, "PATIENCE", 0.001)
-    monkeypatch.setattr(meter, "EVERY", 0.001)
+    monkeypatch.setattr(progress, "PATIENCE", 0.001)
+    monkeypatch.setattr(progress, "EVERY", 0.001)
     stop = Stop()
 
     def show(view):
@@ -107,8 +107,8 @@ async def test_what_was_sent_whole_when_the_stop_came_can_be_taken_back(backend,
 async def test_what_is_there_after_a_late_stop_is_known_and_can_be_taken_back(
     backend, question, there, monkeypatch
 ):
-    monkeypatch.setattr(meter, "PATIENCE", 0.0)
-    monkeypatch.setattr(meter, "EVERY", 0.0)
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "EVERY", 0.0)
     stop = Stop()
 
     def show(view):

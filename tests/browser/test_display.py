@@ -14,8 +14,8 @@ from playwright.sync_api import expect
 
 from aoai_magic.display.frozen import bundles
 from aoai_magic.display.outputs import Bundle
-from aoai_magic.turn import Turn
-from aoai_magic.view import View
+from aoai_magic.runner.turn import Turn
+from aoai_magic.turn.view import View
 
 from . import attacks
 from . import lab as labs

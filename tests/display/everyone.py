@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from aoai_magic.view import Code, Logs, Text, View
+from aoai_magic.turn.view import (
+    Code,
+    Logs,
+    Text,
+    View,
+)
 
 TEXT = f"""## ملخص النتائج
 

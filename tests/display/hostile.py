@@ -10,8 +10,17 @@ import csv
 import io
 from itertools import chain, zip_longest
 
-from aoai_magic.events import Progress
-from aoai_magic.view import Code, File, Image, Logs, Notice, Reasoning, Text, View
+from aoai_magic.turn.events import Progress
+from aoai_magic.turn.view import (
+    Code,
+    File,
+    Image,
+    Logs,
+    Notice,
+    Reasoning,
+    Text,
+    View,
+)
 
 TRAP = "http://127.0.0.1:9/trap"
 RUN = "window.pwned=1"

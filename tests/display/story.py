@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from functools import reduce
 
-from aoai_magic import events
-from aoai_magic.view import View, fold
+from aoai_magic.turn import events
+from aoai_magic.turn.view import View, fold
 
 
 def png(width: int = 240, height: int = 90) -> bytes:

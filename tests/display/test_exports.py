@@ -13,7 +13,13 @@ from nbconvert import HTMLExporter, LatexExporter, MarkdownExporter
 
 from aoai_magic.display.frozen import bundles
 from aoai_magic.display.outputs import Bundle
-from aoai_magic.view import Code, File, Notice, Text, View
+from aoai_magic.turn.view import (
+    Code,
+    File,
+    Notice,
+    Text,
+    View,
+)
 
 from . import hostile, story
 

@@ -8,14 +8,23 @@ from importlib.resources import files
 import jsonschema
 import pytest
 
-from aoai_magic import events
 from aoai_magic.display import open_screen, show
 from aoai_magic.display.frozen import LISTED_FILES, bundles, step_output
 from aoai_magic.display.outputs import Bundle, Stream
 from aoai_magic.display.record import INLINE_FILE_BYTES, MEDIA_TYPE, record
 from aoai_magic.display.steps import Step
 from aoai_magic.errors import UsageError
-from aoai_magic.view import Code, File, Image, Logs, Notice, Reasoning, Text, View
+from aoai_magic.turn import events
+from aoai_magic.turn.view import (
+    Code,
+    File,
+    Image,
+    Logs,
+    Notice,
+    Reasoning,
+    Text,
+    View,
+)
 
 from . import hostile, story
 
@@ -126,7 +135,7 @@ def test_a_notice_is_set_apart():
 
 @pytest.mark.parametrize("name", hostile.NAMES)
 def test_a_file_is_found_by_what_is_said_about_it(name):
-    from aoai_magic.turn import Turn
+    from aoai_magic.runner.turn import Turn
 
     view = View(files=(File("other.txt", b""), File(name, b"here")))
     said = bundles(view)[0].data["text/plain"].splitlines()[-1]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ipywidgets
 import pytest
 
-from aoai_magic import events
 from aoai_magic.display import flow, frozen, open_screen
 from aoai_magic.display.outputs import Bundle
 from aoai_magic.display.screen import Pace
 from aoai_magic.display.strip import Strip
-from aoai_magic.view import View
+from aoai_magic.turn import events
+from aoai_magic.turn.view import View
 
 from . import story
 

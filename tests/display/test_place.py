@@ -15,7 +15,7 @@ from aoai_magic.display.frozen import FrozenScreen
 from aoai_magic.display.live import LiveScreen
 from aoai_magic.display.place import kind_here
 from aoai_magic.display.terminal import TerminalScreen
-from aoai_magic.view import View
+from aoai_magic.turn.view import View
 
 SCREENS = {"terminal": TerminalScreen, "frozen": FrozenScreen, "live": LiveScreen}
 

@@ -10,7 +10,7 @@ import pytest
 from aoai_magic.display import preview
 from aoai_magic.display.frozen import PREVIEWED, bundles
 from aoai_magic.display.preview import previews
-from aoai_magic.view import File, View
+from aoai_magic.turn.view import File, View
 
 from . import hostile
 

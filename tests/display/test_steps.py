@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from aoai_magic.display.steps import Step, attempts, steps
-from aoai_magic.view import Code, Image, Logs, Notice, Reasoning, Text
+from aoai_magic.turn.view import (
+    Code,
+    Image,
+    Logs,
+    Notice,
+    Reasoning,
+    Text,
+)
 
 FAILED = Code("c1", "x", "failed", error="KeyError")
 TRACE = Logs("c1/logs", "c1", "Traceback", True)

@@ -7,10 +7,10 @@ import io
 import pytest
 from rich.console import Console
 
-from aoai_magic import events
 from aoai_magic.display.screen import Pace
 from aoai_magic.display.terminal import PlainPaper, RichPaper, TerminalScreen, open_terminal
-from aoai_magic.view import Logs, Text, View
+from aoai_magic.turn import events
+from aoai_magic.turn.view import Logs, Text, View
 
 from . import hostile, story
 

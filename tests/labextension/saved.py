@@ -10,7 +10,7 @@ from display import story
 from aoai_magic.display import frozen
 from aoai_magic.display.outputs import Bundle, Output
 from aoai_magic.display.record import MEDIA_TYPE
-from aoai_magic.view import View
+from aoai_magic.turn.view import View
 
 CELL = "totals = sales.sum()\ntotals"
 

@@ -11,8 +11,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .errors import UsageError
-from .events import (
+from ..errors import UsageError
+from ..locale import gettext as _
+from ..turn.events import (
     CodeDelta,
     CodeDone,
     Event,
@@ -24,10 +25,9 @@ from .events import (
     Usage,
     UsageReported,
 )
-from .locale import gettext as _
 
 if TYPE_CHECKING:
-    from .backends.prices import Prices
+    from ..backends.prices import Prices
 
 BYTES_PER_TOKEN = 4
 """Of UTF-8: close for English, and for Chinese and Japanese too."""

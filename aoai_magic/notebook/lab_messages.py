@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.getipython import get_ipython
 from IPython.display import JSON
 
-from . import parcel
-from .attach.card import card
-from .attach.facts import facts
-from .attach.resolve import attachable
-from .commands import cost
-from .errors import AssistantError
-from .farside import FarSide, sent
-from .locale import gettext as _
-from .settings import resolve_target
+from .. import parcel
+from ..attach.card import card
+from ..attach.facts import facts
+from ..attach.resolve import attachable
+from ..errors import AssistantError
+from ..locale import gettext as _
+from ..runner.remote_resources import FarSide, sent
+from ..settings import resolve_target
+from .line_commands import cost
 
 if TYPE_CHECKING:
-    from .assistant import Assistant
+    from ..runner.kernel_state import Assistant
 
 Asked = Mapping[str, Any]
 Reply = dict[str, Any]

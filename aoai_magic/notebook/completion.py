@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
 if TYPE_CHECKING:
-    from .assistant import Assistant
+    from ..runner.kernel_state import Assistant
     from .magics import AssistantMagics
 
 _CELL = re.compile(r"\s*%%(?:assistant|aoai)\s")
@@ -74,7 +74,7 @@ def _word_before(context: CompletionContext) -> str:
 
 
 def _commands(fragment: str) -> list[SimpleCompletion]:
-    from .commands import COMMANDS
+    from .line_commands import COMMANDS
 
     return [
         SimpleCompletion(name, type="command") for name in COMMANDS if name.startswith(fragment)
@@ -99,7 +99,7 @@ def _targets(state: Assistant) -> Iterable[str]:
 
 def _models(state: Assistant) -> Iterable[str]:
     """Give the kinds of models, those that were used, and those whose price is known."""
-    from .backends.prices import load
+    from ..backends.prices import load
 
     kinds = {point.name for point in entry_points(group="aoai_magic.models.v1")}
     settings = state.settings()
@@ -128,7 +128,7 @@ VALUES: dict[str, tuple[str, Callable[[Assistant], Iterable[str]]]] = {
 
 
 def _variables(fragment: str, state: Assistant, mark: str = "") -> list[SimpleCompletion]:
-    from .frontend import attachable_names
+    from .lab_messages import attachable_names
 
     names = [name for name in list(state.namespace) if f"{mark}{name}".startswith(fragment)]
     return [

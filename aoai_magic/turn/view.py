@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from typing import Literal, TypeVar
 
+from ..cellcode import Input
 from . import events
-from .cellcode import Input
 from .events import Status, Usage
 
 INTERRUPTED = "interrupted"

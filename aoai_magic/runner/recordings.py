@@ -18,15 +18,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from . import events
-from .backends.connect import without_credentials
-from .errors import AssistantError
-from .event_json import read, written
-from .events import Event
-from .locale import gettext as _
-from .locale import later, ngettext
-from .settings import RECORDINGS_MODES
-from .view import View
+from ..backends.connect import without_credentials
+from ..errors import AssistantError
+from ..locale import gettext as _
+from ..locale import later, ngettext
+from ..settings import RECORDINGS_MODES
+from ..turn import events
+from ..turn.event_json import read, written
+from ..turn.events import Event
+from ..turn.view import View
 
 VERSION = 1
 """Changes when a reader of the old form would misunderstand the new one."""

@@ -14,18 +14,18 @@ from IPython.core.magic_arguments import argument, kwds, magic_arguments
 from IPython.utils._process_common import arg_split
 from traitlets import Bool, Float, Int, Unicode
 
-from .errors import UsageError
-from .locale import gettext as _
-from .locale import later
-from .options import Options
+from ..errors import UsageError
+from ..locale import gettext as _
+from ..locale import later
+from ..runner.options import Options
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets import Bunch
 
-    from .assistant import Assistant
-    from .pending import PendingTurn
-    from .turn import Turn
+    from ..runner.background import PendingTurn
+    from ..runner.kernel_state import Assistant
+    from ..runner.turn import Turn
 
 NAMES = ("assistant", "aoai")
 """Two names for one magic: another package registers ``%%assistant`` too."""
@@ -73,7 +73,7 @@ class AssistantMagics(Magics):
     @cached_property
     def state(self) -> Assistant:
         """What the kernel keeps between turns; made at the first use, to load quickly."""
-        from .assistant import Assistant
+        from ..runner.kernel_state import Assistant
 
         assert self.shell is not None  # as in any magic
         return Assistant(self.shell.user_ns, self._layers)
@@ -133,7 +133,7 @@ class AssistantMagics(Magics):
     def assistant(self, line: str, cell: str | None = None) -> PendingTurn | None:
         """Ask what the cell says, or do the line's command; for users there is `HELP`."""
         if cell is None:
-            from .commands import run_command
+            from .line_commands import run_command
 
             run_command(self.state, line)
             return None
@@ -161,7 +161,7 @@ class AssistantMagics(Magics):
 
 def _pending(asked: Turn | PendingTurn | None) -> PendingTurn | None:
     """Give what is the cell's value: a turn that is over stands in the cell already."""
-    from .pending import PendingTurn
+    from ..runner.background import PendingTurn
 
     return asked if isinstance(asked, PendingTurn) else None
 

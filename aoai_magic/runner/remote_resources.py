@@ -7,18 +7,18 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import settings as settings_
-from .attach.ledger import Entry, Ledger
-from .blocking import run_blocking
-from .errors import AssistantError, ServiceError, UsageError
-from .locale import gettext as _
+from .. import settings as settings_
+from ..attach.ledger import Entry, Ledger
+from ..errors import AssistantError, ServiceError, UsageError
+from ..locale import gettext as _
+from .event_loop import run_blocking
 from .options import Options
 
 if TYPE_CHECKING:
-    from .assistant import Assistant
-    from .backends.holdings import Holdings
-    from .settings import Settings, Target
-    from .threads import Known, Threads
+    from ..backends.holdings import Holdings
+    from ..settings import Settings, Target
+    from ..threads import Known, Threads
+    from .kernel_state import Assistant
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class FarSide:
     @property
     def is_asleep(self) -> bool:
         """Whether it is this kernel's own engine, and no turn has started that yet."""
-        from .backends.launch import LAUNCHER
+        from ..backends.launch import LAUNCHER
 
         running = LAUNCHER.engine is not None and LAUNCHER.engine.alive
         return self._target.name == "local" and not running
@@ -135,7 +135,7 @@ def sent(settings: Settings, target: Target) -> list[tuple[Entry, bool]]:
 
 def _store(settings: Settings, target: Target) -> str:
     """Give the ledger's name of a target; empty where the target is not usable."""
-    from . import backends
+    from .. import backends
 
     if target.name == "local":
         return "local"

@@ -10,13 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from . import __version__, entra
-from .columns import pad
-from .errors import AssistantError
+from .. import __version__, entra
+from ..columns import pad
+from ..errors import AssistantError
+from ..locale import gettext as _
+from ..locale import later
+from ..settings import (
+    SERVICES,
+    Settings,
+    Target,
+    resolve_target,
+)
 from .gaps import gaps
-from .locale import gettext as _
-from .locale import later
-from .settings import SERVICES, Settings, Target, resolve_target
 
 LIBRARIES = {
     "pandas": later("answers about tables"),
@@ -128,8 +133,8 @@ def _libraries() -> Iterator[Finding]:
 
 
 def _engine(settings: Settings, spec: str) -> Iterator[Finding]:
-    from .backends import open_backend
-    from .blocking import run_blocking
+    from ..backends import open_backend
+    from .event_loop import run_blocking
 
     try:
         backend = open_backend(settings, Target("local", "", "doctor"))
@@ -148,8 +153,8 @@ def _engine(settings: Settings, spec: str) -> Iterator[Finding]:
 
 def _server(settings: Settings, target: Target) -> Iterator[Finding]:
     """Look at a server of the Assistants API, which may be an engine."""
-    from .backends import open_backend
-    from .blocking import run_blocking
+    from ..backends import open_backend
+    from .event_loop import run_blocking
 
     try:
         backend = open_backend(settings, target)
@@ -172,8 +177,8 @@ def _server(settings: Settings, target: Target) -> Iterator[Finding]:
 
 
 def _service(settings: Settings, target: Target) -> Iterator[Finding]:
-    from .backends import open_service
-    from .blocking import run_blocking
+    from ..backends import open_service
+    from .event_loop import run_blocking
 
     try:
         service = open_service(settings, target)

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from .assistant import Assistant
-from .options import Options, from_keywords
-from .pending import PendingTurn
-from .turn import Turn
+from ..runner.background import PendingTurn
+from ..runner.kernel_state import Assistant
+from ..runner.options import Options, from_keywords
+from ..runner.turn import Turn
 
 
 def ask(

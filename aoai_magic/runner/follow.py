@@ -11,10 +11,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from .errors import AssistantError
-from .events import Event, Finished
-from .locale import gettext as _
-from .view import View, fold
+from ..errors import AssistantError
+from ..locale import gettext as _
+from ..turn.events import Event, Finished
+from ..turn.view import View, fold
 
 TICK = 0.2
 """Seconds after which the view is shown again though nothing came (elapsed time)."""

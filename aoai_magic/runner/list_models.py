@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
-from . import settings as settings_
-from .columns import pad
-from .errors import AssistantError, ServiceError
-from .locale import gettext as _
-from .locale import later
+from .. import settings as settings_
+from ..columns import pad
+from ..errors import AssistantError, ServiceError
+from ..locale import gettext as _
+from ..locale import later
 
 if TYPE_CHECKING:
-    from .backends.azure import Service
-    from .backends.connect import Endpoint
-    from .settings import Settings, Target
+    from ..backends.azure import Service
+    from ..backends.connect import Endpoint
+    from ..settings import Settings, Target
 
 SHOWN = 30
 """Names of one place that are listed where no word picks some of them."""
@@ -130,7 +130,7 @@ def _listed(names: Sequence[str], word: str) -> str:
 
 def _shown(name: str) -> str:
     # A server may call its models anything.
-    from .display import clean
+    from ..display import clean
 
     return clean.cut(clean.line(name), NAME_CHARS)
 
@@ -148,7 +148,7 @@ def _local(point: EntryPoint) -> Place:
 
 
 def _service(name: str, noun: str, listed: Place) -> Place:
-    from .backends import azure
+    from ..backends import azure
 
     named = f"--on {name} -m {noun}"
     try:
@@ -164,7 +164,7 @@ Opener = Callable[[], tuple["Endpoint | Service", str]]
 
 async def _asked(named: str, opener: Opener) -> Place:
     """Ask a place; whatever keeps it from answering is said in its own row."""
-    from .backends.model_list import model_names
+    from ..backends.model_list import model_names
 
     told = ""
     try:
@@ -175,8 +175,8 @@ async def _asked(named: str, opener: Opener) -> Place:
 
 
 def _openai_server() -> tuple[Service, str]:
-    from .backends.azure import OPENAI_URL, Service
-    from .backends.connect import without_credentials
+    from ..backends.azure import OPENAI_URL, Service
+    from ..backends.connect import without_credentials
 
     url, key = os.environ.get("OPENAI_BASE_URL", ""), os.environ.get("OPENAI_API_KEY", "")
     if not url and not key:
@@ -187,8 +187,8 @@ def _openai_server() -> tuple[Service, str]:
 
 
 def _azure_resource() -> tuple[Service, str]:
-    from .backends.azure import azure
-    from .backends.connect import without_credentials
+    from ..backends.azure import azure
+    from ..backends.connect import without_credentials
 
     service = azure()
     told = _("deployments have the names that you gave them; models of {url}")
@@ -196,7 +196,7 @@ def _azure_resource() -> tuple[Service, str]:
 
 
 def _engine(target: Target) -> tuple[Endpoint, str]:
-    from .backends import server_url
-    from .backends.connect import Endpoint, engine_key
+    from ..backends import server_url
+    from ..backends.connect import Endpoint, engine_key
 
     return Endpoint(server_url(target), engine_key()), _("an engine serves other names by its own")

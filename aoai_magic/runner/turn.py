@@ -11,10 +11,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from . import view as views
-from .events import Status, Usage
-from .locale import gettext as _
-from .view import View
+from ..locale import gettext as _
+from ..turn import view as views
+from ..turn.events import Status, Usage
+from ..turn.view import View
 
 EXCERPT_BYTES = 4_096
 EXCERPT_LINES = 20
@@ -75,7 +75,7 @@ class ReturnedFile:
     @cached_property
     def frame(self) -> Any:
         """The content as a DataFrame (several sheets: a dict of them), None if it is no table."""
-        from .tables import read_table
+        from ..tables import read_table
 
         return read_table(self.data, self.name, self._library)
 
@@ -234,18 +234,18 @@ class Turn:
             If a file of that name is there already and ``overwrite`` is false;
             nothing is written then.
         """
-        from . import saving
+        from . import save_files
 
-        if saving.is_document(path):
-            return saving.save_document(self.view, path, self.view.inputs, overwrite=overwrite)
-        return saving.paths(saving.save(self.view, path, overwrite=overwrite))
+        if save_files.is_document(path):
+            return save_files.save_document(self.view, path, self.view.inputs, overwrite=overwrite)
+        return save_files.paths(save_files.save(self.view, path, overwrite=overwrite))
 
     def __repr__(self) -> str:
         made = f"{len(self.images)} images, {len(self.view.files)} files"
         return f"<Turn {self.status}: {len(self.text):,} characters, {made}>"
 
     def _ipython_display_(self) -> None:
-        from .display import show
+        from ..display import show
 
         # As the last line of the cell that asked, the turn stands above already.
         if self.shown_in is None or self.shown_in != cell_number():
@@ -264,7 +264,7 @@ def cell_number() -> int | None:
 
 def _drawn(media_type: str, data: bytes) -> dict[str, Any]:
     """Give a picture for the front end to draw; nothing for one that could hold script."""
-    from .display.frozen import PICTURES
+    from ..display.frozen import PICTURES
 
     if media_type not in PICTURES:
         return {}
@@ -273,7 +273,7 @@ def _drawn(media_type: str, data: bytes) -> dict[str, Any]:
 
 def _excerpt(data: bytes) -> str:
     """Give the first lines of a text; nothing of what is no text."""
-    from .display import clean
+    from ..display import clean
 
     head = data[:EXCERPT_BYTES].decode("utf-8", "replace")
     # One sign may have been cut in two.

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from .cellcode import Input
-from .errors import AssistantError
-from .locale import gettext as _
-from .view import File, Image, View
+from ..cellcode import Input
+from ..errors import AssistantError
+from ..locale import gettext as _
+from ..turn.view import File, Image, View
 
 
 def save(view: View, folder: str | Path, *, overwrite: bool = False) -> View:
@@ -45,7 +45,7 @@ def save_document(
     AssistantError
         As `save`.
     """
-    from .display.document import WRITERS
+    from ..display.document import WRITERS
 
     document = Path(path).expanduser()
     folder = document.with_name(f"{document.stem}_files")
@@ -63,7 +63,7 @@ def is_document(path: str | Path) -> bool:
 
 def _placed(view: View, target: Path) -> View:
     """Give everything that came back a path in the folder, seen from the working folder."""
-    from .tables import safe_name
+    from ..tables import safe_name
 
     taken: set[str] = set()
 

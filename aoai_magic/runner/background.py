@@ -18,16 +18,16 @@ from contextvars import copy_context
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from . import blocking
-from .asking_cell import AskingCell
-from .conversation import STOP_SECONDS, TICK, Stop
-from .errors import AssistantError, TurnError
-from .locale import gettext as _
-from .locale import ngettext
+from ..errors import AssistantError, TurnError
+from ..locale import gettext as _
+from ..locale import ngettext
+from . import event_loop
+from .cell_output import AskingCell
+from .follow import STOP_SECONDS, TICK, Stop
 from .turn import Turn, cell_number
 
 if TYPE_CHECKING:
-    from .display import Screen
+    from ..display import Screen
 
 _running: set[PendingTurn] = set()
 
@@ -54,7 +54,7 @@ class PendingTurn:
         self.thread = thread
         self.number = number
         self.cell = cell_number()
-        self.wish = Stop(_loop=blocking.loop())
+        self.wish = Stop(_loop=event_loop.loop())
         self._cell = AskingCell(display)
         self._since = time.monotonic()
         self._begun: concurrent.futures.Future[None] = concurrent.futures.Future()
@@ -141,7 +141,7 @@ class PendingTurn:
         context = copy_context()
         context.run(self._cell.take)
         self.future = context.run(
-            asyncio.run_coroutine_threadsafe, self._followed(work), blocking.loop()
+            asyncio.run_coroutine_threadsafe, self._followed(work), event_loop.loop()
         )
 
     async def taken(self) -> None:
@@ -205,7 +205,7 @@ async def _first(*futures: concurrent.futures.Future[Any]) -> None:
 
 
 def _complain(error: Exception) -> None:
-    from .display import clean, complain
+    from ..display import clean, complain
 
     if isinstance(error, TurnError) and error.turn:
         complain(error.turn.view)

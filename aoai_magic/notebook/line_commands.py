@@ -9,23 +9,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import settings as settings_
-from .blocking import run_blocking
-from .columns import line, pad, width
-from .conversation import STOP_SECONDS
-from .errors import AssistantError, UsageError
-from .farside import FarSide
-from .gaps import gaps
-from .locale import gettext as _
-from .locale import later, ngettext
-from .plan import destination
-from .turn import Turn
+from .. import settings as settings_
+from ..columns import line, pad, width
+from ..errors import AssistantError, UsageError
+from ..locale import gettext as _
+from ..locale import later, ngettext
+from ..runner.dry_run import destination
+from ..runner.event_loop import run_blocking
+from ..runner.follow import STOP_SECONDS
+from ..runner.gaps import gaps
+from ..runner.remote_resources import FarSide
+from ..runner.turn import Turn
 
 if TYPE_CHECKING:
-    from .assistant import Assistant
-    from .events import Usage
-    from .pending import PendingTurn
-    from .spent import Sum
+    from ..runner.background import PendingTurn
+    from ..runner.kernel_state import Assistant
+    from ..spent import Sum
+    from ..turn.events import Usage
 
 
 class Cost(NamedTuple):
@@ -186,7 +186,12 @@ def fork(state: Assistant, words: Sequence[str]) -> str:
 
 def models(state: Assistant, words: Sequence[str]) -> str:
     """List what -m and --on can name here and now, and which model is in force."""
-    from .models import describe, in_force, missing, places
+    from ..runner.list_models import (
+        describe,
+        in_force,
+        missing,
+        places,
+    )
 
     if len(words) > 1:
         raise UsageError(
@@ -215,7 +220,7 @@ def config(state: Assistant, words: Sequence[str]) -> str:
 
 def show(state: Assistant, words: Sequence[str]) -> None:
     """Show the last turn again, e.g. after a reload of the page or the end of its kernel."""
-    from .display import show as show_view
+    from ..display import show as show_view
 
     show_view(_last(state).view)
 
@@ -270,7 +275,7 @@ def _tokens(used: Usage) -> str:
 
 def cost(state: Assistant) -> Cost | None:
     """Estimate what this kernel's turns cost, None where no price is known."""
-    from .backends.prices import load
+    from ..backends.prices import load
 
     known = [turn.view.cost for turn in state.turns if turn.view.cost is not None]
     as_of = load(state.settings().folder).as_of
@@ -284,7 +289,7 @@ def _turns(count: int) -> str:
 def _prices_note(state: Assistant, sums: Sequence[Sum]) -> list[str]:
     if not sums:
         return []
-    from .backends.prices import load
+    from ..backends.prices import load
 
     prices = load(state.settings().folder)
     text = _("estimated by prices of {date}; {path} can put them right")
@@ -317,7 +322,7 @@ def save(state: Assistant, words: Sequence[str]) -> str:
 
 def files(state: Assistant, words: Sequence[str]) -> str:
     """List what is on the far side of what this data directory sent."""
-    from .attach.ledger import Ledger
+    from ..attach.ledger import Ledger
 
     entries = Ledger(state.settings().folder).entries()
     if not entries:
@@ -343,7 +348,7 @@ def cleanup(state: Assistant, words: Sequence[str]) -> str:
 
 def doctor(state: Assistant, words: Sequence[str]) -> str:
     """Check everything that a turn needs, and say what to do about each gap."""
-    from .doctor import examine
+    from ..runner.diagnostics import examine
 
     return "\n".join(str(finding) for finding in examine(state.settings()))
 

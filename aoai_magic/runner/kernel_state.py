@@ -11,28 +11,33 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import settings as settings_
-from . import threads as threads_
-from .blocking import run_blocking
-from .cellcode import Cell, Input, as_cell
-from .conversation import Stop, interrupts
-from .errors import AssistantError, TurnError, TurnInterrupted, UsageError
-from .events import Usage
-from .job import Ended, Job
-from .locale import gettext as _
+from .. import settings as settings_
+from .. import threads as threads_
+from ..cellcode import Cell, Input, as_cell
+from ..errors import (
+    AssistantError,
+    TurnError,
+    TurnInterrupted,
+    UsageError,
+)
+from ..locale import gettext as _
+from ..settings import Settings, Target
+from ..spent import Spent
+from ..tables import LIBRARIES, is_table
+from ..turn.events import Usage
+from .background import PendingTurn
+from .event_loop import run_blocking
+from .follow import Stop, interrupts
+from .interpolation import interpolate
 from .options import Options
-from .pending import PendingTurn
-from .prompt import interpolate
 from .recordings import Tape
-from .settings import Settings, Target
-from .spent import Spent
-from .tables import LIBRARIES, is_table
+from .run_turn import Ended, Job
 from .turn import Turn
 
 if TYPE_CHECKING:
-    from .attach.item import Attachment
-    from .backends.base import Backend
-    from .view import View
+    from ..attach.item import Attachment
+    from ..backends.base import Backend
+    from ..turn.view import View
 
 Namespace = MutableMapping[str, Any]
 Layers = Callable[[], tuple[Mapping[str, Any], Mapping[str, Any]]]
@@ -83,7 +88,7 @@ class Assistant:
         return self.turns[-1] if self.turns else self._left_behind
 
     def _recovered(self) -> Turn | None:
-        from .journal import left_behind
+        from ..journal import left_behind
 
         view = left_behind(self.settings().folder, threads_.place(self.namespace))
         if view is None:
@@ -191,7 +196,7 @@ class Assistant:
 
     def backend(self, settings: Settings, target: Target) -> Backend:
         """Give the backend of a target; for ``local`` the engine is started if need be."""
-        from .backends import open_backend
+        from ..backends import open_backend
 
         backend = open_backend(settings, target)
         # An equal one from before knows already which assistants it made.
@@ -215,14 +220,14 @@ class Assistant:
         job = Job(self, text.strip("\n"), options, data, settings, target, typed, number, tape)
         job.check()
         if job.budget:
-            from .backends.prices import load
+            from ..backends.prices import load
 
             job.budget.check(target.model, load(settings.folder))
         return job
 
     def with_cell(self, view: View, attachments: Sequence[Attachment], job: Job) -> View:
         """Add what was asked, and the Python as the notebook can run it, with what it needs."""
-        from .view import Code
+        from ..turn.view import Code
 
         self._inputs.update((item.filename, _input(item)) for item in attachments)
         earlier = self._ran.setdefault((job.target.name, job.thread_name), [])
@@ -277,7 +282,7 @@ def _fail(turn: Turn, *, no_raise: bool) -> None:
     if not no_raise:
         kind = TurnInterrupted if turn.status == "interrupted" else TurnError
         raise kind(turn.error or _("The turn ended as {status}.").format(status=turn.status), turn)
-    from .display import complain
+    from ..display import complain
 
     complain(turn.view)
 

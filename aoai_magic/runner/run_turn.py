@@ -10,28 +10,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import meter
-from . import settings as settings_
-from . import threads as threads_
+from .. import settings as settings_
+from .. import threads as threads_
+from ..errors import AssistantError, UsageError
+from ..locale import gettext as _
+from ..settings import Settings, Target
+from ..turn import progress as meter
+from ..turn.events import Event, Started
+from ..turn.progress import Metered, in_thread
+from .background import PendingTurn
 from .budget import Budget, Spending, within
-from .conversation import Stop, follow, interrupts
-from .errors import AssistantError, UsageError
-from .events import Event, Started
-from .locale import gettext as _
-from .meter import Metered, in_thread
+from .follow import Stop, follow, interrupts
 from .options import Options
-from .pending import PendingTurn
 from .recordings import REPLAY, Tape, hash_of
-from .settings import Settings, Target
 
 if TYPE_CHECKING:
-    from .assistant import Assistant
-    from .attach.item import Attachment
-    from .backends.base import Backend
-    from .display import Screen
-    from .functions import Function
-    from .journal import Journal
-    from .view import View
+    from ..attach.item import Attachment
+    from ..backends.base import Backend
+    from ..display import Screen
+    from ..functions import Function
+    from ..journal import Journal
+    from ..turn.view import View
+    from .kernel_state import Assistant
 
 
 class Ready(NamedTuple):
@@ -107,7 +107,7 @@ class Job:
 
     def functions(self) -> list[Function]:
         """Give the notebook's functions that are offered as tools."""
-        from .functions import find
+        from ..functions import find
 
         return find(self.options.tool, self.namespace)
 
@@ -131,13 +131,13 @@ class Job:
 
     def documents(self) -> list[Attachment]:
         """Give the files that are to be searched."""
-        from .attach.resolve import documents
+        from ..attach.resolve import documents
 
         return documents(self.options.search, Path.cwd())
 
     def attachments(self, folder: Path) -> list[Attachment]:
         """Give the data, packed into ``folder``."""
-        from .attach.resolve import resolve
+        from ..attach.resolve import resolve
 
         return resolve(
             self.options.items,
@@ -164,7 +164,7 @@ class Job:
         return Ended(view, attachments, trouble or self._recorded(view))
 
     def _journal(self) -> Journal:
-        from .journal import Journal
+        from ..journal import Journal
 
         place = threads_.place(self.assistant.namespace)
         return Journal(self.settings.folder, place, self.number, self.typed)
@@ -173,13 +173,13 @@ class Job:
         """Give what stops the turn, and what opens its screen."""
         if self.pending:
             return self.pending.wish, self.pending.open_screen
-        from .display import open_screen
+        from ..display import open_screen
 
         stop = self.assistant.stopping = Stop()
         return stop, lambda: open_screen(self.settings.display, on_stop=stop)
 
     def _saved(self, view: View) -> tuple[View, AssistantError | None]:
-        from .saving import save
+        from .save_files import save
 
         if not self.settings.save:
             return view, None
@@ -212,8 +212,8 @@ class Job:
 
     async def _stream(self, ready: Ready) -> AsyncGenerator[Event, None]:
         """Yield what the far side, or a recording, gives."""
-        from .backends.base import Question
-        from .backends.prices import load
+        from ..backends.base import Question
+        from ..backends.prices import load
 
         if ready.backend is None:
             assert self.tape, "without a backend there is a recording"
@@ -276,8 +276,8 @@ class Job:
 
     def confirm(self) -> None:
         """Ask before data leaves this machine, if the settings want it; raise if not allowed."""
-        from .attach.resolve import describe
-        from .plan import confirm
+        from ..attach.resolve import describe
+        from .dry_run import confirm
 
         if self.settings.confirm_upload and not (self.tape and self.tape.mode == REPLAY):
             items = describe(self.options.items, self.prompt, self.namespace, Path.cwd())
@@ -287,7 +287,7 @@ class Job:
 
     def plan(self, folder: Path) -> str:
         """Say what would be sent; nothing is."""
-        from .plan import plan
+        from .dry_run import plan
 
         sent = [*self.attachments(folder), *self.documents()]
         return plan(self.prompt, sent, self.target, self.settings, self.functions())
@@ -296,7 +296,7 @@ class Job:
         self, items: Sequence[Attachment], documents: Sequence[Attachment], after: str
     ) -> dict[str, Any]:
         """Say what the answer depends on; see `recordings.Question`."""
-        from .backends.connect import without_credentials
+        from ..backends.connect import without_credentials
 
         options = {
             "--model": self.options.model,

@@ -1,0 +1,1 @@
+"""What IPython and JupyterLab touch: magics, completion, line commands, the Python API."""

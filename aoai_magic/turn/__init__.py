@@ -1,0 +1,1 @@
+"""A turn as pure values: events, the view folded from them, and their JSON."""
