@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from aoai_magic.cellcode import Cell, Input, as_cell
+from aoai_magic.results.notebook_code import Cell, Input, as_cell
 
 INPUTS = {
     "sales.arrow": Input("sales", is_variable=True),

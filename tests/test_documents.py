@@ -13,9 +13,9 @@ import pytest
 from display import hostile, story
 from markdown_it import MarkdownIt
 
-from aoai_magic.cellcode import Input
 from aoai_magic.display import formula
 from aoai_magic.errors import AssistantError
+from aoai_magic.results.notebook_code import Input
 from aoai_magic.runner.turn import Turn
 from aoai_magic.turn.view import (
     Code,

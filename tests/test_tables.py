@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aoai_magic import parcel
-from aoai_magic.tables import read_table, safe_name
+from aoai_magic.results.read_table import read_table, safe_name
 
 FRAME = pd.DataFrame(
     {

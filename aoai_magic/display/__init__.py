@@ -72,7 +72,7 @@ def show(view: View) -> None:
 
 def complain(view: View) -> None:
     """Say on standard error why a turn is not whole, where no exception says it."""
-    from . import clean
+    from ..text import sanitize
 
     if view.error and view.status in ("failed", "incomplete"):
-        print(clean.line(view.error), file=sys.stderr, flush=True)  # noqa: T201
+        print(sanitize.line(view.error), file=sys.stderr, flush=True)  # noqa: T201

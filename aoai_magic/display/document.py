@@ -13,8 +13,8 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from ..cellcode import Cell, Input, as_cell
 from ..locale import language
+from ..results.notebook_code import Cell, Input, as_cell
 from ..turn import view as views
 from ..turn.view import View
 from . import frozen, markup, source, words

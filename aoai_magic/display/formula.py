@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from xml.etree import ElementTree as ET
 
-from . import clean
+from ..text import sanitize
 
 LONGEST = 2_000
 """Characters of TeX that are drawn; parsing takes time, and no formula is longer."""
@@ -39,14 +39,14 @@ def formula_html(tex: str, *, block: bool = False) -> str:
         Whether it stands on a line of its own.
     """
     drawn = _mathml(tex, "block" if block else "inline") if len(tex) <= LONGEST else None
-    return drawn or f'<code class="aoai-math" dir="ltr">{html.escape(clean.exact(tex))}</code>'
+    return drawn or f'<code class="aoai-math" dir="ltr">{html.escape(sanitize.exact(tex))}</code>'
 
 
 def _mathml(tex: str, display: str) -> str | None:
     from latex2mathml.converter import convert_to_element
 
     try:
-        root = convert_to_element(clean.exact(tex), display=display)
+        root = convert_to_element(sanitize.exact(tex), display=display)
         return ET.tostring(_harmless(root), "unicode")
     except Exception:
         # Of a formula that is half written, wrong or nested a thousand times, the parser
@@ -56,7 +56,7 @@ def _mathml(tex: str, display: str) -> str | None:
 
 def _harmless(node: ET.Element) -> ET.Element:
     """Copy what is known to do nothing but draw; raise `ValueError` for anything else."""
-    text = clean.exact(html.unescape(node.text or ""))
+    text = sanitize.exact(html.unescape(node.text or ""))
     if node.tag not in TAGS or text.startswith("\\"):
         raise ValueError(f"{node.tag} {text} is not drawn")
     named = [(name, value) for name, value in node.items() if name in ATTRIBUTES]

@@ -8,9 +8,10 @@ from itertools import islice
 
 from ..locale import gettext as _
 from ..locale import ngettext
+from ..text import sanitize
 from ..turn import view as views
 from ..turn.view import View
-from . import clean, markdown, source, words
+from . import markdown, source, words
 from .logs import fold_logs, plain_logs
 from .outputs import Bundle, Output, Stream, publish
 from .preview import Preview, previews
@@ -89,7 +90,7 @@ def _code(step: Step, part: views.Code) -> Bundle | None:
     inner = [step_output(attempt) for attempt in attempts(step.before)]
     inside = [output.data for output in inner if isinstance(output, Bundle)]
     marked = [source.fence(part.code, "python"), *([source.fence(printed)] if printed else [])]
-    plain = [f"[{summary}]", clean.exact(part.code).rstrip(), *([printed] if printed else [])]
+    plain = [f"[{summary}]", sanitize.exact(part.code).rstrip(), *([printed] if printed else [])]
     marked += [data["text/markdown"] for data in inside]
     plain += [data["text/plain"] for data in inside]
     return Bundle(
@@ -105,13 +106,13 @@ def _image(part: views.Image) -> Bundle:
     if part.media_type in PICTURES:
         data = base64.b64encode(part.data).decode("ascii")
         return Bundle({part.media_type: data, "text/plain": alternative})
-    kind = clean.line(part.media_type)
+    kind = sanitize.line(part.media_type)
     said = _("{picture} ({kind}, not drawn here)").format(picture=alternative, kind=kind)
     return Bundle({"text/markdown": source.escape(said), "text/plain": said})
 
 
 def _notice(part: views.Notice) -> Bundle:
-    text = clean.line(part.text)
+    text = sanitize.line(part.text)
     label = words.note()
     return Bundle(
         {"text/markdown": f"> **{label}** {source.escape(text)}", "text/plain": f"{label} {text}"}
@@ -148,11 +149,11 @@ def _marked_file(file: views.File, place: int) -> str:
     name = source.code_span(words.file_name(file.name))
     if file.saved is None:
         return _file(file, name, source.code_span(words.file_way(file.name, place)))
-    return _file(file, name, source.link(clean.line(file.saved), file.saved))
+    return _file(file, name, source.link(sanitize.line(file.saved), file.saved))
 
 
 def _plain_file(file: views.File, place: int) -> str:
-    way = words.file_way(file.name, place) if file.saved is None else clean.line(file.saved)
+    way = words.file_way(file.name, place) if file.saved is None else sanitize.line(file.saved)
     return _file(file, words.file_name(file.name), way)
 
 

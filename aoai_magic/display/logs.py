@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 
 from ..locale import ngettext
-from . import clean
+from ..text import sanitize
 
 HEAD_LINES = 50
 TAIL_LINES = 20
@@ -40,10 +40,10 @@ class LogFold:
     @property
     def latest(self) -> str:
         """The newest text that is not printed (yet), in one line."""
-        pending = clean.uncoloured(self.pending)
+        pending = sanitize.uncoloured(self.pending)
         if pending.strip() or not self._tail:
             return pending
-        return f"{self.lines:,}: {clean.uncoloured(self._tail[-1]).rstrip()}"
+        return f"{self.lines:,}: {sanitize.uncoloured(self._tail[-1]).rstrip()}"
 
     @property
     def hidden(self) -> int:
@@ -106,12 +106,12 @@ def fold_logs(text: str) -> str:
 
 def plain_logs(text: str) -> str:
     """Give ``text`` as it is printed, without colours: for where they are not drawn."""
-    return clean.uncoloured(fold_logs(text)).rstrip()
+    return sanitize.uncoloured(fold_logs(text)).rstrip()
 
 
 def _line(text: str) -> str:
     # A carriage return begins the line anew: what a terminal would show in the end.
-    return clean.printed(clean.cut(text.rstrip("\r").rsplit("\r", 1)[-1], LINE_CHARS))
+    return sanitize.printed(sanitize.cut(text.rstrip("\r").rsplit("\r", 1)[-1], LINE_CHARS))
 
 
 def _left_out(count: int) -> str:

@@ -22,7 +22,7 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 
 from ..locale import gettext as _
-from . import clean
+from ..text import sanitize
 
 URL_CHARS = 200
 # The parser bounds how deep blocks nest, not emphasis, which a tree would choke on.
@@ -67,7 +67,7 @@ _TEX_TOKEN = re.compile(r"\\[{}$]|[{}]")
 
 def parse(text: str) -> list[Token]:
     """Parse ``text`` into harmless tokens."""
-    text = clean.prose(text)
+    text = sanitize.prose(text)
     tokens = _parser(footnotes=True).parse(text)
     # The footnote plugin tears a note apart that is defined within a note's list.
     return tokens if _nests(tokens) else _parser(footnotes=False).parse(text)
@@ -114,7 +114,7 @@ def plain(text: str) -> str:
         label, name = match[1], unquote(match[2])
         return name if label == name or not label else f"{label}: {name}"
 
-    return clean.prose(_SANDBOX_LINK.sub(named, text)).strip()
+    return sanitize.prose(_SANDBOX_LINK.sub(named, text)).strip()
 
 
 @lru_cache(maxsize=2)
@@ -276,7 +276,7 @@ def _file_reference(label: str, url: str) -> Iterator[Token]:
 
 def _aside(url: str) -> Iterator[Token]:
     yield _text(" (")
-    yield _code(clean.cut(url, URL_CHARS))
+    yield _code(sanitize.cut(url, URL_CHARS))
     yield _text(")")
 
 
@@ -285,7 +285,7 @@ def _text(content: str) -> Token:
 
 
 def _code(content: str) -> Token:
-    return Token("code_inline", "code", 0, content=clean.line(content), markup="`")
+    return Token("code_inline", "code", 0, content=sanitize.line(content), markup="`")
 
 
 def safe_tex(tex: str) -> str:

@@ -19,7 +19,7 @@ from pygments.lexers.special import TextLexer
 from pygments.token import Comment, Keyword, Literal, Name, Operator, Text
 from pygments.util import ClassNotFound
 
-from . import clean
+from ..text import sanitize
 from .formula import formula_html
 from .markdown import parse
 from .source import LANGUAGES
@@ -53,19 +53,19 @@ def code_html(code: str, language: str = "python") -> str:
 
 def printed_html(text: str) -> str:
     """Give what code printed, without its colours, as ``<pre>``."""
-    plain = html.escape(clean.uncoloured(text))
+    plain = html.escape(sanitize.uncoloured(text))
     return f'<pre class="aoai-printed" dir="ltr" tabindex="0">{plain}</pre>'
 
 
 def text_html(text: str) -> str:
     """Give plain text as HTML, in one line."""
-    return html.escape(clean.line(text))
+    return html.escape(sanitize.line(text))
 
 
 def _highlight(code: str, language: str) -> str:
     name = language.strip().lower()
     lexer = _lexer(name if name in LANGUAGES else "text")
-    return str(highlight(clean.exact(code).rstrip("\n") + "\n", lexer, _FORMAT))
+    return str(highlight(sanitize.exact(code).rstrip("\n") + "\n", lexer, _FORMAT))
 
 
 @lru_cache(maxsize=64)
@@ -106,7 +106,7 @@ class _Writer(RendererHTML):
 
     def code_inline(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         """Write code within a line."""
-        return f'<code dir="ltr">{html.escape(clean.exact(tokens[idx].content))}</code>'
+        return f'<code dir="ltr">{html.escape(sanitize.exact(tokens[idx].content))}</code>'
 
     def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         """Refuse: no picture ever comes this far."""

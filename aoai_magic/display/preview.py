@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-from ..columns import width
-from ..tables import read_table
+from ..results.read_table import read_table
+from ..text import sanitize
+from ..text.width import width
 from ..turn import view as views
-from . import clean, source, words
+from . import source, words
 
 ROWS = 8
 COLUMNS = 10
@@ -113,7 +114,7 @@ def _cell(scalar: Any) -> str:
 
 def _short(text: str) -> str:
     # Cut twice: a cell may hold megabytes, and cleaning may lengthen it.
-    return clean.cut(clean.line(text[: 2 * CELL_CHARS]), CELL_CHARS)
+    return sanitize.cut(sanitize.line(text[: 2 * CELL_CHARS]), CELL_CHARS)
 
 
 def _padded(column: Column) -> list[str]:

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from markdown_it.tree import SyntaxTreeNode
 
-from . import clean
+from ..text import sanitize
 from .markdown import cited, parse, superscript
 
 # Front ends highlight these. Any other name is dropped: some *draw* what a fence holds
@@ -87,7 +87,7 @@ def fence(code: str, language: str = "") -> str:
     marks = "`" * max(3, longest + 1)
     name = language.strip().lower()
     name = name if name in LANGUAGES else ""
-    return f"{marks}{name}\n{clean.exact(code).rstrip()}\n{marks}"
+    return f"{marks}{name}\n{sanitize.exact(code).rstrip()}\n{marks}"
 
 
 def _reads_from_right(node: SyntaxTreeNode) -> bool:
@@ -252,7 +252,7 @@ def _span(node: SyntaxTreeNode, in_table: bool) -> str:
     if node.type == "text":
         return escape(node.content)
     if node.type == "code_inline":
-        span = code_span(clean.exact(node.content))
+        span = code_span(sanitize.exact(node.content))
         return span.replace("|", "\\|") if in_table else span
     if node.type in ("math_inline", "math_inline_double"):
         return _formula(node, in_table)

@@ -7,9 +7,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
 from ..locale import ngettext
+from ..text import sanitize
 from ..turn import view as views
 from ..turn.view import View
-from . import clean, frozen, words
+from . import frozen, words
 from .blocks import ProseSplitter
 from .logs import LogFold
 from .outputs import Bundle
@@ -126,7 +127,7 @@ class PlainPaper:
 
     def prose(self, text: str, *, last: bool) -> None:
         """Add text of an answer as it stands."""
-        clean_text = clean.prose(text)
+        clean_text = sanitize.prose(text)
         self.plain(clean_text.rstrip() + "\n\n" if last else clean_text)
 
     def code(self, part: views.Code) -> None:
@@ -212,13 +213,13 @@ class RichPaper:
 
 def _first_lines(thoughts: str) -> str:
     """Give the first of a model's thoughts: nothing can be folded in a terminal."""
-    lines = clean.prose(thoughts).strip().splitlines()
+    lines = sanitize.prose(thoughts).strip().splitlines()
     return "\n".join([*lines[:THOUGHT_LINES], *["…"] * (len(lines) > THOUGHT_LINES)])
 
 
 def _head(code: str) -> str:
     """Give the code, cut where it would fill the terminal: nothing can be folded there."""
-    lines = clean.exact(code).rstrip().splitlines()
+    lines = sanitize.exact(code).rstrip().splitlines()
     if len(lines) <= CODE_LINES:
         return "\n".join(lines)
     left_out = len(lines) - CODE_LINES // 2

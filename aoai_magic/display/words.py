@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 from ..locale import gettext as _
 from ..locale import ngettext
+from ..text import sanitize
 from ..turn import view as views
-from . import clean
 
 TITLE_CHARS = 100
 ERROR_CHARS = 200
@@ -80,7 +80,7 @@ def _comment(code: str) -> str:
     first = next((line.strip() for line in code.splitlines() if line.strip()), "")
     if not first.startswith("#") or first.startswith(("#!", "# %%", "#%%")):
         return ""
-    return clean.cut(clean.line(first.lstrip("# ")), TITLE_CHARS)
+    return sanitize.cut(sanitize.line(first.lstrip("# ")), TITLE_CHARS)
 
 
 def _lines(code: str) -> str:
@@ -97,7 +97,7 @@ def _outcome(part: views.Code) -> str:
         return "✓ " + (_("done") if part.attempt == 1 else _attempt(part))
     if not part.failed:
         return "■ " + _("interrupted")
-    error = clean.cut(clean.line(part.error or ""), ERROR_CHARS)
+    error = sanitize.cut(sanitize.line(part.error or ""), ERROR_CHARS)
     return "✗ " + _("attempt {number} failed: {error}").format(number=part.attempt, error=error)
 
 
@@ -108,13 +108,13 @@ def note() -> str:
 
 def picture(part: views.Image) -> str:
     """Say which picture stands here; this is its text alternative."""
-    name = clean.cut(clean.line(part.name), TITLE_CHARS)
+    name = sanitize.cut(sanitize.line(part.name), TITLE_CHARS)
     return _("Picture {name}, {size}").format(name=name, size=size(len(part.data)))
 
 
 def file_name(name: str) -> str:
     """Give a file's name as it can be shown."""
-    return clean.cut(clean.line(name), NAME_CHARS)
+    return sanitize.cut(sanitize.line(name), NAME_CHARS)
 
 
 def file_icon(name: str) -> str:
@@ -137,7 +137,7 @@ def file_kind(name: str) -> str:
 
 def file_way(name: str, place: int) -> str:
     """Say how to get the content of the file at that place in Python."""
-    plain = name == clean.line(name) and name.isprintable() and 0 < len(name) <= NAME_CHARS
+    plain = name == sanitize.line(name) and name.isprintable() and 0 < len(name) <= NAME_CHARS
     return f"_assistant.files[{name!r}]" if plain else f"_assistant.files[{place}]"
 
 
@@ -156,20 +156,22 @@ def status(view: views.View) -> str:
 
 def title(view: views.View) -> str:
     """Give a name for a turn: the beginning of what was asked, else who answered."""
-    asked = clean.cut(clean.line(view.question), TITLE_CHARS)
+    asked = sanitize.cut(sanitize.line(view.question), TITLE_CHARS)
     return asked or " · ".join(facts(view))
 
 
 def facts(view: views.View) -> list[str]:
     """Give what the quiet line at the end says: who, where, how long, how much, how safe."""
     said = [
-        clean.cut(clean.line(view.model), TITLE_CHARS),
-        clean.cut(clean.line(view.target), TITLE_CHARS),
+        sanitize.cut(sanitize.line(view.model), TITLE_CHARS),
+        sanitize.cut(sanitize.line(view.target), TITLE_CHARS),
         duration(view.seconds) if view.seconds is not None else "",
         tokens(view) if view.usage.total_tokens else "",
         _container(view),
         cost(view.cost) if view.cost is not None else "",
-        _("isolation: {level}").format(level=clean.line(view.isolation)) if view.isolation else "",
+        _("isolation: {level}").format(level=sanitize.line(view.isolation))
+        if view.isolation
+        else "",
     ]
     return [fact for fact in said if fact]
 
@@ -221,13 +223,15 @@ def state(view: views.View) -> str:
         return _("Thinking")
     if not view.model:
         return _("Starting")
-    return _("Waiting for {model}").format(model=clean.cut(clean.line(view.model), TITLE_CHARS))
+    return _("Waiting for {model}").format(
+        model=sanitize.cut(sanitize.line(view.model), TITLE_CHARS)
+    )
 
 
 def _progress(view: views.View) -> str:
     progress = view.progress
     assert progress is not None
-    what = clean.cut(clean.line(progress.what), TITLE_CHARS)
+    what = sanitize.cut(sanitize.line(progress.what), TITLE_CHARS)
     if not progress.total:
         return what if not progress.done else f"{what}: {progress.done:,}"
     return f"{what}: {min(1.0, progress.done / progress.total):.0%}"

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import settings as settings_
-from ..columns import line, pad, width
 from ..errors import AssistantError, UsageError
 from ..locale import gettext as _
 from ..locale import later, ngettext
@@ -20,6 +19,7 @@ from ..runner.follow import STOP_SECONDS
 from ..runner.gaps import gaps
 from ..runner.remote_resources import FarSide
 from ..runner.turn import Turn
+from ..text.width import line, pad, width
 
 if TYPE_CHECKING:
     from ..runner.background import PendingTurn

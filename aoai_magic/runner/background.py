@@ -205,13 +205,14 @@ async def _first(*futures: concurrent.futures.Future[Any]) -> None:
 
 
 def _complain(error: Exception) -> None:
-    from ..display import clean, complain
+    from ..display import complain
+    from ..text import sanitize
 
     if isinstance(error, TurnError) and error.turn:
         complain(error.turn.view)
     else:
         said = error if isinstance(error, AssistantError) else repr(error)
-        print(clean.line(f"{said}"), file=sys.stderr, flush=True)  # noqa: T201
+        print(sanitize.line(f"{said}"), file=sys.stderr, flush=True)  # noqa: T201
 
 
 @cache

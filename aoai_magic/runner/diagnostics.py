@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import __version__, entra
-from ..columns import pad
 from ..errors import AssistantError
 from ..locale import gettext as _
 from ..locale import later
@@ -21,6 +20,7 @@ from ..settings import (
     Target,
     resolve_target,
 )
+from ..text.width import pad
 from .gaps import gaps
 
 LIBRARIES = {

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from .. import settings as settings_
 from .. import threads as threads_
-from ..cellcode import Cell, Input, as_cell
 from ..errors import (
     AssistantError,
     TurnError,
@@ -21,9 +20,10 @@ from ..errors import (
     UsageError,
 )
 from ..locale import gettext as _
+from ..results.notebook_code import Cell, Input, as_cell
+from ..results.read_table import LIBRARIES, is_table
 from ..settings import Settings, Target
 from ..spent import Spent
-from ..tables import LIBRARIES, is_table
 from ..turn.events import Usage
 from .background import PendingTurn
 from .event_loop import run_blocking

@@ -11,10 +11,10 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 from .. import settings as settings_
-from ..columns import pad
 from ..errors import AssistantError, ServiceError
 from ..locale import gettext as _
 from ..locale import later
+from ..text.width import pad
 
 if TYPE_CHECKING:
     from ..backends.azure import Service
@@ -130,9 +130,9 @@ def _listed(names: Sequence[str], word: str) -> str:
 
 def _shown(name: str) -> str:
     # A server may call its models anything.
-    from ..display import clean
+    from ..text import sanitize
 
-    return clean.cut(clean.line(name), NAME_CHARS)
+    return sanitize.cut(sanitize.line(name), NAME_CHARS)
 
 
 def _local(point: EntryPoint) -> Place:

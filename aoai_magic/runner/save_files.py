@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ..cellcode import Input
 from ..errors import AssistantError
 from ..locale import gettext as _
+from ..results.notebook_code import Input
 from ..turn.view import File, Image, View
 
 
@@ -63,7 +63,7 @@ def is_document(path: str | Path) -> bool:
 
 def _placed(view: View, target: Path) -> View:
     """Give everything that came back a path in the folder, seen from the working folder."""
-    from ..tables import safe_name
+    from ..results.read_table import safe_name
 
     taken: set[str] = set()
 

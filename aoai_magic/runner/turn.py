@@ -75,7 +75,7 @@ class ReturnedFile:
     @cached_property
     def frame(self) -> Any:
         """The content as a DataFrame (several sheets: a dict of them), None if it is no table."""
-        from ..tables import read_table
+        from ..results.read_table import read_table
 
         return read_table(self.data, self.name, self._library)
 
@@ -273,13 +273,13 @@ def _drawn(media_type: str, data: bytes) -> dict[str, Any]:
 
 def _excerpt(data: bytes) -> str:
     """Give the first lines of a text; nothing of what is no text."""
-    from ..display import clean
+    from ..text import sanitize
 
     head = data[:EXCERPT_BYTES].decode("utf-8", "replace")
     # One sign may have been cut in two.
     if "\0" in head or head.count("\ufffd") > 1:
         return ""
-    return clean.exact("\n".join(head.splitlines()[:EXCERPT_LINES]))
+    return sanitize.exact("\n".join(head.splitlines()[:EXCERPT_LINES]))
 
 
 def _write(path: Path, data: bytes) -> Path:

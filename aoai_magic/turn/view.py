@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from typing import Literal, TypeVar
 
-from ..cellcode import Input
+from ..results.notebook_code import Input
 from . import events
 from .events import Status, Usage
 

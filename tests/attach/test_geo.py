@@ -8,7 +8,7 @@ import pytest
 
 from aoai_magic import parcel
 from aoai_magic.attach.resolve import resolve
-from aoai_magic.tables import read_table
+from aoai_magic.results.read_table import read_table
 
 geopandas = pytest.importorskip("geopandas")
 pytest.importorskip("geopandas.testing")

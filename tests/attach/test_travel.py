@@ -16,9 +16,9 @@ from polars.testing.parametric import dataframes
 
 from aoai_magic import parcel
 from aoai_magic.attach.resolve import resolve
+from aoai_magic.results.read_table import read_table
 from aoai_magic.sandbox.local import open_sandbox
 from aoai_magic.sandbox.session import Done, Error, Limits, SandboxError, Stream
-from aoai_magic.tables import read_table
 
 pytestmark = [
     pytest.mark.lengthy,

@@ -11,8 +11,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from aoai_magic.csv_tables import dated, dated_polars
-from aoai_magic.decoding import MOST_COLUMNS
+from aoai_magic.results.decode_arrow import MOST_COLUMNS
+from aoai_magic.results.read_csv import dated, dated_polars
 
 Frame = Any
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
-from aoai_magic.decoding import MOST_COLUMNS
+from aoai_magic.results.decode_arrow import MOST_COLUMNS
 
 Frame = Any
 

@@ -15,10 +15,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from aoai_magic.csv_tables import read_separated
-from aoai_magic.decoding import MOST_BYTES, decode, most_bytes
-from aoai_magic.geo_tables import with_geometry
-from aoai_magic.json_tables import MOST_CELLS, read_json, read_lines
+from aoai_magic.results.decode_arrow import MOST_BYTES, decode, most_bytes
+from aoai_magic.results.geo_tables import with_geometry
+from aoai_magic.results.read_csv import read_separated
+from aoai_magic.results.read_json import MOST_CELLS, read_json, read_lines
 
 MOST_SHEETS = 100
 

@@ -1,0 +1,1 @@
+"""Files that come back, read into the notebook's objects."""

@@ -1,0 +1,1 @@
+"""Plain text: cleaning, display width, file names."""
