@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from aoai_magic.errors import AssistantError
-from aoai_magic.journal import Journal, left_behind
 from aoai_magic.notebook.line_commands import run_command
 from aoai_magic.runner.kernel_state import Assistant
+from aoai_magic.state.crash_journal import Journal, left_behind
 from aoai_magic.turn import events
 
 HAPPENED = [

@@ -1,6 +1,6 @@
 """Which thread a name means, now and after a restart."""
 
-from aoai_magic.threads import UNNAMED, Threads
+from aoai_magic.state.threads import UNNAMED, Threads
 
 
 def test_named_threads_outlive_the_kernel_and_unnamed_ones_do_not(tmp_path):

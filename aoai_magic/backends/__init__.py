@@ -30,7 +30,7 @@ def open_backend(settings: Settings, target: Target) -> Assistants | Responses:
     """
     if target.name in SERVICES:
         return open_service(settings, target)
-    from ..attach.ledger import Ledger
+    from ..state.uploads import Ledger
     from .assistants import Assistants
     from .connect import Endpoint, engine_key
     from .launch import LAUNCHER
@@ -59,11 +59,11 @@ def open_service(settings: Settings, target: Target) -> Responses:
     ServiceError
         If something is missing; says what to set.
     """
-    from ..attach.ledger import Ledger
+    from ..state.container_copies import Shelf
+    from ..state.uploads import Ledger
     from . import azure
     from .prices import load
     from .responses import Responses
-    from .shelf import Shelf
 
     _check_sdk(target)
     service = azure.azure() if target.name == "azure" else azure.openai_service()

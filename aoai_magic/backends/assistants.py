@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import openai
 
     from ..attach.item import Attachment
-    from ..attach.ledger import Ledger
     from ..functions import Function
+    from ..state.uploads import Ledger
     from .base import Question
     from .engine_holdings import EngineHoldings
 

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 
 from ..locale import gettext as _
+from ..state.container_copies import Kept, Shelf
 from ..turn import events
 from ..turn.events import Event
 from ..turn.progress import Metered, MeteredFile, current
 from .csv_parcel import convert
 from .service_limits import check_items, check_size
-from .shelf import Kept, Shelf
 from .weather import is_dropped, persistently
 
 if TYPE_CHECKING:
     import openai
 
     from ..attach.item import Attachment
-    from ..attach.ledger import Ledger
+    from ..state.uploads import Ledger
 
 MOUNT = "/mnt/data"
 PICTURE = re.compile(r"c?file[-_]\w+\.(png|jpe?g)")

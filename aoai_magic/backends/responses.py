@@ -13,6 +13,7 @@ import anyio
 from ..errors import ServiceError
 from ..locale import gettext as _
 from ..locale import later
+from ..state.container_copies import Shelf
 from ..turn import events
 from ..turn.events import Event
 from .azure import Service
@@ -21,7 +22,6 @@ from .connect import client, own_words
 from .containers import Container, is_expired
 from .reader import Reader
 from .refusals import remedy
-from .shelf import Shelf
 from .weather import (
     CONNECT_SECONDS,
     SILENCE_SECONDS,
@@ -36,8 +36,8 @@ from .weather import (
 if TYPE_CHECKING:
     import openai
 
-    from ..attach.ledger import Ledger
     from ..functions import Function
+    from ..state.uploads import Ledger
     from .base import Question
     from .container_holdings import ContainerHoldings
 

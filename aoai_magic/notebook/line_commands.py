@@ -24,7 +24,7 @@ from ..text.width import line, pad, width
 if TYPE_CHECKING:
     from ..runner.background import PendingTurn
     from ..runner.kernel_state import Assistant
-    from ..spent import Sum
+    from ..state.usage import Sum
     from ..turn.events import Usage
 
 
@@ -322,7 +322,7 @@ def save(state: Assistant, words: Sequence[str]) -> str:
 
 def files(state: Assistant, words: Sequence[str]) -> str:
     """List what is on the far side of what this data directory sent."""
-    from ..attach.ledger import Ledger
+    from ..state.uploads import Ledger
 
     entries = Ledger(state.settings().folder).entries()
     if not entries:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import settings as settings_
-from .. import threads as threads_
 from ..errors import (
     AssistantError,
     TurnError,
@@ -23,7 +22,8 @@ from ..locale import gettext as _
 from ..results.notebook_code import Cell, Input, as_cell
 from ..results.read_table import LIBRARIES, is_table
 from ..settings import Settings, Target
-from ..spent import Spent
+from ..state import threads as threads_
+from ..state.usage import Spent
 from ..turn.events import Usage
 from .background import PendingTurn
 from .event_loop import run_blocking
@@ -88,7 +88,7 @@ class Assistant:
         return self.turns[-1] if self.turns else self._left_behind
 
     def _recovered(self) -> Turn | None:
-        from ..journal import left_behind
+        from ..state.crash_journal import left_behind
 
         view = left_behind(self.settings().folder, threads_.place(self.namespace))
         if view is None:

@@ -8,16 +8,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import settings as settings_
-from ..attach.ledger import Entry, Ledger
 from ..errors import AssistantError, ServiceError, UsageError
 from ..locale import gettext as _
+from ..state.uploads import Entry, Ledger
 from .event_loop import run_blocking
 from .options import Options
 
 if TYPE_CHECKING:
     from ..backends.holdings import Holdings
     from ..settings import Settings, Target
-    from ..threads import Known, Threads
+    from ..state.threads import Known, Threads
     from .kernel_state import Assistant
 
 T = TypeVar("T")

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import settings as settings_
-from .. import threads as threads_
 from ..errors import AssistantError, UsageError
 from ..locale import gettext as _
 from ..settings import Settings, Target
+from ..state import threads as threads_
 from ..turn import progress as meter
 from ..turn.events import Event, Started
 from ..turn.progress import Metered, in_thread
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..backends.base import Backend
     from ..display import Screen
     from ..functions import Function
-    from ..journal import Journal
+    from ..state.crash_journal import Journal
     from ..turn.view import View
     from .kernel_state import Assistant
 
@@ -164,7 +164,7 @@ class Job:
         return Ended(view, attachments, trouble or self._recorded(view))
 
     def _journal(self) -> Journal:
-        from ..journal import Journal
+        from ..state.crash_journal import Journal
 
         place = threads_.place(self.assistant.namespace)
         return Journal(self.settings.folder, place, self.number, self.typed)

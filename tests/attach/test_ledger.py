@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from aoai_magic.attach.ledger import Ledger
+from aoai_magic.state.uploads import Ledger
 
 
 @pytest.fixture

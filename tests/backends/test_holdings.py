@@ -3,14 +3,14 @@
 import openai
 import pytest
 
-from aoai_magic.attach.ledger import Ledger
 from aoai_magic.attach.resolve import resolve
 from aoai_magic.backends.azure import Service
 from aoai_magic.backends.base import Question
 from aoai_magic.backends.responses import Responses
-from aoai_magic.backends.shelf import Shelf
 from aoai_magic.errors import ServiceError
 from aoai_magic.runner.follow import Stop, follow
+from aoai_magic.state.container_copies import Shelf
+from aoai_magic.state.uploads import Ledger
 from aoai_magic.turn import view
 
 pytestmark = pytest.mark.skipif(

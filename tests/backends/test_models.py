@@ -7,14 +7,14 @@ import pytest
 from engine.models.chat_server import KEY, ChatServer, call, fault, say, stream
 from serving import TOKEN, serving
 
-from aoai_magic.attach.ledger import Ledger
 from aoai_magic.backends.assistants import Assistants
 from aoai_magic.backends.azure import Service
 from aoai_magic.backends.base import Question
 from aoai_magic.backends.connect import Endpoint
 from aoai_magic.backends.responses import Responses
-from aoai_magic.backends.shelf import Shelf
 from aoai_magic.runner.follow import Stop, follow
+from aoai_magic.state.container_copies import Shelf
+from aoai_magic.state.uploads import Ledger
 from aoai_magic.turn import view
 
 DRAW = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"

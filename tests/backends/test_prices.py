@@ -8,7 +8,7 @@ from aoai_magic.backends.prices import load
 from aoai_magic.errors import SettingsError
 from aoai_magic.notebook.line_commands import usage
 from aoai_magic.runner.kernel_state import Assistant
-from aoai_magic.spent import Spent
+from aoai_magic.state.usage import Spent
 from aoai_magic.turn.events import Usage
 from aoai_magic.turn.view import View
 

@@ -7,15 +7,15 @@ import pytest
 from serving import TOKEN, serving, write_script
 from storm import KINDS, storm
 
-from aoai_magic.attach.ledger import Ledger
 from aoai_magic.backends import responses, run, weather
 from aoai_magic.backends.assistants import Assistants
 from aoai_magic.backends.azure import Service
 from aoai_magic.backends.base import Question
 from aoai_magic.backends.connect import Endpoint
 from aoai_magic.backends.responses import Responses
-from aoai_magic.backends.shelf import Shelf
 from aoai_magic.runner.follow import Stop, follow
+from aoai_magic.state.container_copies import Shelf
+from aoai_magic.state.uploads import Ledger
 from aoai_magic.turn import view
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,1 @@
+"""The data directory of the notebook's side."""
