@@ -62,8 +62,8 @@ def demo(given: argparse.Namespace) -> int:
 
 def doctor(given: argparse.Namespace) -> int:
     """Say what is configured and what is missing; 1 if the main job cannot run."""
+    from .config.settings import resolve
     from .runner.diagnostics import examine
-    from .settings import resolve
 
     findings = examine(resolve())
     print("\n".join(str(finding) for finding in findings))  # noqa: T201
@@ -113,7 +113,7 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _home(given: str | None) -> Path:
-    from .settings import resolve
+    from .config.settings import resolve
 
     return Path(given).expanduser() if given else resolve().folder
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from aoai_magic.backends.prices import load
+from aoai_magic.config.prices import load
+from aoai_magic.config.settings import resolve
 from aoai_magic.errors import SettingsError, UsageError
 from aoai_magic.runner.budget import Budget, Spending, within
 from aoai_magic.runner.follow import Stop, follow
-from aoai_magic.settings import resolve
 from aoai_magic.turn.events import (
     CodeDelta,
     CodeDone,

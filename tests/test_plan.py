@@ -4,10 +4,10 @@ import openai
 import pandas as pd
 import pytest
 
+from aoai_magic.config.settings import resolve
 from aoai_magic.errors import AttachError, ServiceError, SettingsError, TurnError
 from aoai_magic.runner.kernel_state import Assistant
 from aoai_magic.runner.options import Options
-from aoai_magic.settings import resolve
 
 NAMES = {"sales": pd.DataFrame({"region": ["N", "S"], "revenue": [1, 2]})}
 ELSEWHERE = "https://engine.example.org"

@@ -2,8 +2,8 @@
 
 import pytest
 
+from aoai_magic.config.settings import Settings, resolve, resolve_target
 from aoai_magic.errors import SettingsError
-from aoai_magic.settings import Settings, resolve, resolve_target
 
 
 def test_the_stronger_source_wins_and_is_named():

@@ -6,12 +6,12 @@ import difflib
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
+from ..config.settings import SERVICES
 from ..errors import ServiceError, UsageError
 from ..locale import gettext as _
-from ..settings import SERVICES
 
 if TYPE_CHECKING:
-    from ..settings import Settings, Target
+    from ..config.settings import Settings, Target
     from .assistants import Assistants
     from .responses import Responses
 
@@ -59,10 +59,10 @@ def open_service(settings: Settings, target: Target) -> Responses:
     ServiceError
         If something is missing; says what to set.
     """
+    from ..config.prices import load
     from ..state.container_copies import Shelf
     from ..state.uploads import Ledger
     from . import azure
-    from .prices import load
     from .responses import Responses
 
     _check_sdk(target)

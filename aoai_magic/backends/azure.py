@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .. import entra
 from ..errors import ServiceError
 from ..locale import gettext as _
+from ..shared import entra_id
 
 if TYPE_CHECKING:
     import openai
@@ -44,7 +44,7 @@ class Service:
         # Only this client asks for a token at each request, in every version of the SDK.
         return openai.AsyncAzureOpenAI(
             base_url=self.url,
-            azure_ad_token_provider=entra.tokens(self.scope, ServiceError),
+            azure_ad_token_provider=entra_id.tokens(self.scope, ServiceError),
             api_version="preview",
             **options,
         )
@@ -72,14 +72,14 @@ def azure(environ: Mapping[str, str] | None = None) -> Service:
     key = env.get("AZURE_OPENAI_API_KEY") or env.get("AZURE_OPENAI_AD_TOKEN")
     if key:
         return Service(url, key.strip())
-    if not entra.installed():
+    if not entra_id.installed():
         raise ServiceError(
             _(
                 "AZURE_OPENAI_API_KEY is not set; set it, or install aoai-magic[entra] to "
                 "sign in with Entra ID instead of a key."
             )
         )
-    return Service(url, "", entra.scope(url, env))
+    return Service(url, "", entra_id.scope(url, env))
 
 
 def openai_service(environ: Mapping[str, str] | None = None) -> Service:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..locale import gettext as _
-from ..openai_errors import filtered_categories
+from ..shared.openai_errors import filtered_categories
 
 if TYPE_CHECKING:
     import openai

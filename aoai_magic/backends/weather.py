@@ -10,7 +10,7 @@ import anyio
 
 from ..errors import ServiceError
 from ..locale import gettext as _
-from ..openai_errors import retry_after
+from ..shared.openai_errors import retry_after
 from ..turn.events import Event, Progress
 
 TRIES = 5

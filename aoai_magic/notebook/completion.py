@@ -99,7 +99,7 @@ def _targets(state: Assistant) -> Iterable[str]:
 
 def _models(state: Assistant) -> Iterable[str]:
     """Give the kinds of models, those that were used, and those whose price is known."""
-    from ..backends.prices import load
+    from ..config.prices import load
 
     kinds = {point.name for point in entry_points(group="aoai_magic.models.v1")}
     settings = state.settings()

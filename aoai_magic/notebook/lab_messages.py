@@ -14,10 +14,10 @@ from .. import parcel
 from ..attach.card import card
 from ..attach.facts import facts
 from ..attach.resolve import attachable
+from ..config.settings import resolve_target
 from ..errors import AssistantError
 from ..locale import gettext as _
 from ..runner.remote_resources import FarSide, sent
-from ..settings import resolve_target
 from .line_commands import cost
 
 if TYPE_CHECKING:

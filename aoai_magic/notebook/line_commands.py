@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .. import settings as settings_
+from ..config import settings as settings_
 from ..errors import AssistantError, UsageError
 from ..locale import gettext as _
 from ..locale import later, ngettext
@@ -275,7 +275,7 @@ def _tokens(used: Usage) -> str:
 
 def cost(state: Assistant) -> Cost | None:
     """Estimate what this kernel's turns cost, None where no price is known."""
-    from ..backends.prices import load
+    from ..config.prices import load
 
     known = [turn.view.cost for turn in state.turns if turn.view.cost is not None]
     as_of = load(state.settings().folder).as_of
@@ -289,7 +289,7 @@ def _turns(count: int) -> str:
 def _prices_note(state: Assistant, sums: Sequence[Sum]) -> list[str]:
     if not sums:
         return []
-    from ..backends.prices import load
+    from ..config.prices import load
 
     prices = load(state.settings().folder)
     text = _("estimated by prices of {date}; {path} can put them right")

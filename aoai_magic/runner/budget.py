@@ -27,7 +27,7 @@ from ..turn.events import (
 )
 
 if TYPE_CHECKING:
-    from ..backends.prices import Prices
+    from ..config.prices import Prices
 
 BYTES_PER_TOKEN = 4
 """Of UTF-8: close for English, and for Chinese and Japanese too."""

@@ -10,16 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .. import __version__, entra
-from ..errors import AssistantError
-from ..locale import gettext as _
-from ..locale import later
-from ..settings import (
+from .. import __version__
+from ..config.settings import (
     SERVICES,
     Settings,
     Target,
     resolve_target,
 )
+from ..errors import AssistantError
+from ..locale import gettext as _
+from ..locale import later
+from ..shared import entra_id
 from ..text.width import pad
 from .gaps import gaps
 
@@ -98,7 +99,7 @@ def _key(kind: str) -> Iterator[Finding]:
     if kind == "azure" and not os.environ.get("AZURE_OPENAI_API_KEY"):
         if os.environ.get("AZURE_OPENAI_AD_TOKEN"):
             yield Finding("ok", _("the token in AZURE_OPENAI_AD_TOKEN is used; nobody renews it"))
-        elif entra.installed():
+        elif entra_id.installed():
             yield Finding("ok", _("no key is set, so that Entra ID is asked for tokens"))
         else:
             yield Finding(
@@ -106,7 +107,7 @@ def _key(kind: str) -> Iterator[Finding]:
                 _(
                     "AZURE_OPENAI_API_KEY is not set; set it before the notebook's kernel "
                     "starts, or install {extra} to sign in with Entra ID"
-                ).format(extra=entra.EXTRA),
+                ).format(extra=entra_id.EXTRA),
             )
     elif kind == "openai" and not {"OPENAI_API_KEY", "OPENAI_BASE_URL"} & set(os.environ):
         yield Finding(

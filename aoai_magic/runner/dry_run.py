@@ -7,16 +7,16 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..config.settings import SERVICES
 from ..errors import AttachError
 from ..locale import gettext as _
 from ..locale import ngettext
-from ..settings import SERVICES
 
 if TYPE_CHECKING:
     from ..attach.item import Attachment
     from ..attach.resolve import Description
+    from ..config.settings import Settings, Target
     from ..functions import Function
-    from ..settings import Settings, Target
 
 
 def plan(

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import settings as settings_
+from ..config import settings as settings_
+from ..config.settings import Settings, Target
 from ..errors import (
     AssistantError,
     TurnError,
@@ -21,7 +22,6 @@ from ..errors import (
 from ..locale import gettext as _
 from ..results.notebook_code import Cell, Input, as_cell
 from ..results.read_table import LIBRARIES, is_table
-from ..settings import Settings, Target
 from ..state import threads as threads_
 from ..state.usage import Spent
 from ..turn.events import Usage
@@ -220,7 +220,7 @@ class Assistant:
         job = Job(self, text.strip("\n"), options, data, settings, target, typed, number, tape)
         job.check()
         if job.budget:
-            from ..backends.prices import load
+            from ..config.prices import load
 
             job.budget.check(target.model, load(settings.folder))
         return job

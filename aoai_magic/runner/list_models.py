@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
-from .. import settings as settings_
+from ..config import settings as settings_
 from ..errors import AssistantError, ServiceError
 from ..locale import gettext as _
 from ..locale import later
@@ -19,7 +19,7 @@ from ..text.width import pad
 if TYPE_CHECKING:
     from ..backends.azure import Service
     from ..backends.connect import Endpoint
-    from ..settings import Settings, Target
+    from ..config.settings import Settings, Target
 
 SHOWN = 30
 """Names of one place that are listed where no word picks some of them."""

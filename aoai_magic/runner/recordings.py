@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from ..backends.connect import without_credentials
+from ..config.settings import RECORDINGS_MODES
 from ..errors import AssistantError
 from ..locale import gettext as _
 from ..locale import later, ngettext
-from ..settings import RECORDINGS_MODES
 from ..turn import events
 from ..turn.event_json import read, written
 from ..turn.events import Event

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .. import settings as settings_
+from ..config import settings as settings_
 from ..errors import AssistantError, ServiceError, UsageError
 from ..locale import gettext as _
 from ..state.uploads import Entry, Ledger
@@ -16,7 +16,7 @@ from .options import Options
 
 if TYPE_CHECKING:
     from ..backends.holdings import Holdings
-    from ..settings import Settings, Target
+    from ..config.settings import Settings, Target
     from ..state.threads import Known, Threads
     from .kernel_state import Assistant
 

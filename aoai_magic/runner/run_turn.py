@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .. import settings as settings_
+from ..config import settings as settings_
+from ..config.settings import Settings, Target
 from ..errors import AssistantError, UsageError
 from ..locale import gettext as _
-from ..settings import Settings, Target
 from ..state import threads as threads_
 from ..turn import progress as meter
 from ..turn.events import Event, Started
@@ -213,7 +213,7 @@ class Job:
     async def _stream(self, ready: Ready) -> AsyncGenerator[Event, None]:
         """Yield what the far side, or a recording, gives."""
         from ..backends.base import Question
-        from ..backends.prices import load
+        from ..config.prices import load
 
         if ready.backend is None:
             assert self.tape, "without a backend there is a recording"

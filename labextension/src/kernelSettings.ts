@@ -27,7 +27,7 @@ export const kernelSettings: JupyterFrontEndPlugin<void> = {
   }
 };
 
-/** What differs from the kernel's own defaults, by the names of `aoai_magic/settings.py`. */
+/** What differs from the kernel's own defaults, by the names of `aoai_magic/config/settings.py`. */
 function chosen({ confirmUpload }: IChoices): JSONObject {
   return confirmUpload ? { confirm_upload: true } : {};
 }

@@ -15,9 +15,9 @@ from aoai_magic.backends.assistants import Assistants
 from aoai_magic.backends.azure import azure, openai_service
 from aoai_magic.backends.base import Question
 from aoai_magic.backends.connect import Endpoint, client
+from aoai_magic.config.settings import Settings, Target
 from aoai_magic.errors import ServiceError
 from aoai_magic.runner.diagnostics import examine
-from aoai_magic.settings import Settings, Target
 
 pytestmark = pytest.mark.skipif(
     not hasattr(openai.AsyncOpenAI, "containers"), reason="this openai SDK knows no containers"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from aoai_magic.backends.prices import load
+from aoai_magic.config.prices import load
 from aoai_magic.errors import SettingsError
 from aoai_magic.notebook.line_commands import usage
 from aoai_magic.runner.kernel_state import Assistant

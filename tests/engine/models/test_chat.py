@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from starlette.responses import Response, StreamingResponse
 
-from aoai_magic import entra
 from aoai_magic.engine.models.base import (
     Finish,
     ModelError,
@@ -18,6 +17,7 @@ from aoai_magic.engine.models.base import (
     Usage,
 )
 from aoai_magic.engine.models.chat import open_azure, open_openai
+from aoai_magic.shared import entra_id
 
 from .chat_server import EVENTS, KEY, PYTHON, USER, call, calls, fault, say, stream, take, text
 
@@ -310,7 +310,7 @@ def test_what_is_missing_is_named(monkeypatch, opened, argument, words):
 
 
 def test_a_deployment_wants_a_key_where_nobody_can_sign_in(monkeypatch):
-    monkeypatch.setattr(entra, "installed", lambda: False)
+    monkeypatch.setattr(entra_id, "installed", lambda: False)
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://x.openai.azure.com")
     for name in ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN"):
         monkeypatch.delenv(name, raising=False)

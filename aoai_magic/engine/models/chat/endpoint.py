@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from aoai_magic import entra
+from aoai_magic.shared import entra_id
 
 from ..base import ModelError
 from .model import ChatModel
@@ -108,16 +108,16 @@ def open_azure(argument: str) -> ChatModel:
         raise ModelError("No deployment is named; write it as `azure:DEPLOYMENT`.")
     if not url:
         raise ModelError("Azure OpenAI wants the resource's address; set AZURE_OPENAI_ENDPOINT.")
-    if not key and not token and not entra.installed():
+    if not key and not token and not entra_id.installed():
         raise ModelError(
             "Azure OpenAI wants a key; set AZURE_OPENAI_API_KEY, or install "
-            f"{entra.EXTRA} to sign in with Entra ID."
+            f"{entra_id.EXTRA} to sign in with Entra ID."
         )
 
     def connect() -> AsyncOpenAI:
         from openai import AsyncAzureOpenAI, Timeout
 
-        provider = None if key or token else entra.tokens(entra.scope(url), ModelError)
+        provider = None if key or token else entra_id.tokens(entra_id.scope(url), ModelError)
         return AsyncAzureOpenAI(
             azure_ad_token_provider=provider,
             max_retries=0,

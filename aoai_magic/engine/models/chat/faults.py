@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from aoai_magic.openai_errors import filtered_categories
+from aoai_magic.shared.openai_errors import filtered_categories
 
 from ..base import ModelError
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import anyio
 
-from aoai_magic.openai_errors import retry_after
+from aoai_magic.shared.openai_errors import retry_after
 
 from ..base import Waiting
 from . import faults

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from .errors import SettingsError
-from .locale import gettext as _
-from .locale import later
+from ..errors import SettingsError
+from ..locale import gettext as _
+from ..locale import later
 
 SERVICES = ("azure", "openai")
 """Targets where model and interpreter are a service's."""

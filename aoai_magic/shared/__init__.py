@@ -1,0 +1,1 @@
+"""What both sides need to reach OpenAI and Azure."""
