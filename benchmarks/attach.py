@@ -38,7 +38,7 @@ import pandas as pd
 import pyarrow as pa
 
 from aoai_magic import parcel
-from aoai_magic.attach.item import Attachment
+from aoai_magic.attach.attachment import Attachment
 from aoai_magic.attach.resolve import resolve
 from aoai_magic.backends.assistants import Assistants
 from aoai_magic.backends.base import Question

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from aoai_magic.attach.function_tools import find
 from aoai_magic.errors import AttachError, TurnError, UsageError
-from aoai_magic.functions import find
 from aoai_magic.notebook.magics import parser
 from aoai_magic.runner.kernel_state import Assistant
 from aoai_magic.runner.options import Options, from_keywords

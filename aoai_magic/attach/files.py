@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aoai_magic.attach import fingerprint, preview
-from aoai_magic.attach.item import Attachment, Parcel
+from aoai_magic.attach import file_card, fingerprint
+from aoai_magic.attach.attachment import Attachment, Parcel
 from aoai_magic.errors import AttachError
 from aoai_magic.locale import Say
 from aoai_magic.locale import gettext as _
@@ -83,7 +83,7 @@ def attach_object(
         kind=words.partition(",")[0],
         filename=filename,
         sha256=fingerprint.of_bytes(data, filename),
-        card=preview.of_bytes(f"`{name}`: {words}", filename, data, schema_only),
+        card=file_card.of_bytes(f"`{name}`: {words}", filename, data, schema_only),
         origin="variable",
         parcel=Parcel(lambda: _written(folder / filename, data), len(data)),
     )
@@ -108,7 +108,7 @@ def attach_file(path: Path, filename: str, *, rows: int | None, schema_only: boo
         size = _regular(path).st_size
         meter.current().begin(_("looking for changes in {name}").format(name=path.name), size)
         digest = fingerprint.of_files([("", path)], filename)
-        card = preview.of_file(path, filename, size, schema_only)
+        card = file_card.of_file(path, filename, size, schema_only)
     except OSError as error:
         raise AttachError(_unreadable(path, error)) from error
     kind = path.suffix.lower().lstrip(".") or "file"
@@ -155,7 +155,7 @@ def attach_folder(path: Path, filename: str, *, schema_only: bool, folder: Path)
         kind="folder",
         filename=filename,
         sha256=digest,
-        card=preview.of_folder(path.name, filename, names, size, schema_only),
+        card=file_card.of_folder(path.name, filename, names, size, schema_only),
         origin="file",
         parcel=Parcel(lambda: _zipped(folder / filename, files), size),
     )

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from aoai_magic import parcel
-from aoai_magic.attach import card as card_
-from aoai_magic.attach import engines, fingerprint, sample
-from aoai_magic.attach.facts import facts
-from aoai_magic.attach.item import Attachment, Parcel
+from aoai_magic.attach import distributed_frames, fingerprint, sample
+from aoai_magic.attach import schema_card as card_
+from aoai_magic.attach.attachment import Attachment, Parcel
+from aoai_magic.attach.schema_facts import facts
 from aoai_magic.errors import AttachError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import ngettext
@@ -28,7 +28,7 @@ _MOST_CARDS = 64
 def describe(value: object) -> str | None:
     """Say in a few words what the value is, or None if it is no frame; fast."""
     name = type(value).__name__
-    if engine := engines.find(value):
+    if engine := distributed_frames.find(value):
         return f"{engine.name.partition('.')[0]} {name}"
     size = parcel.shape(value)
     if size is None:
@@ -52,7 +52,7 @@ def native(value: object) -> object:
 
 def estimate(value: object) -> int:
     """Bytes in memory, without a look at each object; 0 where an engine would have to work."""
-    if engines.find(value):
+    if distributed_frames.find(value):
         return 0
     for name in ("nbytes", "estimated_size"):
         size = getattr(value, name, None)
@@ -164,9 +164,9 @@ def _contents(name: str, value: object) -> parcel.Contents:
 
 def _rows(value: Any, rows: int | None, folder: Path) -> tuple[Any, int]:
     """Give the value with its rows, or with some of them, and the number of all."""
-    engine = engines.find(value)
+    engine = distributed_frames.find(value)
     if engine is not None:
-        return engines.read(engine, value, rows, folder)
+        return distributed_frames.read(engine, value, rows, folder)
     size = parcel.shape(value)
     if size is None:
         read = next(read for matches, read in _OTHERS if matches(value))

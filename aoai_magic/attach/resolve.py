@@ -9,8 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aoai_magic import parcel
-from aoai_magic.attach import card, files, frames, members
-from aoai_magic.attach.item import Attachment
+from aoai_magic.attach import (
+    files,
+    frames,
+    nested_frames,
+    schema_card,
+)
+from aoai_magic.attach.attachment import Attachment
 from aoai_magic.errors import AttachError
 from aoai_magic.locale import gettext as _
 from aoai_magic.results.read_table import safe_name
@@ -145,7 +150,7 @@ def attachable(value: object) -> str | None:
         return None
     try:
         value = frames.native(value)
-        return frames.describe(value) or members.describe(value) or files.describe(value)
+        return frames.describe(value) or nested_frames.describe(value) or files.describe(value)
     except Exception:  # a foreign object's property may raise anything at all
         return None
 
@@ -181,8 +186,8 @@ def _variables(name: str, namespace: Mapping[str, object]) -> Iterator[_Source]:
         raise AttachError(_refusal(name, value))
     if isinstance(value, Path):
         yield value
-    elif members.holds_frames(value):
-        for member in members.members(name, value, namespace):
+    elif nested_frames.holds_frames(value):
+        for member in nested_frames.members(name, value, namespace):
             yield _Variable(member.name, member.value, member.expression)
     else:
         yield _Variable(name, value, name)
@@ -290,7 +295,7 @@ def _of_variable(
     item = frames.attach(name, value, filename, rows=rows, schema_only=schema_only, folder=folder)
     if source.expression == name:
         return item
-    line = f"`{name}` is {card.clean(source.expression, 200)} of the user's notebook."
+    line = f"`{name}` is {schema_card.clean(source.expression, 200)} of the user's notebook."
     return replace(item, expression=source.expression, card=f"{line}\n{item.card}")
 
 

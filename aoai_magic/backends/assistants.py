@@ -20,8 +20,8 @@ from .run import Run
 if TYPE_CHECKING:
     import openai
 
-    from ..attach.item import Attachment
-    from ..functions import Function
+    from ..attach.attachment import Attachment
+    from ..attach.function_tools import Function
     from ..state.uploads import Ledger
     from .base import Question
     from .engine_holdings import EngineHoldings

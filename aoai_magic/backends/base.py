@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from ..attach.item import Attachment
-    from ..functions import Function
+    from ..attach.attachment import Attachment
+    from ..attach.function_tools import Function
     from ..turn.events import Event
     from .holdings import Holdings
 

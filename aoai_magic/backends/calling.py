@@ -11,7 +11,7 @@ from ..turn import events
 from ..turn.events import Event
 
 if TYPE_CHECKING:
-    from ..functions import Function
+    from ..attach.function_tools import Function
 
 _SHOWN = 200
 """Characters of a function's arguments and result that the user is shown."""

@@ -27,7 +27,7 @@ from .weather import is_dropped, persistently
 if TYPE_CHECKING:
     import openai
 
-    from ..attach.item import Attachment
+    from ..attach.attachment import Attachment
     from ..state.uploads import Ledger
 
 MOUNT = "/mnt/data"

@@ -36,7 +36,7 @@ from .weather import (
 if TYPE_CHECKING:
     import openai
 
-    from ..functions import Function
+    from ..attach.function_tools import Function
     from ..state.uploads import Ledger
     from .base import Question
     from .container_holdings import ContainerHoldings

@@ -21,7 +21,7 @@ from .weather import CONNECT_SECONDS, SILENCE_SECONDS, TRIES, is_broken, patient
 if TYPE_CHECKING:
     import openai
 
-    from ..functions import Function
+    from ..attach.function_tools import Function
 
 CANCEL_SECONDS = 3.0
 """How long an interrupted turn waits for the far side to hear of it."""

@@ -13,7 +13,7 @@ from ..errors import AttachError
 from ..locale import gettext as _
 
 if TYPE_CHECKING:
-    from ..attach.item import Attachment
+    from ..attach.attachment import Attachment
 
 FILES = 20
 FILE_BYTES = 512 << 20

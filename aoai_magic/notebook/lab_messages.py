@@ -11,9 +11,9 @@ from IPython.core.getipython import get_ipython
 from IPython.display import JSON
 
 from .. import parcel
-from ..attach.card import card
-from ..attach.facts import facts
 from ..attach.resolve import attachable
+from ..attach.schema_card import card
+from ..attach.schema_facts import facts
 from ..config.settings import resolve_target
 from ..errors import AssistantError
 from ..locale import gettext as _

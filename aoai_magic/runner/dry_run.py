@@ -13,10 +13,10 @@ from ..locale import gettext as _
 from ..locale import ngettext
 
 if TYPE_CHECKING:
-    from ..attach.item import Attachment
+    from ..attach.attachment import Attachment
+    from ..attach.function_tools import Function
     from ..attach.resolve import Description
     from ..config.settings import Settings, Target
-    from ..functions import Function
 
 
 def plan(

@@ -35,7 +35,7 @@ from .run_turn import Ended, Job
 from .turn import Turn
 
 if TYPE_CHECKING:
-    from ..attach.item import Attachment
+    from ..attach.attachment import Attachment
     from ..backends.base import Backend
     from ..turn.view import View
 

@@ -25,10 +25,10 @@ from .options import Options
 from .recordings import REPLAY, Tape, hash_of
 
 if TYPE_CHECKING:
-    from ..attach.item import Attachment
+    from ..attach.attachment import Attachment
+    from ..attach.function_tools import Function
     from ..backends.base import Backend
     from ..display import Screen
-    from ..functions import Function
     from ..state.crash_journal import Journal
     from ..turn.view import View
     from .kernel_state import Assistant
@@ -107,7 +107,7 @@ class Job:
 
     def functions(self) -> list[Function]:
         """Give the notebook's functions that are offered as tools."""
-        from ..functions import find
+        from ..attach.function_tools import find
 
         return find(self.options.tool, self.namespace)
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aoai_magic.attach.card import LIMIT
 from aoai_magic.attach.resolve import resolve
+from aoai_magic.attach.schema_card import LIMIT
 
 FRAME = pd.DataFrame(
     {

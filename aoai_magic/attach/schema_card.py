@@ -21,7 +21,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from aoai_magic.attach.facts import Column, Facts
+from aoai_magic.attach.schema_facts import Column, Facts
 from aoai_magic.locale import Say
 
 LIMIT = 6_000

@@ -6,8 +6,8 @@ import codecs
 from collections.abc import Sequence
 from pathlib import Path
 
-from aoai_magic.attach.card import clean
-from aoai_magic.attach.item import MOUNT
+from aoai_magic.attach.attachment import MOUNT
+from aoai_magic.attach.schema_card import clean
 
 LIMIT = 2_000
 """Characters of a preview."""
