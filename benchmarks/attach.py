@@ -40,10 +40,10 @@ import pyarrow as pa
 from aoai_magic import parcel
 from aoai_magic.attach.attachment import Attachment
 from aoai_magic.attach.resolve import resolve
-from aoai_magic.backends.assistants import Assistants
+from aoai_magic.backends.assistants_api.backend import Assistants
 from aoai_magic.backends.base import Question
-from aoai_magic.backends.connect import Endpoint
-from aoai_magic.backends.launch import LAUNCHER
+from aoai_magic.backends.local_engine import LAUNCHER
+from aoai_magic.backends.sdk import Endpoint
 from aoai_magic.runner.follow import Stop, follow
 from aoai_magic.state.uploads import Ledger
 from aoai_magic.turn.events import Event

@@ -60,7 +60,7 @@ def _is_here(host: str) -> bool:
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory):
     """A running engine that opens whichever model a run names; shared by all tests."""
-    from aoai_magic.backends.launch import start
+    from aoai_magic.backends.local_engine import start
 
     environ = {name: value for name, value in os.environ.items() if name not in SECRETS}
     running = start(tmp_path_factory.mktemp("engine"), "local", environ)

@@ -178,7 +178,7 @@ def test_an_interrupted_cell_says_so_and_the_kernel_goes_on(run):
 def test_the_local_engine_goes_on_after_a_restart_and_ends_with_its_kernel(run, monkeypatch):
     monkeypatch.setenv("AOAI_MAGIC_TARGET", "local")
     cells = ("%%assistant sales -t report\nPlot it.", "%%assistant -t report\nOnce again")
-    pid = "from aoai_magic.backends.launch import LAUNCHER; print(LAUNCHER.engine.pid)"
+    pid = "from aoai_magic.backends.local_engine import LAUNCHER; print(LAUNCHER.engine.pid)"
     first = run(cells[0], pid)
     second = run(cells[1], pid, "%assistant threads", "%assistant status")
     assert printed(second.cells[1]).endswith("4\n")

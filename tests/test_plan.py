@@ -113,6 +113,6 @@ async def test_what_a_service_does_not_take_is_refused_with_the_numbers(
         file.truncate(600 << 20)
     with pytest.raises((AttachError, TurnError), match=r"600 MB.*up to 512 MB.*--on local"):
         await ask("azure", "@large.bin", **how)
-    monkeypatch.setattr("aoai_magic.backends.service_limits.FILE_BYTES", 10)
+    monkeypatch.setattr("aoai_magic.backends.responses_api.limits.FILE_BYTES", 10)
     with pytest.raises((AttachError, TurnError), match="sales is 0 MB in the form"):
         await ask("azure", "sales", **how)

@@ -12,8 +12,8 @@ from ..locale import gettext as _
 
 if TYPE_CHECKING:
     from ..config.settings import Settings, Target
-    from .assistants import Assistants
-    from .responses import Responses
+    from .assistants_api.backend import Assistants
+    from .responses_api.backend import Responses
 
 
 def open_backend(settings: Settings, target: Target) -> Assistants | Responses:
@@ -31,9 +31,9 @@ def open_backend(settings: Settings, target: Target) -> Assistants | Responses:
     if target.name in SERVICES:
         return open_service(settings, target)
     from ..state.uploads import Ledger
-    from .assistants import Assistants
-    from .connect import Endpoint, engine_key
-    from .launch import LAUNCHER
+    from .assistants_api.backend import Assistants
+    from .local_engine import LAUNCHER
+    from .sdk import Endpoint, engine_key
 
     ledger = Ledger(settings.folder)
     if target.name == "local":
@@ -62,11 +62,11 @@ def open_service(settings: Settings, target: Target) -> Responses:
     from ..config.prices import load
     from ..state.container_copies import Shelf
     from ..state.uploads import Ledger
-    from . import azure
-    from .responses import Responses
+    from . import services
+    from .responses_api.backend import Responses
 
     _check_sdk(target)
-    service = azure.azure() if target.name == "azure" else azure.openai_service()
+    service = services.azure() if target.name == "azure" else services.openai_service()
     if not target.model:
         noun = _("deployment") if target.name == "azure" else _("model")
         raise ServiceError(

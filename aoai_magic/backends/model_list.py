@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from ..errors import ServiceError
 from ..locale import gettext as _
-from .connect import client, own_words, without_credentials
+from .sdk import client, own_words, without_credentials
 
 if TYPE_CHECKING:
-    from .azure import Service
-    from .connect import Endpoint
+    from .sdk import Endpoint
+    from .services import Service
 
 PATIENCE_SECONDS = 5.0
 """How long an endpoint may take; a list is no reason to wait."""

@@ -27,7 +27,7 @@ def plan(
     functions: Sequence[Function] = (),
 ) -> str:
     """Say in plain text everything that would leave the notebook, to the byte."""
-    from ..backends.service_limits import check_items
+    from ..backends.responses_api.limits import check_items
 
     if target.name in SERVICES:
         check_items(attachments)
@@ -62,8 +62,8 @@ def _outgoing(item: Attachment, target: Target) -> list[tuple[str, int, str]]:
 
     They are made for this: before that only the size in memory is known.
     """
-    from ..backends.csv_parcel import convert
-    from ..backends.service_limits import check_size
+    from ..backends.responses_api.limits import check_size
+    from ..backends.responses_api.typed_csv import convert
 
     what = f"{_kind(item.kind)} {item.name}"
     typed = convert(item.path) if target.name in SERVICES else None
@@ -128,7 +128,7 @@ def confirm(
 
 
 def _is_here(target: Target) -> bool:
-    from ..backends.connect import is_loopback
+    from ..backends.sdk import is_loopback
 
     return target.name == "local" or is_loopback(target.name)
 

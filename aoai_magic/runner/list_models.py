@@ -17,8 +17,8 @@ from ..locale import later
 from ..text.width import pad
 
 if TYPE_CHECKING:
-    from ..backends.azure import Service
-    from ..backends.connect import Endpoint
+    from ..backends.sdk import Endpoint
+    from ..backends.services import Service
     from ..config.settings import Settings, Target
 
 SHOWN = 30
@@ -148,7 +148,7 @@ def _local(point: EntryPoint) -> Place:
 
 
 def _service(name: str, noun: str, listed: Place) -> Place:
-    from ..backends import azure
+    from ..backends import services as azure
 
     named = f"--on {name} -m {noun}"
     try:
@@ -175,8 +175,8 @@ async def _asked(named: str, opener: Opener) -> Place:
 
 
 def _openai_server() -> tuple[Service, str]:
-    from ..backends.azure import OPENAI_URL, Service
-    from ..backends.connect import without_credentials
+    from ..backends.sdk import without_credentials
+    from ..backends.services import OPENAI_URL, Service
 
     url, key = os.environ.get("OPENAI_BASE_URL", ""), os.environ.get("OPENAI_API_KEY", "")
     if not url and not key:
@@ -187,8 +187,8 @@ def _openai_server() -> tuple[Service, str]:
 
 
 def _azure_resource() -> tuple[Service, str]:
-    from ..backends.azure import azure
-    from ..backends.connect import without_credentials
+    from ..backends.sdk import without_credentials
+    from ..backends.services import azure
 
     service = azure()
     told = _("deployments have the names that you gave them; models of {url}")
@@ -197,6 +197,6 @@ def _azure_resource() -> tuple[Service, str]:
 
 def _engine(target: Target) -> tuple[Endpoint, str]:
     from ..backends import server_url
-    from ..backends.connect import Endpoint, engine_key
+    from ..backends.sdk import Endpoint, engine_key
 
     return Endpoint(server_url(target), engine_key()), _("an engine serves other names by its own")

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..backends.connect import without_credentials
+from ..backends.sdk import without_credentials
 from ..config.settings import RECORDINGS_MODES
 from ..errors import AssistantError
 from ..locale import gettext as _

@@ -45,7 +45,7 @@ class FarSide:
     @property
     def is_asleep(self) -> bool:
         """Whether it is this kernel's own engine, and no turn has started that yet."""
-        from ..backends.launch import LAUNCHER
+        from ..backends.local_engine import LAUNCHER
 
         running = LAUNCHER.engine is not None and LAUNCHER.engine.alive
         return self._target.name == "local" and not running

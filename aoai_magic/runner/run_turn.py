@@ -296,7 +296,7 @@ class Job:
         self, items: Sequence[Attachment], documents: Sequence[Attachment], after: str
     ) -> dict[str, Any]:
         """Say what the answer depends on; see `recordings.Question`."""
-        from ..backends.connect import without_credentials
+        from ..backends.sdk import without_credentials
 
         options = {
             "--model": self.options.model,

@@ -8,9 +8,9 @@ from serving import TOKEN, serving, write_script
 from starlette.responses import JSONResponse
 
 from aoai_magic.attach.resolve import resolve
-from aoai_magic.backends.assistants import Assistants
+from aoai_magic.backends.assistants_api.backend import Assistants
 from aoai_magic.backends.base import Question
-from aoai_magic.backends.connect import Endpoint, client
+from aoai_magic.backends.sdk import Endpoint, client
 from aoai_magic.errors import ServiceError
 from aoai_magic.runner.follow import Stop, follow
 from aoai_magic.state.uploads import Ledger

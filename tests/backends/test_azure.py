@@ -11,10 +11,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from aoai_magic.backends import open_backend
-from aoai_magic.backends.assistants import Assistants
-from aoai_magic.backends.azure import azure, openai_service
+from aoai_magic.backends.assistants_api.backend import Assistants
 from aoai_magic.backends.base import Question
-from aoai_magic.backends.connect import Endpoint, client
+from aoai_magic.backends.sdk import Endpoint, client
+from aoai_magic.backends.services import azure, openai_service
 from aoai_magic.config.settings import Settings, Target
 from aoai_magic.errors import ServiceError
 from aoai_magic.runner.diagnostics import examine

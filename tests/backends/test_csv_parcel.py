@@ -14,7 +14,7 @@ from pandas.testing import assert_frame_equal, assert_index_equal, assert_series
 from scipy import sparse
 
 from aoai_magic import parcel
-from aoai_magic.backends.csv_parcel import convert
+from aoai_magic.backends.responses_api.typed_csv import convert
 from aoai_magic.errors import AttachError
 
 ODD = ["", r"\N", "\\", "a,b", 'say "x"', "two\nlines", "cr\rcrlf\r\n", "NaN", " 1 ", "日本"]

@@ -4,9 +4,9 @@ import openai
 import pytest
 
 from aoai_magic.attach.resolve import resolve
-from aoai_magic.backends.azure import Service
 from aoai_magic.backends.base import Question
-from aoai_magic.backends.responses import Responses
+from aoai_magic.backends.responses_api.backend import Responses
+from aoai_magic.backends.services import Service
 from aoai_magic.errors import ServiceError
 from aoai_magic.runner.follow import Stop, follow
 from aoai_magic.state.container_copies import Shelf

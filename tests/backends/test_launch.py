@@ -2,7 +2,7 @@
 
 import psutil
 
-from aoai_magic.backends.launch import SESSION_MEMORY, _machine_memory, _room
+from aoai_magic.backends.local_engine import SESSION_MEMORY, _machine_memory, _room
 
 
 def test_a_containers_memory_counts_where_it_has_less_than_its_machine(tmp_path):

@@ -7,11 +7,11 @@ import pytest
 from engine.models.chat_server import KEY, ChatServer, call, fault, say, stream
 from serving import TOKEN, serving
 
-from aoai_magic.backends.assistants import Assistants
-from aoai_magic.backends.azure import Service
+from aoai_magic.backends.assistants_api.backend import Assistants
 from aoai_magic.backends.base import Question
-from aoai_magic.backends.connect import Endpoint
-from aoai_magic.backends.responses import Responses
+from aoai_magic.backends.responses_api.backend import Responses
+from aoai_magic.backends.sdk import Endpoint
+from aoai_magic.backends.services import Service
 from aoai_magic.runner.follow import Stop, follow
 from aoai_magic.state.container_copies import Shelf
 from aoai_magic.state.uploads import Ledger

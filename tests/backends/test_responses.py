@@ -10,9 +10,9 @@ from serving import TOKEN, serving
 
 from aoai_magic.attach.function_tools import find
 from aoai_magic.attach.resolve import resolve
-from aoai_magic.backends.azure import Service
 from aoai_magic.backends.base import Question
-from aoai_magic.backends.responses import Responses
+from aoai_magic.backends.responses_api.backend import Responses
+from aoai_magic.backends.services import Service
 from aoai_magic.engine.config import Bounds
 from aoai_magic.runner.follow import Stop, follow
 from aoai_magic.runner.kernel_state import Assistant

@@ -6,9 +6,9 @@ import openai
 import pytest
 from serving import TOKEN, serving, write_script
 
-from aoai_magic.backends.azure import Service
 from aoai_magic.backends.base import Question
-from aoai_magic.backends.responses import Responses
+from aoai_magic.backends.responses_api.backend import Responses
+from aoai_magic.backends.services import Service
 from aoai_magic.errors import ServiceError
 from aoai_magic.runner.follow import Stop, follow
 from aoai_magic.state.container_copies import Shelf

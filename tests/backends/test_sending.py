@@ -9,9 +9,9 @@ import openai
 import pytest
 
 from aoai_magic.attach.resolve import resolve
-from aoai_magic.backends.assistants import Assistants
+from aoai_magic.backends.assistants_api.backend import Assistants
 from aoai_magic.backends.base import Question
-from aoai_magic.backends.connect import Endpoint
+from aoai_magic.backends.sdk import Endpoint
 from aoai_magic.runner.follow import Stop, follow
 from aoai_magic.state.uploads import Ledger
 from aoai_magic.turn import progress

@@ -7,12 +7,14 @@ import pytest
 from serving import TOKEN, serving, write_script
 from storm import KINDS, storm
 
-from aoai_magic.backends import responses, run, weather
-from aoai_magic.backends.assistants import Assistants
-from aoai_magic.backends.azure import Service
+from aoai_magic.backends import retry
+from aoai_magic.backends.assistants_api import run
+from aoai_magic.backends.assistants_api.backend import Assistants
 from aoai_magic.backends.base import Question
-from aoai_magic.backends.connect import Endpoint
-from aoai_magic.backends.responses import Responses
+from aoai_magic.backends.responses_api import backend as responses
+from aoai_magic.backends.responses_api.backend import Responses
+from aoai_magic.backends.sdk import Endpoint
+from aoai_magic.backends.services import Service
 from aoai_magic.runner.follow import Stop, follow
 from aoai_magic.state.container_copies import Shelf
 from aoai_magic.state.uploads import Ledger
@@ -57,7 +59,7 @@ def _hurried(monkeypatch):
     for module in (responses, run):
         monkeypatch.setattr(module, "SILENCE_SECONDS", 6.0)
         monkeypatch.setattr(module, "POLL_SECONDS", 0.05)
-    monkeypatch.setattr(weather, "FIRST_WAIT", 0.05)
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.05)
 
 
 def backend(wire, url, home):

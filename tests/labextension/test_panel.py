@@ -11,7 +11,7 @@ import pytest
 from browser import lab as labs
 from playwright.sync_api import expect
 
-from aoai_magic.backends.launch import start
+from aoai_magic.backends.local_engine import start
 
 from . import saved
 from .test_lab import NOTEBOOK, action, activate, command, sources

@@ -8,23 +8,25 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ServiceError
-from ..locale import gettext as _
-from ..locale import later
-from ..turn import events
-from ..turn.events import Event
-from ..turn.progress import Metered, MeteredFile, in_thread
-from .connect import Endpoint, client, own_words
+from aoai_magic.errors import ServiceError
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import later
+from aoai_magic.turn import events
+from aoai_magic.turn.events import Event
+from aoai_magic.turn.progress import Metered, MeteredFile, in_thread
+
+from ..sdk import Endpoint, client, own_words
 from .run import Run
 
 if TYPE_CHECKING:
     import openai
 
-    from ..attach.attachment import Attachment
-    from ..attach.function_tools import Function
-    from ..state.uploads import Ledger
-    from .base import Question
-    from .engine_holdings import EngineHoldings
+    from aoai_magic.attach.attachment import Attachment
+    from aoai_magic.attach.function_tools import Function
+    from aoai_magic.state.uploads import Ledger
+
+    from ..base import Question
+    from .resources import EngineHoldings
 
 CANCEL_SECONDS = 3.0
 """How long an interrupted turn waits for the far side to hear of it."""
@@ -124,7 +126,7 @@ class Assistants:
 
     def holdings(self) -> EngineHoldings:
         """Give what the server holds of the user's."""
-        from .engine_holdings import EngineHoldings
+        from .resources import EngineHoldings
 
         return EngineHoldings(self)
 

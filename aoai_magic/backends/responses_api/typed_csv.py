@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import parcel
-from ..errors import AttachError
-from ..locale import gettext as _
-from . import csv_loader
+from aoai_magic import parcel
+from aoai_magic.errors import AttachError
+from aoai_magic.locale import gettext as _
+
+from . import typed_csv_loader
 
 NULL = ""
 
@@ -294,5 +295,5 @@ _FORMS: tuple[tuple[Callable[[Any, Any], bool], Callable[[Any], Encoded]], ...] 
 
 
 def _loader(name: str, filename: str, spec: dict[str, Any]) -> str:
-    source = Path(csv_loader.__file__).read_text("utf-8")
+    source = Path(typed_csv_loader.__file__).read_text("utf-8")
     return f"{source}\n\n{name} = load_typed_csv({filename!r}, {spec!r})\n"

@@ -6,15 +6,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ServiceError
-from ..locale import gettext as _
-from .connect import client, own_words
-from .holdings import FarFile, FarSession, FarThread
+from aoai_magic.errors import ServiceError
+from aoai_magic.locale import gettext as _
+
+from ..holdings import FarFile, FarSession, FarThread
+from ..sdk import client, own_words
 
 if TYPE_CHECKING:
     import openai
 
-    from .assistants import Assistants
+    from .backend import Assistants
 
 _MOST_FILES = 100
 

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
-from ..locale import gettext as _
-from ..turn import events
-from ..turn.events import Event, Usage
-from .refusals import filtered, sentence
+from aoai_magic.locale import gettext as _
+from aoai_magic.turn import events
+from aoai_magic.turn.events import Event, Usage
+
+from ..api_errors import filtered, sentence
 
 
 class Reader:

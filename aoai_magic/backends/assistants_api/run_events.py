@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ..locale import gettext as _
-from ..locale import later
-from ..turn import events
-from ..turn.events import Event, Usage
-from .refusals import sentence
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import later
+from aoai_magic.turn import events
+from aoai_magic.turn.events import Event, Usage
+
+from ..api_errors import sentence
 
 if TYPE_CHECKING:
     import openai

@@ -10,19 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from ..errors import ServiceError
-from ..locale import gettext as _
-from ..locale import later
-from ..state.container_copies import Shelf
-from ..turn import events
-from ..turn.events import Event
-from .azure import Service
-from .calling import called
-from .connect import client, own_words
-from .containers import Container, is_expired
-from .reader import Reader
-from .refusals import remedy
-from .weather import (
+from aoai_magic.errors import ServiceError
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import later
+from aoai_magic.state.container_copies import Shelf
+from aoai_magic.turn import events
+from aoai_magic.turn.events import Event
+
+from ..api_errors import remedy
+from ..retry import (
     CONNECT_SECONDS,
     SILENCE_SECONDS,
     TRIES,
@@ -32,14 +28,20 @@ from .weather import (
     patiently,
     waited,
 )
+from ..sdk import client, own_words
+from ..services import Service
+from ..tool_calls import called
+from .containers import Container, is_expired
+from .response_events import Reader
 
 if TYPE_CHECKING:
     import openai
 
-    from ..attach.function_tools import Function
-    from ..state.uploads import Ledger
-    from .base import Question
-    from .container_holdings import ContainerHoldings
+    from aoai_magic.attach.function_tools import Function
+    from aoai_magic.state.uploads import Ledger
+
+    from ..base import Question
+    from .resources import ContainerHoldings
 
 CANCEL_SECONDS = 3.0
 """How long an interrupted turn waits for the far side to hear of it."""
@@ -150,7 +152,7 @@ class Responses:
 
     def holdings(self) -> ContainerHoldings:
         """Give what the service holds of the user's."""
-        from .container_holdings import ContainerHoldings
+        from .resources import ContainerHoldings
 
         return ContainerHoldings(self)
 

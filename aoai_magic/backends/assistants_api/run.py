@@ -8,20 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from ..errors import ServiceError
-from ..locale import gettext as _
-from ..locale import later
-from ..turn import events
-from ..turn.events import Event
-from .calling import called
-from .connect import quiet_deprecations
-from .run_reader import Reader
-from .weather import CONNECT_SECONDS, SILENCE_SECONDS, TRIES, is_broken, patiently, persistently
+from aoai_magic.errors import ServiceError
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import later
+from aoai_magic.turn import events
+from aoai_magic.turn.events import Event
+
+from ..retry import (
+    CONNECT_SECONDS,
+    SILENCE_SECONDS,
+    TRIES,
+    is_broken,
+    patiently,
+    persistently,
+)
+from ..sdk import quiet_deprecations
+from ..tool_calls import called
+from .run_events import Reader
 
 if TYPE_CHECKING:
     import openai
 
-    from ..attach.function_tools import Function
+    from aoai_magic.attach.function_tools import Function
 
 CANCEL_SECONDS = 3.0
 """How long an interrupted turn waits for the far side to hear of it."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import AttachError
-from ..locale import gettext as _
+from aoai_magic.errors import AttachError
+from aoai_magic.locale import gettext as _
 
 if TYPE_CHECKING:
-    from ..attach.attachment import Attachment
+    from aoai_magic.attach.attachment import Attachment
 
 FILES = 20
 FILE_BYTES = 512 << 20

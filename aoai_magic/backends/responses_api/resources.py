@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
-from ..errors import ServiceError
-from ..locale import gettext as _
-from .connect import client, own_words
+from aoai_magic.errors import ServiceError
+from aoai_magic.locale import gettext as _
+
+from ..holdings import FarFile, FarSession, FarThread
+from ..sdk import client, own_words
 from .containers import LIFE_SECONDS, Container, is_expired
-from .holdings import FarFile, FarSession, FarThread
 
 if TYPE_CHECKING:
-    from .responses import Responses
+    from .backend import Responses
 
 
 class ContainerHoldings:

@@ -20,7 +20,7 @@ from ..locale import gettext as _
 if TYPE_CHECKING:
     import openai
 
-    from .azure import Service
+    from .services import Service
 
 
 @dataclass(frozen=True)

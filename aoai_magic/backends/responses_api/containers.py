@@ -15,20 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
-from ..locale import gettext as _
-from ..state.container_copies import Kept, Shelf
-from ..turn import events
-from ..turn.events import Event
-from ..turn.progress import Metered, MeteredFile, current
-from .csv_parcel import convert
-from .service_limits import check_items, check_size
-from .weather import is_dropped, persistently
+from aoai_magic.locale import gettext as _
+from aoai_magic.state.container_copies import Kept, Shelf
+from aoai_magic.turn import events
+from aoai_magic.turn.events import Event
+from aoai_magic.turn.progress import Metered, MeteredFile, current
+
+from ..retry import is_dropped, persistently
+from .limits import check_items, check_size
+from .typed_csv import convert
 
 if TYPE_CHECKING:
     import openai
 
-    from ..attach.attachment import Attachment
-    from ..state.uploads import Ledger
+    from aoai_magic.attach.attachment import Attachment
+    from aoai_magic.state.uploads import Ledger
 
 MOUNT = "/mnt/data"
 PICTURE = re.compile(r"c?file[-_]\w+\.(png|jpe?g)")

@@ -1,0 +1,1 @@
+"""The backend that speaks the Assistants API to an engine."""

@@ -1,0 +1,1 @@
+"""The backend that speaks the Responses API to a service."""
