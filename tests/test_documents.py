@@ -13,7 +13,7 @@ import pytest
 from display import hostile, story
 from markdown_it import MarkdownIt
 
-from aoai_magic.display import formula
+from aoai_magic.display.markdown import to_mathml
 from aoai_magic.errors import AssistantError
 from aoai_magic.results.notebook_code import Input
 from aoai_magic.runner.turn import Turn
@@ -153,7 +153,7 @@ def test_a_hostile_page_holds_no_tag_but_ours(folder):
     allowed = {"a", "img", "meta", "style", "html", "head", "title", "body", "main", "footer"}
     allowed |= {"p", "div", "h1", "h2", "ul", "ol", "li", "blockquote", "hr", "br", "em", "strong"}
     allowed |= {"s", "sup", "code", "pre", "span", "details", "summary", "table", "caption", "tr"}
-    assert set(page.tags) <= allowed | {"th", "td", "thead", "tbody"} | formula.TAGS
+    assert set(page.tags) <= allowed | {"th", "td", "thead", "tbody"} | to_mathml.TAGS
     assert page.handlers == []
     good = ("https://", "http://", "mailto:", "a_files/", "data:image/png;base64,")
     assert [url for url in page.urls if not url.startswith(good)] == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aoai_magic.display.frozen import bundles
+from aoai_magic.display.saved.bundles import bundles
 from aoai_magic.errors import AssistantError
 from aoai_magic.runner.save_files import paths, save
 from aoai_magic.runner.turn import Turn

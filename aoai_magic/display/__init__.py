@@ -38,12 +38,12 @@ def open_screen(kind: str = "auto", on_stop: Callable[[], None] | None = None) -
         If there is no such kind.
     """
     if kind == "auto":
-        from .place import kind_here
+        from .detect import kind_here
 
         kind = kind_here()
     if kind == "live":
-        from .live import LiveScreen
-        from .place import hears_buttons
+        from .detect import hears_buttons
+        from .live.screen import LiveScreen
 
         return LiveScreen(on_stop if hears_buttons() else None)
     if kind == "terminal":
@@ -51,7 +51,7 @@ def open_screen(kind: str = "auto", on_stop: Callable[[], None] | None = None) -
 
         return open_terminal()
     if kind in ("frozen", "quiet"):
-        from .frozen import FrozenScreen, quiet_screen
+        from .saved.bundles import FrozenScreen, quiet_screen
 
         return FrozenScreen() if kind == "frozen" else quiet_screen()
     raise UsageError(
@@ -63,7 +63,7 @@ def open_screen(kind: str = "auto", on_stop: Callable[[], None] | None = None) -
 
 def show(view: View) -> None:
     """Show a finished turn (again), as it stands in a saved notebook."""
-    from .place import kind_here
+    from .detect import kind_here
 
     kind = "frozen" if kind_here() == "live" else kind_here()
     open_screen(kind).close(view)

@@ -10,12 +10,13 @@ from ..locale import ngettext
 from ..text import sanitize
 from ..turn import view as views
 from ..turn.view import View
-from . import frozen, words
-from .blocks import ProseSplitter
-from .logs import LogFold
+from . import labels
+from .live.chunks import ProseSplitter
+from .log_fold import LogFold
+from .markdown.to_markdown import safe_markdown
 from .outputs import Bundle
+from .saved import bundles
 from .screen import Pace, Screen
-from .source import safe_markdown
 from .steps import Step
 
 CODE_LINES = 30
@@ -63,7 +64,7 @@ class TerminalScreen:
         if self._closed or not self._pace.due():
             return
         self._write(view, everything=False)
-        self._paper.state(words.state(view))
+        self._paper.state(labels.state(view))
 
     def close(self, view: View) -> None:
         """Write the rest and the end."""
@@ -72,7 +73,7 @@ class TerminalScreen:
         self._closed = True
         self._write(view, everything=True)
         self._paper.state("")
-        for output in frozen.end(view):
+        for output in bundles.end(view):
             assert isinstance(output, Bundle)
             self._paper.plain(output.data["text/plain"] + "\n")
 
@@ -108,12 +109,12 @@ class TerminalScreen:
             self._write_logs(part, over)
         elif isinstance(part, views.Reasoning):
             if over and part.text.strip():
-                self._paper.plain(f"[{words.reasoning(part)}]\n{_first_lines(part.text)}\n\n")
+                self._paper.plain(f"[{labels.reasoning(part)}]\n{_first_lines(part.text)}\n\n")
         elif isinstance(part, views.Code):
             if over or part.state == "running":
                 self._paper.code(part)
                 self._running = part.id
-        elif isinstance(output := frozen.step_output(Step(part)), Bundle):
+        elif isinstance(output := bundles.step_output(Step(part)), Bundle):
             self._paper.plain(output.data["text/plain"] + "\n")
 
     def _write_logs(self, part: views.Logs, over: bool) -> None:
@@ -132,11 +133,11 @@ class PlainPaper:
 
     def code(self, part: views.Code) -> None:
         """Add a piece of code, its title first."""
-        self.plain(f"[{words.code_title(part)}]\n{_head(part.code)}\n\n")
+        self.plain(f"[{labels.code_title(part)}]\n{_head(part.code)}\n\n")
 
     def outcome(self, part: views.Code) -> None:
         """Say what became of it."""
-        self.plain(f"[{words.code_outcome(part)}]\n\n")
+        self.plain(f"[{labels.code_outcome(part)}]\n\n")
 
     def plain(self, text: str) -> None:
         """Add text."""
@@ -177,7 +178,7 @@ class RichPaper:
         from rich.syntax import Syntax
         from rich.text import Text
 
-        self._console.print(Text(words.code_title(part), style="bold"))
+        self._console.print(Text(labels.code_title(part), style="bold"))
         self._console.print(
             Syntax(
                 _head(part.code),
@@ -192,7 +193,7 @@ class RichPaper:
         """Say what became of it."""
         from rich.text import Text
 
-        self._console.print(Text(words.code_outcome(part), style="dim"))
+        self._console.print(Text(labels.code_outcome(part), style="dim"))
         self._console.print()
 
     def plain(self, text: str) -> None:

@@ -30,7 +30,7 @@ class AskingCell:
     """
 
     def __init__(self, display: str) -> None:
-        from ..display.place import kind_here
+        from ..display.detect import kind_here
 
         here = kind_here()
         self.kind = here if display == "auto" else display
@@ -61,7 +61,7 @@ class AskingCell:
         from ..display import open_screen
 
         if self.kind == "live":
-            from ..display.live import LiveScreen
+            from ..display.live.screen import LiveScreen
 
             # Unlike `open_screen`, with the button in every kernel: the cell is soon over.
             return LiveScreen(on_stop)

@@ -45,7 +45,7 @@ def save_document(
     AssistantError
         As `save`.
     """
-    from ..display.document import WRITERS
+    from ..display.saved.documents import WRITERS
 
     document = Path(path).expanduser()
     folder = document.with_name(f"{document.stem}_files")

@@ -264,7 +264,7 @@ def cell_number() -> int | None:
 
 def _drawn(media_type: str, data: bytes) -> dict[str, Any]:
     """Give a picture for the front end to draw; nothing for one that could hold script."""
-    from ..display.frozen import PICTURES
+    from ..display.saved.bundles import PICTURES
 
     if media_type not in PICTURES:
         return {}

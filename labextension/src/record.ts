@@ -3,7 +3,7 @@ import type { IOutputModel } from '@jupyterlab/rendermime';
 import type { Code, Image, TurnRecord } from './generated/turn.js';
 
 export const MEDIA_TYPE = 'application/vnd.aoai-magic.turn+json';
-/** What the kernel freezes as a picture, see `aoai_magic/display/frozen.py`. */
+/** What the kernel freezes as a picture, see `aoai_magic/display/saved/bundles.py`. */
 const PICTURES = ['image/png', 'image/jpeg', 'image/gif'];
 
 export type TurnFile = TurnRecord['files'][number];

@@ -12,8 +12,8 @@ import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import expect
 
-from aoai_magic.display.frozen import bundles
 from aoai_magic.display.outputs import Bundle
+from aoai_magic.display.saved.bundles import bundles
 from aoai_magic.runner.turn import Turn
 from aoai_magic.turn.view import View
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aoai_magic.display.blocks import TAIL_CHARS, CodeSplitter, ProseSplitter
-from aoai_magic.display.markup import safe_html
+from aoai_magic.display.live.chunks import TAIL_CHARS, CodeSplitter, ProseSplitter
+from aoai_magic.display.markdown.to_html import safe_html
 
 from . import hostile, story
 

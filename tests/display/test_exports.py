@@ -11,8 +11,8 @@ import nh3
 import pytest
 from nbconvert import HTMLExporter, LatexExporter, MarkdownExporter
 
-from aoai_magic.display.frozen import bundles
 from aoai_magic.display.outputs import Bundle
+from aoai_magic.display.saved.bundles import bundles
 from aoai_magic.turn.view import (
     Code,
     File,

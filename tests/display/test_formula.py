@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from aoai_magic.display.formula import LONGEST, formula_html
-from aoai_magic.display.markup import safe_html
+from aoai_magic.display.markdown.to_html import safe_html
+from aoai_magic.display.markdown.to_mathml import LONGEST, formula_html
 
 from . import hostile
 

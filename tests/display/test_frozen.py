@@ -9,9 +9,9 @@ import jsonschema
 import pytest
 
 from aoai_magic.display import open_screen, show
-from aoai_magic.display.frozen import LISTED_FILES, bundles, step_output
 from aoai_magic.display.outputs import Bundle, Stream
-from aoai_magic.display.record import INLINE_FILE_BYTES, MEDIA_TYPE, record
+from aoai_magic.display.saved.bundles import LISTED_FILES, bundles, step_output
+from aoai_magic.display.saved.turn_record import INLINE_FILE_BYTES, MEDIA_TYPE, record
 from aoai_magic.display.steps import Step
 from aoai_magic.errors import UsageError
 from aoai_magic.turn import events

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ipywidgets
 import pytest
 
-from aoai_magic.display import flow, frozen, open_screen
+from aoai_magic.display import open_screen
+from aoai_magic.display.live import growing_text
+from aoai_magic.display.live.status_bar import Strip
 from aoai_magic.display.outputs import Bundle
+from aoai_magic.display.saved import bundles
 from aoai_magic.display.screen import Pace
-from aoai_magic.display.strip import Strip
 from aoai_magic.turn import events
 from aoai_magic.turn.view import View
 
@@ -43,7 +45,7 @@ def outputs(published):
 
 def test_in_the_end_the_outputs_are_those_of_a_headless_run(published, capsys):
     view = run(story.turn())
-    headless = [o.data for o in frozen.bundles(view) if isinstance(o, Bundle)]
+    headless = [o.data for o in bundles.bundles(view) if isinstance(o, Bundle)]
     assert outputs(published) == headless
     assert capsys.readouterr().out == "region   North  South\n2026-10  1.60   1.10\n"
 
@@ -83,7 +85,7 @@ def test_whenever_it_breaks_off_nothing_stays_open(published, count):
     kept = outputs(published)
     assert not any(WIDGET in data for data in kept)
     assert kept[-1]["text/plain"].startswith("Broken off")
-    shown = [o.data for o in frozen.bundles(view) if isinstance(o, Bundle)]
+    shown = [o.data for o in bundles.bundles(view) if isinstance(o, Bundle)]
     assert kept == shown
 
 
@@ -94,7 +96,7 @@ def test_an_error_while_closing_leaves_no_widget_behind(published, monkeypatch):
     def broken(view):
         raise OSError("disk full")
 
-    monkeypatch.setattr(frozen, "end", broken)
+    monkeypatch.setattr(bundles, "end", broken)
     with pytest.raises(OSError, match="disk full"):
         screen.close(story.final(story.turn()[:2]))
     assert not any(WIDGET in data for data in outputs(published))
@@ -169,7 +171,7 @@ def test_the_strip_says_what_goes_on(published, happened, said):
 
 
 def test_citations_are_numbers_also_while_the_answer_is_written(published):
-    answer = flow.prose_flow()
+    answer = growing_text.prose_flow()
     text = "A【4:0†a.pdf】.\n\nB【4:1†b.pdf】, A again【4:2†a.pdf】.\n\nAnd"
     for start in range(0, len(text), 7):
         answer.feed(text[start : start + 7])
@@ -184,7 +186,7 @@ def texts(answer):
 
 def test_what_is_finished_is_sent_once_and_widgets_stay_small(published):
     text = "".join(f"Paragraph {i} has some words in it.\n\n" for i in range(4_000))
-    answer = flow.prose_flow()
+    answer = growing_text.prose_flow()
     sent = 0
     before = {}
     for start in range(0, len(text), 400):
@@ -193,7 +195,7 @@ def test_what_is_finished_is_sent_once_and_widgets_stay_small(published):
             if before.get(widget.model_id) != widget.value:
                 before[widget.model_id] = widget.value
                 sent += len(widget.value)
-    assert all(len(widget.value) < 2 * flow.CLOSED_CHARS for widget in texts(answer))
+    assert all(len(widget.value) < 2 * growing_text.CLOSED_CHARS for widget in texts(answer))
     assert len(answer.widgets) < len(texts(answer)) / 2
     # All of the text at every step would be a hundred times as much.
     assert sent < 5 * len(text)
@@ -224,7 +226,7 @@ def test_thoughts_are_seen_while_they_come_and_are_folded_then(published):
         seen.append(shown(screen))
     screen.close(view)
     assert any("Reasoning" in said for said in seen)
-    assert outputs(published) == [o.data for o in frozen.bundles(view)]
+    assert outputs(published) == [o.data for o in bundles.bundles(view)]
 
 
 def test_what_code_prints_is_seen_while_it_runs_and_printed_when_it_has_worked(published, capsys):

@@ -14,7 +14,7 @@ from babel.messages.pofile import read_po
 
 import aoai_magic
 from aoai_magic import locale
-from aoai_magic.display import words
+from aoai_magic.display import labels
 
 PACKAGE = Path(aoai_magic.__file__).parent
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "later": None, "say": None}
@@ -128,9 +128,9 @@ def test_what_was_chosen_in_jupyterlab_goes_before_the_system(
 
 
 def test_texts_come_in_the_readers_language(monkeypatch):
-    assert words.duration(75) == "1 min 15 s"
-    assert words.duration(0.01) == "<0.1 s"
+    assert labels.duration(75) == "1 min 15 s"
+    assert labels.duration(0.01) == "<0.1 s"
     monkeypatch.setenv("AOAI_MAGIC_LANG", "ja")
-    assert words.duration(75) == "1 分 15 秒"
+    assert labels.duration(75) == "1 分 15 秒"
     monkeypatch.setenv("AOAI_MAGIC_LANG", "zh_TW")
-    assert words.size(5) == "5 位元組"
+    assert labels.size(5) == "5 位元組"

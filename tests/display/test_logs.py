@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aoai_magic.display.logs import HEAD_LINES, LINE_CHARS, TAIL_LINES, LogFold, fold_logs
+from aoai_magic.display.log_fold import (
+    HEAD_LINES,
+    LINE_CHARS,
+    TAIL_LINES,
+    LogFold,
+    fold_logs,
+)
 
 from . import hostile
 

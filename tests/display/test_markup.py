@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aoai_magic.display import formula
-from aoai_magic.display.markup import code_html, safe_html, text_html
-from aoai_magic.display.source import LANGUAGES
+from aoai_magic.display.markdown import to_mathml
+from aoai_magic.display.markdown.to_html import code_html, safe_html, text_html
+from aoai_magic.display.markdown.to_markdown import LANGUAGES
 
 from . import hostile
 from .test_source import FRAGMENTS
@@ -32,12 +32,12 @@ class Inspector(HTMLParser):
         self.found = []
 
     def handle_starttag(self, tag, attrs):
-        if tag not in TAGS | formula.TAGS:
+        if tag not in TAGS | to_mathml.TAGS:
             self.found.append(tag)
         for name, value in attrs:
             allowed = name in ATTRIBUTES
-            if tag in formula.TAGS:
-                allowed = name in formula.ATTRIBUTES and formula.VALUE.fullmatch(value)
+            if tag in to_mathml.TAGS:
+                allowed = name in to_mathml.ATTRIBUTES and to_mathml.VALUE.fullmatch(value)
             if name == "href":
                 allowed = value.startswith(("http://", "https://", "mailto:"))
             if name == "style":

@@ -11,9 +11,9 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from aoai_magic.display import open_screen
-from aoai_magic.display.frozen import FrozenScreen
-from aoai_magic.display.live import LiveScreen
-from aoai_magic.display.place import kind_here
+from aoai_magic.display.detect import kind_here
+from aoai_magic.display.live.screen import LiveScreen
+from aoai_magic.display.saved.bundles import FrozenScreen
 from aoai_magic.display.terminal import TerminalScreen
 from aoai_magic.turn.view import View
 

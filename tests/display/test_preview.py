@@ -7,9 +7,9 @@ from datetime import datetime
 
 import pytest
 
-from aoai_magic.display import preview
-from aoai_magic.display.frozen import PREVIEWED, bundles
-from aoai_magic.display.preview import previews
+from aoai_magic.display.saved import table_preview
+from aoai_magic.display.saved.bundles import PREVIEWED, bundles
+from aoai_magic.display.saved.table_preview import previews
 from aoai_magic.turn.view import File, View
 
 from . import hostile
@@ -56,14 +56,14 @@ def test_east_asian_text_stands_in_columns_of_its_width():
 def test_of_a_long_and_wide_table_only_the_corner_is_shown():
     data = "\n".join(",".join(f"c{i}" for i in range(30)) for _ in range(1000)).encode()
     rows = only(File("x.csv", data)).marked.splitlines()[2:]
-    assert len(rows) == preview.ROWS + 3
-    assert all(row.count("|") == preview.COLUMNS + 2 for row in rows)
+    assert len(rows) == table_preview.ROWS + 3
+    assert all(row.count("|") == table_preview.COLUMNS + 2 for row in rows)
     assert set(rows[-1].split()) == {"|", "…"}
 
 
 def test_a_huge_file_is_not_read_whole(monkeypatch):
-    monkeypatch.setattr(preview, "MOST_BYTES", 1000)
-    monkeypatch.setattr(preview, "HEAD_BYTES", 500)
+    monkeypatch.setattr(table_preview, "MOST_BYTES", 1000)
+    monkeypatch.setattr(table_preview, "HEAD_BYTES", 500)
     data = b"a,b\n" + b"1,2\n" * 1000
     assert only(File("x.csv", data)).marked.startswith("`x.csv`: more than 124 rows × 2 columns")
     assert list(previews(File("x.json", b"[" + b" " * 2000 + b"]"))) == []

@@ -10,9 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from aoai_magic.display.markdown import plain
-from aoai_magic.display.markup import safe_html
-from aoai_magic.display.source import code_span, escape, escape_html, fence, safe_markdown
+from aoai_magic.display.markdown.parse import plain
+from aoai_magic.display.markdown.to_html import safe_html
+from aoai_magic.display.markdown.to_markdown import (
+    code_span,
+    escape,
+    escape_html,
+    fence,
+    safe_markdown,
+)
 
 from . import hostile
 

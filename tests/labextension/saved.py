@@ -7,9 +7,9 @@ from typing import Any
 
 from display import story
 
-from aoai_magic.display import frozen
 from aoai_magic.display.outputs import Bundle, Output
-from aoai_magic.display.record import MEDIA_TYPE
+from aoai_magic.display.saved import bundles
+from aoai_magic.display.saved.turn_record import MEDIA_TYPE
 from aoai_magic.turn.view import View
 
 CELL = "totals = sales.sum()\ntotals"
@@ -22,7 +22,7 @@ def turn() -> View:
 
 def outputs(view: View) -> list[dict[str, Any]]:
     """The frozen outputs of a turn in the notebook's format."""
-    return [_output(output) for output in frozen.bundles(view)]
+    return [_output(output) for output in bundles.bundles(view)]
 
 
 def record(outputs: list[dict[str, Any]]) -> dict[str, Any]:

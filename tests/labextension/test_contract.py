@@ -11,7 +11,7 @@ import pytest
 
 from aoai_magic import __version__
 from aoai_magic.attach import resolve
-from aoai_magic.display.record import MEDIA_TYPE
+from aoai_magic.display.saved.turn_record import MEDIA_TYPE
 from aoai_magic.notebook.magics import NAMES, parser
 
 SOURCES = Path(__file__).parents[2] / "labextension"

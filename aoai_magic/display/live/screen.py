@@ -12,15 +12,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..turn import view as views
-from ..turn.view import View
-from . import frozen
-from .logs import LogWriter
-from .outputs import Bundle, Output, Stream, publish
-from .screen import Pace
-from .slot import Open, Slot, written
-from .steps import Step, steps
-from .strip import Strip
+from aoai_magic.turn import view as views
+from aoai_magic.turn.view import View
+
+from ..log_fold import LogWriter
+from ..outputs import (
+    Bundle,
+    Output,
+    Stream,
+    publish,
+)
+from ..saved import bundles
+from ..screen import Pace
+from ..steps import Step, steps
+from .output import Open, Slot, written
+from .status_bar import Strip
 
 
 class LiveScreen:
@@ -54,7 +60,7 @@ class LiveScreen:
         self._closed = True
         try:
             self._draw(view, everything=True)
-            for output in frozen.end(view):
+            for output in bundles.end(view):
                 self._place(output)
         finally:
             self._abandon()
@@ -76,7 +82,7 @@ class LiveScreen:
         elif isinstance(step.part, views.Text | views.Reasoning | views.Code):
             self._draw_open(step, step.part, over)
         else:
-            self._place(frozen.step_output(step))
+            self._place(bundles.step_output(step))
         if over:
             # Only now: an interrupt in between leaves a part that close() freezes again.
             self._over.update((step.part.id, *(part.id for part in step.before)))
@@ -85,7 +91,7 @@ class LiveScreen:
     def _draw_open(self, step: Step, part: Open, over: bool) -> None:
         slot = self._slots.get(step.id)
         if slot is None and over:
-            self._place(frozen.step_output(step))
+            self._place(bundles.step_output(step))
             return
         if slot is None and not written(part).strip():
             return
@@ -93,7 +99,7 @@ class LiveScreen:
         # The newest words first: writing the saved form of a long answer takes a while.
         slot.draw(step, part, last=over)
         if over:
-            slot.freeze(frozen.step_output(step))
+            slot.freeze(bundles.step_output(step))
 
     def _print(self, part: views.Logs, over: bool) -> None:
         writer = self._logs.setdefault(part.id, LogWriter())

@@ -21,8 +21,8 @@ from mdit_py_plugins.amsmath import amsmath_block
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 
-from ..locale import gettext as _
-from ..text import sanitize
+from aoai_magic.locale import gettext as _
+from aoai_magic.text import sanitize
 
 URL_CHARS = 200
 # The parser bounds how deep blocks nest, not emphasis, which a tree would choke on.

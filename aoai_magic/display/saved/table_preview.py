@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-from ..results.read_table import read_table
-from ..text import sanitize
-from ..text.width import width
-from ..turn import view as views
-from . import source, words
+from aoai_magic.results.read_table import read_table
+from aoai_magic.text import sanitize
+from aoai_magic.text.width import width
+from aoai_magic.turn import view as views
+
+from .. import labels
+from ..markdown import to_markdown
 
 ROWS = 8
 COLUMNS = 10
@@ -45,9 +47,9 @@ class Preview(NamedTuple):
     def marked(self) -> str:
         """The table as Markdown, its name and size above."""
         rule = ["---:" if column.is_number else ":---" for column in self.columns]
-        rows = [map(source.escape, row) for row in self.rows]
+        rows = [map(to_markdown.escape, row) for row in self.rows]
         lines = [f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:])]
-        return "\n".join([f"{source.code_span(self.name)}: {self.shape}", "", *lines])
+        return "\n".join([f"{to_markdown.code_span(self.name)}: {self.shape}", "", *lines])
 
     @property
     def plain(self) -> str:
@@ -82,13 +84,13 @@ def _read(file: views.File) -> bytes:
 
 
 def _preview(name: str, table: Any, *, whole: bool) -> Preview:
-    shape = words.shape(table.num_rows, table.num_columns, whole=whole)
+    shape = labels.shape(table.num_rows, table.num_columns, whole=whole)
     columns = [_column(table, place) for place in range(min(table.num_columns, COLUMNS))]
     if table.num_columns > COLUMNS:
         columns.append(Column("…", ["…"] * len(columns[0].cells), is_number=False))
     if table.num_rows > ROWS or not whole:
         columns = [column._replace(cells=[*column.cells, "…"]) for column in columns]
-    return Preview(words.file_name(name), shape, columns)
+    return Preview(labels.file_name(name), shape, columns)
 
 
 def _column(table: Any, place: int) -> Column:

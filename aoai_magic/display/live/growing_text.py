@@ -7,9 +7,9 @@ from typing import Any
 
 import ipywidgets
 
-from . import markup
-from .blocks import CodeSplitter, ProseSplitter
-from .markdown import numbered
+from ..markdown import to_html
+from ..markdown.parse import numbered
+from .chunks import CodeSplitter, ProseSplitter
 from .widgets import html_widget
 
 # Blocks are at most `blocks.TAIL_CHARS` long, so no widget holds much more than 4 kB of text.
@@ -64,14 +64,14 @@ class Flow:
 def prose_flow() -> Flow:
     """Open a flow of Markdown, its citations numbered."""
     cited: dict[str, int] = {}
-    return Flow(ProseSplitter(), lambda text: markup.safe_html(numbered(text, cited)))
+    return Flow(ProseSplitter(), lambda text: to_html.safe_html(numbered(text, cited)))
 
 
 def code_flow() -> Flow:
     """Open a flow of Python."""
-    return Flow(CodeSplitter(), markup.code_html)
+    return Flow(CodeSplitter(), to_html.code_html)
 
 
 def printed_flow() -> Flow:
     """Open a flow of what code prints."""
-    return Flow(CodeSplitter(), markup.printed_html)
+    return Flow(CodeSplitter(), to_html.printed_html)

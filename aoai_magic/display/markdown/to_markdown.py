@@ -21,8 +21,9 @@ from urllib.parse import quote
 
 from markdown_it.tree import SyntaxTreeNode
 
-from ..text import sanitize
-from .markdown import cited, parse, superscript
+from aoai_magic.text import sanitize
+
+from .parse import cited, parse, superscript
 
 # Front ends highlight these. Any other name is dropped: some *draw* what a fence holds
 # (mermaid, geojson, topojson, stl, math), and a drawing may fetch things.

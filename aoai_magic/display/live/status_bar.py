@@ -9,9 +9,11 @@ from typing import Any
 
 import ipywidgets
 
-from ..locale import gettext as _
-from ..turn.view import View
-from . import markup, words
+from aoai_magic.locale import gettext as _
+from aoai_magic.turn.view import View
+
+from .. import labels
+from ..markdown import to_html
 from .widgets import html_widget, retire
 
 
@@ -37,10 +39,10 @@ class Strip:
     def draw(self, view: View, printed: str = "") -> None:
         """Say what goes on in ``view``, how long it has taken and how much."""
         # A live region of its own: were the clock in it, a screen reader would never rest.
-        state = _("Stopping") if self._button.disabled else words.state(view)
+        state = _("Stopping") if self._button.disabled else labels.state(view)
         self._state.value = _state(state, view)
-        facts = [words.clock(int(time.monotonic() - self._start))]
-        facts += [words.tokens(view)] if view.usage.total_tokens else []
+        facts = [labels.clock(int(time.monotonic() - self._start))]
+        facts += [labels.tokens(view)] if view.usage.total_tokens else []
         self._clock.value = _clock(facts, printed)
 
     def close(self) -> None:
@@ -65,10 +67,10 @@ def _state(text: str, view: View) -> str:
         share = f'value="{progress.done}" max="{progress.total}"'
         bar = f' <progress {share} aria-hidden="true"></progress>'
     dot = '<span class="aoai-dot" aria-hidden="true"></span>'
-    return f'<div class="aoai-state" role="status">{dot}{markup.text_html(text)}{bar}</div>'
+    return f'<div class="aoai-state" role="status">{dot}{to_html.text_html(text)}{bar}</div>'
 
 
 def _clock(facts: list[str], printed: str) -> str:
-    line = markup.text_html(" · ".join(facts))
-    last = f' <code dir="ltr">{markup.text_html(printed[-80:])}</code>' if printed.strip() else ""
+    line = to_html.text_html(" · ".join(facts))
+    last = f' <code dir="ltr">{to_html.text_html(printed[-80:])}</code>' if printed.strip() else ""
     return f'<div class="aoai-clock" aria-hidden="true">{line}{last}</div>'

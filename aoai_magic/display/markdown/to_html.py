@@ -19,10 +19,11 @@ from pygments.lexers.special import TextLexer
 from pygments.token import Comment, Keyword, Literal, Name, Operator, Text
 from pygments.util import ClassNotFound
 
-from ..text import sanitize
-from .formula import formula_html
-from .markdown import parse
-from .source import LANGUAGES
+from aoai_magic.text import sanitize
+
+from .parse import parse
+from .to_markdown import LANGUAGES
+from .to_mathml import formula_html
 
 Env = MutableMapping[str, Any]
 

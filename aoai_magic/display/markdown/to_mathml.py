@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from xml.etree import ElementTree as ET
 
-from ..text import sanitize
+from aoai_magic.text import sanitize
 
 LONGEST = 2_000
 """Characters of TeX that are drawn; parsing takes time, and no formula is longer."""

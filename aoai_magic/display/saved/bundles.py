@@ -6,17 +6,24 @@ import base64
 from collections.abc import Iterator
 from itertools import islice
 
-from ..locale import gettext as _
-from ..locale import ngettext
-from ..text import sanitize
-from ..turn import view as views
-from ..turn.view import View
-from . import markdown, source, words
-from .logs import fold_logs, plain_logs
-from .outputs import Bundle, Output, Stream, publish
-from .preview import Preview, previews
-from .record import MEDIA_TYPE, record
-from .steps import Step, attempts, steps
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import ngettext
+from aoai_magic.text import sanitize
+from aoai_magic.turn import view as views
+from aoai_magic.turn.view import View
+
+from .. import labels
+from ..log_fold import fold_logs, plain_logs
+from ..markdown import parse, to_markdown
+from ..outputs import (
+    Bundle,
+    Output,
+    Stream,
+    publish,
+)
+from ..steps import Step, attempts, steps
+from .table_preview import Preview, previews
+from .turn_record import MEDIA_TYPE, record
 
 LISTED_FILES = 50
 PREVIEWED = 3
@@ -59,8 +66,8 @@ def _text(part: views.Text) -> Bundle | None:
         return None
     return Bundle(
         {
-            "text/markdown": source.safe_markdown(part.text),
-            "text/plain": markdown.plain(part.text),
+            "text/markdown": to_markdown.safe_markdown(part.text),
+            "text/plain": parse.plain(part.text),
         }
     )
 
@@ -68,28 +75,31 @@ def _text(part: views.Text) -> Bundle | None:
 def _reasoning(part: views.Reasoning) -> Bundle | None:
     if not part.text.strip():
         return None
-    summary = words.reasoning(part)
+    summary = labels.reasoning(part)
     return Bundle(
         {
-            "text/markdown": _folded(summary, source.safe_markdown(part.text).strip()),
-            "text/plain": f"[{summary}]\n{markdown.plain(part.text)}",
+            "text/markdown": _folded(summary, to_markdown.safe_markdown(part.text).strip()),
+            "text/plain": f"[{summary}]\n{parse.plain(part.text)}",
         }
     )
 
 
 def _folded(summary: str, content: str) -> str:
     # Blank lines around the content: without them it would be part of the HTML.
-    return f"<details>\n<summary>{source.escape_html(summary)}</summary>\n\n{content}\n\n</details>"
+    return f"<details>\n<summary>{to_markdown.escape_html(summary)}</summary>\n\n{content}\n\n</details>"
 
 
 def _code(step: Step, part: views.Code) -> Bundle | None:
     if not (part.code.strip() or part.error or step.before):
         return None
-    summary = words.code_summary(part)
+    summary = labels.code_summary(part)
     printed = plain_logs(step.logs.text) if step.logs else ""
     inner = [step_output(attempt) for attempt in attempts(step.before)]
     inside = [output.data for output in inner if isinstance(output, Bundle)]
-    marked = [source.fence(part.code, "python"), *([source.fence(printed)] if printed else [])]
+    marked = [
+        to_markdown.fence(part.code, "python"),
+        *([to_markdown.fence(printed)] if printed else []),
+    ]
     plain = [f"[{summary}]", sanitize.exact(part.code).rstrip(), *([printed] if printed else [])]
     marked += [data["text/markdown"] for data in inside]
     plain += [data["text/plain"] for data in inside]
@@ -102,20 +112,23 @@ def _code(step: Step, part: views.Code) -> Bundle | None:
 
 
 def _image(part: views.Image) -> Bundle:
-    alternative = words.picture(part)
+    alternative = labels.picture(part)
     if part.media_type in PICTURES:
         data = base64.b64encode(part.data).decode("ascii")
         return Bundle({part.media_type: data, "text/plain": alternative})
     kind = sanitize.line(part.media_type)
     said = _("{picture} ({kind}, not drawn here)").format(picture=alternative, kind=kind)
-    return Bundle({"text/markdown": source.escape(said), "text/plain": said})
+    return Bundle({"text/markdown": to_markdown.escape(said), "text/plain": said})
 
 
 def _notice(part: views.Notice) -> Bundle:
     text = sanitize.line(part.text)
-    label = words.note()
+    label = labels.note()
     return Bundle(
-        {"text/markdown": f"> **{label}** {source.escape(text)}", "text/plain": f"{label} {text}"}
+        {
+            "text/markdown": f"> **{label}** {to_markdown.escape(text)}",
+            "text/plain": f"{label} {text}",
+        }
     )
 
 
@@ -146,27 +159,27 @@ def tables_of(view: View) -> Iterator[Preview]:
 
 
 def _marked_file(file: views.File, place: int) -> str:
-    name = source.code_span(words.file_name(file.name))
+    name = to_markdown.code_span(labels.file_name(file.name))
     if file.saved is None:
-        return _file(file, name, source.code_span(words.file_way(file.name, place)))
-    return _file(file, name, source.link(sanitize.line(file.saved), file.saved))
+        return _file(file, name, to_markdown.code_span(labels.file_way(file.name, place)))
+    return _file(file, name, to_markdown.link(sanitize.line(file.saved), file.saved))
 
 
 def _plain_file(file: views.File, place: int) -> str:
-    way = words.file_way(file.name, place) if file.saved is None else sanitize.line(file.saved)
-    return _file(file, words.file_name(file.name), way)
+    way = labels.file_way(file.name, place) if file.saved is None else sanitize.line(file.saved)
+    return _file(file, labels.file_name(file.name), way)
 
 
 def _file(file: views.File, name: str, way: str) -> str:
-    facts = f"{words.file_kind(file.name)}, {words.size(len(file.data))}"
-    return f"- {words.file_icon(file.name)} {name} ({facts}): {way}"
+    facts = f"{labels.file_kind(file.name)}, {labels.size(len(file.data))}"
+    return f"- {labels.file_icon(file.name)} {name} ({facts}): {way}"
 
 
 def footer(view: View) -> Bundle:
     """Give the quiet line at the end; the whole turn as data rides along."""
-    status, facts = words.status(view), " · ".join(words.facts(view))
-    lines = [f"**{source.escape(status)}**"] if status else []
-    lines += [f"<sub>{source.escape(facts)}</sub>"] if facts else []
+    status, facts = labels.status(view), " · ".join(labels.facts(view))
+    lines = [f"**{to_markdown.escape(status)}**"] if status else []
+    lines += [f"<sub>{to_markdown.escape(facts)}</sub>"] if facts else []
     plain = "\n".join(text for text in (status, facts) if text)
     return Bundle(
         {

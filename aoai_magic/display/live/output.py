@@ -7,14 +7,21 @@ from typing import Any
 import ipywidgets
 from IPython.display import DisplayHandle
 
-from ..turn import view as views
-from . import markup, words
-from .flow import Flow, code_flow, printed_flow, prose_flow
-from .folds import fold_html
-from .logs import LogWriter
-from .outputs import Bundle, Output
-from .steps import Step, attempts
-from .strip import Strip
+from aoai_magic.turn import view as views
+
+from .. import labels
+from ..log_fold import LogWriter
+from ..markdown import to_html
+from ..outputs import Bundle, Output
+from ..saved.html_details import fold_html
+from ..steps import Step, attempts
+from .growing_text import (
+    Flow,
+    code_flow,
+    printed_flow,
+    prose_flow,
+)
+from .status_bar import Strip
 from .widgets import html_widget, retire
 
 Open = views.Text | views.Reasoning | views.Code
@@ -36,7 +43,7 @@ class Slot:
         # By this the JupyterLab extension finds what to keep when the kernel dies.
         self._box.add_class("aoai-live")
         self._handle = DisplayHandle()
-        text = words.unfinished()
+        text = labels.unfinished()
         # Whoever cannot show the widget (any more) shows the fallbacks.
         data = {**_bundle(self._box), "text/markdown": f"*{text}*", "text/plain": text}
         self._handle.display(data, raw=True)
@@ -129,10 +136,10 @@ def _head(part: Open) -> str:
     if isinstance(part, views.Text):
         return ""
     if isinstance(part, views.Reasoning):
-        title = words.reasoning(part)
+        title = labels.reasoning(part)
     else:
-        title = words.code_summary(part) if part.done else words.code_title(part)
-    return f'<div class="aoai-head">{markup.text_html(title)}</div>'
+        title = labels.code_summary(part) if part.done else labels.code_title(part)
+    return f'<div class="aoai-head">{to_html.text_html(title)}</div>'
 
 
 def _bundle(widget: Any) -> dict[str, Any]:

@@ -13,17 +13,20 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from ..locale import language
-from ..results.notebook_code import Cell, Input, as_cell
-from ..turn import view as views
-from ..turn.view import View
-from . import frozen, markup, source, words
-from .folds import fold_html, logs_html
-from .logs import plain_logs
-from .markdown import cited
-from .outputs import Bundle, Output
-from .preview import Preview
-from .steps import Step, attempts, steps
+from aoai_magic.locale import language
+from aoai_magic.results.notebook_code import Cell, Input, as_cell
+from aoai_magic.turn import view as views
+from aoai_magic.turn.view import View
+
+from .. import labels
+from ..log_fold import plain_logs
+from ..markdown import to_html, to_markdown
+from ..markdown.parse import cited
+from ..outputs import Bundle, Output
+from ..steps import Step, attempts, steps
+from . import bundles
+from .html_details import fold_html, logs_html
+from .table_preview import Preview
 
 Inputs = Mapping[str, Input]
 MARKDOWN = "text/markdown"
@@ -37,22 +40,22 @@ def markdown(view: View, inputs: Inputs) -> str:
 
 
 def _asked(view: View) -> str:
-    lines = source.safe_markdown(view.question).splitlines()
+    lines = to_markdown.safe_markdown(view.question).splitlines()
     return "\n".join(f"> {line}".rstrip() for line in lines)
 
 
 def _marked(step: Step) -> str:
     part = step.part
     if isinstance(part, views.Logs):
-        return source.fence(plain_logs(part.text)) if part.text.strip() else ""
+        return to_markdown.fence(plain_logs(part.text)) if part.text.strip() else ""
     if isinstance(part, views.Image) and part.saved:
-        return f"![{source.escape(words.picture(part))}]({quote(part.saved, safe='/')})"
-    output = frozen.step_output(step)
+        return f"![{to_markdown.escape(labels.picture(part))}]({quote(part.saved, safe='/')})"
+    output = bundles.step_output(step)
     return str(output.data.get(MARKDOWN, "")) if isinstance(output, Bundle) else ""
 
 
 def _end(view: View) -> list[Bundle]:
-    return [output for output in frozen.end(view) if isinstance(output, Bundle)]
+    return [output for output in bundles.end(view) if isinstance(output, Bundle)]
 
 
 def notebook(view: View, inputs: Inputs) -> str:
@@ -76,7 +79,7 @@ def _add(cells: list[Any], step: Step, inputs: Inputs) -> None:
         cells += [v4.new_markdown_cell(text) for text in before]
         cells.append(v4.new_code_cell(as_cell([Cell(part.code)], inputs).rstrip("\n")))
     elif isinstance(part, views.Logs | views.Image) and last and last.cell_type == "code":
-        output = frozen.step_output(step)
+        output = bundles.step_output(step)
         last.outputs += [_output(output)] if output else []
     elif text := _marked(step).strip():
         cells.append(v4.new_markdown_cell(text))
@@ -92,9 +95,9 @@ def _output(output: Output) -> Any:
 
 def page(view: View, inputs: Inputs) -> str:
     """Write a turn as a page that holds its pictures, runs nothing and asks for nothing."""
-    asked = f"<blockquote>{markup.safe_html(view.question)}</blockquote>" if view.question else ""
+    asked = f"<blockquote>{to_html.safe_html(view.question)}</blockquote>" if view.question else ""
     body = "\n".join([asked, *map(_drawn, steps(view.parts)), *_drawn_end(view)])
-    title = markup.text_html(words.title(view))
+    title = to_html.text_html(labels.title(view))
     style = "".join(files(__package__).joinpath(name).read_text() for name in STYLES)
     return (
         f'<!DOCTYPE html>\n<html lang="{language().replace("_", "-")}">\n<head>\n'
@@ -112,20 +115,20 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 def _drawn(step: Step) -> str:
     part = step.part
     if isinstance(part, views.Text):
-        return markup.safe_html(cited(part.text))
+        return to_html.safe_html(cited(part.text))
     if isinstance(part, views.Reasoning | views.Code):
         return fold_html(step)
     if isinstance(part, views.Logs):
         return logs_html(part)
     if isinstance(part, views.Image):
         return _picture(part)
-    label = markup.text_html(words.note())
-    return f"<blockquote><strong>{label}</strong> {markup.text_html(part.text)}</blockquote>"
+    label = to_html.text_html(labels.note())
+    return f"<blockquote><strong>{label}</strong> {to_html.text_html(part.text)}</blockquote>"
 
 
 def _picture(part: views.Image) -> str:
-    said = markup.text_html(words.picture(part))
-    if part.media_type not in frozen.PICTURES:
+    said = to_html.text_html(labels.picture(part))
+    if part.media_type not in bundles.PICTURES:
         return f"<p>{said}</p>"
     data = base64.b64encode(part.data).decode("ascii")
     return f'<p><img alt="{said}" src="data:{part.media_type};base64,{data}"></p>'
@@ -134,25 +137,25 @@ def _picture(part: views.Image) -> str:
 def _drawn_end(view: View) -> Iterator[str]:
     if view.files:
         yield f"<ul>\n{''.join(map(_listed, view.files))}</ul>"
-    yield from map(_table, frozen.tables_of(view))
-    status, facts = words.status(view), " · ".join(words.facts(view))
-    yield f"<p><strong>{markup.text_html(status)}</strong></p>" if status else ""
-    yield f"<footer>{markup.text_html(facts)}</footer>"
+    yield from map(_table, bundles.tables_of(view))
+    status, facts = labels.status(view), " · ".join(labels.facts(view))
+    yield f"<p><strong>{to_html.text_html(status)}</strong></p>" if status else ""
+    yield f"<footer>{to_html.text_html(facts)}</footer>"
 
 
 def _listed(file: views.File) -> str:
     # A file may have a name that nobody sees.
-    name = markup.text_html(words.file_name(file.name) or PurePath(file.saved or "").name)
-    facts = f"{words.file_kind(file.name)}, {words.size(len(file.data))}"
-    icon = f'<span aria-hidden="true">{words.file_icon(file.name)}</span>'
+    name = to_html.text_html(labels.file_name(file.name) or PurePath(file.saved or "").name)
+    facts = f"{labels.file_kind(file.name)}, {labels.size(len(file.data))}"
+    icon = f'<span aria-hidden="true">{labels.file_icon(file.name)}</span>'
     path = quote(file.saved or "", safe="/")
-    return f'<li>{icon} <a href="{path}">{name}</a> ({markup.text_html(facts)})</li>\n'
+    return f'<li>{icon} <a href="{path}">{name}</a> ({to_html.text_html(facts)})</li>\n'
 
 
 def _table(table: Preview) -> str:
     head, *rows = table.rows
     kinds = [' class="number"' if column.is_number else "" for column in table.columns]
-    caption = f"{markup.text_html(table.name)}: {table.shape}"
+    caption = f"{to_html.text_html(table.name)}: {table.shape}"
     lines = [_row("th", head, kinds), *(_row("td", row, kinds) for row in rows)]
     return f'<table tabindex="0">\n<caption>{caption}</caption>\n{"".join(lines)}</table>'
 

@@ -1,0 +1,1 @@
+"""The view of a turn while it runs: ipywidgets."""

@@ -1,0 +1,1 @@
+"""Markdown of a model, parsed once and written as HTML, Markdown or MathML."""
