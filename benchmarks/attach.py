@@ -37,7 +37,7 @@ import openai
 import pandas as pd
 import pyarrow as pa
 
-from aoai_magic import parcel
+from aoai_magic import frame_codec
 from aoai_magic.attach.attachment import Attachment
 from aoai_magic.attach.resolve import resolve
 from aoai_magic.backends.assistants_api.backend import Assistants
@@ -120,14 +120,16 @@ class Bench:
 
     def load(self) -> None:
         """Unpack what was packed last."""
-        parcel.unpack(max(self.home.rglob("frame.arrow"), key=lambda path: path.stat().st_mtime))
+        frame_codec.unpack(
+            max(self.home.rglob("frame.arrow"), key=lambda path: path.stat().st_mtime)
+        )
 
     def check(self) -> None:
         """Compare what the engine holds with the frame."""
         data = self.client.files.content(self.first()).content
         path = self.home / "returned.arrow"
         path.write_bytes(data)
-        pd.testing.assert_frame_equal(parcel.unpack(path), self.frame, check_exact=True)
+        pd.testing.assert_frame_equal(frame_codec.unpack(path), self.frame, check_exact=True)
 
     def _send(self, path: Path) -> str:
         with path.open("rb") as file:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aoai_magic import parcel
+from aoai_magic import frame_codec
 from aoai_magic.results.read_table import read_table, safe_name
 
 FRAME = pd.DataFrame(
@@ -217,7 +217,7 @@ def test_a_parcel_that_was_copied_is_read_without_unpickling(tmp_path):
             return (pytest.fail, ("it was unpickled",))
 
     frame = pd.DataFrame({"a": [1, 2], "o": [Bomb(), {}]})
-    path = parcel.pack(frame, "x", tmp_path)
+    path = frame_codec.pack(frame, "x", tmp_path)
     with pa.ipc.open_file(str(path)) as file:
         pq.write_table(file.read_all(), tmp_path / "x.parquet")
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from aoai_magic.attach import sample
 from aoai_magic.errors import AttachError
+from aoai_magic.frame_codec.mapped_values import Mapped
 from aoai_magic.locale import gettext as _
-from aoai_magic.parcel.mapped_values import Mapped
 from aoai_magic.turn import progress as meter
 
 _UNKNOWN = "__UNKNOWN_CATEGORIES__"

@@ -26,7 +26,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from aoai_magic.parcel import Contents
+from aoai_magic.frame_codec import Contents
 from aoai_magic.turn import progress as meter
 
 PIECE = 4 << 20

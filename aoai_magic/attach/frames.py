@@ -1,6 +1,6 @@
 """Frames, series and arrays: taken as they are, from whatever library they are of.
 
-Nothing is imported to find out what a value is; see `aoai_magic.parcel.kinds`.
+Nothing is imported to find out what a value is; see `aoai_magic.frame_codec.kinds`.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from aoai_magic import parcel
+from aoai_magic import frame_codec
 from aoai_magic.attach import distributed_frames, fingerprint, sample
 from aoai_magic.attach import schema_card as card_
 from aoai_magic.attach.attachment import Attachment, Parcel
 from aoai_magic.attach.schema_facts import facts
 from aoai_magic.errors import AttachError
+from aoai_magic.frame_codec.mapped_values import Mapped
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import ngettext
-from aoai_magic.parcel.mapped_values import Mapped
 from aoai_magic.turn import progress as meter
 
 _CARDS: dict[tuple[str, str, bool], str] = {}
@@ -30,7 +30,7 @@ def describe(value: object) -> str | None:
     name = type(value).__name__
     if engine := distributed_frames.find(value):
         return f"{engine.name.partition('.')[0]} {name}"
-    size = parcel.shape(value)
+    size = frame_codec.shape(value)
     if size is None:
         return name if any(matches(value) for matches, _ in _OTHERS) else None
     dimensions = getattr(value, "shape", size)
@@ -116,12 +116,12 @@ def attach(
     )
 
 
-def _packed(contents: parcel.Contents, name: str, folder: Path) -> Path:
+def _packed(contents: frame_codec.Contents, name: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     progress = meter.current()
     try:
         progress.begin(_("packing {name}").format(name=name), contents.table.nbytes)
-        return parcel.pack(contents, name, folder, progress.add)
+        return frame_codec.pack(contents, name, folder, progress.add)
     except OSError as error:
         raise AttachError(
             _(
@@ -135,7 +135,7 @@ def _read(name: str, value: object, rows: int | None, folder: Path) -> tuple[Any
     """Give the value with its rows, or a sample of them and words on that."""
     try:
         taken, total = _rows(value, rows, folder)
-        size = parcel.shape(taken)
+        size = frame_codec.shape(taken)
         return taken, card_.sample_words(size[0] if size else total, total)
     except AttachError as error:
         raise AttachError(
@@ -150,9 +150,9 @@ def _read(name: str, value: object, rows: int | None, folder: Path) -> tuple[Any
         ) from error
 
 
-def _contents(name: str, value: object) -> parcel.Contents:
+def _contents(name: str, value: object) -> frame_codec.Contents:
     try:
-        return parcel.contents(value)
+        return frame_codec.contents(value)
     except Exception as error:  # whatever the pickling of a user's object may raise
         raise AttachError(
             _(
@@ -167,7 +167,7 @@ def _rows(value: Any, rows: int | None, folder: Path) -> tuple[Any, int]:
     engine = distributed_frames.find(value)
     if engine is not None:
         return distributed_frames.read(engine, value, rows, folder)
-    size = parcel.shape(value)
+    size = frame_codec.shape(value)
     if size is None:
         read = next(read for matches, read in _OTHERS if matches(value))
         return read(value, rows)
@@ -242,7 +242,7 @@ def _card(
     name: str,
     filename: str,
     value: Any,
-    contents: parcel.Contents,
+    contents: frame_codec.Contents,
     note: str,
     schema_only: bool,
 ) -> str:

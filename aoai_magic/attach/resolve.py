@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from aoai_magic import parcel
+from aoai_magic import frame_codec
 from aoai_magic.attach import (
     files,
     frames,
@@ -307,7 +307,7 @@ def _claim(name: str, taken: set[str]) -> str:
 
 def _described(source: _Source) -> Description:
     if isinstance(source, _Variable):
-        size = parcel.shape(source.value)
+        size = frame_codec.shape(source.value)
         measure = frames.estimate if frames.describe(source.value) else files.estimate
         rows, columns = size or (None, None)
         kind = attachable(source.value) or ""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aoai_magic.parcel import Contents
-from aoai_magic.parcel.mapped_values import Mapped
+from aoai_magic.frame_codec import Contents
+from aoai_magic.frame_codec.mapped_values import Mapped
 
 HEAD = 5
 """Rows that are shown."""

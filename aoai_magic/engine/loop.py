@@ -17,7 +17,7 @@ import anyio
 import anyio.to_thread
 from sqlalchemy import Connection
 
-from aoai_magic import parcel
+from aoai_magic import frame_codec
 from aoai_magic.engine import history, objects, pictures, store, tokens, vector_stores
 from aoai_magic.engine.config import Bounds
 from aoai_magic.engine.files import Files, find
@@ -299,7 +299,7 @@ class RunLoop:
         """Tell as what variable the session loads a file, if the notebook side packed it."""
         if not name.endswith((".arrow", ".parquet")):
             return None
-        manifest = await anyio.to_thread.run_sync(parcel.peek, self._services.files.path(id_))
+        manifest = await anyio.to_thread.run_sync(frame_codec.peek, self._services.files.path(id_))
         if manifest is None:
             return None
         shape = f"{manifest.rows} rows, {manifest.columns} columns"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.getipython import get_ipython
 from IPython.display import JSON
 
-from .. import parcel
+from .. import frame_codec
 from ..attach.resolve import attachable
 from ..attach.schema_card import card
 from ..attach.schema_facts import facts
@@ -163,7 +163,7 @@ def schema(name: str, namespace: Mapping[str, Any]) -> str | None:
     empty = _empty(namespace[name])
     if empty is None:
         return title
-    return card(title, facts(empty, parcel.contents(empty)), "", schema_only=True, say=_)
+    return card(title, facts(empty, frame_codec.contents(empty)), "", schema_only=True, say=_)
 
 
 def overview(state: Assistant) -> dict[str, Any]:
@@ -205,7 +205,7 @@ def overview(state: Assistant) -> dict[str, Any]:
 
 
 def _empty(value: Any) -> Any:
-    if not parcel.supported(value):
+    if not frame_codec.supported(value):
         return None
     if hasattr(value, "head"):  # pandas, polars
         return value.head(0)

@@ -138,9 +138,9 @@ def _encoded(suffix: str) -> Callable[[bytes, str], Frame]:
 
 
 def _from_arrow(table: Any, library: str) -> Frame:
-    from aoai_magic import parcel
+    from aoai_magic import frame_codec
 
-    table = parcel.plain(table)  # it may be a copy of one of ours
+    table = frame_codec.plain(table)  # it may be a copy of one of ours
     if library == "pyarrow":
         return table
     if library == "polars":

@@ -10,7 +10,7 @@ from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from aoai_magic import parcel
+from aoai_magic import frame_codec
 
 _SUFFIXES = (".parquet", ".arrow")
 _ABSENT = object()
@@ -46,7 +46,7 @@ class LazyFrames:
         for path, stamp in self._parcels():
             if self._seen.get(path.name) != stamp:
                 self._seen[path.name] = stamp
-                manifest = parcel.peek(path)
+                manifest = frame_codec.peek(path)
                 if manifest is not None and manifest.name.isidentifier():
                     self._waiting[manifest.name] = path
 
@@ -64,7 +64,7 @@ class LazyFrames:
 
     def _load(self, name: str, path: Path) -> None:
         try:
-            value = parcel.unpack(path)
+            value = frame_codec.unpack(path)
         except Exception as error:
             reason = error if str(error) else type(error).__name__
             text = f"{name} could not be loaded from {path.name}: {reason}"

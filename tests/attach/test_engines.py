@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aoai_magic import parcel
+from aoai_magic import frame_codec
 from aoai_magic.attach.resolve import attachable, describe, resolve
 from aoai_magic.errors import AttachError
 
@@ -46,7 +46,7 @@ def test_a_dask_frame_comes_back_as_what_it_computes(attach):
         assert found.kind == "dask.DataFrame"
         expected = lazy.compute()
         pd.testing.assert_frame_equal(
-            parcel.unpack(found.path), expected, check_index_type="equiv", check_freq=False
+            frame_codec.unpack(found.path), expected, check_index_type="equiv", check_freq=False
         )
 
 
@@ -78,13 +78,13 @@ def test_a_part_without_values_takes_the_type_of_the_others(attach):
     with dask.config.set({"dataframe.convert-string": False}):
         found = attach(dd.from_pandas(frame, npartitions=2))
 
-    assert list(parcel.unpack(found.path)["a"])[2:] == ["x", "y"]
+    assert list(frame_codec.unpack(found.path)["a"])[2:] == ["x", "y"]
 
 
 def test_categories_that_dask_does_not_know_yet(attach):
     lazy = dd.from_pandas(FRAME[["text"]], npartitions=3).astype({"text": "category"})
 
-    back = parcel.unpack(attach(lazy).path)
+    back = frame_codec.unpack(attach(lazy).path)
 
     assert list(back["text"].cat.categories) == ["a"]
 
@@ -94,7 +94,7 @@ def test_a_sample_is_taken_by_dask(attach):
 
     found, again = attach(counted, rows=50), attach(counted, rows=50)
 
-    numbers = list(parcel.unpack(found.path)["number"])
+    numbers = list(frame_codec.unpack(found.path)["number"])
     assert len(numbers) == 50
     assert numbers == sorted(set(numbers))
     assert numbers[-1] > ROWS // 2
@@ -148,12 +148,12 @@ def test_a_spark_frame(attach, spark):
 
     found, few = attach(frame), attach(frame, rows=20)
 
-    back = parcel.unpack(found.path)
+    back = frame_codec.unpack(found.path)
     assert (found.kind, len(back)) == ("pyspark.DataFrame", 500)
     assert back["number"].tolist() == list(range(500))
     assert back["moment"][0] == pd.Timestamp(noon)
     assert str(back["moment"].dt.tz) == "Asia/Tokyo"
-    assert len(parcel.unpack(few.path)) == 20
+    assert len(frame_codec.unpack(few.path)) == 20
 
 
 def test_a_frame_of_pandas_on_spark(attach, spark):
@@ -166,12 +166,12 @@ def test_a_frame_of_pandas_on_spark(attach, spark):
     for frame in (made, made.set_index("number"), made.set_index(index).rename_axis(["a", None])):
         found, few = attach(ps.from_pandas(frame)), attach(ps.from_pandas(frame), rows=20)
 
-        back = parcel.unpack(found.path)
+        back = frame_codec.unpack(found.path)
         assert found.kind == "pyspark.pandas.DataFrame"
         pd.testing.assert_frame_equal(
             back, ps.from_pandas(frame).to_pandas(), check_index_type="equiv", check_freq=False
         )
-        assert len(parcel.unpack(few.path)) == 20
+        assert len(frame_codec.unpack(few.path)) == 20
         assert "made of a pyspark.pandas.DataFrame" in found.card
 
 
@@ -191,7 +191,7 @@ def test_a_ray_dataset(attach, ray):
 
     found, few = attach(dataset), attach(dataset, rows=20)
 
-    back = parcel.unpack(found.path)
+    back = frame_codec.unpack(found.path)
     assert (found.kind, back["number"].tolist()) == ("ray.Dataset", list(range(ROWS)))
     assert str(back["zone"].dt.tz) == "Europe/Vienna"
-    assert len(parcel.unpack(few.path)) == 20
+    assert len(frame_codec.unpack(few.path)) == 20

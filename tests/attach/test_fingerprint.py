@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aoai_magic.attach import fingerprint
-from aoai_magic.parcel import contents
+from aoai_magic.frame_codec import contents
 
 BASE = pd.DataFrame(
     {

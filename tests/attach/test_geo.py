@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aoai_magic import parcel
+from aoai_magic import frame_codec
 from aoai_magic.attach.resolve import resolve
 from aoai_magic.results.read_table import read_table
 
@@ -35,7 +35,7 @@ def same(got, want):
 def test_a_frame_of_shapes_keeps_geometry_and_coordinates(places, tmp_path):
     [item] = resolve(["places"], "", {"places": places}, tmp_path, folder=tmp_path)
 
-    same(parcel.unpack(item.path), places)
+    same(frame_codec.unpack(item.path), places)
     assert item.kind == "geopandas.GeoDataFrame"
     assert "- geometry: geometry[EPSG:4326]" in item.card
     assert "- around: geometry[EPSG:3857]" in item.card
@@ -44,7 +44,7 @@ def test_a_frame_of_shapes_keeps_geometry_and_coordinates(places, tmp_path):
 def test_a_series_of_shapes(places, tmp_path):
     [item] = resolve(["shapes"], "", {"shapes": places["geometry"]}, tmp_path, folder=tmp_path)
 
-    geopandas.testing.assert_geoseries_equal(parcel.unpack(item.path), places["geometry"])
+    geopandas.testing.assert_geoseries_equal(frame_codec.unpack(item.path), places["geometry"])
 
 
 def test_a_moved_point_is_seen(places, tmp_path):

@@ -5,7 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from aoai_magic import parcel
+from aoai_magic import frame_codec
 from aoai_magic.attach.resolve import attachable, describe, resolve
 from aoai_magic.errors import AttachError
 from aoai_magic.runner.kernel_state import Assistant
@@ -55,7 +55,7 @@ def test_each_frame_is_a_variable(attach, value, names, expressions):
     assert expressions is None or [item.expression for item in items] == expressions
     for item in items:
         assert item.name.isidentifier()
-        there = parcel.unpack(item.path)
+        there = frame_codec.unpack(item.path)
         here = eval(item.expression, {"tables": value})
         assert type(there) is type(here)
         assert repr(there) == repr(here)

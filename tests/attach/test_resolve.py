@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from aoai_magic import parcel
+from aoai_magic import frame_codec
 from aoai_magic.attach.resolve import attachable, describe, resolve
 from aoai_magic.errors import AttachError
 
@@ -40,8 +40,8 @@ def test_a_variable_is_packed_under_its_name(attach):
 
     assert (sales.name, sales.kind, sales.filename) == ("sales", "pandas.DataFrame", "sales.arrow")
     assert sales.origin == "variable"
-    pd.testing.assert_frame_equal(parcel.unpack(sales.path), SALES)
-    assert parcel.peek(sales.path).name == "sales"
+    pd.testing.assert_frame_equal(frame_codec.unpack(sales.path), SALES)
+    assert frame_codec.peek(sales.path).name == "sales"
     assert sales.bytes == sales.path.stat().st_size
 
 
@@ -204,7 +204,7 @@ def test_a_sample_is_random_in_order_and_the_same_each_time(attach, value):
     [again] = attach("x", namespace={"x": value}, rows=10)
     [whole] = attach("x", namespace={"x": value}, rows=1000)
 
-    values = _numbers(parcel.unpack(first.path))
+    values = _numbers(frame_codec.unpack(first.path))
     assert len(values) == 10
     assert values == sorted(values)
     assert values[-1] > 100
@@ -239,8 +239,8 @@ def test_streams_of_arrow_are_taken(attach):
     )
     [read] = attach("reader", namespace={"reader": reader})
 
-    assert parcel.unpack(found.path).equals(pa.table({"a": [1, 2]}))
-    assert parcel.unpack(read.path).equals(pa.table({"a": [1]}))
+    assert frame_codec.unpack(found.path).equals(pa.table({"a": [1, 2]}))
+    assert frame_codec.unpack(read.path).equals(pa.table({"a": [1]}))
 
 
 def test_datasets_and_the_interchange_protocol_are_taken(attach):
@@ -252,7 +252,7 @@ def test_datasets_and_the_interchange_protocol_are_taken(attach):
 
     for value in (dataset.dataset(pa.table({"a": [1, 2]})), Foreign()):
         [found] = attach("x", namespace={"x": value})
-        assert parcel.unpack(found.path).equals(pa.table({"a": [1, 2]}))
+        assert frame_codec.unpack(found.path).equals(pa.table({"a": [1, 2]}))
 
 
 def test_what_narwhals_wraps_is_taken_out(attach):
@@ -266,15 +266,15 @@ def test_what_narwhals_wraps_is_taken_out(attach):
 
     assert attachable(wrapped) == attachable(frame)
     assert found.kind == "pandas.DataFrame"
-    pd.testing.assert_frame_equal(parcel.unpack(found.path), frame)
-    assert parcel.unpack(query.path)["a"].to_list() == [1, 2]
+    pd.testing.assert_frame_equal(frame_codec.unpack(found.path), frame)
+    assert frame_codec.unpack(query.path)["a"].to_list() == [1, 2]
 
 
 @pytest.mark.parametrize("values", [pa.array([1, None]), pa.chunked_array([[1], [None]])])
 def test_arrays_of_arrow_are_tables_of_one_column(attach, values):
     [found] = attach("x", namespace={"x": values})
 
-    assert parcel.unpack(found.path).to_pydict() == {"values": [1, None]}
+    assert frame_codec.unpack(found.path).to_pydict() == {"values": [1, None]}
 
 
 def test_a_query_that_fails_is_said(attach):

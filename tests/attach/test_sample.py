@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 
-from aoai_magic import parcel
+from aoai_magic import frame_codec
 from aoai_magic.attach import sample
 from aoai_magic.attach.resolve import resolve
 
@@ -67,13 +67,13 @@ def test_a_polars_query_gives_only_the_rows_of_the_sample(taken):
     query = whole.with_columns(pl.col("row_") * 2)
 
     found = taken(query, 10)
-    got = parcel.unpack(found.path)
+    got = frame_codec.unpack(found.path)
 
     assert got.columns == ["row_"]
     assert len(got) == 10
     assert got["row_"].is_sorted()
     assert "a random sample of 10 of 1,000 rows" in found.card
-    assert parcel.unpack(taken(query, 5_000).path).equals(query.collect())
+    assert frame_codec.unpack(taken(query, 5_000).path).equals(query.collect())
 
 
 def test_a_duckdb_relation_and_a_dataset(taken):
@@ -84,7 +84,7 @@ def test_a_duckdb_relation_and_a_dataset(taken):
 
     for value in (relation, dataset):
         found, again = taken(value, 50), taken(value, 50)
-        numbers = parcel.unpack(found.path)["a"].to_pylist()
+        numbers = frame_codec.unpack(found.path)["a"].to_pylist()
         assert len(numbers) == 50
         assert numbers == sorted(set(numbers))
         assert numbers[-1] > 150_000

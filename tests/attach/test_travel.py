@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from polars.testing import assert_frame_equal
 from polars.testing.parametric import dataframes
 
-from aoai_magic import parcel
+from aoai_magic import frame_codec
 from aoai_magic.attach.resolve import resolve
 from aoai_magic.results.read_table import read_table
 from aoai_magic.sandbox.local import open_sandbox
@@ -111,7 +111,7 @@ async def _travelled(session, value, folder):
     path = folder / "returned.arrow"
     with session.open("back.arrow") as file:
         path.write_bytes(file.read())
-    return parcel.unpack(path)
+    return frame_codec.unpack(path)
 
 
 @TRAVELS
@@ -178,7 +178,7 @@ def _read(session, name, folder):
     path = folder / f"{name}.arrow"
     with session.open(f"back/{name}.arrow") as file:
         path.write_bytes(file.read())
-    return parcel.unpack(path)
+    return frame_codec.unpack(path)
 
 
 LOOK = """

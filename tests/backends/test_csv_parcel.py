@@ -13,7 +13,7 @@ import pytest
 from pandas.testing import assert_frame_equal, assert_index_equal, assert_series_equal
 from scipy import sparse
 
-from aoai_magic import parcel
+from aoai_magic import frame_codec
 from aoai_magic.backends.responses_api.typed_csv import convert
 from aoai_magic.errors import AttachError
 
@@ -66,7 +66,7 @@ def through(tmp_path):
     """Send a value and load it where it arrived, under a name with a hash before it."""
 
     def through(value):
-        typed = convert(parcel.pack(value, "data", tmp_path))
+        typed = convert(frame_codec.pack(value, "data", tmp_path))
         (tmp_path / f"88e12fa445d32636f190a0b33daed6cb-{typed.filename}").write_bytes(typed.data)
         (tmp_path / f"other-{typed.filename}").write_bytes(b"not this one")
         names: dict[str, object] = {}
@@ -92,7 +92,7 @@ def test_the_file_reads_well_without_the_loader(tmp_path):
         },
         index=pd.Index([7, 8, 9], name="id"),
     )
-    typed = convert(parcel.pack(frame, "data", tmp_path))
+    typed = convert(frame_codec.pack(frame, "data", tmp_path))
     assert typed.data.decode().splitlines() == [
         '"region","note","revenue","id"',
         '"EMEA","a","1.5","7"',

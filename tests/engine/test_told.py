@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from openai import BadRequestError
 
-from aoai_magic import parcel
+from aoai_magic import frame_codec
 from aoai_magic.engine.config import Bounds
 
 from .test_runs import steps
@@ -106,7 +106,7 @@ def go(far_and_engine):
 
 
 def test_system_prompt_names_files_variables_and_instructions(go, far, tmp_path):
-    packed = parcel.pack(pd.DataFrame({"a": [1, 2]}), "sales", tmp_path)
+    packed = frame_codec.pack(pd.DataFrame({"a": [1, 2]}), "sales", tmp_path)
     with packed.open("rb") as source:
         frame = go.client.files.create(file=source, purpose="assistants")
     text = go.client.files.create(file=("b c.csv", b"1"), purpose="assistants")

@@ -1,6 +1,6 @@
 import pytest
 
-from aoai_magic.parcel import pack, unpack
+from aoai_magic.frame_codec import pack, unpack
 
 
 @pytest.fixture(scope="session")

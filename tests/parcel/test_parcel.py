@@ -6,7 +6,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from aoai_magic.parcel import Manifest, pack, peek, unpack
+from aoai_magic.frame_codec import (
+    Manifest,
+    pack,
+    peek,
+    unpack,
+)
 
 
 def test_a_frame_comes_back_equal(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from aoai_magic import parcel
+from aoai_magic import frame_codec
 
 from .cells import run
 
@@ -17,7 +17,7 @@ async def sandbox(make_sandbox):
 
 async def put(session, folder, value, name="sales"):
     folder.mkdir(exist_ok=True)
-    path = parcel.pack(value, name, folder)
+    path = frame_codec.pack(value, name, folder)
     await session.put(path.name, path)
     path.unlink()
 

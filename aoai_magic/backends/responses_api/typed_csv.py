@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aoai_magic import parcel
+from aoai_magic import frame_codec
 from aoai_magic.errors import AttachError
 from aoai_magic.locale import gettext as _
 
@@ -72,10 +72,10 @@ def convert(path: Path) -> Typed | None:
     AttachError
         The value is of a kind that CSV cannot carry.
     """
-    manifest = parcel.peek(path)
+    manifest = frame_codec.peek(path)
     if manifest is None:
         return None
-    frame, shape = _frame(parcel.unpack(path), manifest.name)
+    frame, shape = _frame(frame_codec.unpack(path), manifest.name)
     columns, spec, as_text = _taken_apart(frame)
     text = _csv(_headings(frame), columns)
     packed = _zipped(f"{manifest.name}.csv", text) if len(text) >= _ZIP_FROM else text

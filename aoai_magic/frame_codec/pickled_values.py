@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aoai_magic.parcel.arrays import Beside, Spec
+from aoai_magic.frame_codec.arrays import Beside, Spec
 
 
 def dump(value: Any) -> tuple[Any, Spec, Beside]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aoai_magic.parcel import envelope, labels
-from aoai_magic.parcel.arrays import Beside, Spec
+from aoai_magic.frame_codec import file_format, labels
+from aoai_magic.frame_codec.arrays import Beside, Spec
 
 
 def dump_table(table: Any) -> tuple[Any, Spec, Beside]:
@@ -27,7 +27,7 @@ def dump_batch(batch: Any) -> tuple[Any, Spec, Beside]:
 
 def load_batch(table: Any, _: Spec, __: Beside) -> Any:
     """Give the batch."""
-    return envelope.batches(table.combine_chunks())[0]
+    return file_format.batches(table.combine_chunks())[0]
 
 
 def dump_polars(frame: Any) -> tuple[Any, Spec, Beside]:

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aoai_magic.parcel import (
+from aoai_magic.frame_codec import (
     arrow_values,
-    envelope,
+    file_format,
     mapped_values,
     numpy_values,
     pandas_values,
-    whole_values,
+    pickled_values,
 )
 
 Dump = Callable[[Any], tuple[Any, dict[str, Any], Any]]
@@ -119,10 +119,10 @@ KINDS = (
     Kind("pyarrow", "Table", _table, _ARROW.dump_table, _ARROW.load_table),
     Kind("pyarrow", "RecordBatch", _table, _ARROW.dump_batch, _ARROW.load_batch),
     Kind("numpy", "ndarray", _array, numpy_values.dump, numpy_values.load, True),
-    Kind("scipy.sparse", "sparray", _matrix, whole_values.dump, whole_values.load),
-    Kind("scipy.sparse", "spmatrix", _matrix, whole_values.dump, whole_values.load),
-    Kind("xarray", "Dataset", _labelled, whole_values.dump, whole_values.load),
-    Kind("xarray", "DataArray", _labelled, whole_values.dump, whole_values.load),
+    Kind("scipy.sparse", "sparray", _matrix, pickled_values.dump, pickled_values.load),
+    Kind("scipy.sparse", "spmatrix", _matrix, pickled_values.dump, pickled_values.load),
+    Kind("xarray", "Dataset", _labelled, pickled_values.dump, pickled_values.load),
+    Kind("xarray", "DataArray", _labelled, pickled_values.dump, pickled_values.load),
     Kind(mapped_values.__name__, "Mapped", _mapped, mapped_values.dump, mapped_values.load),
 )
 
@@ -157,7 +157,7 @@ def contents(value: object) -> Contents:
     if kind is None:
         raise TypeError(f"A {type(value).__name__} cannot be packed.")
     table, header, beside = kind.dump(value)
-    return Contents(kind.full_name, *kind.shape(value), envelope.enclose(table, beside), header)
+    return Contents(kind.full_name, *kind.shape(value), file_format.enclose(table, beside), header)
 
 
 def _untold(_: int) -> None:
@@ -196,7 +196,7 @@ def pack(value: object, name: str, folder: Path, tick: Callable[[int], object] =
     parts = value if isinstance(value, Contents) else contents(value)
     head = {"name": name, "kind": parts.kind, "rows": parts.rows, "columns": parts.columns}
     path = folder / f"{name}.arrow"
-    envelope.write(path, parts.table, {**head, "value": parts.header}, tick)
+    file_format.write(path, parts.table, {**head, "value": parts.header}, tick)
     return path
 
 
@@ -208,7 +208,7 @@ def unpack(path: Path) -> object:
     ValueError
         The file is no parcel, or one of a newer version.
     """
-    stored = envelope.Stored(path)
+    stored = file_format.Stored(path)
     kind = _BY_NAME[stored.header["kind"]]
     columns = stored if kind.by_columns else stored.table()
     return kind.load(columns, stored.header["value"], stored.beside())

@@ -13,7 +13,7 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from aoai_magic.parcel import labels
+from aoai_magic.frame_codec import labels
 
 Spec = dict[str, Any]
 Beside = MutableMapping[str, Any]

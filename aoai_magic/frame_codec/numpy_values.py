@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from aoai_magic.parcel.arrays import Beside, Spec
-from aoai_magic.parcel.pandas_values import Columns, Reader
+from aoai_magic.frame_codec.arrays import Beside, Spec
+from aoai_magic.frame_codec.pandas_values import Columns, Reader
 
 
 def dump(array: Any) -> tuple[Any, Spec, Beside]:

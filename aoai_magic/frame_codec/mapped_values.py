@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aoai_magic.parcel import labels
-from aoai_magic.parcel.arrays import Beside, Spec
+from aoai_magic.frame_codec import labels
+from aoai_magic.frame_codec.arrays import Beside, Spec
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,15 @@ call it only where the file's author could run code anyway.
 
 from __future__ import annotations
 
-from aoai_magic.parcel.envelope import Manifest, peek, plain
-from aoai_magic.parcel.kinds import Contents, contents, pack, shape, supported, unpack
+from aoai_magic.frame_codec.file_format import Manifest, peek, plain
+from aoai_magic.frame_codec.kinds import (
+    Contents,
+    contents,
+    pack,
+    shape,
+    supported,
+    unpack,
+)
 
 __all__ = [
     "Contents",

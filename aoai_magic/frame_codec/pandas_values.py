@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aoai_magic.parcel import labels
-from aoai_magic.parcel.arrays import (
+from aoai_magic.frame_codec import labels
+from aoai_magic.frame_codec.arrays import (
     Beside,
     Spec,
     bare,
