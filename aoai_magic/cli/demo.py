@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .errors import AssistantError
-from .locale import gettext as _
-from .text.width import pad, width
+from ..errors import AssistantError
+from ..locale import gettext as _
+from ..text.width import pad, width
 
 HERE = Path(__file__).parent
 NOTEBOOK = "quickstart.ipynb"
