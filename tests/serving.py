@@ -12,8 +12,8 @@ from typing import Any
 import uvicorn
 import yaml
 
-from aoai_magic.engine.app import create_app
 from aoai_magic.engine.config import EngineConfig
+from aoai_magic.engine.server.app import create_app
 
 TOKEN = "a-token-for-tests"
 

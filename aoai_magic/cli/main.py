@@ -30,7 +30,7 @@ def serve(given: argparse.Namespace) -> int:
     from ..engine.models.base import ModelError
     from ..engine.registry import SpecError
     from ..engine.schema import SchemaError
-    from ..engine.server import serve as serve_engine
+    from ..engine.server.process import serve as serve_engine
 
     config = EngineConfig(
         host=given.host,

@@ -13,9 +13,9 @@ import uvicorn
 import yaml
 from openai import AsyncOpenAI, AzureOpenAI, OpenAI
 
-from aoai_magic.engine.app import create_app
 from aoai_magic.engine.config import EngineConfig
-from aoai_magic.engine.server import bind
+from aoai_magic.engine.server.app import create_app
+from aoai_magic.engine.server.process import bind
 
 from .conformance import Watched
 

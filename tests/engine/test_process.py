@@ -17,9 +17,9 @@ from contextlib import closing
 import pytest
 from openai import APIError, OpenAI
 
-from aoai_magic.engine.auth import ensure_token
 from aoai_magic.engine.config import Bounds, EngineConfig
-from aoai_magic.engine.server import bind, serve
+from aoai_magic.engine.server.auth import ensure_token
+from aoai_magic.engine.server.process import bind, serve
 from aoai_magic.sandbox.session import Limits
 
 from .test_runs import steps, texts

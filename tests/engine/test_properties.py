@@ -10,7 +10,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 
-from aoai_magic.engine.app import ROUTES
+from aoai_magic.engine.server.app import ROUTES
 
 from .conformance import DESCRIPTION
 from .conftest import TOKEN

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import create_engine, inspect
 
 from aoai_magic.engine import objects
-from aoai_magic.engine.app import create_app
 from aoai_magic.engine.config import EngineConfig
 from aoai_magic.engine.schema import VERSION, SchemaError
+from aoai_magic.engine.server.app import create_app
 from aoai_magic.engine.tables import METADATA
 
 FIRST = Path(__file__).with_name("schema-1.sql")

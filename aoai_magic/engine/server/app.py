@@ -17,7 +17,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aoai_magic.engine.auth import Authentication, ensure_token, error_response
 from aoai_magic.engine.blobs import Blobs, private_folder
 from aoai_magic.engine.config import EngineConfig
 from aoai_magic.engine.errors import (
@@ -38,6 +37,7 @@ from aoai_magic.engine.responses.containers import Containers
 from aoai_magic.engine.responses.executions import Responses
 from aoai_magic.engine.runs import Runs
 from aoai_magic.engine.search.library import Library
+from aoai_magic.engine.server.auth import Authentication, ensure_token, error_response
 from aoai_magic.engine.sessions import Sessions
 from aoai_magic.engine.store import Store
 from aoai_magic.engine.wire import (

@@ -12,9 +12,9 @@ from contextlib import suppress
 
 import uvicorn
 
-from aoai_magic.engine.app import create_app
-from aoai_magic.engine.auth import is_loopback
 from aoai_magic.engine.config import EngineConfig
+from aoai_magic.engine.server.app import create_app
+from aoai_magic.engine.server.auth import is_loopback
 
 LIFELINE = "AOAI_MAGIC_LIFELINE"
 """Environment variable; ``stdin`` makes the engine stop when its standard input ends."""

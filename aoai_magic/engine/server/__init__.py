@@ -1,0 +1,1 @@
+"""The engine's process, its HTTP application and authentication."""
