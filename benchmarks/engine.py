@@ -27,10 +27,10 @@ import anyio
 from openai import OpenAI
 from sqlalchemy import insert
 
-from aoai_magic.engine import objects
-from aoai_magic.engine.ids import now_ns
-from aoai_magic.engine.store import Store
-from aoai_magic.engine.tables import MESSAGES
+from aoai_magic.engine.storage import objects
+from aoai_magic.engine.storage.ids import now_ns
+from aoai_magic.engine.storage.schema import MESSAGES
+from aoai_magic.engine.storage.store import Store
 
 SCRIPT = """
 turns:

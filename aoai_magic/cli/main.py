@@ -29,8 +29,8 @@ def serve(given: argparse.Namespace) -> int:
     from ..engine.config import Bounds, EngineConfig
     from ..engine.models.base import ModelError
     from ..engine.registry import SpecError
-    from ..engine.schema import SchemaError
     from ..engine.server.process import serve as serve_engine
+    from ..engine.storage.migrations import SchemaError
 
     config = EngineConfig(
         host=given.host,

@@ -17,14 +17,15 @@ from typing import Any
 import anyio.to_thread
 from sqlalchemy import Connection, select
 
-from aoai_magic.engine import files, tokens
+from aoai_magic.engine import tokens
 from aoai_magic.engine.config import Bounds
-from aoai_magic.engine.links import marker
 from aoai_magic.engine.models.base import FILE_SEARCH_TOOL, PYTHON_TOOL
-from aoai_magic.engine.objects import Body
 from aoai_magic.engine.outputs import as_text, shorten
-from aoai_magic.engine.store import Store
-from aoai_magic.engine.tables import MESSAGES, RUNS, STEPS
+from aoai_magic.engine.storage import files
+from aoai_magic.engine.storage.annotations import marker
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.schema import MESSAGES, RUNS, STEPS
+from aoai_magic.engine.storage.store import Store
 
 Chat = dict[str, Any]
 

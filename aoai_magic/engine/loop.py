@@ -18,23 +18,29 @@ import anyio.to_thread
 from sqlalchemy import Connection
 
 from aoai_magic import frame_codec
-from aoai_magic.engine import history, objects, pictures, store, tokens, vector_stores
+from aoai_magic.engine import (
+    history,
+    pictures,
+    tokens,
+    vector_stores,
+)
 from aoai_magic.engine.config import Bounds
-from aoai_magic.engine.files import Files, find
 from aoai_magic.engine.history import Chat, History
-from aoai_magic.engine.ids import now
 from aoai_magic.engine.models.base import Model, Request
-from aoai_magic.engine.objects import Body
 from aoai_magic.engine.outputs import Outputs, Picture, as_text, clean
-from aoai_magic.engine.placement import place
 from aoai_magic.engine.prompt import Listed, system_prompt
 from aoai_magic.engine.recorder import CodeRecord, Recorder
 from aoai_magic.engine.repeats import STUCK, Repeats
 from aoai_magic.engine.reply import CodeCall, Reply, SearchCall, UnknownCall, call_id
 from aoai_magic.engine.search.library import Found, Library
 from aoai_magic.engine.sessions import Lease, Sessions
-from aoai_magic.engine.store import Store
-from aoai_magic.engine.tables import THREADS, VECTOR_STORES
+from aoai_magic.engine.storage import objects, store
+from aoai_magic.engine.storage.file_names import place
+from aoai_magic.engine.storage.files import Files, find
+from aoai_magic.engine.storage.ids import now
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.schema import THREADS, VECTOR_STORES
+from aoai_magic.engine.storage.store import Store
 from aoai_magic.engine.tools import Toolbox
 from aoai_magic.sandbox.session import Event
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from aoai_magic.engine.objects import Body
+from aoai_magic.engine.storage.objects import Body
 from aoai_magic.sandbox.session import Display, Done, Ended, Error, Event, Limit, Stream
 
 Outcome = Literal["ok", "error", "limit", "ended", "interrupted"]

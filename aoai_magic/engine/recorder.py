@@ -10,14 +10,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from aoai_magic.engine import objects, store
 from aoai_magic.engine.events import Feed
-from aoai_magic.engine.ids import new_id, now
-from aoai_magic.engine.links import find_citations, find_links
-from aoai_magic.engine.objects import Body
 from aoai_magic.engine.outputs import clean
-from aoai_magic.engine.store import Store
-from aoai_magic.engine.tables import MESSAGES, RUNS, STEPS
+from aoai_magic.engine.storage import objects, store
+from aoai_magic.engine.storage.annotations import find_citations, find_links
+from aoai_magic.engine.storage.ids import new_id, now
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.schema import MESSAGES, RUNS, STEPS
+from aoai_magic.engine.storage.store import Store
 
 _ENDS = {
     "completed": "completed_at",

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from aoai_magic.engine.code import CodeReader
 from aoai_magic.engine.history import Chat, tool_call
-from aoai_magic.engine.ids import new_id
 from aoai_magic.engine.models.base import (
     FILE_SEARCH_TOOL,
     PYTHON_TOOL,
@@ -25,6 +24,7 @@ from aoai_magic.engine.recorder import (
     Recorder,
     SearchRecord,
 )
+from aoai_magic.engine.storage.ids import new_id
 from aoai_magic.engine.tools import Toolbox
 
 

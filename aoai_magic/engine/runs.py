@@ -14,17 +14,17 @@ import anyio
 from anyio.abc import TaskGroup
 from sqlalchemy import Connection, select
 
-from aoai_magic.engine import objects, store
 from aoai_magic.engine.errors import ApiError, not_found, server_error
 from aoai_magic.engine.events import Feed
-from aoai_magic.engine.ids import now
-from aoai_magic.engine.instances import Instance
 from aoai_magic.engine.loop import Ending, RunLoop, Services, failed
 from aoai_magic.engine.models.base import ModelError
-from aoai_magic.engine.objects import ACTIVE, EXECUTING, Body
 from aoai_magic.engine.recorder import Recorder
 from aoai_magic.engine.registry import SpecError
-from aoai_magic.engine.tables import MESSAGES, RUNS, STEPS
+from aoai_magic.engine.storage import objects, store
+from aoai_magic.engine.storage.engine_locks import Instance
+from aoai_magic.engine.storage.ids import now
+from aoai_magic.engine.storage.objects import ACTIVE, EXECUTING, Body
+from aoai_magic.engine.storage.schema import MESSAGES, RUNS, STEPS
 from aoai_magic.sandbox.session import SandboxError
 
 _LOG = logging.getLogger(__name__)

@@ -15,12 +15,12 @@ import anyio
 import anyio.to_thread
 from sqlalchemy import Connection, delete, insert, select, update
 
-from aoai_magic.engine.files import Files
-from aoai_magic.engine.ids import now
-from aoai_magic.engine.objects import Body
-from aoai_magic.engine.placement import safe_path
-from aoai_magic.engine.store import Store
-from aoai_magic.engine.tables import SESSION_FILES, SESSIONS
+from aoai_magic.engine.storage.file_names import safe_path
+from aoai_magic.engine.storage.files import Files
+from aoai_magic.engine.storage.ids import now
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.schema import SESSION_FILES, SESSIONS
+from aoai_magic.engine.storage.store import Store
 from aoai_magic.sandbox.session import (
     FileInfo,
     Isolation,

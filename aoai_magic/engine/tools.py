@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aoai_magic.engine.models.base import FILE_SEARCH_TOOL, PYTHON_TOOL
-from aoai_magic.engine.objects import Body
+from aoai_magic.engine.storage.objects import Body
 
 PYTHON: Body = {
     "type": "function",

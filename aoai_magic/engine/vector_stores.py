@@ -10,16 +10,12 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from aoai_magic.engine import files, store
 from aoai_magic.engine.errors import ApiError, not_found
-from aoai_magic.engine.ids import new_id, now, now_ns
-from aoai_magic.engine.objects import Body
 from aoai_magic.engine.search.reading import searchable
-from aoai_magic.engine.tables import (
-    VECTOR_STORE_BATCHES,
-    VECTOR_STORE_FILES,
-    VECTOR_STORES,
-)
+from aoai_magic.engine.storage import files, store
+from aoai_magic.engine.storage.ids import new_id, now, now_ns
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.schema import VECTOR_STORE_BATCHES, VECTOR_STORE_FILES, VECTOR_STORES
 
 _DAY = 86_400
 _STATES = ("in_progress", "completed", "failed", "cancelled")

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, inspect
 
-from aoai_magic.engine import objects
 from aoai_magic.engine.config import EngineConfig
-from aoai_magic.engine.schema import VERSION, SchemaError
 from aoai_magic.engine.server.app import create_app
-from aoai_magic.engine.tables import METADATA
+from aoai_magic.engine.storage import objects
+from aoai_magic.engine.storage.migrations import VERSION, SchemaError
+from aoai_magic.engine.storage.schema import METADATA
 
 FIRST = Path(__file__).with_name("schema-1.sql")
 """The tables of the first engines, which wrote no version."""

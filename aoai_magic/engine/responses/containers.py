@@ -15,17 +15,21 @@ from typing import Any, BinaryIO
 import anyio
 from sqlalchemy import Connection, Row, delete, select
 
-from aoai_magic.engine import store
 from aoai_magic.engine.config import Bounds
 from aoai_magic.engine.errors import ApiError
-from aoai_magic.engine.files import Files
-from aoai_magic.engine.ids import new_id, now
-from aoai_magic.engine.objects import Body
-from aoai_magic.engine.placement import place, safe_name
-from aoai_magic.engine.responses import objects
 from aoai_magic.engine.sessions import Collected, Lease, Sessions
-from aoai_magic.engine.store import Store
-from aoai_magic.engine.tables import CONTAINER_FILES, CONTAINERS, FILES, SESSION_FILES
+from aoai_magic.engine.storage import response_objects, store
+from aoai_magic.engine.storage.file_names import place, safe_name
+from aoai_magic.engine.storage.files import Files
+from aoai_magic.engine.storage.ids import new_id, now
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.schema import (
+    CONTAINER_FILES,
+    CONTAINERS,
+    FILES,
+    SESSION_FILES,
+)
+from aoai_magic.engine.storage.store import Store
 from aoai_magic.sandbox.session import MOUNT
 
 PURPOSE = "container"
@@ -66,7 +70,7 @@ class Containers:
         own bound.
         """
         expires = minutes and {"anchor": "last_active_at", "minutes": minutes}
-        body = objects.container(name, expires_after=expires, memory_limit=memory)
+        body = response_objects.container(name, expires_after=expires, memory_limit=memory)
         idle = min((minutes or 20) * 60, self._bounds.container_idle)
         await self._store.write(
             lambda c: store.add(
@@ -203,7 +207,7 @@ class Containers:
             azure=False,
             limit=self._bounds.upload,
         )
-        body = objects.container_file(id_, file["filename"], file["bytes"], "user")
+        body = response_objects.container_file(id_, file["filename"], file["bytes"], "user")
         body |= {f"_{key}": value for key, value in extra.items()}
         await self._replace(body, file["filename"], file["id"])
         return body
@@ -270,7 +274,7 @@ class Containers:
         return Collected(kept, found.left)
 
     async def _keep(self, id_: str, name: str, file: Body) -> Body:
-        body = objects.container_file(id_, name, file["bytes"], "assistant")
+        body = response_objects.container_file(id_, name, file["bytes"], "assistant")
 
         hidden = {"purpose": PURPOSE}
         await self._store.write(
@@ -285,7 +289,7 @@ class Containers:
         name = f"{cfile}.{suffix}"
         limit = self._bounds.upload
         file = await self._files.add(source, name, PURPOSE, azure=False, limit=limit)
-        body = objects.container_file(id_, name, file["bytes"], "assistant", cfile)
+        body = response_objects.container_file(id_, name, file["bytes"], "assistant", cfile)
         await self._store.write(lambda c: _put(c, body, name, file["id"]))
         return body, str(file["id"])
 

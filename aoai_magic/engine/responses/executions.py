@@ -12,19 +12,19 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 from sqlalchemy import delete, select
 
-from aoai_magic.engine import store
 from aoai_magic.engine.errors import ApiError
-from aoai_magic.engine.instances import Instance
 from aoai_magic.engine.loop import Services
 from aoai_magic.engine.models.base import ModelError
-from aoai_magic.engine.objects import Body
 from aoai_magic.engine.registry import SpecError
-from aoai_magic.engine.responses import conversations, history, loop, objects
+from aoai_magic.engine.responses import history, loop
 from aoai_magic.engine.responses.containers import Containers
 from aoai_magic.engine.responses.gathering import Gathering, Told
 from aoai_magic.engine.responses.loop import End, ResponseLoop, failed
 from aoai_magic.engine.responses.writer import EventLog, Writer, show
-from aoai_magic.engine.tables import RESPONSES
+from aoai_magic.engine.storage import conversations, response_objects, store
+from aoai_magic.engine.storage.engine_locks import Instance
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.schema import RESPONSES
 from aoai_magic.sandbox.session import SandboxError
 
 _LOG = logging.getLogger(__name__)
@@ -88,12 +88,12 @@ class Responses:
         """
         told = await self._gathering.gather(given)
         self._check_free(told.conversation)
-        response = objects.response(given, given.get("tools") or [], azure=azure)
+        response = response_objects.response(given, given.get("tools") or [], azure=azure)
         if given.get("store") is not False:
             await self._insert(response, told)
         if told.conversation:
             response["conversation"] = {"id": told.conversation}
-        shown = objects.OUTPUTS in (given.get("include") or ())
+        shown = response_objects.OUTPUTS in (given.get("include") or ())
         writer = Writer(EventLog(), response, outputs=shown)
         execution = Execution(
             told,
@@ -176,7 +176,7 @@ class Responses:
     async def _end(self, execution: Execution, end: End) -> None:
         """Store the end before it is announced, so that a completed response is complete."""
         tokens = execution.loop.tokens
-        usage = objects.usage(tokens["prompt"], tokens["completion"], tokens["cached"])
+        usage = response_objects.usage(tokens["prompt"], tokens["completion"], tokens["cached"])
         execution.writer.end(end.status, usage=usage, **end.changes)
         await self._save(execution)
         await self._append(execution)
@@ -199,7 +199,7 @@ class Responses:
         body = {**writer.response, "output": [_stored(item) for item in writer.items]}
         status = body["status"]
         # One that was cancelled meanwhile stays so.
-        still = RESPONSES.c.status.in_((*objects.GOING, status))
+        still = RESPONSES.c.status.in_((*response_objects.GOING, status))
         await self._services.store.write(
             lambda c: store.patch(c, RESPONSES, execution.id, body, still, status=status)
         )
@@ -263,14 +263,14 @@ class Responses:
         row = await self.row(id_)
         if not row.body["background"]:
             raise ApiError("Cannot cancel a synchronous response.")
-        if row.status not in (*objects.GOING, "cancelled"):
+        if row.status not in (*response_objects.GOING, "cancelled"):
             raise ApiError(f"Cannot cancel a {row.status} response.")
         await self._mark_cancelled(id_)
         await self.stop_one(id_)
         return await self.get(id_, outputs=False)
 
     async def _mark_cancelled(self, id_: str) -> None:
-        still = RESPONSES.c.status.in_(objects.GOING)
+        still = RESPONSES.c.status.in_(response_objects.GOING)
         changes = {"status": "cancelled"}
         await self._services.store.write(
             lambda c: store.patch(c, RESPONSES, id_, changes, still, status="cancelled")
@@ -321,7 +321,7 @@ class Responses:
     async def recover(self) -> None:
         """End the responses whose engine is gone."""
         query = select(RESPONSES.c.id, RESPONSES.c.owner).where(
-            RESPONSES.c.status.in_(objects.GOING)
+            RESPONSES.c.status.in_(response_objects.GOING)
         )
         rows: Sequence[Any] = await self._services.store.read(lambda c: c.execute(query).all())
         for row in rows:

@@ -13,15 +13,14 @@ from typing import Any
 import anyio.to_thread
 from sqlalchemy import Connection
 
-from aoai_magic.engine import store
 from aoai_magic.engine.errors import ApiError, file_not_found
-from aoai_magic.engine.files import Files
-from aoai_magic.engine.ids import new_id
-from aoai_magic.engine.objects import Body
-from aoai_magic.engine.responses import conversations, objects
 from aoai_magic.engine.responses.containers import Containers, expired
-from aoai_magic.engine.store import Store
-from aoai_magic.engine.tables import RESPONSES
+from aoai_magic.engine.storage import conversations, response_objects, store
+from aoai_magic.engine.storage.files import Files
+from aoai_magic.engine.storage.ids import new_id
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.schema import RESPONSES
+from aoai_magic.engine.storage.store import Store
 
 _PREFIXES = {
     "message": "msg_",
@@ -204,7 +203,7 @@ def _content(role: str, content: Any) -> Any:
     if not isinstance(content, str):
         return content
     if role == "assistant":
-        return [objects.output_text(content, [])]
+        return [response_objects.output_text(content, [])]
     return [{"type": "input_text", "text": content}]
 
 
@@ -221,7 +220,7 @@ def _chain(connection: Connection, id_: str | None) -> list[Body]:
             )
         if row is None:
             break  # one further back was deleted: what it said is forgotten
-        if row.status in objects.GOING:
+        if row.status in response_objects.GOING:
             raise ApiError(
                 f"Previous response with id '{id_}' has status '{row.status}'.",
                 param="previous_response_id",

@@ -11,8 +11,8 @@ from aoai_magic.engine import tokens
 from aoai_magic.engine.config import Bounds
 from aoai_magic.engine.history import Chat, tool_call, tool_result
 from aoai_magic.engine.models.base import PYTHON_TOOL
-from aoai_magic.engine.objects import Body
 from aoai_magic.engine.outputs import as_text, shorten
+from aoai_magic.engine.storage.objects import Body
 
 _CALLS = ("code_interpreter_call", "function_call")
 

@@ -12,17 +12,17 @@ from aoai_magic.engine import pictures
 from aoai_magic.engine.code import CodeReader
 from aoai_magic.engine.errors import ApiError
 from aoai_magic.engine.history import Chat, tool_call, tool_result
-from aoai_magic.engine.links import find_links
 from aoai_magic.engine.loop import Services, cell_notes, closing
 from aoai_magic.engine.models import base
 from aoai_magic.engine.models.base import PYTHON_TOOL, Chunk, ToolCall
-from aoai_magic.engine.objects import Body
 from aoai_magic.engine.outputs import Outputs, Picture, as_text, clean
 from aoai_magic.engine.prompt import Listed, system_prompt
 from aoai_magic.engine.repeats import STUCK, Repeats
-from aoai_magic.engine.responses import objects
 from aoai_magic.engine.responses.containers import Containers
 from aoai_magic.engine.responses.writer import Code, Function, Message, Reasoning, Writer
+from aoai_magic.engine.storage import response_objects
+from aoai_magic.engine.storage.annotations import find_links
+from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.tools import Toolbox
 
 _BROKEN = "The call's arguments were not a JSON object with the string `code`; nothing was run."
@@ -364,8 +364,8 @@ class ResponseLoop:
         pictures, self.pictures = self.pictures, []
         by_id = {body["id"]: body for body in self._files.values()}
         links = find_links(text, {name: body["id"] for name, body in self._files.items()})
-        return [objects.citation(self.container_id, body) for body in pictures] + [
-            objects.citation(
+        return [response_objects.citation(self.container_id, body) for body in pictures] + [
+            response_objects.citation(
                 self.container_id,
                 by_id[link["file_path"]["file_id"]],
                 link["start_index"],

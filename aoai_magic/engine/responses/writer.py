@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from aoai_magic.engine.events import Feed, encode
-from aoai_magic.engine.ids import now
-from aoai_magic.engine.objects import Body
 from aoai_magic.engine.outputs import clean
-from aoai_magic.engine.responses import objects
+from aoai_magic.engine.storage import response_objects
+from aoai_magic.engine.storage.ids import now
+from aoai_magic.engine.storage.objects import Body
 
 
 class EventLog(Feed):
@@ -143,10 +143,10 @@ class Message(Item):
     """A message that is being written; its one part is a text."""
 
     def __init__(self, writer: Writer, reply: str) -> None:
-        super().__init__(writer, objects.message(), reply)
+        super().__init__(writer, response_objects.message(), reply)
         self._pieces: list[str] = []
         self.annotations: list[Body] = []
-        part = objects.output_text("", [])
+        part = response_objects.output_text("", [])
         self.send("response.content_part.added", content_index=0, part=part)
 
     @property
@@ -173,7 +173,7 @@ class Message(Item):
 
     def close(self, status: str) -> None:
         """Finish the text and the message."""
-        part = objects.output_text(self.text, self.annotations)
+        part = response_objects.output_text(self.text, self.annotations)
         self.body["content"] = [part]
         self.send("response.output_text.done", content_index=0, text=self.text, logprobs=[])
         self.send("response.content_part.done", content_index=0, part=part)
@@ -184,7 +184,7 @@ class Reasoning(Item):
     """The summary of a reasoning model's thoughts."""
 
     def __init__(self, writer: Writer, reply: str) -> None:
-        super().__init__(writer, objects.reasoning(), reply)
+        super().__init__(writer, response_objects.reasoning(), reply)
         self._pieces: list[str] = []
         part = {"type": "summary_text", "text": ""}
         self.send("response.reasoning_summary_part.added", summary_index=0, part=part)
@@ -209,7 +209,7 @@ class Code(Item):
     """A call of the code interpreter."""
 
     def __init__(self, writer: Writer, reply: str, container_id: str) -> None:
-        super().__init__(writer, objects.code_call(container_id), reply)
+        super().__init__(writer, response_objects.code_call(container_id), reply)
         self._written = False
         self.send("response.code_interpreter_call.in_progress")
 
@@ -241,7 +241,7 @@ class Function(Item):
     """A call of a client's function."""
 
     def __init__(self, writer: Writer, reply: str, name: str) -> None:
-        super().__init__(writer, objects.function_call(name), reply)
+        super().__init__(writer, response_objects.function_call(name), reply)
 
     def write(self, arguments: str) -> None:
         """Append to the arguments."""
@@ -257,10 +257,10 @@ class Function(Item):
 
 def show(item: Body, *, outputs: bool) -> Body:
     """Give an item as the client sees it; a call's outputs only if it asked for them."""
-    shown = objects.bare(item)
+    shown = response_objects.bare(item)
     if item["type"] == "code_interpreter_call":
         found = item.get("outputs")
-        shown["outputs"] = [objects.bare(out) for out in found or ()] if outputs else None
+        shown["outputs"] = [response_objects.bare(out) for out in found or ()] if outputs else None
     elif isinstance(item.get("content"), list):
-        shown["content"] = [objects.bare(part) for part in item["content"]]
+        shown["content"] = [response_objects.bare(part) for part in item["content"]]
     return shown

@@ -17,16 +17,17 @@ import anyio
 import anyio.to_thread
 from sqlalchemy import Connection, Row, select, update
 
-from aoai_magic.engine import files, store, vector_stores
-from aoai_magic.engine.files import Files
-from aoai_magic.engine.ids import now
-from aoai_magic.engine.objects import Body
+from aoai_magic.engine import vector_stores
 from aoai_magic.engine.search.index import Hit, Index
 from aoai_magic.engine.search.passages import Passage, cut
 from aoai_magic.engine.search.reading import Unreadable, read
-from aoai_magic.engine.store import Store
-from aoai_magic.engine.tables import VECTOR_STORE_FILES as TABLE
-from aoai_magic.engine.tables import VECTOR_STORES
+from aoai_magic.engine.storage import files, store
+from aoai_magic.engine.storage.files import Files
+from aoai_magic.engine.storage.ids import now
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.schema import VECTOR_STORE_FILES as TABLE
+from aoai_magic.engine.storage.schema import VECTOR_STORES
+from aoai_magic.engine.storage.store import Store
 
 _LOG = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from aoai_magic.engine.objects import Body
 from aoai_magic.engine.search.terms import UNSPACED
+from aoai_magic.engine.storage.objects import Body
 
 _TOKEN = re.compile(rf"[{UNSPACED}]| ?[^\W_{UNSPACED}]{{1,6}}|\s+|[^\w\s]|_")
 """About what a model's tokenizer makes of a text; the real ones are megabytes of tables."""

@@ -17,7 +17,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aoai_magic.engine.blobs import Blobs, private_folder
 from aoai_magic.engine.config import EngineConfig
 from aoai_magic.engine.errors import (
     ApiError,
@@ -26,12 +25,8 @@ from aoai_magic.engine.errors import (
     resource_not_found,
     server_error,
 )
-from aoai_magic.engine.files import Files
-from aoai_magic.engine.ids import new_id
-from aoai_magic.engine.instances import Instance
 from aoai_magic.engine.loop import Services
 from aoai_magic.engine.models.base import Model
-from aoai_magic.engine.objects import Body
 from aoai_magic.engine.registry import is_model_spec, open_model, open_sandbox
 from aoai_magic.engine.responses.containers import Containers
 from aoai_magic.engine.responses.executions import Responses
@@ -39,7 +34,12 @@ from aoai_magic.engine.runs import Runs
 from aoai_magic.engine.search.library import Library
 from aoai_magic.engine.server.auth import Authentication, ensure_token, error_response
 from aoai_magic.engine.sessions import Sessions
-from aoai_magic.engine.store import Store
+from aoai_magic.engine.storage.blobs import Blobs, private_folder
+from aoai_magic.engine.storage.engine_locks import Instance
+from aoai_magic.engine.storage.files import Files
+from aoai_magic.engine.storage.ids import new_id
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.store import Store
 from aoai_magic.engine.wire import (
     assistants,
     containers,

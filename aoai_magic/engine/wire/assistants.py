@@ -5,10 +5,11 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete
 from starlette.responses import Response
 
-from aoai_magic.engine import objects, store, vector_stores
+from aoai_magic.engine import vector_stores
 from aoai_magic.engine.errors import file_not_found, invalid_url, not_found
-from aoai_magic.engine.objects import Body
-from aoai_magic.engine.tables import ASSISTANTS
+from aoai_magic.engine.storage import objects, store
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.schema import ASSISTANTS
 from aoai_magic.engine.wire import assistants_v1, pagination, references
 from aoai_magic.engine.wire.call import Call, reply
 from aoai_magic.engine.wire.requests import CreateAssistant, ModifyAssistant

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from aoai_magic.engine.errors import ApiError
-from aoai_magic.engine.objects import Body
+from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.wire import requests as v2
 from aoai_magic.engine.wire import validation
 from aoai_magic.engine.wire.requests import ByShape, ByType, tagged

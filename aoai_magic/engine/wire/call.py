@@ -17,7 +17,6 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from aoai_magic.engine import objects
 from aoai_magic.engine.config import EngineConfig
 from aoai_magic.engine.errors import (
     ApiError,
@@ -28,14 +27,15 @@ from aoai_magic.engine.errors import (
     too_large,
 )
 from aoai_magic.engine.events import Feed, body
-from aoai_magic.engine.files import Files
 from aoai_magic.engine.models.base import Model
-from aoai_magic.engine.objects import Body
 from aoai_magic.engine.responses.executions import Responses
 from aoai_magic.engine.runs import Runs
 from aoai_magic.engine.search.library import Library
 from aoai_magic.engine.sessions import Sessions
-from aoai_magic.engine.store import Store
+from aoai_magic.engine.storage import objects
+from aoai_magic.engine.storage.files import Files
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.store import Store
 from aoai_magic.engine.wire import assistants_v1, leniency, validation
 from aoai_magic.engine.wire.validation import Closed
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from starlette.datastructures import UploadFile
 from starlette.responses import FileResponse, Response
 
-from aoai_magic.engine.blobs import TooLarge
 from aoai_magic.engine.errors import (
     ApiError,
     file_not_found,
@@ -13,10 +12,11 @@ from aoai_magic.engine.errors import (
     missing_parameter,
     too_large,
 )
-from aoai_magic.engine.objects import Body
 from aoai_magic.engine.responses.containers import Containers
-from aoai_magic.engine.responses.objects import bare
-from aoai_magic.engine.tables import CONTAINER_FILES, CONTAINERS
+from aoai_magic.engine.storage.blobs import TooLarge
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.response_objects import bare
+from aoai_magic.engine.storage.schema import CONTAINER_FILES, CONTAINERS
 from aoai_magic.engine.wire import pagination
 from aoai_magic.engine.wire.call import Call, reply
 from aoai_magic.engine.wire.files import disposition, form

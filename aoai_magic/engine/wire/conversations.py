@@ -5,13 +5,12 @@ from __future__ import annotations
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from aoai_magic.engine import store
 from aoai_magic.engine.errors import ApiError
-from aoai_magic.engine.objects import Body
-from aoai_magic.engine.responses import conversations
 from aoai_magic.engine.responses.gathering import items
 from aoai_magic.engine.responses.writer import show
-from aoai_magic.engine.tables import CONVERSATION_ITEMS, CONVERSATIONS
+from aoai_magic.engine.storage import conversations, store
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.schema import CONVERSATION_ITEMS, CONVERSATIONS
 from aoai_magic.engine.wire import pagination
 from aoai_magic.engine.wire.call import Call, reply
 from aoai_magic.engine.wire.responses import wants_outputs

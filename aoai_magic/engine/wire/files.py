@@ -11,7 +11,6 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import FileResponse, Response
 
 from aoai_magic.engine import vector_stores
-from aoai_magic.engine.blobs import TooLarge
 from aoai_magic.engine.errors import (
     ApiError,
     file_not_found,
@@ -20,9 +19,10 @@ from aoai_magic.engine.errors import (
     missing_parameter,
     too_large,
 )
-from aoai_magic.engine.objects import Body
 from aoai_magic.engine.responses.containers import PURPOSE as CONTAINER
-from aoai_magic.engine.tables import FILES
+from aoai_magic.engine.storage.blobs import TooLarge
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.schema import FILES
 from aoai_magic.engine.wire import pagination
 from aoai_magic.engine.wire.call import Call, reply
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from aoai_magic.engine.objects import Body
+from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.wire.call import Call, reply
 
 _CREATED = 1_700_000_000

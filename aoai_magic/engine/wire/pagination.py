@@ -7,10 +7,10 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Table
 
-from aoai_magic.engine import store
 from aoai_magic.engine.errors import ApiError, invalid_type, invalid_value, not_found
-from aoai_magic.engine.objects import Body
-from aoai_magic.engine.store import Page
+from aoai_magic.engine.storage import store
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.store import Page
 from aoai_magic.engine.wire.call import Call
 
 

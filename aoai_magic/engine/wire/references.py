@@ -7,13 +7,13 @@ from pathlib import PurePosixPath
 
 from sqlalchemy import Connection
 
-from aoai_magic.engine import store
 from aoai_magic.engine.errors import ApiError, file_not_found, invalid_id, not_found
-from aoai_magic.engine.files import find
-from aoai_magic.engine.ids import FILE_PREFIXES
-from aoai_magic.engine.objects import Body
 from aoai_magic.engine.search.reading import SEARCHABLE, searchable
-from aoai_magic.engine.tables import VECTOR_STORES
+from aoai_magic.engine.storage import store
+from aoai_magic.engine.storage.files import find
+from aoai_magic.engine.storage.ids import FILE_PREFIXES
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.schema import VECTOR_STORES
 
 
 def check_files(connection: Connection, named: list[tuple[str, str]]) -> dict[str, Body]:

@@ -10,9 +10,9 @@ from starlette.responses import Response, StreamingResponse
 
 from aoai_magic.engine.errors import ApiError, invalid_type
 from aoai_magic.engine.events import body
-from aoai_magic.engine.responses import objects
 from aoai_magic.engine.responses.executions import Execution, Responses
 from aoai_magic.engine.responses.writer import show
+from aoai_magic.engine.storage import response_objects
 from aoai_magic.engine.wire import pagination
 from aoai_magic.engine.wire.call import Call, reply
 from aoai_magic.engine.wire.responses_requests import CreateResponse
@@ -74,7 +74,7 @@ async def _left(request: Request) -> bool:
 def wants_outputs(call: Call) -> bool:
     """Say whether a request asks for the outputs of code."""
     query = call.request.query_params
-    return objects.OUTPUTS in (*query.getlist("include[]"), *query.getlist("include"))
+    return response_objects.OUTPUTS in (*query.getlist("include[]"), *query.getlist("include"))
 
 
 async def retrieve(call: Call) -> Response:

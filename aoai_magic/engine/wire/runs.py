@@ -5,11 +5,12 @@ from __future__ import annotations
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from aoai_magic.engine import objects, store, vector_stores
+from aoai_magic.engine import vector_stores
 from aoai_magic.engine.errors import ApiError, invalid_id, not_found
-from aoai_magic.engine.objects import ACTIVE, Body
 from aoai_magic.engine.runs import active_run
-from aoai_magic.engine.tables import MESSAGES, RUNS, STEPS
+from aoai_magic.engine.storage import objects, store
+from aoai_magic.engine.storage.objects import ACTIVE, Body
+from aoai_magic.engine.storage.schema import MESSAGES, RUNS, STEPS
 from aoai_magic.engine.tools import offered_name
 from aoai_magic.engine.wire import assistants, pagination, references, threads
 from aoai_magic.engine.wire.call import POLL_AFTER, Call, reply, stream

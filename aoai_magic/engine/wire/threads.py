@@ -7,11 +7,17 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 from starlette.responses import Response
 
-from aoai_magic.engine import objects, store, vector_stores
+from aoai_magic.engine import vector_stores
 from aoai_magic.engine.errors import ApiError, file_not_found, invalid_url, not_found
-from aoai_magic.engine.objects import Body
 from aoai_magic.engine.runs import active_run
-from aoai_magic.engine.tables import MESSAGES, RUNS, STEPS, THREADS
+from aoai_magic.engine.storage import objects, store
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.schema import (
+    MESSAGES,
+    RUNS,
+    STEPS,
+    THREADS,
+)
 from aoai_magic.engine.wire import assistants_v1, pagination, references
 from aoai_magic.engine.wire.call import Call, reply
 from aoai_magic.engine.wire.requests import (

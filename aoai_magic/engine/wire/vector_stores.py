@@ -8,12 +8,12 @@ from pydantic import Discriminator, Field, StringConstraints, model_validator
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from aoai_magic.engine import objects, store
 from aoai_magic.engine import vector_stores as stores
 from aoai_magic.engine.errors import ApiError, invalid_value, missing_parameter
-from aoai_magic.engine.objects import Body
 from aoai_magic.engine.search.filters import fitting
-from aoai_magic.engine.tables import VECTOR_STORE_FILES, VECTOR_STORES
+from aoai_magic.engine.storage import objects, store
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.schema import VECTOR_STORE_FILES, VECTOR_STORES
 from aoai_magic.engine.wire import pagination, references, requests
 from aoai_magic.engine.wire.call import POLL_AFTER, Call, reply
 from aoai_magic.engine.wire.requests import ChunkingStrategy, Metadata, MetadataKey, tagged

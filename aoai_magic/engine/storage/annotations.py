@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from aoai_magic.engine.objects import Body
+from aoai_magic.engine.storage.objects import Body
 from aoai_magic.sandbox.session import MOUNT
 
 _SCHEME = f"sandbox:{MOUNT}/"

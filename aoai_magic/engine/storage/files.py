@@ -9,12 +9,12 @@ from typing import BinaryIO
 import anyio.to_thread
 from sqlalchemy import Connection, delete, select
 
-from aoai_magic.engine import objects, store
-from aoai_magic.engine.blobs import Blobs
-from aoai_magic.engine.ids import new_file_id, now
-from aoai_magic.engine.objects import Body
-from aoai_magic.engine.store import Store
-from aoai_magic.engine.tables import FILES
+from aoai_magic.engine.storage import objects, store
+from aoai_magic.engine.storage.blobs import Blobs
+from aoai_magic.engine.storage.ids import new_file_id, now
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.schema import FILES
+from aoai_magic.engine.storage.store import Store
 
 
 class Files:

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
-from aoai_magic.engine.objects import Body
+from aoai_magic.engine.storage.objects import Body
 
 _LONGEST = 240
 """Bytes of a name; file systems take 255, and a number may have to be added."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aoai_magic.engine.ids import new_id, now
-from aoai_magic.engine.objects import Body
+from aoai_magic.engine.storage.ids import new_id, now
+from aoai_magic.engine.storage.objects import Body
 from aoai_magic.sandbox.session import MOUNT
 
 OUTPUTS = "code_interpreter_call.outputs"

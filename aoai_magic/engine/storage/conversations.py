@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete
 
-from aoai_magic.engine import store
 from aoai_magic.engine.errors import ApiError
-from aoai_magic.engine.ids import new_id, now
-from aoai_magic.engine.objects import Body
-from aoai_magic.engine.tables import CONVERSATION_ITEMS, CONVERSATIONS
+from aoai_magic.engine.storage import store
+from aoai_magic.engine.storage.ids import new_id, now
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.schema import CONVERSATION_ITEMS, CONVERSATIONS
 
 
 def create(connection: Connection, new: Sequence[Body], metadata: Body) -> Body:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aoai_magic.engine.ids import new_id, now
+from aoai_magic.engine.storage.ids import new_id, now
 
 Body = dict[str, Any]
 

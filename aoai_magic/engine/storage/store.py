@@ -30,9 +30,9 @@ from sqlalchemy import (
     update,
 )
 
-from aoai_magic.engine.blobs import private_file
-from aoai_magic.engine.ids import now_ns
-from aoai_magic.engine.schema import upgrade
+from aoai_magic.engine.storage.blobs import private_file
+from aoai_magic.engine.storage.ids import now_ns
+from aoai_magic.engine.storage.migrations import upgrade
 
 T = TypeVar("T")
 Body = dict[str, Any]

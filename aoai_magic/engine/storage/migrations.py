@@ -10,7 +10,7 @@ from __future__ import annotations
 from sqlalchemy import Column, Connection, Table, insert, inspect, select, update
 from sqlalchemy.schema import CreateColumn
 
-from aoai_magic.engine.tables import METADATA, SCHEMA
+from aoai_magic.engine.storage.schema import METADATA, SCHEMA
 
 VERSION = 2
 """To be raised when an older engine must no longer write to the database."""

@@ -1,0 +1,1 @@
+"""Objects, files and their database."""
