@@ -10,8 +10,8 @@ import pytest
 from openai import APIStatusError, BadRequestError, OpenAI
 
 from aoai_magic.engine import vector_stores
+from aoai_magic.engine.api.assistants import threads
 from aoai_magic.engine.config import Bounds
-from aoai_magic.engine.wire import threads
 
 from .conftest import TOKEN
 

@@ -17,6 +17,15 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from aoai_magic.engine.api import (
+    files,
+    models,
+    status,
+    vector_stores,
+)
+from aoai_magic.engine.api.assistants import assistants, runs, threads
+from aoai_magic.engine.api.request_context import Engine, Handler, endpoint
+from aoai_magic.engine.api.responses import containers, conversations, responses
 from aoai_magic.engine.config import EngineConfig
 from aoai_magic.engine.errors import (
     ApiError,
@@ -40,19 +49,6 @@ from aoai_magic.engine.storage.files import Files
 from aoai_magic.engine.storage.ids import new_id
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.store import Store
-from aoai_magic.engine.wire import (
-    assistants,
-    containers,
-    conversations,
-    files,
-    models,
-    responses,
-    runs,
-    status,
-    threads,
-    vector_stores,
-)
-from aoai_magic.engine.wire.call import Engine, Handler, endpoint
 
 _LOG = logging.getLogger(__name__)
 

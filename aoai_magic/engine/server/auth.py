@@ -18,8 +18,8 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from aoai_magic.engine.api.request_context import reply
 from aoai_magic.engine.errors import ApiError, GatewayError
-from aoai_magic.engine.wire.call import reply
 
 _OPEN_PATHS = ("/healthz",)
 _AZURE_DENIED = (

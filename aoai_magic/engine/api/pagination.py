@@ -7,11 +7,11 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Table
 
+from aoai_magic.engine.api.request_context import Call
 from aoai_magic.engine.errors import ApiError, invalid_type, invalid_value, not_found
 from aoai_magic.engine.storage import store
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.store import Page
-from aoai_magic.engine.wire.call import Call
 
 
 def asked(call: Call, most: int = 100, default: int = 20) -> Page:

@@ -8,6 +8,15 @@ from sqlalchemy import Connection, delete, select
 from starlette.responses import Response
 
 from aoai_magic.engine import vector_stores
+from aoai_magic.engine.api import pagination, references
+from aoai_magic.engine.api.assistants import v1
+from aoai_magic.engine.api.assistants.schemas import (
+    CreateMessage,
+    CreateThread,
+    ModifyMetadata,
+    ModifyThread,
+)
+from aoai_magic.engine.api.request_context import Call, reply
 from aoai_magic.engine.errors import ApiError, file_not_found, invalid_url, not_found
 from aoai_magic.engine.runs import active_run
 from aoai_magic.engine.storage import objects, store
@@ -17,14 +26,6 @@ from aoai_magic.engine.storage.schema import (
     RUNS,
     STEPS,
     THREADS,
-)
-from aoai_magic.engine.wire import assistants_v1, pagination, references
-from aoai_magic.engine.wire.call import Call, reply
-from aoai_magic.engine.wire.requests import (
-    CreateMessage,
-    CreateThread,
-    ModifyMetadata,
-    ModifyThread,
 )
 
 _MOST_MESSAGES = 100_000
@@ -295,7 +296,7 @@ async def _message_v1(call: Call) -> tuple[Body, list[str]]:
 async def list_files(call: Call) -> Response:
     """List the files of a message."""
     body, ids = await _message_v1(call)
-    show = assistants_v1.message_file
+    show = v1.message_file
     return reply(pagination.cut(call, ids, "file", lambda file_id: show(body, file_id)))
 
 
@@ -305,4 +306,4 @@ async def retrieve_file(call: Call) -> Response:
     file_id = call.request.path_params["file_id"]
     if file_id not in ids:
         raise file_not_found(file_id)
-    return reply(assistants_v1.message_file(body, file_id))
+    return reply(v1.message_file(body, file_id))

@@ -9,15 +9,21 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from aoai_magic.engine import vector_stores as stores
+from aoai_magic.engine.api import pagination, references
+from aoai_magic.engine.api.assistants import schemas
+from aoai_magic.engine.api.assistants.schemas import (
+    ChunkingStrategy,
+    Metadata,
+    MetadataKey,
+    tagged,
+)
+from aoai_magic.engine.api.request_context import POLL_AFTER, Call, reply
+from aoai_magic.engine.api.validation import TAG, Closed
 from aoai_magic.engine.errors import ApiError, invalid_value, missing_parameter
 from aoai_magic.engine.search.filters import fitting
 from aoai_magic.engine.storage import objects, store
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import VECTOR_STORE_FILES, VECTOR_STORES
-from aoai_magic.engine.wire import pagination, references, requests
-from aoai_magic.engine.wire.call import POLL_AFTER, Call, reply
-from aoai_magic.engine.wire.requests import ChunkingStrategy, Metadata, MetadataKey, tagged
-from aoai_magic.engine.wire.validation import TAG, Closed
 
 
 def _scalar_of(value: Any) -> str:
@@ -141,7 +147,7 @@ class SearchRanking(Closed):
 
 
 Query = Annotated[
-    Annotated[str, tagged("text")] | Annotated[list[str], tagged("list")], requests.ByShape
+    Annotated[str, tagged("text")] | Annotated[list[str], tagged("list")], schemas.ByShape
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
-from aoai_magic.engine.wire.validation import TAG, Closed, Sparse
+from aoai_magic.engine.api.validation import TAG, Closed, Sparse
 
 MetadataKey = Annotated[str, StringConstraints(max_length=64)]
 MetadataValue = Annotated[str, StringConstraints(max_length=512)]

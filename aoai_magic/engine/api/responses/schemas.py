@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StringConstraints
 
-from aoai_magic.engine.wire.requests import (
+from aoai_magic.engine.api.assistants.schemas import (
     ByShape,
     ByType,
     Instructions,
@@ -18,7 +18,7 @@ from aoai_magic.engine.wire.requests import (
     TopP,
     tagged,
 )
-from aoai_magic.engine.wire.validation import TAG, Closed
+from aoai_magic.engine.api.validation import TAG, Closed
 
 Status = Literal["in_progress", "completed", "incomplete"]
 _Text = Annotated[str, StringConstraints(max_length=10_485_760)]

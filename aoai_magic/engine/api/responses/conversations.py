@@ -5,20 +5,20 @@ from __future__ import annotations
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from aoai_magic.engine.api import pagination
+from aoai_magic.engine.api.request_context import Call, reply
+from aoai_magic.engine.api.responses.responses import wants_outputs
+from aoai_magic.engine.api.responses.schemas import (
+    CreateConversation,
+    CreateItems,
+    UpdateConversation,
+)
 from aoai_magic.engine.errors import ApiError
 from aoai_magic.engine.responses.gathering import items
 from aoai_magic.engine.responses.writer import show
 from aoai_magic.engine.storage import conversations, store
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import CONVERSATION_ITEMS, CONVERSATIONS
-from aoai_magic.engine.wire import pagination
-from aoai_magic.engine.wire.call import Call, reply
-from aoai_magic.engine.wire.responses import wants_outputs
-from aoai_magic.engine.wire.responses_requests import (
-    CreateConversation,
-    CreateItems,
-    UpdateConversation,
-)
 
 
 def _id(call: Call) -> str:

@@ -12,12 +12,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from aoai_magic.engine.api import validation
+from aoai_magic.engine.api.assistants import schemas as v2
+from aoai_magic.engine.api.assistants.schemas import ByShape, ByType, tagged
+from aoai_magic.engine.api.validation import Closed
 from aoai_magic.engine.errors import ApiError
 from aoai_magic.engine.storage.objects import Body
-from aoai_magic.engine.wire import requests as v2
-from aoai_magic.engine.wire import validation
-from aoai_magic.engine.wire.requests import ByShape, ByType, tagged
-from aoai_magic.engine.wire.validation import Closed
 
 _NO_RETRIEVAL = (
     "Azure OpenAI Retrieval v1 tool is not supported in favor of the more advanced v2 file_search "

@@ -5,6 +5,10 @@ from __future__ import annotations
 from starlette.datastructures import UploadFile
 from starlette.responses import FileResponse, Response
 
+from aoai_magic.engine.api import pagination
+from aoai_magic.engine.api.files import disposition, form
+from aoai_magic.engine.api.request_context import Call, reply
+from aoai_magic.engine.api.responses.schemas import CreateContainer, CreateContainerFile
 from aoai_magic.engine.errors import (
     ApiError,
     file_not_found,
@@ -17,10 +21,6 @@ from aoai_magic.engine.storage.blobs import TooLarge
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.response_objects import bare
 from aoai_magic.engine.storage.schema import CONTAINER_FILES, CONTAINERS
-from aoai_magic.engine.wire import pagination
-from aoai_magic.engine.wire.call import Call, reply
-from aoai_magic.engine.wire.files import disposition, form
-from aoai_magic.engine.wire.responses_requests import CreateContainer, CreateContainerFile
 
 
 def _containers(call: Call) -> Containers:

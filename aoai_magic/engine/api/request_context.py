@@ -17,6 +17,9 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from aoai_magic.engine.api import validation
+from aoai_magic.engine.api.assistants import leniency, v1
+from aoai_magic.engine.api.validation import Closed
 from aoai_magic.engine.config import EngineConfig
 from aoai_magic.engine.errors import (
     ApiError,
@@ -36,8 +39,6 @@ from aoai_magic.engine.storage import objects
 from aoai_magic.engine.storage.files import Files
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.store import Store
-from aoai_magic.engine.wire import assistants_v1, leniency, validation
-from aoai_magic.engine.wire.validation import Closed
 
 T = TypeVar("T")
 Version = Literal["v1", "v2"]
@@ -126,8 +127,8 @@ class Call:
         given = _json(raw) if raw.strip() else {}
         if self.version == "v1":
             if self.azure and not self.engine.config.lenient:
-                assistants_v1.refuse_retrieval(given)
-            return assistants_v1.given(model, given, streaming=not self.azure)
+                v1.refuse_retrieval(given)
+            return v1.given(model, given, streaming=not self.azure)
         if self.engine.config.lenient:
             given = leniency.mend(given)
         return validation.check(model, given).given()
@@ -165,7 +166,7 @@ class Call:
         """Show an object as the client's version of the API has it."""
         if not self.contents:
             data = objects.without_contents(data)
-        return assistants_v1.view(data) if self.version == "v1" else data
+        return v1.view(data) if self.version == "v1" else data
 
     def answer(self, data: Body) -> Response:
         """Answer with an object of the Assistants API."""
@@ -177,7 +178,7 @@ class Call:
 
         def view(_name: str, data: Body) -> Body:
             data = data if contents else objects.without_contents(data)
-            return assistants_v1.view(data) if old else data
+            return v1.view(data) if old else data
 
         return Feed(view, asides=ASIDES in self.request.headers and not old)
 

@@ -6,20 +6,26 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from aoai_magic.engine import vector_stores
+from aoai_magic.engine.api import pagination, references
+from aoai_magic.engine.api.assistants import assistants, threads
+from aoai_magic.engine.api.assistants.schemas import (
+    CreateRun,
+    CreateThreadAndRun,
+    ModifyMetadata,
+    SubmitToolOutputs,
+)
+from aoai_magic.engine.api.request_context import (
+    POLL_AFTER,
+    Call,
+    reply,
+    stream,
+)
 from aoai_magic.engine.errors import ApiError, invalid_id, not_found
 from aoai_magic.engine.runs import active_run
 from aoai_magic.engine.storage import objects, store
 from aoai_magic.engine.storage.objects import ACTIVE, Body
 from aoai_magic.engine.storage.schema import MESSAGES, RUNS, STEPS
 from aoai_magic.engine.tools import offered_name
-from aoai_magic.engine.wire import assistants, pagination, references, threads
-from aoai_magic.engine.wire.call import POLL_AFTER, Call, reply, stream
-from aoai_magic.engine.wire.requests import (
-    CreateRun,
-    CreateThreadAndRun,
-    ModifyMetadata,
-    SubmitToolOutputs,
-)
 
 _NOT_OF_RUN = (
     "assistant_id",

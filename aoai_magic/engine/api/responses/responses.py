@@ -8,14 +8,14 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from aoai_magic.engine.api import pagination
+from aoai_magic.engine.api.request_context import Call, reply
+from aoai_magic.engine.api.responses.schemas import CreateResponse
 from aoai_magic.engine.errors import ApiError, invalid_type
 from aoai_magic.engine.events import body
 from aoai_magic.engine.responses.executions import Execution, Responses
 from aoai_magic.engine.responses.writer import show
 from aoai_magic.engine.storage import response_objects
-from aoai_magic.engine.wire import pagination
-from aoai_magic.engine.wire.call import Call, reply
-from aoai_magic.engine.wire.responses_requests import CreateResponse
 
 _NO_REPLAY = (
     "This response cannot be streamed because it was not created with background=true and "

@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from aoai_magic.engine.api.assistants.leniency import hint
 from aoai_magic.engine.errors import (
     ApiError,
     invalid_type,
@@ -25,7 +26,6 @@ from aoai_magic.engine.errors import (
     missing_parameter,
     unknown_parameter,
 )
-from aoai_magic.engine.wire.leniency import hint
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -11,6 +11,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import FileResponse, Response
 
 from aoai_magic.engine import vector_stores
+from aoai_magic.engine.api import pagination
+from aoai_magic.engine.api.request_context import Call, reply
 from aoai_magic.engine.errors import (
     ApiError,
     file_not_found,
@@ -23,8 +25,6 @@ from aoai_magic.engine.responses.containers import PURPOSE as CONTAINER
 from aoai_magic.engine.storage.blobs import TooLarge
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import FILES
-from aoai_magic.engine.wire import pagination
-from aoai_magic.engine.wire.call import Call, reply
 
 _PURPOSES = ["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
 _ALLOWED = ("purpose", "file", "expires_after[anchor]", "expires_after[seconds]")

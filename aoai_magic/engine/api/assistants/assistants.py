@@ -6,13 +6,14 @@ from sqlalchemy import Connection, delete
 from starlette.responses import Response
 
 from aoai_magic.engine import vector_stores
+from aoai_magic.engine.api import pagination, references
+from aoai_magic.engine.api.assistants import v1
+from aoai_magic.engine.api.assistants.schemas import CreateAssistant, ModifyAssistant
+from aoai_magic.engine.api.request_context import Call, reply
 from aoai_magic.engine.errors import file_not_found, invalid_url, not_found
 from aoai_magic.engine.storage import objects, store
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import ASSISTANTS
-from aoai_magic.engine.wire import assistants_v1, pagination, references
-from aoai_magic.engine.wire.call import Call, reply
-from aoai_magic.engine.wire.requests import CreateAssistant, ModifyAssistant
 
 _NOT_NULL = ("tools", "metadata", "response_format", "temperature", "top_p", "model")
 
@@ -105,14 +106,14 @@ def _only_v1(call: Call) -> str:
 async def add_file(call: Call) -> Response:
     """Attach a file to an assistant."""
     id_ = _only_v1(call)
-    file_id = (await call.given(assistants_v1.CreateAssistantFile))["file_id"]
+    file_id = (await call.given(v1.CreateAssistantFile))["file_id"]
 
     def work(connection: Connection) -> Body:
         references.check_files(connection, [("file_id", file_id)])
         body = load(connection, id_)
-        ids = dict.fromkeys([*assistants_v1.code_files(body), file_id])
+        ids = dict.fromkeys([*v1.code_files(body), file_id])
         _set_files(connection, body, list(ids))
-        return assistants_v1.assistant_file(body, file_id)
+        return v1.assistant_file(body, file_id)
 
     return reply(await call.write(work))
 
@@ -126,13 +127,13 @@ async def list_files(call: Call) -> Response:
     """List the files of an assistant."""
     id_ = _only_v1(call)
     body = await call.read(lambda c: load(c, id_))
-    ids = assistants_v1.code_files(body)
-    show = assistants_v1.assistant_file
+    ids = v1.code_files(body)
+    show = v1.assistant_file
     return reply(pagination.cut(call, ids, "file", lambda file_id: show(body, file_id)))
 
 
 def _held(body: Body, file_id: str) -> str:
-    if file_id not in assistants_v1.code_files(body):
+    if file_id not in v1.code_files(body):
         raise file_not_found(file_id)
     return file_id
 
@@ -142,7 +143,7 @@ async def retrieve_file(call: Call) -> Response:
     id_ = _only_v1(call)
     body = await call.read(lambda c: load(c, id_))
     file_id = _held(body, call.request.path_params["file_id"])
-    return reply(assistants_v1.assistant_file(body, file_id))
+    return reply(v1.assistant_file(body, file_id))
 
 
 async def remove_file(call: Call) -> Response:
@@ -152,9 +153,7 @@ async def remove_file(call: Call) -> Response:
     def work(connection: Connection) -> None:
         body = load(connection, id_)
         _held(body, file_id)
-        _set_files(
-            connection, body, [one for one in assistants_v1.code_files(body) if one != file_id]
-        )
+        _set_files(connection, body, [one for one in v1.code_files(body) if one != file_id])
 
     await call.write(work)
     return reply(objects.deleted("assistant.file", file_id))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from aoai_magic.engine.api.request_context import Call, reply
 from aoai_magic.engine.storage.objects import Body
-from aoai_magic.engine.wire.call import Call, reply
 
 _CREATED = 1_700_000_000
 

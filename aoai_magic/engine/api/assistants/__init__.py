@@ -1,0 +1,1 @@
+"""The Assistants API, versions 1 and 2."""
