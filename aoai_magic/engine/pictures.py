@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aoai_magic.engine.outputs import Picture
+from aoai_magic.engine.agent.cell_outputs import Picture
 
 MOST = 4
 """Pictures that are shown of one reply's code: the last ones."""

@@ -9,9 +9,9 @@ import urllib.request
 import pytest
 from openai import APIStatusError, BadRequestError, OpenAI
 
-from aoai_magic.engine import vector_stores
 from aoai_magic.engine.api.assistants import threads
 from aoai_magic.engine.config import Bounds
+from aoai_magic.engine.search import vector_stores
 
 from .conftest import TOKEN
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import FileResponse, Response
 
-from aoai_magic.engine import vector_stores
+from aoai_magic.engine.agent.containers import PURPOSE as CONTAINER
 from aoai_magic.engine.api import pagination
 from aoai_magic.engine.api.request_context import Call, reply
 from aoai_magic.engine.errors import (
@@ -21,7 +21,7 @@ from aoai_magic.engine.errors import (
     missing_parameter,
     too_large,
 )
-from aoai_magic.engine.responses.containers import PURPOSE as CONTAINER
+from aoai_magic.engine.search import vector_stores
 from aoai_magic.engine.storage.blobs import TooLarge
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import FILES

@@ -17,6 +17,10 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from aoai_magic.engine.agent.event_stream import Feed, body
+from aoai_magic.engine.agent.executions import Runs
+from aoai_magic.engine.agent.response_executions import Responses
+from aoai_magic.engine.agent.sandbox_sessions import Sessions
 from aoai_magic.engine.api import validation
 from aoai_magic.engine.api.assistants import leniency, v1
 from aoai_magic.engine.api.validation import Closed
@@ -29,12 +33,8 @@ from aoai_magic.engine.errors import (
     resource_not_found,
     too_large,
 )
-from aoai_magic.engine.events import Feed, body
 from aoai_magic.engine.models.base import Model
-from aoai_magic.engine.responses.executions import Responses
-from aoai_magic.engine.runs import Runs
 from aoai_magic.engine.search.library import Library
-from aoai_magic.engine.sessions import Sessions
 from aoai_magic.engine.storage import objects
 from aoai_magic.engine.storage.files import Files
 from aoai_magic.engine.storage.objects import Body

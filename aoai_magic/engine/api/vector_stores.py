@@ -8,7 +8,6 @@ from pydantic import Discriminator, Field, StringConstraints, model_validator
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from aoai_magic.engine import vector_stores as stores
 from aoai_magic.engine.api import pagination, references
 from aoai_magic.engine.api.assistants import schemas
 from aoai_magic.engine.api.assistants.schemas import (
@@ -20,6 +19,7 @@ from aoai_magic.engine.api.assistants.schemas import (
 from aoai_magic.engine.api.request_context import POLL_AFTER, Call, reply
 from aoai_magic.engine.api.validation import TAG, Closed
 from aoai_magic.engine.errors import ApiError, invalid_value, missing_parameter
+from aoai_magic.engine.search import vector_stores as stores
 from aoai_magic.engine.search.filters import fitting
 from aoai_magic.engine.storage import objects, store
 from aoai_magic.engine.storage.objects import Body

@@ -17,7 +17,7 @@ import anyio
 import anyio.to_thread
 from sqlalchemy import Connection, Row, select, update
 
-from aoai_magic.engine import vector_stores
+from aoai_magic.engine.search import vector_stores
 from aoai_magic.engine.search.index import Hit, Index
 from aoai_magic.engine.search.passages import Passage, cut
 from aoai_magic.engine.search.reading import Unreadable, read

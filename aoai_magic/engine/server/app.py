@@ -17,6 +17,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from aoai_magic.engine.agent.containers import Containers
+from aoai_magic.engine.agent.executions import Runs
+from aoai_magic.engine.agent.loop import Services
+from aoai_magic.engine.agent.response_executions import Responses
+from aoai_magic.engine.agent.sandbox_sessions import Sessions
 from aoai_magic.engine.api import (
     files,
     models,
@@ -34,15 +39,10 @@ from aoai_magic.engine.errors import (
     resource_not_found,
     server_error,
 )
-from aoai_magic.engine.loop import Services
 from aoai_magic.engine.models.base import Model
 from aoai_magic.engine.registry import is_model_spec, open_model, open_sandbox
-from aoai_magic.engine.responses.containers import Containers
-from aoai_magic.engine.responses.executions import Responses
-from aoai_magic.engine.runs import Runs
 from aoai_magic.engine.search.library import Library
 from aoai_magic.engine.server.auth import Authentication, ensure_token, error_response
-from aoai_magic.engine.sessions import Sessions
 from aoai_magic.engine.storage.blobs import Blobs, private_folder
 from aoai_magic.engine.storage.engine_locks import Instance
 from aoai_magic.engine.storage.files import Files

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from aoai_magic.engine import pictures, tokens
+from aoai_magic.engine.agent.cell_outputs import Picture
 from aoai_magic.engine.models.base import Finish, ModelError, Reasoning, Request, Waiting
 from aoai_magic.engine.models.chat import open_azure, open_openai, weather
-from aoai_magic.engine.outputs import Picture
 
 from .chat_server import PYTHON, USER, call, calls, fault, say, stream, take, text
 

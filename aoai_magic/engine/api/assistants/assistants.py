@@ -5,12 +5,12 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete
 from starlette.responses import Response
 
-from aoai_magic.engine import vector_stores
 from aoai_magic.engine.api import pagination, references
 from aoai_magic.engine.api.assistants import v1
 from aoai_magic.engine.api.assistants.schemas import CreateAssistant, ModifyAssistant
 from aoai_magic.engine.api.request_context import Call, reply
 from aoai_magic.engine.errors import file_not_found, invalid_url, not_found
+from aoai_magic.engine.search import vector_stores
 from aoai_magic.engine.storage import objects, store
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import ASSISTANTS

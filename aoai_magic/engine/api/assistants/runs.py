@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from aoai_magic.engine import vector_stores
+from aoai_magic.engine.agent.executions import active_run
+from aoai_magic.engine.agent.tools import offered_name
 from aoai_magic.engine.api import pagination, references
 from aoai_magic.engine.api.assistants import assistants, threads
 from aoai_magic.engine.api.assistants.schemas import (
@@ -21,11 +22,10 @@ from aoai_magic.engine.api.request_context import (
     stream,
 )
 from aoai_magic.engine.errors import ApiError, invalid_id, not_found
-from aoai_magic.engine.runs import active_run
+from aoai_magic.engine.search import vector_stores
 from aoai_magic.engine.storage import objects, store
 from aoai_magic.engine.storage.objects import ACTIVE, Body
 from aoai_magic.engine.storage.schema import MESSAGES, RUNS, STEPS
-from aoai_magic.engine.tools import offered_name
 
 _NOT_OF_RUN = (
     "assistant_id",

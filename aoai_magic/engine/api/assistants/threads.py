@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 from starlette.responses import Response
 
-from aoai_magic.engine import vector_stores
+from aoai_magic.engine.agent.executions import active_run
 from aoai_magic.engine.api import pagination, references
 from aoai_magic.engine.api.assistants import v1
 from aoai_magic.engine.api.assistants.schemas import (
@@ -18,7 +18,7 @@ from aoai_magic.engine.api.assistants.schemas import (
 )
 from aoai_magic.engine.api.request_context import Call, reply
 from aoai_magic.engine.errors import ApiError, file_not_found, invalid_url, not_found
-from aoai_magic.engine.runs import active_run
+from aoai_magic.engine.search import vector_stores
 from aoai_magic.engine.storage import objects, store
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import (

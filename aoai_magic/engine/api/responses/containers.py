@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.datastructures import UploadFile
 from starlette.responses import FileResponse, Response
 
+from aoai_magic.engine.agent.containers import Containers
 from aoai_magic.engine.api import pagination
 from aoai_magic.engine.api.files import disposition, form
 from aoai_magic.engine.api.request_context import Call, reply
@@ -16,7 +17,6 @@ from aoai_magic.engine.errors import (
     missing_parameter,
     too_large,
 )
-from aoai_magic.engine.responses.containers import Containers
 from aoai_magic.engine.storage.blobs import TooLarge
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.response_objects import bare

@@ -5,6 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from aoai_magic.engine.agent.response_input import items
+from aoai_magic.engine.agent.responses_sink import show
 from aoai_magic.engine.api import pagination
 from aoai_magic.engine.api.request_context import Call, reply
 from aoai_magic.engine.api.responses.responses import wants_outputs
@@ -14,8 +16,6 @@ from aoai_magic.engine.api.responses.schemas import (
     UpdateConversation,
 )
 from aoai_magic.engine.errors import ApiError
-from aoai_magic.engine.responses.gathering import items
-from aoai_magic.engine.responses.writer import show
 from aoai_magic.engine.storage import conversations, store
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import CONVERSATION_ITEMS, CONVERSATIONS

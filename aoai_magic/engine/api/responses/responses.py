@@ -8,13 +8,13 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from aoai_magic.engine.agent.event_stream import body
+from aoai_magic.engine.agent.response_executions import Execution, Responses
+from aoai_magic.engine.agent.responses_sink import show
 from aoai_magic.engine.api import pagination
 from aoai_magic.engine.api.request_context import Call, reply
 from aoai_magic.engine.api.responses.schemas import CreateResponse
 from aoai_magic.engine.errors import ApiError, invalid_type
-from aoai_magic.engine.events import body
-from aoai_magic.engine.responses.executions import Execution, Responses
-from aoai_magic.engine.responses.writer import show
 from aoai_magic.engine.storage import response_objects
 
 _NO_REPLAY = (

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from aoai_magic.engine.agent.tools import PYTHON, SEARCH
 from aoai_magic.engine.models.base import Request, Text, ToolCall
 from aoai_magic.engine.models.offline import open_model
-from aoai_magic.engine.tools import PYTHON, SEARCH
 
 FOUND = """\
 【0:0†handbook.md】

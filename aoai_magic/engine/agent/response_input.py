@@ -13,8 +13,8 @@ from typing import Any
 import anyio.to_thread
 from sqlalchemy import Connection
 
+from aoai_magic.engine.agent.containers import Containers, expired
 from aoai_magic.engine.errors import ApiError, file_not_found
-from aoai_magic.engine.responses.containers import Containers, expired
 from aoai_magic.engine.storage import conversations, response_objects, store
 from aoai_magic.engine.storage.files import Files
 from aoai_magic.engine.storage.ids import new_id

@@ -18,9 +18,9 @@ import anyio.to_thread
 from sqlalchemy import Connection, select
 
 from aoai_magic.engine import tokens
+from aoai_magic.engine.agent.cell_outputs import as_text, shorten
 from aoai_magic.engine.config import Bounds
 from aoai_magic.engine.models.base import FILE_SEARCH_TOOL, PYTHON_TOOL
-from aoai_magic.engine.outputs import as_text, shorten
 from aoai_magic.engine.storage import files
 from aoai_magic.engine.storage.annotations import marker
 from aoai_magic.engine.storage.objects import Body

@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 import anyio
 from sqlalchemy import Connection, Row, delete, select
 
+from aoai_magic.engine.agent.sandbox_sessions import Collected, Lease, Sessions
 from aoai_magic.engine.config import Bounds
 from aoai_magic.engine.errors import ApiError
-from aoai_magic.engine.sessions import Collected, Lease, Sessions
 from aoai_magic.engine.storage import response_objects, store
 from aoai_magic.engine.storage.file_names import place, safe_name
 from aoai_magic.engine.storage.files import Files

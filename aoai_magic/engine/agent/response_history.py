@@ -8,10 +8,10 @@ from itertools import groupby
 from typing import Any
 
 from aoai_magic.engine import tokens
+from aoai_magic.engine.agent.cell_outputs import as_text, shorten
+from aoai_magic.engine.agent.thread_history import Chat, tool_call, tool_result
 from aoai_magic.engine.config import Bounds
-from aoai_magic.engine.history import Chat, tool_call, tool_result
 from aoai_magic.engine.models.base import PYTHON_TOOL
-from aoai_magic.engine.outputs import as_text, shorten
 from aoai_magic.engine.storage.objects import Body
 
 _CALLS = ("code_interpreter_call", "function_call")

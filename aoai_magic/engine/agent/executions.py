@@ -14,11 +14,16 @@ import anyio
 from anyio.abc import TaskGroup
 from sqlalchemy import Connection, select
 
+from aoai_magic.engine.agent.assistants_sink import Recorder
+from aoai_magic.engine.agent.event_stream import Feed
+from aoai_magic.engine.agent.loop import (
+    Ending,
+    RunLoop,
+    Services,
+    failed,
+)
 from aoai_magic.engine.errors import ApiError, not_found, server_error
-from aoai_magic.engine.events import Feed
-from aoai_magic.engine.loop import Ending, RunLoop, Services, failed
 from aoai_magic.engine.models.base import ModelError
-from aoai_magic.engine.recorder import Recorder
 from aoai_magic.engine.registry import SpecError
 from aoai_magic.engine.storage import objects, store
 from aoai_magic.engine.storage.engine_locks import Instance

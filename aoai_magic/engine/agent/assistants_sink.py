@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from aoai_magic.engine.events import Feed
-from aoai_magic.engine.outputs import clean
+from aoai_magic.engine.agent.cell_outputs import clean
+from aoai_magic.engine.agent.event_stream import Feed
 from aoai_magic.engine.storage import objects, store
 from aoai_magic.engine.storage.annotations import find_citations, find_links
 from aoai_magic.engine.storage.ids import new_id, now

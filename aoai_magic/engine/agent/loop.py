@@ -18,22 +18,31 @@ import anyio.to_thread
 from sqlalchemy import Connection
 
 from aoai_magic import frame_codec
-from aoai_magic.engine import (
-    history,
-    pictures,
-    tokens,
-    vector_stores,
+from aoai_magic.engine import pictures, tokens
+from aoai_magic.engine.agent import thread_history
+from aoai_magic.engine.agent.assistants_sink import CodeRecord, Recorder
+from aoai_magic.engine.agent.cell_outputs import (
+    Outputs,
+    Picture,
+    as_text,
+    clean,
 )
+from aoai_magic.engine.agent.loop_guard import STUCK, Repeats
+from aoai_magic.engine.agent.reply import (
+    CodeCall,
+    Reply,
+    SearchCall,
+    UnknownCall,
+    call_id,
+)
+from aoai_magic.engine.agent.sandbox_sessions import Lease, Sessions
+from aoai_magic.engine.agent.system_prompt import Listed, system_prompt
+from aoai_magic.engine.agent.thread_history import Chat, History
+from aoai_magic.engine.agent.tools import Toolbox
 from aoai_magic.engine.config import Bounds
-from aoai_magic.engine.history import Chat, History
 from aoai_magic.engine.models.base import Model, Request
-from aoai_magic.engine.outputs import Outputs, Picture, as_text, clean
-from aoai_magic.engine.prompt import Listed, system_prompt
-from aoai_magic.engine.recorder import CodeRecord, Recorder
-from aoai_magic.engine.repeats import STUCK, Repeats
-from aoai_magic.engine.reply import CodeCall, Reply, SearchCall, UnknownCall, call_id
+from aoai_magic.engine.search import vector_stores
 from aoai_magic.engine.search.library import Found, Library
-from aoai_magic.engine.sessions import Lease, Sessions
 from aoai_magic.engine.storage import objects, store
 from aoai_magic.engine.storage.file_names import place
 from aoai_magic.engine.storage.files import Files, find
@@ -41,7 +50,6 @@ from aoai_magic.engine.storage.ids import now
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import THREADS, VECTOR_STORES
 from aoai_magic.engine.storage.store import Store
-from aoai_magic.engine.tools import Toolbox
 from aoai_magic.sandbox.session import Event
 
 _RANKER = "default_2024_08_21"
@@ -179,13 +187,13 @@ class RunLoop:
         for index, call in enumerate(reply.calls):
             id_ = call_id(index, call)
             if isinstance(call, CodeCall):
-                messages.append(history.tool_result(id_, await self._run_code(call)))
+                messages.append(thread_history.tool_result(id_, await self._run_code(call)))
             elif isinstance(call, SearchCall):
-                messages.append(history.tool_result(id_, await self._search(call)))
+                messages.append(thread_history.tool_result(id_, await self._search(call)))
             elif isinstance(call, UnknownCall):
                 self._failures += 1
                 text = f"There is no tool called {call.name!r}."
-                messages.append(history.tool_result(id_, text))
+                messages.append(thread_history.tool_result(id_, text))
         drawn, self._drawn = pictures.shown(self._drawn), []
         # The results of a client's functions are still to come, and go before all else.
         if drawn and self._sees and reply.functions is None:
@@ -207,7 +215,7 @@ class RunLoop:
     async def _prepare(self) -> list[Chat]:
         """Gather the thread's files and write down all that the model is told."""
         store_ = self._services.store
-        thread = await history.load(store_, self._run["thread_id"])
+        thread = await thread_history.load(store_, self._run["thread_id"])
         steps = [step for steps in thread.steps.values() for step in steps]
         self._pictures = sum(map(_count_images, steps))
         self._remember_searches(steps)
@@ -223,7 +231,7 @@ class RunLoop:
                 if call["type"] == "file_search":
                     self._searches += 1
                     number = step["metadata"].get("search", "")
-                    self._recorder.citations |= history.places(number, call)
+                    self._recorder.citations |= thread_history.places(number, call)
 
     def _resume(self, steps: list[Body]) -> None:
         """Take up the count where a run stopped to ask its client."""
@@ -375,8 +383,8 @@ class RunLoop:
             {"ranking_options": ranking, "results": results},
             {"search": number, "query": clean(query)[:_LONGEST_METADATA]},
         )
-        self._recorder.citations |= history.places(number, call.record.call)
-        return history.passages(number, call.record.call)
+        self._recorder.citations |= thread_history.places(number, call.record.call)
+        return thread_history.passages(number, call.record.call)
 
     # Running code
 

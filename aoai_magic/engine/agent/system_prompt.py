@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aoai_magic.engine.agent.sandbox_sessions import State
 from aoai_magic.engine.models.base import FILE_SEARCH_TOOL, PYTHON_TOOL
-from aoai_magic.engine.sessions import State
 from aoai_magic.sandbox.session import MOUNT
 
 _PYTHON = f"""\

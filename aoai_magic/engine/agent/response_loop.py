@@ -9,21 +9,32 @@ from io import BytesIO
 from typing import Any
 
 from aoai_magic.engine import pictures
-from aoai_magic.engine.code import CodeReader
+from aoai_magic.engine.agent.cell_outputs import (
+    Outputs,
+    Picture,
+    as_text,
+    clean,
+)
+from aoai_magic.engine.agent.containers import Containers
+from aoai_magic.engine.agent.loop import Services, cell_notes, closing
+from aoai_magic.engine.agent.loop_guard import STUCK, Repeats
+from aoai_magic.engine.agent.partial_code import CodeReader
+from aoai_magic.engine.agent.responses_sink import (
+    Code,
+    Function,
+    Message,
+    Reasoning,
+    Writer,
+)
+from aoai_magic.engine.agent.system_prompt import Listed, system_prompt
+from aoai_magic.engine.agent.thread_history import Chat, tool_call, tool_result
+from aoai_magic.engine.agent.tools import Toolbox
 from aoai_magic.engine.errors import ApiError
-from aoai_magic.engine.history import Chat, tool_call, tool_result
-from aoai_magic.engine.loop import Services, cell_notes, closing
 from aoai_magic.engine.models import base
 from aoai_magic.engine.models.base import PYTHON_TOOL, Chunk, ToolCall
-from aoai_magic.engine.outputs import Outputs, Picture, as_text, clean
-from aoai_magic.engine.prompt import Listed, system_prompt
-from aoai_magic.engine.repeats import STUCK, Repeats
-from aoai_magic.engine.responses.containers import Containers
-from aoai_magic.engine.responses.writer import Code, Function, Message, Reasoning, Writer
 from aoai_magic.engine.storage import response_objects
 from aoai_magic.engine.storage.annotations import find_links
 from aoai_magic.engine.storage.objects import Body
-from aoai_magic.engine.tools import Toolbox
 
 _BROKEN = "The call's arguments were not a JSON object with the string `code`; nothing was run."
 

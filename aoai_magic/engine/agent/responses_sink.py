@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aoai_magic.engine.events import Feed, encode
-from aoai_magic.engine.outputs import clean
+from aoai_magic.engine.agent.cell_outputs import clean
+from aoai_magic.engine.agent.event_stream import Feed, encode
 from aoai_magic.engine.storage import response_objects
 from aoai_magic.engine.storage.ids import now
 from aoai_magic.engine.storage.objects import Body

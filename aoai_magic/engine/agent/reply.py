@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from aoai_magic.engine.code import CodeReader
-from aoai_magic.engine.history import Chat, tool_call
+from aoai_magic.engine.agent.assistants_sink import (
+    CodeRecord,
+    FunctionsRecord,
+    Recorder,
+    SearchRecord,
+)
+from aoai_magic.engine.agent.cell_outputs import clean
+from aoai_magic.engine.agent.partial_code import CodeReader
+from aoai_magic.engine.agent.thread_history import Chat, tool_call
+from aoai_magic.engine.agent.tools import Toolbox
 from aoai_magic.engine.models.base import (
     FILE_SEARCH_TOOL,
     PYTHON_TOOL,
@@ -17,15 +25,7 @@ from aoai_magic.engine.models.base import (
     Usage,
     Waiting,
 )
-from aoai_magic.engine.outputs import clean
-from aoai_magic.engine.recorder import (
-    CodeRecord,
-    FunctionsRecord,
-    Recorder,
-    SearchRecord,
-)
 from aoai_magic.engine.storage.ids import new_id
-from aoai_magic.engine.tools import Toolbox
 
 
 @dataclass

@@ -12,15 +12,16 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 from sqlalchemy import delete, select
 
+from aoai_magic.engine.agent import response_history
+from aoai_magic.engine.agent import response_loop as loop
+from aoai_magic.engine.agent.containers import Containers
+from aoai_magic.engine.agent.loop import Services
+from aoai_magic.engine.agent.response_input import Gathering, Told
+from aoai_magic.engine.agent.response_loop import End, ResponseLoop, failed
+from aoai_magic.engine.agent.responses_sink import EventLog, Writer, show
 from aoai_magic.engine.errors import ApiError
-from aoai_magic.engine.loop import Services
 from aoai_magic.engine.models.base import ModelError
 from aoai_magic.engine.registry import SpecError
-from aoai_magic.engine.responses import history, loop
-from aoai_magic.engine.responses.containers import Containers
-from aoai_magic.engine.responses.gathering import Gathering, Told
-from aoai_magic.engine.responses.loop import End, ResponseLoop, failed
-from aoai_magic.engine.responses.writer import EventLog, Writer, show
 from aoai_magic.engine.storage import conversations, response_objects, store
 from aoai_magic.engine.storage.engine_locks import Instance
 from aoai_magic.engine.storage.objects import Body
@@ -133,7 +134,7 @@ class Responses:
             self._services,
             self.containers,
             writer,
-            history.messages(items, self._services.bounds),
+            response_history.messages(items, self._services.bounds),
             told.container_id,
             azure,
         )

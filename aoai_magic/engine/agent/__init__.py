@@ -1,0 +1,1 @@
+"""The agent: calls a model, runs its code, writes down what happened."""
