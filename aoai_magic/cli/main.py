@@ -28,7 +28,7 @@ def serve(given: argparse.Namespace) -> int:
     """Serve the engine until it is told to end."""
     from ..engine.config import Bounds, EngineConfig
     from ..engine.models.base import ModelError
-    from ..engine.registry import SpecError
+    from ..engine.plugins import SpecError
     from ..engine.server.process import serve as serve_engine
     from ..engine.storage.migrations import SchemaError
 

@@ -24,7 +24,7 @@ from aoai_magic.engine.agent.loop import (
 )
 from aoai_magic.engine.errors import ApiError, not_found, server_error
 from aoai_magic.engine.models.base import ModelError
-from aoai_magic.engine.registry import SpecError
+from aoai_magic.engine.plugins import SpecError
 from aoai_magic.engine.storage import objects, store
 from aoai_magic.engine.storage.engine_locks import Instance
 from aoai_magic.engine.storage.ids import now

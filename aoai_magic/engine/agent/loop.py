@@ -18,7 +18,6 @@ import anyio.to_thread
 from sqlalchemy import Connection
 
 from aoai_magic import frame_codec
-from aoai_magic.engine import pictures, tokens
 from aoai_magic.engine.agent import thread_history
 from aoai_magic.engine.agent.assistants_sink import CodeRecord, Recorder
 from aoai_magic.engine.agent.cell_outputs import (
@@ -40,6 +39,7 @@ from aoai_magic.engine.agent.system_prompt import Listed, system_prompt
 from aoai_magic.engine.agent.thread_history import Chat, History
 from aoai_magic.engine.agent.tools import Toolbox
 from aoai_magic.engine.config import Bounds
+from aoai_magic.engine.models import pictures, token_estimate
 from aoai_magic.engine.models.base import Model, Request
 from aoai_magic.engine.search import vector_stores
 from aoai_magic.engine.search.library import Found, Library
@@ -125,7 +125,7 @@ class RunLoop:
         """Go on until the model is done, a client has to act, or a bound is struck."""
         messages = await self._prepare()
         limit = self._run["max_prompt_tokens"]
-        if limit and sum(map(tokens.count, messages)) > limit:
+        if limit and sum(map(token_estimate.count, messages)) > limit:
             return incomplete("max_prompt_tokens")
         model = await self._services.model(self._run)
         self._sees = getattr(model, "sees", False)

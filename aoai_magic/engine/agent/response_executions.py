@@ -21,7 +21,7 @@ from aoai_magic.engine.agent.response_loop import End, ResponseLoop, failed
 from aoai_magic.engine.agent.responses_sink import EventLog, Writer, show
 from aoai_magic.engine.errors import ApiError
 from aoai_magic.engine.models.base import ModelError
-from aoai_magic.engine.registry import SpecError
+from aoai_magic.engine.plugins import SpecError
 from aoai_magic.engine.storage import conversations, response_objects, store
 from aoai_magic.engine.storage.engine_locks import Instance
 from aoai_magic.engine.storage.objects import Body

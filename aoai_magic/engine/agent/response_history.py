@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
-from aoai_magic.engine import tokens
 from aoai_magic.engine.agent.cell_outputs import as_text, shorten
 from aoai_magic.engine.agent.thread_history import Chat, tool_call, tool_result
 from aoai_magic.engine.config import Bounds
+from aoai_magic.engine.models import token_estimate
 from aoai_magic.engine.models.base import PYTHON_TOOL
 from aoai_magic.engine.storage.objects import Body
 
@@ -23,7 +23,7 @@ def messages(items: Iterable[Body], bounds: Bounds) -> list[Chat]:
     What one reply of a model held is one message again; a call's result follows it.
     """
     told = [chat for _, group in groupby(items, _reply) for chat in _tell(list(group), bounds)]
-    return [dict(chat) for chat in tokens.fit(told, bounds.history)]
+    return [dict(chat) for chat in token_estimate.fit(told, bounds.history)]
 
 
 def _reply(item: Body) -> Any:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
-from aoai_magic.engine import pictures
 from aoai_magic.engine.agent.cell_outputs import (
     Outputs,
     Picture,
@@ -30,7 +29,7 @@ from aoai_magic.engine.agent.system_prompt import Listed, system_prompt
 from aoai_magic.engine.agent.thread_history import Chat, tool_call, tool_result
 from aoai_magic.engine.agent.tools import Toolbox
 from aoai_magic.engine.errors import ApiError
-from aoai_magic.engine.models import base
+from aoai_magic.engine.models import base, pictures
 from aoai_magic.engine.models.base import PYTHON_TOOL, Chunk, ToolCall
 from aoai_magic.engine.storage import response_objects
 from aoai_magic.engine.storage.annotations import find_links

@@ -17,9 +17,9 @@ from typing import Any
 import anyio.to_thread
 from sqlalchemy import Connection, select
 
-from aoai_magic.engine import tokens
 from aoai_magic.engine.agent.cell_outputs import as_text, shorten
 from aoai_magic.engine.config import Bounds
+from aoai_magic.engine.models import token_estimate
 from aoai_magic.engine.models.base import FILE_SEARCH_TOOL, PYTHON_TOOL
 from aoai_magic.engine.storage import files
 from aoai_magic.engine.storage.annotations import marker
@@ -100,7 +100,7 @@ class History:
         limit = self._bounds.history
         if self._run["max_prompt_tokens"]:
             limit = min(limit, self._run["max_prompt_tokens"])
-        sizes = [sum(map(tokens.count, entry)) for entry in entries]
+        sizes = [sum(map(token_estimate.count, entry)) for entry in entries]
         while len(sizes) > 1 and sum(sizes) > limit:
             sizes.pop(0)
             entries = entries[1:]

@@ -12,7 +12,7 @@ import aoai_magic
 from aoai_magic.engine.api.request_context import Call, reply
 from aoai_magic.engine.errors import not_found
 from aoai_magic.engine.models.base import ModelError
-from aoai_magic.engine.registry import SpecError
+from aoai_magic.engine.plugins import SpecError
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import MESSAGES, THREADS
 from aoai_magic.sandbox.session import SandboxError

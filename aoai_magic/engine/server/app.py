@@ -40,7 +40,7 @@ from aoai_magic.engine.errors import (
     server_error,
 )
 from aoai_magic.engine.models.base import Model
-from aoai_magic.engine.registry import is_model_spec, open_model, open_sandbox
+from aoai_magic.engine.plugins import is_model_spec, open_model, open_sandbox
 from aoai_magic.engine.search.library import Library
 from aoai_magic.engine.server.auth import Authentication, ensure_token, error_response
 from aoai_magic.engine.storage.blobs import Blobs, private_folder

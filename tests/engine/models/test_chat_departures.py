@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from aoai_magic.engine import pictures, tokens
 from aoai_magic.engine.agent.cell_outputs import Picture
+from aoai_magic.engine.models import pictures, token_estimate
 from aoai_magic.engine.models.base import Finish, ModelError, Reasoning, Request, Waiting
-from aoai_magic.engine.models.chat import open_azure, open_openai, weather
+from aoai_magic.engine.models.chat import open_azure, open_openai, retry
 
 from .chat_server import PYTHON, USER, call, calls, fault, say, stream, take, text
 
@@ -99,7 +99,7 @@ async def test_code_in_an_answer_stays_where_no_code_may_run(server):
 
 
 async def test_a_busy_server_is_asked_again_and_the_wait_is_told(server, monkeypatch):
-    monkeypatch.setattr(weather, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
     answers = [
         fault(429, "Slow down", {"retry-after-ms": "30", "x-should-retry": "true"}),
         fault(503, "Down", {"x-should-retry": "true"}),
@@ -129,7 +129,7 @@ async def test_what_would_not_help_is_not_waited_for(server, answer):
 
 
 async def test_a_stream_that_breaks_before_it_says_anything_is_asked_for_again(server, monkeypatch):
-    monkeypatch.setattr(weather, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
     answers = [broken(), broken(), stream(say("42"))]
     server.answer = lambda body: answers.pop(0)
     assert text(await take(open_openai("m"))) == "42"
@@ -218,12 +218,12 @@ def check(messages):
 @pytest.mark.parametrize("limit", [0, 50, 150, 300, 700, 2000])
 def test_a_history_is_cut_at_its_oldest_end_with_calls_kept_whole(limit):
     messages = conversation(10)
-    fitted = tokens.fit(messages, limit)
+    fitted = token_estimate.fit(messages, limit)
     check(fitted)
-    size = sum(map(tokens.count, fitted))
+    size = sum(map(token_estimate.count, fitted))
     assert size <= max(limit, 80)
-    if limit < sum(map(tokens.count, messages)):
-        assert fitted[0]["content"].endswith(tokens.LEFT_OUT)
+    if limit < sum(map(token_estimate.count, messages)):
+        assert fitted[0]["content"].endswith(token_estimate.LEFT_OUT)
         assert size > limit - 250
     else:
         assert fitted == messages
@@ -242,15 +242,15 @@ def test_a_turn_that_is_too_long_itself_keeps_its_question_and_what_is_newest():
             {"role": "tool", "tool_call_id": f"c{n}", "content": "x" * 400},
             DRAWN,
         ]
-    fitted = tokens.fit(long, 2 * (tokens.IMAGE_TOKENS + 300))
+    fitted = token_estimate.fit(long, 2 * (token_estimate.IMAGE_TOKENS + 300))
     check(fitted)
     assert fitted[-1] is DRAWN
     assert [m["tool_call_id"] for m in fitted if m["role"] == "tool"] == ["c8", "c9"]
 
 
 def test_chinese_takes_more_tokens_than_it_has_quarters_of_characters():
-    assert tokens.of_text("a" * 400) == 100
-    assert tokens.of_text("營收" * 200) == 300
+    assert token_estimate.of_text("a" * 400) == 100
+    assert token_estimate.of_text("營收" * 200) == 300
 
 
 async def test_a_conversation_that_is_too_long_is_shortened_until_the_model_takes_it(server):

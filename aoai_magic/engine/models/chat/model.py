@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from aoai_magic.engine import tokens
+from aoai_magic.engine.models import token_estimate
 
 from ..base import PYTHON_TOOL, Chunk, Finish, ModelError, Reasoning, Request, Text, ToolCall, Usage
-from . import faults, fences, weather
-from .calls import Calls
+from . import errors, fenced_code, retry
+from .inline_tool_calls import SpokenReader
 from .repetition import Repetition
-from .spoken import SpokenReader
+from .tool_call_deltas import Calls
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -76,9 +76,9 @@ class ChatModel:
             else:
                 await self._check_listed()
         except Exception as error:
-            if not faults.is_fault(error):
+            if not errors.is_fault(error):
                 raise
-            raise faults.describe(error, self._endpoint, begun=False) from error
+            raise errors.describe(error, self._endpoint, begun=False) from error
 
     async def _check_deployment(self) -> None:
         """Send what is refused for its body, which is looked at only after all else."""
@@ -110,7 +110,7 @@ class ChatModel:
                 seconds, why = self._pause(error, attempt)
             else:
                 return
-            async for waiting in weather.wait(seconds, why):
+            async for waiting in retry.wait(seconds, why):
                 yield waiting
 
     async def _answered(self, request: Request, attempt: _Attempt) -> AsyncIterator[Chunk]:
@@ -129,13 +129,13 @@ class ChatModel:
 
     def _pause(self, error: Exception, attempt: _Attempt) -> tuple[float, str]:
         """Give the seconds until the next try, and why; raise where there is to be none."""
-        if isinstance(error, ModelError) or not faults.is_fault(error):
+        if isinstance(error, ModelError) or not errors.is_fault(error):
             raise error
         # What was said cannot be taken back; until then nobody notices a new try.
-        seconds = None if attempt.said else weather.pause(error, attempt.number)
+        seconds = None if attempt.said else retry.pause(error, attempt.number)
         if seconds is None:
-            raise faults.describe(error, self._endpoint, begun=attempt.begun) from error
-        return seconds, weather.reason(error)
+            raise errors.describe(error, self._endpoint, begun=attempt.begun) from error
+        return seconds, retry.reason(error)
 
     async def _ask(self, request: Request) -> tuple[Any, _Reader]:
         """Send the request, without what the server refuses."""
@@ -154,7 +154,7 @@ class ChatModel:
     def _reader(self, request: Request) -> _Reader:
         python = _offers_python(request)
         # A model that was never seen to call a tool may write its code as an answer.
-        fence = fences.FenceReader() if python and not (self._tools and self._calls) else None
+        fence = fenced_code.FenceReader() if python and not (self._tools and self._calls) else None
         names = {tool["function"]["name"] for tool in request.tools}
         plain = request.tool_choice == "none" or "response_format" in request.options
         spoken = None if self._endpoint.official else SpokenReader(() if plain else names)
@@ -162,26 +162,26 @@ class ChatModel:
 
     def _learn(self, error: Exception, parameters: Mapping[str, Any]) -> bool:
         """Note what the server refused; False if the error is about something else."""
-        if "tools" in parameters and faults.refuses_tools(error):
+        if "tools" in parameters and errors.refuses_tools(error):
             self._tools = False
             return True
-        if faults.is_too_long(error):
+        if errors.is_too_long(error):
             return self._shorten(error, parameters["messages"])
-        if self._pictures and faults.refuses_pictures(error) and _shows(parameters["messages"]):
+        if self._pictures and errors.refuses_pictures(error) and _shows(parameters["messages"]):
             self._pictures = False
             return True
         optional = set(parameters) - _NEEDED
-        refused = faults.refused_parameter(error, optional)
+        refused = errors.refused_parameter(error, optional)
         if refused is not None:
             self._refused.add(refused)
         return refused is not None
 
     def _shorten(self, error: Exception, messages: Sequence[Mapping[str, Any]]) -> bool:
         """Take less of the conversation; False if there is nothing to be left out."""
-        size = sum(map(tokens.count, messages))
+        size = sum(map(token_estimate.count, messages))
         # The count here is not the model's: it goes down until the model takes it.
-        limit = min(int(size * 0.7), faults.longest(error) or size)
-        shorter = tokens.fit(messages, limit)
+        limit = min(int(size * 0.7), errors.longest(error) or size)
+        shorter = token_estimate.fit(messages, limit)
         if len(shorter) >= len(messages):
             return False
         self._limit = limit
@@ -198,9 +198,9 @@ class ChatModel:
                 wanted[new] = wanted[old]
         messages = [_flattened(message, self._pictures) for message in request.messages]
         if self._limit is not None:
-            messages = [dict(message) for message in tokens.fit(messages, self._limit)]
+            messages = [dict(message) for message in token_estimate.fit(messages, self._limit)]
         if _offers_python(request) and not self._tools:
-            messages = fences.with_fences(messages)
+            messages = fenced_code.with_fences(messages)
         kept = {name: value for name, value in wanted.items() if name not in self._refused}
         return {"messages": messages, **kept}
 
@@ -217,7 +217,7 @@ class _Attempt:
 class _Reader:
     """Reads the server's chunks, as plain dicts, into ours."""
 
-    def __init__(self, fence: fences.FenceReader | None, spoken: SpokenReader | None) -> None:
+    def __init__(self, fence: fenced_code.FenceReader | None, spoken: SpokenReader | None) -> None:
         self._fence = fence
         self._spoken = spoken
         self._repetition = Repetition()

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from aoai_magic.engine import pictures
+from aoai_magic.engine.models import pictures
 
 BYTES_PER_TOKEN = 4
 IMAGE_TOKENS = 1_000

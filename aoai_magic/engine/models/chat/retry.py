@@ -10,7 +10,7 @@ import anyio
 from aoai_magic.shared.openai_errors import retry_after
 
 from ..base import Waiting
-from . import faults
+from . import errors
 
 TRIES = 5
 CONNECTION_TRIES = 3
@@ -30,7 +30,7 @@ def pause(error: Exception, attempt: int) -> float | None:
 
     if isinstance(error, openai.APITimeoutError):
         return None
-    if isinstance(error, openai.APIConnectionError) or faults.is_transport(error):
+    if isinstance(error, openai.APIConnectionError) or errors.is_transport(error):
         return FIRST_WAIT * 2**attempt if attempt + 1 < CONNECTION_TRIES else None
     if not isinstance(error, openai.APIStatusError) or attempt + 1 >= TRIES:
         return None
