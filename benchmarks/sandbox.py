@@ -21,9 +21,9 @@ from pathlib import Path
 import psutil
 from jupyter_client import AsyncKernelManager
 
-from aoai_magic.sandbox.local import LocalSandbox
-from aoai_magic.sandbox.processes import descendants
-from aoai_magic.sandbox.session import Display, Limits, Stream
+from aoai_magic.sandbox.host.local import LocalSandbox
+from aoai_magic.sandbox.host.processes import descendants
+from aoai_magic.sandbox.protocol import Display, Limits, Stream
 
 IMPORTS = "import numpy, pandas, matplotlib.pyplot, pyarrow"
 FIGURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2, 3])\nplt.title('x');"

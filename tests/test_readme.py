@@ -11,7 +11,7 @@ from aoai_magic import __version__
 from aoai_magic.notebook.line_commands import COMMANDS
 from aoai_magic.notebook.magics import parser
 from aoai_magic.sandbox.limits import NAMES, read_limits
-from aoai_magic.sandbox.session import Limits
+from aoai_magic.sandbox.protocol import Limits
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

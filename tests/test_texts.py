@@ -12,7 +12,7 @@ import pytest
 import aoai_magic
 from aoai_magic.notebook.line_commands import COMMANDS, HELP
 from aoai_magic.runner import gaps
-from aoai_magic.sandbox import ladder
+from aoai_magic.sandbox.host import levels
 
 PACKAGE = Path(aoai_magic.__file__).parent
 MODULES = sorted(
@@ -190,7 +190,7 @@ def test_every_command_has_its_line_of_help():
 
 
 def test_what_our_sandbox_does_not_cover_is_known_in_every_language(monkeypatch):
-    ours = {text for name, text in vars(ladder).items() if name.endswith(("_GAP", "_NO_PROC"))}
+    ours = {text for name, text in vars(levels).items() if name.endswith(("_GAP", "_NO_PROC"))}
     assert ours == set(gaps.KNOWN)
     monkeypatch.setenv("AOAI_MAGIC_LANG", "ja")
     said = gaps.gaps({"gaps": [*ours, "Something new.", ""]})

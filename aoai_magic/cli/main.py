@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import AssistantError, SettingsError
-from ..sandbox.session import Limits
+from ..sandbox.protocol import Limits
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aoai_magic.sandbox.session import Limits
+from aoai_magic.sandbox.protocol import Limits
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from aoai_magic.engine.models.base import Model
-from aoai_magic.sandbox.session import Limits, Sandbox
+from aoai_magic.sandbox.protocol import Limits, Sandbox
 
 MODELS = "aoai_magic.models.v1"
 SANDBOXES = "aoai_magic.sandboxes.v1"

@@ -17,8 +17,14 @@ from polars.testing.parametric import dataframes
 from aoai_magic import frame_codec
 from aoai_magic.attach.resolve import resolve
 from aoai_magic.results.read_table import read_table
-from aoai_magic.sandbox.local import open_sandbox
-from aoai_magic.sandbox.session import Done, Error, Limits, SandboxError, Stream
+from aoai_magic.sandbox.host.local import open_sandbox
+from aoai_magic.sandbox.protocol import (
+    Done,
+    Error,
+    Limits,
+    SandboxError,
+    Stream,
+)
 
 pytestmark = [
     pytest.mark.lengthy,

@@ -8,7 +8,7 @@ import time
 import pytest
 from openai import NotFoundError
 
-from aoai_magic.sandbox.session import Limits
+from aoai_magic.sandbox.protocol import Limits
 
 from .test_runs import steps
 

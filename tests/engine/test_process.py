@@ -20,7 +20,7 @@ from openai import APIError, OpenAI
 from aoai_magic.engine.config import Bounds, EngineConfig
 from aoai_magic.engine.server.auth import ensure_token
 from aoai_magic.engine.server.process import bind, serve
-from aoai_magic.sandbox.session import Limits
+from aoai_magic.sandbox.protocol import Limits
 
 from .test_runs import steps, texts
 

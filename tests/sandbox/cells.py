@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aoai_magic.sandbox.session import Display, Done, Ended, Error, Event, Limit, Stream
+from aoai_magic.sandbox.protocol import (
+    Display,
+    Done,
+    Ended,
+    Error,
+    Event,
+    Limit,
+    Stream,
+)
 
 
 @dataclass

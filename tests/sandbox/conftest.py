@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from aoai_magic.sandbox.local import LocalSandbox
-from aoai_magic.sandbox.session import Limits
+from aoai_magic.sandbox.host.local import LocalSandbox
+from aoai_magic.sandbox.protocol import Limits
 
 from .escape import RUNGS
 

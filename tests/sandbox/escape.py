@@ -18,15 +18,15 @@ import tempfile
 import threading
 from pathlib import Path
 
-from aoai_magic.sandbox import ladder
-from aoai_magic.sandbox.local import LocalSandbox
-from aoai_magic.sandbox.session import Limits, Stream
+from aoai_magic.sandbox.host import levels
+from aoai_magic.sandbox.host.local import LocalSandbox
+from aoai_magic.sandbox.protocol import Limits, Stream
 
 RUNGS = {
-    "namespaces": ladder.RUNGS[0],
-    "namespaces-without-proc": ladder.RUNGS[1],
-    "landlock": ladder.RUNGS[2],
-    "none": ladder.UNISOLATED,
+    "namespaces": levels.RUNGS[0],
+    "namespaces-without-proc": levels.RUNGS[1],
+    "landlock": levels.RUNGS[2],
+    "none": levels.UNISOLATED,
 }
 
 

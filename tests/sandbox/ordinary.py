@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import aoai_magic
-from aoai_magic.sandbox import syscalls
+from aoai_magic.sandbox.isolation import syscalls
 
 UID = 54321
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aoai_magic.sandbox import vegalite
+from aoai_magic.sandbox.child import vegalite
 
 from .cells import run
 

@@ -11,9 +11,10 @@ import asyncio
 import psutil
 import pytest
 
-from aoai_magic.sandbox import ladder, local, seatbelt
-from aoai_magic.sandbox.cold import ColdNursery
-from aoai_magic.sandbox.session import Stream
+from aoai_magic.sandbox.host import levels, local
+from aoai_magic.sandbox.host.cold import ColdNursery
+from aoai_magic.sandbox.isolation import seatbelt
+from aoai_magic.sandbox.protocol import Stream
 
 from .cells import Outcome, run
 
@@ -42,13 +43,13 @@ def test_a_path_that_would_allow_everything_is_refused(path):
 
 
 async def test_where_seatbelt_is_missing_no_session_starts(tmp_path):
-    sandbox = local.LocalSandbox(tmp_path, local.Limits(), ladder.SEATBELT, preload=[])
+    sandbox = local.LocalSandbox(tmp_path, local.Limits(), levels.SEATBELT, preload=[])
     with pytest.raises(local.SandboxError, match="sandbox-exec"):
         await sandbox.start()
 
 
 def test_the_level_says_that_it_is_untried():
-    assert "not been tried" in ladder.SEATBELT.gaps[0]
+    assert "not been tried" in levels.SEATBELT.gaps[0]
 
 
 @pytest.fixture

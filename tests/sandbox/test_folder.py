@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from aoai_magic.sandbox import folder as folders
-from aoai_magic.sandbox import syscalls
-from aoai_magic.sandbox.folder import Folder, remove
-from aoai_magic.sandbox.session import SandboxError
+from aoai_magic.sandbox.host import folder as folders
+from aoai_magic.sandbox.host.folder import Folder, remove
+from aoai_magic.sandbox.isolation import syscalls
+from aoai_magic.sandbox.protocol import SandboxError
 
 from . import ordinary
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import pytest_asyncio
 
-from aoai_magic.sandbox.local import LocalSandbox
-from aoai_magic.sandbox.session import Limits
+from aoai_magic.sandbox.host.local import LocalSandbox
+from aoai_magic.sandbox.protocol import Limits
 
 from .cells import run
 from .escape import RUNGS

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aoai_magic.sandbox import frames
+from aoai_magic.sandbox import framing
 
 json_values = st.recursive(
     st.none()
@@ -26,8 +26,8 @@ good_frames = st.dictionaries(st.text(), json_values, max_size=4).flatmap(
 )
 
 
-def feed_in_pieces(data: bytes, cuts: list[int]) -> list[frames.Frame]:
-    decoder = frames.Decoder()
+def feed_in_pieces(data: bytes, cuts: list[int]) -> list[framing.Frame]:
+    decoder = framing.Decoder()
     bounds = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
     found = []
     for start, end in itertools.pairwise(bounds):
@@ -37,7 +37,7 @@ def feed_in_pieces(data: bytes, cuts: list[int]) -> list[frames.Frame]:
 
 @given(st.lists(good_frames, max_size=5), st.lists(st.integers(min_value=0), max_size=8))
 def test_frames_arrive_however_they_are_chopped(sent, cuts):
-    data = b"".join(map(frames.encode, sent))
+    data = b"".join(map(framing.encode, sent))
     assert feed_in_pieces(data, cuts) == sent
 
 
@@ -45,7 +45,7 @@ def test_frames_arrive_however_they_are_chopped(sent, cuts):
 def test_garbage_gives_frames_or_an_error_of_the_protocol(data, cuts):
     try:
         found = feed_in_pieces(data, cuts)
-    except frames.FrameError:
+    except framing.FrameError:
         return
     assert all(isinstance(frame["type"], str) for frame in found)
 
@@ -53,8 +53,8 @@ def test_garbage_gives_frames_or_an_error_of_the_protocol(data, cuts):
 @given(st.binary(max_size=200))
 def test_a_frame_with_any_content_gives_an_object_or_an_error(body):
     try:
-        (frame,) = frames.Decoder().feed(struct.pack(">I", len(body)) + body)
-    except frames.FrameError:
+        (frame,) = framing.Decoder().feed(struct.pack(">I", len(body)) + body)
+    except framing.FrameError:
         return
     assert isinstance(frame["type"], str)
 
@@ -63,27 +63,27 @@ def test_a_frame_with_any_content_gives_an_object_or_an_error(body):
 def test_json_of_another_shape_is_refused(value):
     if isinstance(value, dict) and isinstance(value.get("type"), str):
         return
-    with pytest.raises(frames.FrameError):
-        frames.decode(json.dumps(value).encode())
+    with pytest.raises(framing.FrameError):
+        framing.decode(json.dumps(value).encode())
 
 
 def test_a_long_frame_is_refused_before_it_is_read():
-    with pytest.raises(frames.FrameError, match="longer"):
-        frames.Decoder().feed(struct.pack(">I", frames.MAXIMUM + 1))
+    with pytest.raises(framing.FrameError, match="longer"):
+        framing.Decoder().feed(struct.pack(">I", framing.MAXIMUM + 1))
 
 
 def test_deep_nesting_is_refused():
-    with pytest.raises(frames.FrameError):
-        frames.decode(b"[" * 100_000)
+    with pytest.raises(framing.FrameError):
+        framing.decode(b"[" * 100_000)
 
 
 def test_huge_numbers_are_refused():
-    with pytest.raises(frames.FrameError):
-        frames.decode(b'{"type": "done", "n": ' + b"9" * 100_000 + b"}")
+    with pytest.raises(framing.FrameError):
+        framing.decode(b'{"type": "done", "n": ' + b"9" * 100_000 + b"}")
 
 
 def test_what_is_no_json_or_too_long_is_not_sent():
-    with pytest.raises(frames.FrameError):
-        frames.encode({"type": "x", "value": float("nan")})
-    with pytest.raises(frames.FrameError):
-        frames.encode({"type": "x", "value": "x" * frames.MAXIMUM})
+    with pytest.raises(framing.FrameError):
+        framing.encode({"type": "x", "value": float("nan")})
+    with pytest.raises(framing.FrameError):
+        framing.encode({"type": "x", "value": "x" * framing.MAXIMUM})

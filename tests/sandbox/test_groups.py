@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from aoai_magic.sandbox import groups
-from aoai_magic.sandbox.groups import Group, Scope, scope_command
-from aoai_magic.sandbox.session import Limits
+from aoai_magic.sandbox.host import cgroups
+from aoai_magic.sandbox.host.cgroups import Group, Scope, scope_command
+from aoai_magic.sandbox.protocol import Limits
 
 from .cells import run
 
@@ -41,7 +41,7 @@ def test_what_the_kernel_killed_is_counted(tmp_path):
 def test_without_systemd_there_is_no_scope(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert scope_command({"XDG_RUNTIME_DIR": str(tmp_path)}) == []
-    monkeypatch.setattr(groups, "_ROOT", tmp_path / "none")
+    monkeypatch.setattr(cgroups, "_ROOT", tmp_path / "none")
     assert Scope.around(os.getpid()) is None
 
 

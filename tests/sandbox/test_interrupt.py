@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from aoai_magic.sandbox.patience import GRACE, Patience
-from aoai_magic.sandbox.session import Stream
+from aoai_magic.sandbox.host.interrupt_grace import GRACE, Patience
+from aoai_magic.sandbox.protocol import Stream
 
 from .cells import Outcome, run
 

@@ -18,9 +18,9 @@ import anyio
 import psutil
 import pytest
 
-from aoai_magic.sandbox import ladder, local
-from aoai_magic.sandbox.local import LocalSandbox, open_sandbox
-from aoai_magic.sandbox.session import Limits, SandboxError
+from aoai_magic.sandbox.host import levels, local
+from aoai_magic.sandbox.host.local import LocalSandbox, open_sandbox
+from aoai_magic.sandbox.protocol import Limits, SandboxError
 
 from . import ordinary
 from .cells import run
@@ -381,9 +381,9 @@ def test_the_remedy_is_that_of_the_machine(tmp_path, name, closed, way):
     setting = tmp_path / name
     setting.parent.mkdir()
     setting.write_text(f"{1 - int(closed)}\n")
-    assert way not in ladder.remedy(tmp_path)
+    assert way not in levels.remedy(tmp_path)
     setting.write_text(f"{closed}\n")
-    assert way in ladder.remedy(tmp_path)
+    assert way in levels.remedy(tmp_path)
 
 
 @x86_only
@@ -407,9 +407,9 @@ def test_an_ordinary_user_gets_namespaces(open_folder, masked):
 
 
 def test_accounts_of_sessions_differ_and_stay():
-    accounts = {ladder.account_for(f"key {i}") for i in range(50)}
+    accounts = {levels.account_for(f"key {i}") for i in range(50)}
     assert accounts == (
-        {None} if os.geteuid() else {ladder.account_for(f"key {i}") for i in range(50)}
+        {None} if os.geteuid() else {levels.account_for(f"key {i}") for i in range(50)}
     )
     assert len(accounts) == (1 if os.geteuid() else 50)
 

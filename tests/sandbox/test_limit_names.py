@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 import pytest
 
+from aoai_magic.sandbox.host.local import open_sandbox
 from aoai_magic.sandbox.limits import NAMES, PREFIX, read_limits
-from aoai_magic.sandbox.local import open_sandbox
-from aoai_magic.sandbox.session import Limits, SandboxError
+from aoai_magic.sandbox.protocol import Limits, SandboxError
 
 USUAL = Limits()
 

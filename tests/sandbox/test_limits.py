@@ -6,7 +6,12 @@ import asyncio
 
 import pytest
 
-from aoai_magic.sandbox.session import Limit, Limits, SandboxError, Stream
+from aoai_magic.sandbox.protocol import (
+    Limit,
+    Limits,
+    SandboxError,
+    Stream,
+)
 
 from .cells import run
 

@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from aoai_magic.sandbox.rewrite import FolderPaths
+from aoai_magic.sandbox.child.path_rewrite import FolderPaths
 
 
 def rewritten(code: str, mode: str = "eval") -> ast.AST:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aoai_magic.sandbox import seccomp, syscalls
+from aoai_magic.sandbox.isolation import seccomp, syscalls
 
 INSTRUCTION = 8
 LONGEST_PROGRAM = 4096

@@ -10,8 +10,14 @@ import struct
 import pytest
 import pytest_asyncio
 
-from aoai_magic.sandbox.local import LocalSandbox
-from aoai_magic.sandbox.session import Display, Done, Limits, SandboxError, Stream
+from aoai_magic.sandbox.host.local import LocalSandbox
+from aoai_magic.sandbox.protocol import (
+    Display,
+    Done,
+    Limits,
+    SandboxError,
+    Stream,
+)
 
 from .cells import Outcome, run
 from .escape import RUNGS

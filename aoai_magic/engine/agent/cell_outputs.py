@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from aoai_magic.engine.storage.objects import Body
-from aoai_magic.sandbox.session import Display, Done, Ended, Error, Event, Limit, Stream
+from aoai_magic.sandbox.protocol import (
+    Display,
+    Done,
+    Ended,
+    Error,
+    Event,
+    Limit,
+    Stream,
+)
 
 Outcome = Literal["ok", "error", "limit", "ended", "interrupted"]
 

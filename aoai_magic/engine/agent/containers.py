@@ -30,7 +30,7 @@ from aoai_magic.engine.storage.schema import (
     SESSION_FILES,
 )
 from aoai_magic.engine.storage.store import Store
-from aoai_magic.sandbox.session import MOUNT
+from aoai_magic.sandbox.protocol import MOUNT
 
 PURPOSE = "container"
 """Purpose of the stored files that containers hold; clients do not see them as files."""

@@ -30,7 +30,7 @@ from aoai_magic.engine.storage.engine_locks import Instance
 from aoai_magic.engine.storage.ids import now
 from aoai_magic.engine.storage.objects import ACTIVE, EXECUTING, Body
 from aoai_magic.engine.storage.schema import MESSAGES, RUNS, STEPS
-from aoai_magic.sandbox.session import SandboxError
+from aoai_magic.sandbox.protocol import SandboxError
 
 _LOG = logging.getLogger(__name__)
 _WATCH_SECONDS = 0.25

@@ -50,7 +50,7 @@ from aoai_magic.engine.storage.ids import now
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import THREADS, VECTOR_STORES
 from aoai_magic.engine.storage.store import Store
-from aoai_magic.sandbox.session import Event
+from aoai_magic.sandbox.protocol import Event
 
 _RANKER = "default_2024_08_21"
 _MOST_FOUND = 20

@@ -26,7 +26,7 @@ from aoai_magic.engine.storage import conversations, response_objects, store
 from aoai_magic.engine.storage.engine_locks import Instance
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import RESPONSES
-from aoai_magic.sandbox.session import SandboxError
+from aoai_magic.sandbox.protocol import SandboxError
 
 _LOG = logging.getLogger(__name__)
 _WATCH_SECONDS = 0.25

@@ -21,7 +21,7 @@ from aoai_magic.engine.storage.ids import now
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import SESSION_FILES, SESSIONS
 from aoai_magic.engine.storage.store import Store
-from aoai_magic.sandbox.session import (
+from aoai_magic.sandbox.protocol import (
     FileInfo,
     Isolation,
     Limits,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aoai_magic.engine.agent.sandbox_sessions import State
 from aoai_magic.engine.models.base import FILE_SEARCH_TOOL, PYTHON_TOOL
-from aoai_magic.sandbox.session import MOUNT
+from aoai_magic.sandbox.protocol import MOUNT
 
 _PYTHON = f"""\
 You have a Python session of your own; call the tool `{PYTHON_TOOL}` to run code in it.

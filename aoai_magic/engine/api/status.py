@@ -15,7 +15,7 @@ from aoai_magic.engine.models.base import ModelError
 from aoai_magic.engine.plugins import SpecError
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import MESSAGES, THREADS
-from aoai_magic.sandbox.session import SandboxError
+from aoai_magic.sandbox.protocol import SandboxError
 
 _THREADS = 50
 _TITLE = 80  # characters

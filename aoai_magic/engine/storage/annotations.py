@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from aoai_magic.engine.storage.objects import Body
-from aoai_magic.sandbox.session import MOUNT
+from aoai_magic.sandbox.protocol import MOUNT
 
 _SCHEME = f"sandbox:{MOUNT}/"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from aoai_magic.engine.storage.ids import new_id, now
 from aoai_magic.engine.storage.objects import Body
-from aoai_magic.sandbox.session import MOUNT
+from aoai_magic.sandbox.protocol import MOUNT
 
 OUTPUTS = "code_interpreter_call.outputs"
 """The ``include`` without which a call's outputs are not shown."""

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from .plan import Plan
-from .session import MOUNT
+from ..protocol import MOUNT
+from ..spec import Plan
 from .syscalls import (
     MOUNT_ATTR_NODEV,
     MOUNT_ATTR_NOSUID,

@@ -14,14 +14,14 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
+from ..framing import Frame
+from ..protocol import MOUNT
+from ..spec import Plan
 from . import fonts
 from .channel import Channel
 from .figures import Figures
-from .frames import Frame
-from .lazy import LazyFrames
-from .plan import Plan
-from .rewrite import FolderPaths
-from .session import MOUNT
+from .lazy_frames import LazyFrames
+from .path_rewrite import FolderPaths
 from .shell import Shell, make_shell
 from .streams import Budget, flush_all, open_stream
 

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .groups import Group, Scope, scope_command
-from .leader import Handle
-from .plan import Plan
-from .session import SandboxError
-from .wires import Handles, stretch
+from ..protocol import SandboxError
+from ..spec import Plan
+from .cgroups import Group, Scope, scope_command
+from .pipes import Handles, stretch
+from .process_handle import Handle
 
 PRELOAD = ("IPython", "numpy", "pandas", "matplotlib", "matplotlib.pyplot", "pyarrow")
 """What sessions find imported; of these, what is installed."""

@@ -13,11 +13,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..limits import MORE_MEMORY
+from ..protocol import Limits
 from .folder import Usage
 from .interpreter import Interpreter
-from .limits import MORE_MEMORY
-from .processes import children, cpu_seconds, descendants, proportional, resident
-from .session import Limits
+from .processes import (
+    children,
+    cpu_seconds,
+    descendants,
+    proportional,
+    resident,
+)
 
 if TYPE_CHECKING:
     from .local import LocalSession

@@ -17,18 +17,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from . import ladder, probe
+from ..protocol import (
+    Ended,
+    Event,
+    FileInfo,
+    Isolation,
+    Limits,
+    Sandbox,
+    SandboxError,
+    Stream,
+)
+from ..spec import Plan
+from . import escape_probe, levels
 from .cell import Cell
 from .cold import ColdNursery
 from .folder import Folder, Usage, remove
 from .interpreter import Interpreter
-from .ladder import Rung
-from .nursery import PRELOAD, Nursery
-from .plan import Plan
+from .levels import Rung
 from .processes import held
-from .session import Ended, Event, FileInfo, Isolation, Limits, Sandbox, SandboxError, Stream
-from .waiting import to_its_end
+from .uncancellable import to_its_end
 from .watchdog import Watchdog
+from .zygote_client import PRELOAD, Nursery
 
 _SESSIONS_OF_A_ZYGOTE = 500
 _SECONDS_OF_A_ZYGOTE = 6 * 3600.0
@@ -43,7 +52,7 @@ class LocalSession:
         self.key = key
         self._sandbox = sandbox
         self._limits = sandbox.limits
-        self._uid = ladder.account_for(key)
+        self._uid = levels.account_for(key)
         self._path = path
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.data = path / "data"
@@ -270,7 +279,7 @@ class LocalSandbox:
     async def _start(self) -> Isolation:
         async with self._starting:
             if self._isolation is None:
-                ladder.rungs()
+                levels.rungs()
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._nursery = nursery = await self._start_nursery()
                 try:
@@ -287,7 +296,7 @@ class LocalSandbox:
             return self._isolation
 
     async def _start_nursery(self) -> Nursery | ColdNursery:
-        cold = sys.platform != "linux" or self._wanted is ladder.SEATBELT
+        cold = sys.platform != "linux" or self._wanted is levels.SEATBELT
         nursery = (ColdNursery if cold else Nursery)(self._preload, self._folder / "zygote")
         await nursery.start()
         return nursery
@@ -295,13 +304,13 @@ class LocalSandbox:
     async def _choose(self) -> tuple[Rung, Isolation]:
         rung, isolation = await self._climb()
         if rung.level != "none" and self._nursery is not None and self._nursery.scope is None:
-            isolation = replace(isolation, gaps=(*isolation.gaps, ladder.WATCHED_GAP))
+            isolation = replace(isolation, gaps=(*isolation.gaps, levels.WATCHED_GAP))
         return rung, isolation
 
     async def _climb(self) -> tuple[Rung, Isolation]:
         wanted = self._wanted
         if wanted is None:
-            return await ladder.climb_down(self._probe)
+            return await levels.climb_down(self._probe)
         if wanted.level != "none":
             await self._probe(wanted)
         return wanted, Isolation(wanted.level, wanted.gaps)
@@ -434,7 +443,7 @@ async def _check(session: LocalSession) -> None:
         # In hexadecimal, for paths in the code of a cell may be rewritten.
         packed = json.dumps(targets).encode().hex()
         given = f"TARGETS = __import__('json').loads(bytes.fromhex({packed!r}))"
-        code = f"{given}\n{inspect.getsource(probe)}"
+        code = f"{given}\n{inspect.getsource(escape_probe)}"
         events = [event async for event in session.run(code, timeout=60.0)]
     said = "".join(event.text for event in events if isinstance(event, Stream))
     try:
@@ -469,7 +478,7 @@ def open_sandbox(
     if argument not in ("", "unisolated"):
         text = f"The local sandbox knows no {argument!r}"
         raise SandboxError(f"{text}; leave it out, or say local:unisolated for no isolation.")
-    rung = ladder.UNISOLATED if argument else None
+    rung = levels.UNISOLATED if argument else None
     wanted = _wanted_modules() if preload is None else preload
     return LocalSandbox(folder, limits, rung, wanted)
 

@@ -22,7 +22,8 @@ from IPython.core.history import HistoryManager
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 
-from . import frames, vegalite
+from .. import framing
+from . import vegalite
 from .streams import flush_all
 
 _CELL = "<cell "
@@ -30,7 +31,7 @@ _LONGEST_TEXT = 1 << 20
 _BINARY = ("image/", "audio/", "video/", "application/pdf", "application/octet-stream")
 _TEXTUAL = ("image/svg+xml",)
 
-Send = Callable[[frames.Frame], None]
+Send = Callable[[framing.Frame], None]
 
 
 def _as_json(value: Any) -> str:
@@ -179,7 +180,7 @@ class Shell(InteractiveShell):
         frame = {"type": "display", "data": encode_bundle(data), "id": id}
         try:
             self.send({**frame, "update": update, "result": result})
-        except frames.FrameError as error:
+        except framing.FrameError as error:
             print(f"This display was left out: {error}.", file=sys.stderr)  # noqa: T201
 
     def init_display_formatter(self) -> None:

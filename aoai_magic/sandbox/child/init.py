@@ -8,9 +8,9 @@ import select
 import signal
 import sys
 
-from . import syscalls
-from .plan import Plan
-from .processes import descendants
+from ..host.processes import descendants
+from ..isolation import syscalls
+from ..spec import Plan
 
 INTERRUPT = b"I"
 """What the host writes to the lifeline to interrupt the session's processes, and what comes

@@ -13,12 +13,22 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from . import frames
-from .frames import Frame
+from .. import framing
+from ..framing import Frame
+from ..limits import MORE_MEMORY
+from ..protocol import (
+    MOUNT,
+    Display,
+    Done,
+    Ended,
+    Error,
+    Event,
+    Limit,
+    Limits,
+    Stream,
+)
 from .interpreter import Interpreter
-from .limits import MORE_MEMORY
-from .patience import Patience
-from .session import MOUNT, Display, Done, Ended, Error, Event, Limit, Limits, Stream
+from .interrupt_grace import Patience
 
 _AGAIN = 0.1  # seconds after which an interrupt that was not heard is sent again
 _DISPLAYS = 32  # displays may take this many times what text may
@@ -117,7 +127,7 @@ class Cell:
         ok = False
         try:
             ok = await self._begin(code) and await self._read() and not self._interrupted
-        except frames.FrameError as error:
+        except framing.FrameError as error:
             self._interpreter.kill(f"The session was closed, for it sent no sense: {error}.")
         finally:
             self._over = True
@@ -127,7 +137,7 @@ class Cell:
     async def _begin(self, code: str) -> bool:
         try:
             await self._interpreter.send({"type": "run", "code": code})
-        except frames.FrameError as error:  # ours: nothing was sent, and nothing is lost
+        except framing.FrameError as error:  # ours: nothing was sent, and nothing is lost
             text = f"The code of this cell cannot be run: {error}."
             self._queue.put_nowait(Error("ValueError", text, f"ValueError: {text}"))
             return False

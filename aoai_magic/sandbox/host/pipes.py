@@ -8,8 +8,8 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .groups import Group
-from .leader import Leader
+from .cgroups import Group
+from .process_handle import Leader
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import confinement, init, root, seatbelt, worker
-from .leader import Child
-from .nursery import BOOT, paths
-from .plan import Plan
-from .wires import Handles, stretch
+from ..child import init, worker
+from ..isolation import confinement, root_fs, seatbelt
+from ..spec import Plan
+from .pipes import Handles, stretch
+from .process_handle import Child
+from .zygote_client import BOOT, paths
 
 
 class ColdNursery:
@@ -80,7 +81,7 @@ def _walls(plan: Plan) -> list[str]:
     if plan.level != "seatbelt":
         return []
     own = [os.path.realpath(path) for path in (plan.data, plan.scratch)]
-    return seatbelt.command(root.software(), own)
+    return seatbelt.command(root_fs.software(), own)
 
 
 def lead(words: str) -> None:

@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 
-from . import frames
+from .. import framing
 
 
 class Channel:
@@ -14,8 +14,8 @@ class Channel:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._decoder = frames.Decoder()
-        self._ready: list[frames.Frame] = []
+        self._decoder = framing.Decoder()
+        self._ready: list[framing.Frame] = []
         self._lock = threading.RLock()
         self._owner = os.getpid()
         self._sending = False
@@ -40,7 +40,7 @@ class Channel:
         self.send({"type": "interrupted"})
         raise KeyboardInterrupt
 
-    def send(self, frame: frames.Frame) -> None:
+    def send(self, frame: framing.Frame) -> None:
         """Send a frame; in a forked child, drop it.
 
         Raises
@@ -52,7 +52,7 @@ class Channel:
         """
         if not self.owned:
             return
-        data = frames.encode(frame)
+        data = framing.encode(frame)
         with self._lock:
             self._sending = threading.current_thread() is threading.main_thread()
             try:
@@ -63,7 +63,7 @@ class Channel:
             self._interrupted = False
             self.on_interrupt()
 
-    def receive(self) -> frames.Frame | None:
+    def receive(self) -> framing.Frame | None:
         """Wait for the next frame; None when the host has hung up."""
         while not self._ready:
             data = self._connection.recv(1 << 16)

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .session import MOUNT, Limits
+from .protocol import MOUNT, Limits
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,14 @@ import signal
 import sys
 from pathlib import Path
 
-from . import landlock, root, seccomp, syscalls
-from .plan import Plan
-from .session import MOUNT
+from ..protocol import MOUNT
+from ..spec import Plan
+from . import (
+    landlock,
+    root_fs,
+    seccomp,
+    syscalls,
+)
 
 _INNER = 1000
 _NAMESPACES = (
@@ -56,19 +61,19 @@ def unshare(plan: Plan) -> None:
     if plan.uid is not None:
         os.chown(plan.data, plan.uid, plan.uid)
         syscalls.unshare(_NAMESPACES)
-        root.build(plan, plan.uid, plan.uid)
+        root_fs.build(plan, plan.uid, plan.uid)
         return
     uid, gid = os.geteuid(), os.getegid()
     syscalls.unshare(_NAMESPACES | syscalls.CLONE_NEWUSER)
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{_INNER} {uid} 1")
     Path("/proc/self/gid_map").write_text(f"{_INNER} {gid} 1")
-    root.build(plan, _INNER, _INNER)
+    root_fs.build(plan, _INNER, _INNER)
 
 
 def enter(plan: Plan) -> None:
     """Complete the move as process 1 of the new namespaces, and become nobody."""
-    root.enter(plan)
+    root_fs.enter(plan)
     syscalls.set_hostname(b"sandbox")
     syscalls.drop_bounding_set()
     if plan.uid is not None:
@@ -85,7 +90,7 @@ def set_environment(plan: Plan) -> None:
     os.environ.clear()
     os.environ.update(
         PATH=f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
-        HOME=root.HOME if plan.isolated else plan.scratch,
+        HOME=root_fs.HOME if plan.isolated else plan.scratch,
         TMPDIR="/tmp" if plan.isolated else plan.scratch,  # noqa: S108
         USER="sandbox",
         LANG="C.UTF-8",
@@ -153,11 +158,11 @@ def restrict(plan: Plan) -> None:
     if plan.isolated:
         if syscalls.landlock_version():
             # /proc is written for the likes of /proc/self/clear_refs and coredump_filter.
-            writable = [MOUNT, "/tmp", "/dev/shm", "/dev/null", root.HOME, "/proc"]  # noqa: S108
+            writable = [MOUNT, "/tmp", "/dev/shm", "/dev/null", root_fs.HOME, "/proc"]  # noqa: S108
             landlock.restrict(["/"], writable)
         seccomp.restrict(contained=True)
     elif plan.level == "landlock":
-        landlock.restrict([*root.software(), *_READABLE], [plan.data, plan.scratch, "/dev/null"])
+        landlock.restrict([*root_fs.software(), *_READABLE], [plan.data, plan.scratch, "/dev/null"])
         version = syscalls.landlock_version()
         own_signals = None if version >= landlock.SCOPES_SIGNALS else os.getpid()
         truncation = version >= landlock.WATCHES_TRUNCATION

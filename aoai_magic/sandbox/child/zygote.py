@@ -20,9 +20,10 @@ import sys
 import time
 from typing import NoReturn
 
-from . import confinement, init, syscalls, worker
-from .plan import Plan
-from .processes import children, data_size
+from ..host.processes import children, data_size
+from ..isolation import confinement, syscalls
+from ..spec import Plan
+from . import init, worker
 
 _FIRST_FREE = 6
 _CHANNEL, _LIFELINE, _HOST = 3, 4, 5

@@ -9,17 +9,17 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from . import frames
-from .frames import Frame
-from .init import INTERRUPT
-from .plan import Plan
-from .session import SandboxError
-from .waiting import to_its_end
-from .wires import Handles
+from .. import framing
+from ..child.init import INTERRUPT
+from ..framing import Frame
+from ..protocol import SandboxError
+from ..spec import Plan
+from .pipes import Handles
+from .uncancellable import to_its_end
 
 if TYPE_CHECKING:
     from .cold import ColdNursery
-    from .nursery import Nursery
+    from .zygote_client import Nursery
 
 _READY_SECONDS = 60.0
 _SETTLE_SECONDS = 5.0
@@ -35,7 +35,7 @@ class Interpreter:
         self._leader = handles.leader
         self._wires = handles.wires
         self.group = handles.group
-        self._decoder = frames.Decoder()
+        self._decoder = framing.Decoder()
         self._closed = False
         self._using = asyncio.Lock()  # no descriptor is closed, and its number reused, so long
         self._unanswered = 0
@@ -96,7 +96,7 @@ class Interpreter:
 
     async def send(self, frame: Frame) -> None:
         """Send a request."""
-        data = frames.encode(frame)
+        data = framing.encode(frame)
         async with self._using:
             if not self._closed:
                 with contextlib.suppress(OSError):  # it is gone; reading will tell

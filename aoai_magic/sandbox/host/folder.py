@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from . import syscalls
-from .session import FileInfo, SandboxError
+from ..isolation import syscalls
+from ..protocol import FileInfo, SandboxError
 
 DEEPEST = 8
 """How many directories deep files are listed."""
