@@ -78,7 +78,7 @@ class FrontendBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         package = Path(self.root, "aoai_magic")
         single = [
             *(self.sources / name for name in ("package.json", "package-lock.json", "build.mjs")),
-            package / "__init__.py",
+            package / "_version.py",
             *package.rglob("*.schema.json"),
         ]
         folders = [self.sources / name for name in ("src", "style", "schema")]

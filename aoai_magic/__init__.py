@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aoai_magic._version import __version__
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from .runner.background import PendingTurn
-    from .runner.turn import Turn
+    from aoai_magic.runner.background import PendingTurn
+    from aoai_magic.runner.turn import Turn
 
-__version__ = "0.1.0"
 
 __all__ = [
     "PendingTurn",
     "Turn",
+    "__version__",
     "aask",
     "ask",
     "errors",
@@ -29,14 +31,14 @@ __all__ = [
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register ``%%assistant``, ``%%aoai`` and their line forms."""
-    from .notebook.magics import register
+    from aoai_magic.notebook.magics import register
 
     register(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take the magics away again."""
-    from .notebook.magics import unregister
+    from aoai_magic.notebook.magics import unregister
 
     unregister(shell)
 
@@ -65,14 +67,14 @@ def ask(prompt: str, *items: Any, **options: Any) -> Turn | PendingTurn | None:
     errors.AssistantError
         If the turn could not be begun, or (`errors.TurnError`) failed.
     """
-    from .notebook.python_api import ask
+    from aoai_magic.notebook.python_api import ask
 
     return ask(prompt, items, options)
 
 
 async def aask(prompt: str, *items: Any, **options: Any) -> Turn | PendingTurn | None:
     """Do as `ask`, asynchronously."""
-    from .notebook.python_api import aask
+    from aoai_magic.notebook.python_api import aask
 
     return await aask(prompt, items, options)
 
@@ -80,11 +82,11 @@ async def aask(prompt: str, *items: Any, **options: Any) -> Turn | PendingTurn |
 def __getattr__(name: str) -> Any:
     # Imported at first use, so that loading the extension stays cheap.
     if name == "Turn":
-        from .runner.turn import Turn
+        from aoai_magic.runner.turn import Turn
 
         return Turn
     if name == "PendingTurn":
-        from .runner.background import PendingTurn
+        from aoai_magic.runner.background import PendingTurn
 
         return PendingTurn
     if name == "errors":

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .runner.turn import Turn
+    from aoai_magic.runner.turn import Turn
 
 
 class AssistantError(Exception):

@@ -12,16 +12,16 @@ const output = join(python, 'labextension');
 
 /** The one version, which stands in the Python package. */
 function version() {
-  const source = readFileSync(join(python, '__init__.py'), 'utf8');
+  const source = readFileSync(join(python, '_version.py'), 'utf8');
   const found = /^__version__ = "([^"]+)"$/m.exec(source);
   if (!found) {
-    throw new Error('aoai_magic/__init__.py has no line __version__ = "…"');
+    throw new Error('aoai_magic/_version.py has no line __version__ = "…"');
   }
   // Python writes 1.2.0rc1 and 1.2.0.dev1 for what npm calls 1.2.0-rc1 and 1.2.0-dev1.
   return found[1].replace(/^(\d+\.\d+\.\d+)\.?(?=[a-z])/, '$1-');
 }
 
-const SCHEMAS = { turn: 'display/turn.schema.json', frontend: 'frontend.schema.json' };
+const SCHEMAS = { turn: 'display/saved/turn.schema.json', frontend: 'notebook/lab_messages.schema.json' };
 
 async function writeTypes() {
   const folder = join(here, 'src', 'generated');

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from aoai_magic.results.notebook_code import Cell, Input, as_cell
+from aoai_magic.results.notebook_code import Cell, as_cell
+from aoai_magic.turn.view import Input
 
 INPUTS = {
     "sales.arrow": Input("sales", is_variable=True),

@@ -15,12 +15,12 @@ from markdown_it import MarkdownIt
 
 from aoai_magic.display.markdown import to_mathml
 from aoai_magic.errors import AssistantError
-from aoai_magic.results.notebook_code import Input
 from aoai_magic.runner.turn import Turn
 from aoai_magic.turn.view import (
     Code,
     File,
     Image,
+    Input,
     Logs,
     Notice,
     Reasoning,
@@ -161,7 +161,8 @@ def test_a_hostile_page_holds_no_tag_but_ours(folder):
 
 def test_writing_a_document_imports_nothing_of_a_notebook_that_is_not_needed(folder):
     code = (
-        "import sys; from aoai_magic.runner.turn import Turn; from aoai_magic.turn.view import Text, View\n"
+        "import sys; from aoai_magic.runner.turn import Turn\n"
+        "from aoai_magic.turn.view import Text, View\n"
         "Turn(View(parts=(Text('t', 'x'),))).save('a.html')\n"
         "assert not {'nbformat', 'ipywidgets', 'pandas', 'nbconvert'} & set(sys.modules)"
     )

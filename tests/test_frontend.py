@@ -20,7 +20,7 @@ from aoai_magic.notebook import lab_messages
 from aoai_magic.notebook.magics import register, unregister
 from aoai_magic.runner.options import from_keywords
 
-SCHEMA = json.loads(Path(lab_messages.__file__).with_name("frontend.schema.json").read_text())
+SCHEMA = json.loads(Path(lab_messages.__file__).with_name("lab_messages.schema.json").read_text())
 FORMS = {
     name: Draft202012Validator({**form, "$defs": SCHEMA["$defs"]})
     for name, form in SCHEMA["properties"].items()

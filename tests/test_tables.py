@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aoai_magic import frame_codec
-from aoai_magic.results.read_table import read_table, safe_name
+from aoai_magic.results.read_table import read_table
+from aoai_magic.text.file_names import safe_name
 
 FRAME = pd.DataFrame(
     {

@@ -43,23 +43,23 @@ TEXTS = {
 """Who takes a text for the user, and at which place among its arguments."""
 
 SPEAKING = (
-    "budget.py",
-    "commands.py",
-    "demo.py",
-    "doctor.py",
-    "farside.py",
-    "models.py",
-    "options.py",
-    "plan.py",
-    "prompt.py",
-    "recordings.py",
-    "saving.py",
-    "settings.py",
-    "attach/members.py",
+    "runner/budget.py",
+    "notebook/line_commands.py",
+    "cli/demo.py",
+    "runner/diagnostics.py",
+    "runner/remote_resources.py",
+    "runner/list_models.py",
+    "runner/options.py",
+    "runner/dry_run.py",
+    "runner/interpolation.py",
+    "runner/recordings.py",
+    "runner/save_files.py",
+    "config/settings.py",
+    "attach/nested_frames.py",
     "backends/__init__.py",
-    "backends/service_limits.py",
-    "backends/weather.py",
-    "display/words.py",
+    "backends/responses_api/limits.py",
+    "backends/retry.py",
+    "display/labels.py",
 )
 """Modules whose every phrase is for the user."""
 
@@ -70,16 +70,16 @@ _PHRASE = re.compile(r"[A-Za-z]{2,},? [a-z(]")
 
 EXEMPT = {
     # What `aoai-magic serve` says stays English, as all of the engine's side does.
-    ("cli.py", "The token file "),
-    ("cli.py", " cannot be read ("),
-    ("cli.py", " is empty; write the token into it."),
-    ("cli.py", "AOAI_MAGIC_UPLOAD_BYTES is "),
-    ("cli.py", ", but must be a number of bytes."),
+    ("main.py", "The token file "),
+    ("main.py", " cannot be read ("),
+    ("main.py", " is empty; write the token into it."),
+    ("main.py", "AOAI_MAGIC_UPLOAD_BYTES is "),
+    ("main.py", ", but must be a number of bytes."),
     # A part's id, a command line, and types.
     ("view.py", "notice-"),
     ("demo.py", " -m pip install jupyterlab"),
-    ("commands.py", "str | None"),
-    ("models.py", "Endpoint | Service"),
+    ("line_commands.py", "str | None"),
+    ("list_models.py", "Endpoint | Service"),
 }
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import UsageError
-from ..locale import gettext as _
+from aoai_magic.errors import UsageError
+from aoai_magic.locale import gettext as _
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _LONGEST = 100_000

@@ -18,7 +18,7 @@ from aoai_magic.attach import (
 from aoai_magic.attach.attachment import Attachment
 from aoai_magic.errors import AttachError
 from aoai_magic.locale import gettext as _
-from aoai_magic.results.read_table import safe_name
+from aoai_magic.text.file_names import safe_name
 
 MOST = 1_000
 """Files that a pattern may name."""

@@ -6,14 +6,14 @@ import difflib
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
-from ..config.settings import SERVICES
-from ..errors import ServiceError, UsageError
-from ..locale import gettext as _
+from aoai_magic.config.settings import SERVICES
+from aoai_magic.errors import ServiceError, UsageError
+from aoai_magic.locale import gettext as _
 
 if TYPE_CHECKING:
-    from ..config.settings import Settings, Target
-    from .assistants_api.backend import Assistants
-    from .responses_api.backend import Responses
+    from aoai_magic.backends.assistants_api.backend import Assistants
+    from aoai_magic.backends.responses_api.backend import Responses
+    from aoai_magic.config.settings import Settings, Target
 
 
 def open_backend(settings: Settings, target: Target) -> Assistants | Responses:
@@ -30,10 +30,10 @@ def open_backend(settings: Settings, target: Target) -> Assistants | Responses:
     """
     if target.name in SERVICES:
         return open_service(settings, target)
-    from ..state.uploads import Ledger
-    from .assistants_api.backend import Assistants
-    from .local_engine import LAUNCHER
-    from .sdk import Endpoint, engine_key
+    from aoai_magic.backends.assistants_api.backend import Assistants
+    from aoai_magic.backends.local_engine import LAUNCHER
+    from aoai_magic.backends.sdk import Endpoint, engine_key
+    from aoai_magic.state.uploads import Ledger
 
     ledger = Ledger(settings.folder)
     if target.name == "local":
@@ -59,11 +59,11 @@ def open_service(settings: Settings, target: Target) -> Responses:
     ServiceError
         If something is missing; says what to set.
     """
-    from ..config.prices import load
-    from ..state.container_copies import Shelf
-    from ..state.uploads import Ledger
-    from . import services
-    from .responses_api.backend import Responses
+    from aoai_magic.backends import services
+    from aoai_magic.backends.responses_api.backend import Responses
+    from aoai_magic.config.prices import load
+    from aoai_magic.state.container_copies import Shelf
+    from aoai_magic.state.uploads import Ledger
 
     _check_sdk(target)
     service = services.azure() if target.name == "azure" else services.openai_service()

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..locale import gettext as _
-from ..shared.openai_errors import filtered_categories
+from aoai_magic.locale import gettext as _
+from aoai_magic.shared.openai_errors import filtered_categories
 
 if TYPE_CHECKING:
     import openai

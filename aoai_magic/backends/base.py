@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from ..attach.attachment import Attachment
-    from ..attach.function_tools import Function
-    from ..turn.events import Event
-    from .holdings import Holdings
+    from aoai_magic.attach.attachment import Attachment
+    from aoai_magic.attach.function_tools import Function
+    from aoai_magic.backends.holdings import Holdings
+    from aoai_magic.turn.events import Event
 
 
 @dataclass(frozen=True)

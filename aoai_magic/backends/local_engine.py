@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import EngineError
-from ..locale import gettext as _
+from aoai_magic.errors import EngineError
+from aoai_magic.locale import gettext as _
 
 OURS = {"AOAI_MAGIC_LIFELINE": "stdin", "AOAI_MAGIC_REQUEST_MODELS": "1"}
 """What tells an engine that it belongs to a kernel."""

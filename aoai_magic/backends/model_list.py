@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ..errors import ServiceError
-from ..locale import gettext as _
-from .sdk import client, own_words, without_credentials
+from aoai_magic.backends.sdk import client, own_words, without_credentials
+from aoai_magic.errors import ServiceError
+from aoai_magic.locale import gettext as _
 
 if TYPE_CHECKING:
-    from .sdk import Endpoint
-    from .services import Service
+    from aoai_magic.backends.sdk import Endpoint
+    from aoai_magic.backends.services import Service
 
 PATIENCE_SECONDS = 5.0
 """How long an endpoint may take; a list is no reason to wait."""

@@ -8,10 +8,10 @@ from contextlib import aclosing
 
 import anyio
 
-from ..errors import ServiceError
-from ..locale import gettext as _
-from ..shared.openai_errors import retry_after
-from ..turn.events import Event, Progress
+from aoai_magic.errors import ServiceError
+from aoai_magic.locale import gettext as _
+from aoai_magic.shared.openai_errors import retry_after
+from aoai_magic.turn.events import Event, Progress
 
 TRIES = 5
 """How often a request is made before its failure is the turn's."""

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..errors import ServiceError
-from ..locale import gettext as _
+from aoai_magic.errors import ServiceError
+from aoai_magic.locale import gettext as _
 
 if TYPE_CHECKING:
     import openai
 
-    from .services import Service
+    from aoai_magic.backends.services import Service
 
 
 @dataclass(frozen=True)

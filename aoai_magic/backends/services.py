@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ServiceError
-from ..locale import gettext as _
-from ..shared import entra_id
+from aoai_magic.errors import ServiceError
+from aoai_magic.locale import gettext as _
+from aoai_magic.shared import entra_id
 
 if TYPE_CHECKING:
     import openai

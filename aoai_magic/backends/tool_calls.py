@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING
 
-from ..errors import ServiceError
-from ..locale import gettext as _
-from ..turn import events
-from ..turn.events import Event
+from aoai_magic.errors import ServiceError
+from aoai_magic.locale import gettext as _
+from aoai_magic.turn import events
+from aoai_magic.turn.events import Event
 
 if TYPE_CHECKING:
-    from ..attach.function_tools import Function
+    from aoai_magic.attach.function_tools import Function
 
 _SHOWN = 200
 """Characters of a function's arguments and result that the user is shown."""

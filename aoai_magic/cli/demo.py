@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..errors import AssistantError
-from ..locale import gettext as _
-from ..text.width import pad, width
+from aoai_magic.errors import AssistantError
+from aoai_magic.locale import gettext as _
+from aoai_magic.text.width import pad, width
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 NOTEBOOK = "quickstart.ipynb"
 OFFLINE = {"AOAI_MAGIC_TARGET": "local", "AOAI_MAGIC_MODEL": "offline"}
 """The demo asks no service, whatever is configured."""

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .. import __version__
-from ..errors import AssistantError, SettingsError
-from ..sandbox.protocol import Limits
+from aoai_magic._version import __version__
+from aoai_magic.errors import AssistantError, SettingsError
+from aoai_magic.sandbox.protocol import Limits
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,11 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(given: argparse.Namespace) -> int:
     """Serve the engine until it is told to end."""
-    from ..engine.config import Bounds, EngineConfig
-    from ..engine.models.base import ModelError
-    from ..engine.plugins import SpecError
-    from ..engine.server.process import serve as serve_engine
-    from ..engine.storage.migrations import SchemaError
+    from aoai_magic.engine.config import Bounds, EngineConfig
+    from aoai_magic.engine.models.base import ModelError
+    from aoai_magic.engine.plugins import SpecError
+    from aoai_magic.engine.server.process import serve as serve_engine
+    from aoai_magic.engine.storage.migrations import SchemaError
 
     config = EngineConfig(
         host=given.host,
@@ -55,15 +55,15 @@ def serve(given: argparse.Namespace) -> int:
 
 def demo(given: argparse.Namespace) -> int:
     """Run the quickstart headless and say where the executed notebook is."""
-    from .demo import run_demo
+    from aoai_magic.cli.demo import run_demo
 
     return run_demo(Path(given.output))
 
 
 def doctor(given: argparse.Namespace) -> int:
     """Say what is configured and what is missing; 1 if the main job cannot run."""
-    from ..config.settings import resolve
-    from ..runner.diagnostics import examine
+    from aoai_magic.config.settings import resolve
+    from aoai_magic.runner.diagnostics import examine
 
     findings = examine(resolve())
     print("\n".join(str(finding) for finding in findings))  # noqa: T201
@@ -113,7 +113,7 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _home(given: str | None) -> Path:
-    from ..config.settings import resolve
+    from aoai_magic.config.settings import resolve
 
     return Path(given).expanduser() if given else resolve().folder
 
@@ -140,7 +140,7 @@ def _upload_bytes() -> int:
 
 def _limits(given: Sequence[str]) -> Limits:
     """Give the bounds of a session; what may be uploaded must also fit into it."""
-    from ..sandbox.limits import read_limits
+    from aoai_magic.sandbox.limits import read_limits
 
     usual, upload = Limits(), _upload_bytes()
     roomy = replace(usual, disk=max(usual.disk, 2 * upload), file=max(usual.file, upload))

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import SettingsError
-from ..locale import gettext as _
-from ..turn.events import Usage
+from aoai_magic.errors import SettingsError
+from aoai_magic.locale import gettext as _
+from aoai_magic.turn.events import Usage
 
 _OURS = Path(__file__).with_name("prices.json")
 _DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")

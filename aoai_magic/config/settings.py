@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ..errors import SettingsError
-from ..locale import gettext as _
-from ..locale import later
+from aoai_magic.errors import SettingsError
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import later
 
 SERVICES = ("azure", "openai")
 """Targets where model and interpreter are a service's."""

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Callable
 from typing import Literal
 
-from ..errors import UsageError
-from ..locale import gettext as _
-from ..turn.view import View
-from .screen import Screen
+from aoai_magic.display.screen import Screen
+from aoai_magic.errors import UsageError
+from aoai_magic.locale import gettext as _
+from aoai_magic.turn.view import View
 
 Kind = Literal["auto", "live", "frozen", "terminal", "quiet"]
 
@@ -38,20 +38,20 @@ def open_screen(kind: str = "auto", on_stop: Callable[[], None] | None = None) -
         If there is no such kind.
     """
     if kind == "auto":
-        from .detect import kind_here
+        from aoai_magic.display.detect import kind_here
 
         kind = kind_here()
     if kind == "live":
-        from .detect import hears_buttons
-        from .live.screen import LiveScreen
+        from aoai_magic.display.detect import hears_buttons
+        from aoai_magic.display.live.screen import LiveScreen
 
         return LiveScreen(on_stop if hears_buttons() else None)
     if kind == "terminal":
-        from .terminal import open_terminal
+        from aoai_magic.display.terminal import open_terminal
 
         return open_terminal()
     if kind in ("frozen", "quiet"):
-        from .saved.bundles import FrozenScreen, quiet_screen
+        from aoai_magic.display.saved.bundles import FrozenScreen, quiet_screen
 
         return FrozenScreen() if kind == "frozen" else quiet_screen()
     raise UsageError(
@@ -63,7 +63,7 @@ def open_screen(kind: str = "auto", on_stop: Callable[[], None] | None = None) -
 
 def show(view: View) -> None:
     """Show a finished turn (again), as it stands in a saved notebook."""
-    from .detect import kind_here
+    from aoai_magic.display.detect import kind_here
 
     kind = "frozen" if kind_here() == "live" else kind_here()
     open_screen(kind).close(view)
@@ -72,7 +72,7 @@ def show(view: View) -> None:
 
 def complain(view: View) -> None:
     """Say on standard error why a turn is not whole, where no exception says it."""
-    from ..text import sanitize
+    from aoai_magic.text import sanitize
 
     if view.error and view.status in ("failed", "incomplete"):
         print(sanitize.line(view.error), file=sys.stderr, flush=True)  # noqa: T201

@@ -5,10 +5,10 @@ from __future__ import annotations
 import mimetypes
 from pathlib import PurePosixPath
 
-from ..locale import gettext as _
-from ..locale import ngettext
-from ..text import sanitize
-from ..turn import view as views
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import ngettext
+from aoai_magic.text import sanitize
+from aoai_magic.turn import view as views
 
 TITLE_CHARS = 100
 ERROR_CHARS = 200

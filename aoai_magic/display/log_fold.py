@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from ..locale import ngettext
-from ..text import sanitize
+from aoai_magic.locale import ngettext
+from aoai_magic.text import sanitize
 
 HEAD_LINES = 50
 TAIL_LINES = 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-from ..turn.view import View
+from aoai_magic.turn.view import View
 
 UPDATES_PER_SECOND = 10
 

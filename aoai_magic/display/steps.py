@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from ..turn import view as views
+from aoai_magic.turn import view as views
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,18 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
-from ..locale import ngettext
-from ..text import sanitize
-from ..turn import view as views
-from ..turn.view import View
-from . import labels
-from .live.chunks import ProseSplitter
-from .log_fold import LogFold
-from .markdown.to_markdown import safe_markdown
-from .outputs import Bundle
-from .saved import bundles
-from .screen import Pace, Screen
-from .steps import Step
+from aoai_magic.display import labels
+from aoai_magic.display.live.chunks import ProseSplitter
+from aoai_magic.display.log_fold import LogFold
+from aoai_magic.display.markdown.to_markdown import safe_markdown
+from aoai_magic.display.outputs import Bundle
+from aoai_magic.display.saved import bundles
+from aoai_magic.display.screen import Pace, Screen
+from aoai_magic.display.steps import Step
+from aoai_magic.locale import ngettext
+from aoai_magic.text import sanitize
+from aoai_magic.turn import view as views
+from aoai_magic.turn.view import View
 
 CODE_LINES = 30
 """Longer code is cut to half of this."""

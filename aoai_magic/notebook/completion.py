@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
 if TYPE_CHECKING:
-    from ..runner.kernel_state import Assistant
-    from .magics import AssistantMagics
+    from aoai_magic.notebook.magics import AssistantMagics
+    from aoai_magic.runner.kernel_state import Assistant
 
 _CELL = re.compile(r"\s*%%(?:assistant|aoai)\s")
 _LINE = re.compile(r"\s*%(?:assistant|aoai)\s+(\w*)$")
@@ -74,7 +74,7 @@ def _word_before(context: CompletionContext) -> str:
 
 
 def _commands(fragment: str) -> list[SimpleCompletion]:
-    from .line_commands import COMMANDS
+    from aoai_magic.notebook.line_commands import COMMANDS
 
     return [
         SimpleCompletion(name, type="command") for name in COMMANDS if name.startswith(fragment)
@@ -82,7 +82,7 @@ def _commands(fragment: str) -> list[SimpleCompletion]:
 
 
 def _options(fragment: str) -> list[SimpleCompletion]:
-    from .magics import parser
+    from aoai_magic.notebook.magics import parser
 
     names = [option for action in parser()._actions for option in action.option_strings]
     return [SimpleCompletion(name, type="option") for name in names if name.startswith(fragment)]
@@ -99,7 +99,7 @@ def _targets(state: Assistant) -> Iterable[str]:
 
 def _models(state: Assistant) -> Iterable[str]:
     """Give the kinds of models, those that were used, and those whose price is known."""
-    from ..config.prices import load
+    from aoai_magic.config.prices import load
 
     kinds = {point.name for point in entry_points(group="aoai_magic.models.v1")}
     settings = state.settings()
@@ -128,7 +128,7 @@ VALUES: dict[str, tuple[str, Callable[[Assistant], Iterable[str]]]] = {
 
 
 def _variables(fragment: str, state: Assistant, mark: str = "") -> list[SimpleCompletion]:
-    from .lab_messages import attachable_names
+    from aoai_magic.notebook.lab_messages import attachable_names
 
     names = [name for name in list(state.namespace) if f"{mark}{name}".startswith(fragment)]
     return [

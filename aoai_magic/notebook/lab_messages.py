@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.getipython import get_ipython
 from IPython.display import JSON
 
-from .. import frame_codec
-from ..attach.resolve import attachable
-from ..attach.schema_card import card
-from ..attach.schema_facts import facts
-from ..config.settings import resolve_target
-from ..errors import AssistantError
-from ..locale import gettext as _
-from ..runner.remote_resources import FarSide, sent
-from .line_commands import cost
+from aoai_magic import frame_codec
+from aoai_magic.attach.resolve import attachable
+from aoai_magic.attach.schema_card import card
+from aoai_magic.attach.schema_facts import facts
+from aoai_magic.config.settings import resolve_target
+from aoai_magic.errors import AssistantError
+from aoai_magic.locale import gettext as _
+from aoai_magic.notebook.line_commands import cost
+from aoai_magic.runner.remote_resources import FarSide, sent
 
 if TYPE_CHECKING:
-    from ..runner.kernel_state import Assistant
+    from aoai_magic.runner.kernel_state import Assistant
 
 Asked = Mapping[str, Any]
 Reply = dict[str, Any]
@@ -33,7 +33,7 @@ LARGEST_DOWNLOAD = 64 << 20
 def answer(question: str) -> JSON:
     """Answer a question of the extension, from the running shell's namespace.
 
-    Questions and answers are JSON objects of the forms in ``frontend.schema.json``. What
+    Questions and answers are JSON objects of the forms in ``lab_messages.schema.json``. What
     the user should read in place of an answer is ``error``, one sentence; until the magic
     is loaded, answers that need it are null.
     """

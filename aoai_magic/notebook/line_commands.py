@@ -9,23 +9,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..config import settings as settings_
-from ..errors import AssistantError, UsageError
-from ..locale import gettext as _
-from ..locale import later, ngettext
-from ..runner.dry_run import destination
-from ..runner.event_loop import run_blocking
-from ..runner.follow import STOP_SECONDS
-from ..runner.gaps import gaps
-from ..runner.remote_resources import FarSide
-from ..runner.turn import Turn
-from ..text.width import line, pad, width
+from aoai_magic.config import settings as settings_
+from aoai_magic.errors import AssistantError, UsageError
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import later, ngettext
+from aoai_magic.runner.dry_run import destination
+from aoai_magic.runner.event_loop import run_blocking
+from aoai_magic.runner.follow import STOP_SECONDS
+from aoai_magic.runner.gaps import gaps
+from aoai_magic.runner.remote_resources import FarSide
+from aoai_magic.runner.turn import Turn
+from aoai_magic.text.width import line, pad, width
 
 if TYPE_CHECKING:
-    from ..runner.background import PendingTurn
-    from ..runner.kernel_state import Assistant
-    from ..state.usage import Sum
-    from ..turn.events import Usage
+    from aoai_magic.runner.background import PendingTurn
+    from aoai_magic.runner.kernel_state import Assistant
+    from aoai_magic.state.usage import Sum
+    from aoai_magic.turn.events import Usage
 
 
 class Cost(NamedTuple):
@@ -186,12 +186,7 @@ def fork(state: Assistant, words: Sequence[str]) -> str:
 
 def models(state: Assistant, words: Sequence[str]) -> str:
     """List what -m and --on can name here and now, and which model is in force."""
-    from ..runner.list_models import (
-        describe,
-        in_force,
-        missing,
-        places,
-    )
+    from aoai_magic.runner.list_models import describe, in_force, missing, places
 
     if len(words) > 1:
         raise UsageError(
@@ -220,7 +215,7 @@ def config(state: Assistant, words: Sequence[str]) -> str:
 
 def show(state: Assistant, words: Sequence[str]) -> None:
     """Show the last turn again, e.g. after a reload of the page or the end of its kernel."""
-    from ..display import show as show_view
+    from aoai_magic.display import show as show_view
 
     show_view(_last(state).view)
 
@@ -275,7 +270,7 @@ def _tokens(used: Usage) -> str:
 
 def cost(state: Assistant) -> Cost | None:
     """Estimate what this kernel's turns cost, None where no price is known."""
-    from ..config.prices import load
+    from aoai_magic.config.prices import load
 
     known = [turn.view.cost for turn in state.turns if turn.view.cost is not None]
     as_of = load(state.settings().folder).as_of
@@ -289,7 +284,7 @@ def _turns(count: int) -> str:
 def _prices_note(state: Assistant, sums: Sequence[Sum]) -> list[str]:
     if not sums:
         return []
-    from ..config.prices import load
+    from aoai_magic.config.prices import load
 
     prices = load(state.settings().folder)
     text = _("estimated by prices of {date}; {path} can put them right")
@@ -322,7 +317,7 @@ def save(state: Assistant, words: Sequence[str]) -> str:
 
 def files(state: Assistant, words: Sequence[str]) -> str:
     """List what is on the far side of what this data directory sent."""
-    from ..state.uploads import Ledger
+    from aoai_magic.state.uploads import Ledger
 
     entries = Ledger(state.settings().folder).entries()
     if not entries:
@@ -348,7 +343,7 @@ def cleanup(state: Assistant, words: Sequence[str]) -> str:
 
 def doctor(state: Assistant, words: Sequence[str]) -> str:
     """Check everything that a turn needs, and say what to do about each gap."""
-    from ..runner.diagnostics import examine
+    from aoai_magic.runner.diagnostics import examine
 
     return "\n".join(str(finding) for finding in examine(state.settings()))
 

@@ -14,18 +14,18 @@ from IPython.core.magic_arguments import argument, kwds, magic_arguments
 from IPython.utils._process_common import arg_split
 from traitlets import Bool, Float, Int, Unicode
 
-from ..errors import UsageError
-from ..locale import gettext as _
-from ..locale import later
-from ..runner.options import Options
+from aoai_magic.errors import UsageError
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import later
+from aoai_magic.runner.options import Options
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets import Bunch
 
-    from ..runner.background import PendingTurn
-    from ..runner.kernel_state import Assistant
-    from ..runner.turn import Turn
+    from aoai_magic.runner.background import PendingTurn
+    from aoai_magic.runner.kernel_state import Assistant
+    from aoai_magic.runner.turn import Turn
 
 NAMES = ("assistant", "aoai")
 """Two names for one magic: another package registers ``%%assistant`` too."""
@@ -73,7 +73,7 @@ class AssistantMagics(Magics):
     @cached_property
     def state(self) -> Assistant:
         """What the kernel keeps between turns; made at the first use, to load quickly."""
-        from ..runner.kernel_state import Assistant
+        from aoai_magic.runner.kernel_state import Assistant
 
         assert self.shell is not None  # as in any magic
         return Assistant(self.shell.user_ns, self._layers)
@@ -133,7 +133,7 @@ class AssistantMagics(Magics):
     def assistant(self, line: str, cell: str | None = None) -> PendingTurn | None:
         """Ask what the cell says, or do the line's command; for users there is `HELP`."""
         if cell is None:
-            from .line_commands import run_command
+            from aoai_magic.notebook.line_commands import run_command
 
             run_command(self.state, line)
             return None
@@ -161,7 +161,7 @@ class AssistantMagics(Magics):
 
 def _pending(asked: Turn | PendingTurn | None) -> PendingTurn | None:
     """Give what is the cell's value: a turn that is over stands in the cell already."""
-    from ..runner.background import PendingTurn
+    from aoai_magic.runner.background import PendingTurn
 
     return asked if isinstance(asked, PendingTurn) else None
 
@@ -207,7 +207,7 @@ as_async_cell.has_side_effects = True  # type: ignore[attr-defined]
 
 def register(shell: InteractiveShell) -> AssistantMagics:
     """Add the magics, the asynchronous cell and the completer to a shell; idempotent."""
-    from .completion import complete
+    from aoai_magic.notebook.completion import complete
 
     magics = shell.magics_manager.registry.get("AssistantMagics")
     if isinstance(magics, AssistantMagics):

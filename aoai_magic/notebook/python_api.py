@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from ..runner.background import PendingTurn
-from ..runner.kernel_state import Assistant
-from ..runner.options import Options, from_keywords
-from ..runner.turn import Turn
+from aoai_magic.runner.background import PendingTurn
+from aoai_magic.runner.kernel_state import Assistant
+from aoai_magic.runner.options import Options, from_keywords
+from aoai_magic.runner.turn import Turn
 
 
 def ask(
@@ -46,7 +46,7 @@ def _state() -> Assistant:
     shell = get_ipython() if get_ipython else None
     if shell is None:
         return _outside()
-    from .magics import register
+    from aoai_magic.notebook.magics import register
 
     return register(shell).state
 

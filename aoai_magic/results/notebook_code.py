@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from aoai_magic.turn.view import Input
+
 MOUNT = "/mnt/data"
 
 _TABLES = (".arrow", ".csv", ".parquet", ".zip")
@@ -33,28 +35,6 @@ _COPIES = {
 }
 _CHANGES = frozenset(("add", "append", "extend", "insert", "pop", "remove", "setdefault", "update"))
 _BUILTINS = frozenset(dir(builtins))
-
-
-@dataclass(frozen=True)
-class Input:
-    """What an attached file is in the notebook.
-
-    Attributes
-    ----------
-    name
-        The variable's name, or the path as it was given.
-    is_variable
-        Which of the two it is.
-    kind
-        Type of the variable with its library, as far as it is known: ``pandas.DataFrame``.
-    expression
-        How the notebook has it where it has no variable of that name.
-    """
-
-    name: str
-    is_variable: bool
-    kind: str = ""
-    expression: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Files that came back, as frames; and names for them that are safe to write.
+"""Files that came back, as frames.
 
 Everything here comes from a session and is hostile: sizes are bounded before anything
 is parsed, nothing is unpickled, and a file that is odd in any way is simply no table.
@@ -9,9 +9,8 @@ from __future__ import annotations
 import gzip
 import importlib
 import io
-import unicodedata
 import zipfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,6 +18,7 @@ from aoai_magic.results.decode_arrow import MOST_BYTES, decode, most_bytes
 from aoai_magic.results.geo_tables import with_geometry
 from aoai_magic.results.read_csv import read_separated
 from aoai_magic.results.read_json import MOST_CELLS, read_json, read_lines
+from aoai_magic.text.file_names import untaken
 
 MOST_SHEETS = 100
 
@@ -29,11 +29,6 @@ LIBRARIES = ("pandas", "polars", "pyarrow")
 """Libraries in which tables are given."""
 
 _SHEET_ROWS = 1 << 20
-_RESERVED = frozenset(
-    {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
-)
-_FORBIDDEN = frozenset('<>:"|?*')
-_NAME_BYTES = 200
 
 Frame = Any
 
@@ -80,41 +75,6 @@ def is_table(name: str) -> bool:
 def _reader(name: str) -> Callable[[bytes, str], Frame] | None:
     path = PurePosixPath(name.lower())
     return _READERS.get(path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix)
-
-
-def safe_name(name: str, taken: Collection[str]) -> str:
-    """Give a file name that is safe on every system and is not among `taken`.
-
-    Path parts, control and format characters, reserved names and trailing dots go; a
-    name that is taken already, in whatever case, becomes ``name-2.csv``.
-    """
-    base = unicodedata.normalize("NFC", name.replace("\\", "/").rstrip("/").rpartition("/")[2])
-    base = "".join("_" if _is_forbidden(c) else c for c in base).strip(" .") or "file"
-    stem, dot, suffix = base.rpartition(".")
-    if not dot:
-        stem, suffix = base, ""
-    if stem.lower() in _RESERVED or base.partition(".")[0].lower() in _RESERVED:
-        stem = f"_{stem}"
-    return _untaken(_short(stem, _NAME_BYTES), dot + _short(suffix, 20), taken)
-
-
-def _is_forbidden(char: str) -> bool:
-    # Cc, Cf, Cs, Co, Cn: among them are the marks that turn the direction of text, with
-    # which "exe.csv" can be made of "csv.exe".
-    return char in _FORBIDDEN or unicodedata.category(char)[0] == "C"
-
-
-def _short(text: str, limit: int) -> str:
-    return text.encode()[:limit].decode("utf-8", "ignore")
-
-
-def _untaken(stem: str, suffix: str, taken: Collection[str]) -> str:
-    used = {name.casefold() for name in taken}
-    name, count = f"{stem}{suffix}", 1
-    while name.casefold() in used:
-        count += 1
-        name = f"{stem}-{count}{suffix}"
-    return name
 
 
 def _content(source: Path | bytes) -> bytes:
@@ -210,7 +170,7 @@ def _labels(header: Sequence[Any], width: int) -> list[str]:
     for place in range(width):
         value = header[place] if place < len(header) else None
         label = f"column {place + 1}" if value is None else str(value)
-        labels.append(_untaken(label, "", labels))
+        labels.append(untaken(label, "", labels))
     return labels
 
 

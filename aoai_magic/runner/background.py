@@ -18,16 +18,16 @@ from contextvars import copy_context
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AssistantError, TurnError
-from ..locale import gettext as _
-from ..locale import ngettext
-from . import event_loop
-from .cell_output import AskingCell
-from .follow import STOP_SECONDS, TICK, Stop
-from .turn import Turn, cell_number
+from aoai_magic.errors import AssistantError, TurnError
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import ngettext
+from aoai_magic.runner import event_loop
+from aoai_magic.runner.cell_output import AskingCell
+from aoai_magic.runner.follow import STOP_SECONDS, TICK, Stop
+from aoai_magic.runner.turn import Turn, cell_number
 
 if TYPE_CHECKING:
-    from ..display import Screen
+    from aoai_magic.display import Screen
 
 _running: set[PendingTurn] = set()
 
@@ -205,8 +205,8 @@ async def _first(*futures: concurrent.futures.Future[Any]) -> None:
 
 
 def _complain(error: Exception) -> None:
-    from ..display import complain
-    from ..text import sanitize
+    from aoai_magic.display import complain
+    from aoai_magic.text import sanitize
 
     if isinstance(error, TurnError) and error.turn:
         complain(error.turn.view)

@@ -11,9 +11,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..errors import UsageError
-from ..locale import gettext as _
-from ..turn.events import (
+from aoai_magic.errors import UsageError
+from aoai_magic.locale import gettext as _
+from aoai_magic.turn.events import (
     CodeDelta,
     CodeDone,
     Event,
@@ -27,7 +27,7 @@ from ..turn.events import (
 )
 
 if TYPE_CHECKING:
-    from ..config.prices import Prices
+    from aoai_magic.config.prices import Prices
 
 BYTES_PER_TOKEN = 4
 """Of UTF-8: close for English, and for Chinese and Japanese too."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 if TYPE_CHECKING:
-    from ..display import Screen
-    from ..turn.view import View
+    from aoai_magic.display import Screen
+    from aoai_magic.turn.view import View
 
 _HEADER: ContextVar[dict[str, Any]] = ContextVar("header")
 """Header of the request that ran the cell; front ends put a message where its parent is."""
@@ -30,7 +30,7 @@ class AskingCell:
     """
 
     def __init__(self, display: str) -> None:
-        from ..display.detect import kind_here
+        from aoai_magic.display.detect import kind_here
 
         here = kind_here()
         self.kind = here if display == "auto" else display
@@ -58,10 +58,10 @@ class AskingCell:
 
     def open_screen(self, on_stop: Callable[[], None]) -> Screen:
         """Open the screen."""
-        from ..display import open_screen
+        from aoai_magic.display import open_screen
 
         if self.kind == "live":
-            from ..display.live.screen import LiveScreen
+            from aoai_magic.display.live.screen import LiveScreen
 
             # Unlike `open_screen`, with the button in every kernel: the cell is soon over.
             return LiveScreen(on_stop)

@@ -10,19 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .. import __version__
-from ..config.settings import (
-    SERVICES,
-    Settings,
-    Target,
-    resolve_target,
-)
-from ..errors import AssistantError
-from ..locale import gettext as _
-from ..locale import later
-from ..shared import entra_id
-from ..text.width import pad
-from .gaps import gaps
+from aoai_magic._version import __version__
+from aoai_magic.config.settings import SERVICES, Settings, Target, resolve_target
+from aoai_magic.errors import AssistantError
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import later
+from aoai_magic.runner.gaps import gaps
+from aoai_magic.shared import entra_id
+from aoai_magic.text.width import pad
 
 LIBRARIES = {
     "pandas": later("answers about tables"),
@@ -134,8 +129,8 @@ def _libraries() -> Iterator[Finding]:
 
 
 def _engine(settings: Settings, spec: str) -> Iterator[Finding]:
-    from ..backends import open_backend
-    from .event_loop import run_blocking
+    from aoai_magic.backends import open_backend
+    from aoai_magic.runner.event_loop import run_blocking
 
     try:
         backend = open_backend(settings, Target("local", "", "doctor"))
@@ -154,8 +149,8 @@ def _engine(settings: Settings, spec: str) -> Iterator[Finding]:
 
 def _server(settings: Settings, target: Target) -> Iterator[Finding]:
     """Look at a server of the Assistants API, which may be an engine."""
-    from ..backends import open_backend
-    from .event_loop import run_blocking
+    from aoai_magic.backends import open_backend
+    from aoai_magic.runner.event_loop import run_blocking
 
     try:
         backend = open_backend(settings, target)
@@ -178,8 +173,8 @@ def _server(settings: Settings, target: Target) -> Iterator[Finding]:
 
 
 def _service(settings: Settings, target: Target) -> Iterator[Finding]:
-    from ..backends import open_service
-    from .event_loop import run_blocking
+    from aoai_magic.backends import open_service
+    from aoai_magic.runner.event_loop import run_blocking
 
     try:
         service = open_service(settings, target)

@@ -7,16 +7,16 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..config.settings import SERVICES
-from ..errors import AttachError
-from ..locale import gettext as _
-from ..locale import ngettext
+from aoai_magic.config.settings import SERVICES
+from aoai_magic.errors import AttachError
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import ngettext
 
 if TYPE_CHECKING:
-    from ..attach.attachment import Attachment
-    from ..attach.function_tools import Function
-    from ..attach.resolve import Description
-    from ..config.settings import Settings, Target
+    from aoai_magic.attach.attachment import Attachment
+    from aoai_magic.attach.function_tools import Function
+    from aoai_magic.attach.resolve import Description
+    from aoai_magic.config.settings import Settings, Target
 
 
 def plan(
@@ -27,7 +27,7 @@ def plan(
     functions: Sequence[Function] = (),
 ) -> str:
     """Say in plain text everything that would leave the notebook, to the byte."""
-    from ..backends.responses_api.limits import check_items
+    from aoai_magic.backends.responses_api.limits import check_items
 
     if target.name in SERVICES:
         check_items(attachments)
@@ -62,8 +62,8 @@ def _outgoing(item: Attachment, target: Target) -> list[tuple[str, int, str]]:
 
     They are made for this: before that only the size in memory is known.
     """
-    from ..backends.responses_api.limits import check_size
-    from ..backends.responses_api.typed_csv import convert
+    from aoai_magic.backends.responses_api.limits import check_size
+    from aoai_magic.backends.responses_api.typed_csv import convert
 
     what = f"{_kind(item.kind)} {item.name}"
     typed = convert(item.path) if target.name in SERVICES else None
@@ -128,7 +128,7 @@ def confirm(
 
 
 def _is_here(target: Target) -> bool:
-    from ..backends.sdk import is_loopback
+    from aoai_magic.backends.sdk import is_loopback
 
     return target.name == "local" or is_loopback(target.name)
 

@@ -11,10 +11,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from ..errors import AssistantError
-from ..locale import gettext as _
-from ..turn.events import Event, Finished
-from ..turn.view import View, fold
+from aoai_magic.errors import AssistantError
+from aoai_magic.locale import gettext as _
+from aoai_magic.turn.events import Event, Finished
+from aoai_magic.turn.view import View, fold
 
 TICK = 0.2
 """Seconds after which the view is shown again though nothing came (elapsed time)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..locale import gettext, later
+from aoai_magic.locale import gettext, later
 
 KNOWN = (
     later("All sessions share this machine's kernel: a flaw in it is a way out."),

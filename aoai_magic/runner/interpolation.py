@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import UsageError
-from ..locale import gettext as _
+from aoai_magic.errors import UsageError
+from aoai_magic.locale import gettext as _
 
 _OPEN = re.compile(r"\{\{")
 

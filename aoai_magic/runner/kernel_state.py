@@ -11,33 +11,29 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import settings as settings_
-from ..config.settings import Settings, Target
-from ..errors import (
-    AssistantError,
-    TurnError,
-    TurnInterrupted,
-    UsageError,
-)
-from ..locale import gettext as _
-from ..results.notebook_code import Cell, Input, as_cell
-from ..results.read_table import LIBRARIES, is_table
-from ..state import threads as threads_
-from ..state.usage import Spent
-from ..turn.events import Usage
-from .background import PendingTurn
-from .event_loop import run_blocking
-from .follow import Stop, interrupts
-from .interpolation import interpolate
-from .options import Options
-from .recordings import Tape
-from .run_turn import Ended, Job
-from .turn import Turn
+from aoai_magic.config import settings as settings_
+from aoai_magic.config.settings import Settings, Target
+from aoai_magic.errors import AssistantError, TurnError, TurnInterrupted, UsageError
+from aoai_magic.locale import gettext as _
+from aoai_magic.results.notebook_code import Cell, as_cell
+from aoai_magic.results.read_table import LIBRARIES, is_table
+from aoai_magic.runner.background import PendingTurn
+from aoai_magic.runner.event_loop import run_blocking
+from aoai_magic.runner.follow import Stop, interrupts
+from aoai_magic.runner.interpolation import interpolate
+from aoai_magic.runner.options import Options
+from aoai_magic.runner.recordings import Tape
+from aoai_magic.runner.run_turn import Ended, Job
+from aoai_magic.runner.turn import Turn
+from aoai_magic.state import threads as threads_
+from aoai_magic.state.usage import Spent
+from aoai_magic.turn.events import Usage
+from aoai_magic.turn.view import Input
 
 if TYPE_CHECKING:
-    from ..attach.attachment import Attachment
-    from ..backends.base import Backend
-    from ..turn.view import View
+    from aoai_magic.attach.attachment import Attachment
+    from aoai_magic.backends.base import Backend
+    from aoai_magic.turn.view import View
 
 Namespace = MutableMapping[str, Any]
 Layers = Callable[[], tuple[Mapping[str, Any], Mapping[str, Any]]]
@@ -88,7 +84,7 @@ class Assistant:
         return self.turns[-1] if self.turns else self._left_behind
 
     def _recovered(self) -> Turn | None:
-        from ..state.crash_journal import left_behind
+        from aoai_magic.state.crash_journal import left_behind
 
         view = left_behind(self.settings().folder, threads_.place(self.namespace))
         if view is None:
@@ -196,7 +192,7 @@ class Assistant:
 
     def backend(self, settings: Settings, target: Target) -> Backend:
         """Give the backend of a target; for ``local`` the engine is started if need be."""
-        from ..backends import open_backend
+        from aoai_magic.backends import open_backend
 
         backend = open_backend(settings, target)
         # An equal one from before knows already which assistants it made.
@@ -220,14 +216,14 @@ class Assistant:
         job = Job(self, text.strip("\n"), options, data, settings, target, typed, number, tape)
         job.check()
         if job.budget:
-            from ..config.prices import load
+            from aoai_magic.config.prices import load
 
             job.budget.check(target.model, load(settings.folder))
         return job
 
     def with_cell(self, view: View, attachments: Sequence[Attachment], job: Job) -> View:
         """Add what was asked, and the Python as the notebook can run it, with what it needs."""
-        from ..turn.view import Code
+        from aoai_magic.turn.view import Code
 
         self._inputs.update((item.filename, _input(item)) for item in attachments)
         earlier = self._ran.setdefault((job.target.name, job.thread_name), [])
@@ -282,7 +278,7 @@ def _fail(turn: Turn, *, no_raise: bool) -> None:
     if not no_raise:
         kind = TurnInterrupted if turn.status == "interrupted" else TurnError
         raise kind(turn.error or _("The turn ended as {status}.").format(status=turn.status), turn)
-    from ..display import complain
+    from aoai_magic.display import complain
 
     complain(turn.view)
 

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
-from ..config import settings as settings_
-from ..errors import AssistantError, ServiceError
-from ..locale import gettext as _
-from ..locale import later
-from ..text.width import pad
+from aoai_magic.config import settings as settings_
+from aoai_magic.errors import AssistantError, ServiceError
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import later
+from aoai_magic.text.width import pad
 
 if TYPE_CHECKING:
-    from ..backends.sdk import Endpoint
-    from ..backends.services import Service
-    from ..config.settings import Settings, Target
+    from aoai_magic.backends.sdk import Endpoint
+    from aoai_magic.backends.services import Service
+    from aoai_magic.config.settings import Settings, Target
 
 SHOWN = 30
 """Names of one place that are listed where no word picks some of them."""
@@ -130,7 +130,7 @@ def _listed(names: Sequence[str], word: str) -> str:
 
 def _shown(name: str) -> str:
     # A server may call its models anything.
-    from ..text import sanitize
+    from aoai_magic.text import sanitize
 
     return sanitize.cut(sanitize.line(name), NAME_CHARS)
 
@@ -148,7 +148,7 @@ def _local(point: EntryPoint) -> Place:
 
 
 def _service(name: str, noun: str, listed: Place) -> Place:
-    from ..backends import services as azure
+    from aoai_magic.backends import services as azure
 
     named = f"--on {name} -m {noun}"
     try:
@@ -164,7 +164,7 @@ Opener = Callable[[], tuple["Endpoint | Service", str]]
 
 async def _asked(named: str, opener: Opener) -> Place:
     """Ask a place; whatever keeps it from answering is said in its own row."""
-    from ..backends.model_list import model_names
+    from aoai_magic.backends.model_list import model_names
 
     told = ""
     try:
@@ -175,8 +175,8 @@ async def _asked(named: str, opener: Opener) -> Place:
 
 
 def _openai_server() -> tuple[Service, str]:
-    from ..backends.sdk import without_credentials
-    from ..backends.services import OPENAI_URL, Service
+    from aoai_magic.backends.sdk import without_credentials
+    from aoai_magic.backends.services import OPENAI_URL, Service
 
     url, key = os.environ.get("OPENAI_BASE_URL", ""), os.environ.get("OPENAI_API_KEY", "")
     if not url and not key:
@@ -187,8 +187,8 @@ def _openai_server() -> tuple[Service, str]:
 
 
 def _azure_resource() -> tuple[Service, str]:
-    from ..backends.sdk import without_credentials
-    from ..backends.services import azure
+    from aoai_magic.backends.sdk import without_credentials
+    from aoai_magic.backends.services import azure
 
     service = azure()
     told = _("deployments have the names that you gave them; models of {url}")
@@ -196,7 +196,7 @@ def _azure_resource() -> tuple[Service, str]:
 
 
 def _engine(target: Target) -> tuple[Endpoint, str]:
-    from ..backends import server_url
-    from ..backends.sdk import Endpoint, engine_key
+    from aoai_magic.backends import server_url
+    from aoai_magic.backends.sdk import Endpoint, engine_key
 
     return Endpoint(server_url(target), engine_key()), _("an engine serves other names by its own")

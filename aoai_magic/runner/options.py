@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ..errors import UsageError
-from ..locale import gettext as _
+from aoai_magic.errors import UsageError
+from aoai_magic.locale import gettext as _
 
 
 @dataclass(frozen=True)

@@ -18,15 +18,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..backends.sdk import without_credentials
-from ..config.settings import RECORDINGS_MODES
-from ..errors import AssistantError
-from ..locale import gettext as _
-from ..locale import later, ngettext
-from ..turn import events
-from ..turn.event_json import read, written
-from ..turn.events import Event
-from ..turn.view import View
+from aoai_magic.backends.sdk import without_credentials
+from aoai_magic.config.settings import RECORDINGS_MODES
+from aoai_magic.errors import AssistantError
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import later, ngettext
+from aoai_magic.turn import events
+from aoai_magic.turn.event_json import read, written
+from aoai_magic.turn.events import Event
+from aoai_magic.turn.view import View
 
 VERSION = 1
 """Changes when a reader of the old form would misunderstand the new one."""

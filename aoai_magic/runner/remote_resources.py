@@ -7,18 +7,18 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..config import settings as settings_
-from ..errors import AssistantError, ServiceError, UsageError
-from ..locale import gettext as _
-from ..state.uploads import Entry, Ledger
-from .event_loop import run_blocking
-from .options import Options
+from aoai_magic.config import settings as settings_
+from aoai_magic.errors import AssistantError, ServiceError, UsageError
+from aoai_magic.locale import gettext as _
+from aoai_magic.runner.event_loop import run_blocking
+from aoai_magic.runner.options import Options
+from aoai_magic.state.uploads import Entry, Ledger
 
 if TYPE_CHECKING:
-    from ..backends.holdings import Holdings
-    from ..config.settings import Settings, Target
-    from ..state.threads import Known, Threads
-    from .kernel_state import Assistant
+    from aoai_magic.backends.holdings import Holdings
+    from aoai_magic.config.settings import Settings, Target
+    from aoai_magic.runner.kernel_state import Assistant
+    from aoai_magic.state.threads import Known, Threads
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class FarSide:
     @property
     def is_asleep(self) -> bool:
         """Whether it is this kernel's own engine, and no turn has started that yet."""
-        from ..backends.local_engine import LAUNCHER
+        from aoai_magic.backends.local_engine import LAUNCHER
 
         running = LAUNCHER.engine is not None and LAUNCHER.engine.alive
         return self._target.name == "local" and not running
@@ -135,7 +135,7 @@ def sent(settings: Settings, target: Target) -> list[tuple[Entry, bool]]:
 
 def _store(settings: Settings, target: Target) -> str:
     """Give the ledger's name of a target; empty where the target is not usable."""
-    from .. import backends
+    from aoai_magic import backends
 
     if target.name == "local":
         return "local"

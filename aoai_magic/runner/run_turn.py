@@ -10,28 +10,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..config import settings as settings_
-from ..config.settings import Settings, Target
-from ..errors import AssistantError, UsageError
-from ..locale import gettext as _
-from ..state import threads as threads_
-from ..turn import progress as meter
-from ..turn.events import Event, Started
-from ..turn.progress import Metered, in_thread
-from .background import PendingTurn
-from .budget import Budget, Spending, within
-from .follow import Stop, follow, interrupts
-from .options import Options
-from .recordings import REPLAY, Tape, hash_of
+from aoai_magic.config import settings as settings_
+from aoai_magic.config.settings import Settings, Target
+from aoai_magic.errors import AssistantError, UsageError
+from aoai_magic.locale import gettext as _
+from aoai_magic.runner.background import PendingTurn
+from aoai_magic.runner.budget import Budget, Spending, within
+from aoai_magic.runner.follow import Stop, follow, interrupts
+from aoai_magic.runner.options import Options
+from aoai_magic.runner.recordings import REPLAY, Tape, hash_of
+from aoai_magic.state import threads as threads_
+from aoai_magic.turn import progress as meter
+from aoai_magic.turn.events import Event, Started
+from aoai_magic.turn.progress import Metered, in_thread
 
 if TYPE_CHECKING:
-    from ..attach.attachment import Attachment
-    from ..attach.function_tools import Function
-    from ..backends.base import Backend
-    from ..display import Screen
-    from ..state.crash_journal import Journal
-    from ..turn.view import View
-    from .kernel_state import Assistant
+    from aoai_magic.attach.attachment import Attachment
+    from aoai_magic.attach.function_tools import Function
+    from aoai_magic.backends.base import Backend
+    from aoai_magic.display import Screen
+    from aoai_magic.runner.kernel_state import Assistant
+    from aoai_magic.state.crash_journal import Journal
+    from aoai_magic.turn.view import View
 
 
 class Ready(NamedTuple):
@@ -107,7 +107,7 @@ class Job:
 
     def functions(self) -> list[Function]:
         """Give the notebook's functions that are offered as tools."""
-        from ..attach.function_tools import find
+        from aoai_magic.attach.function_tools import find
 
         return find(self.options.tool, self.namespace)
 
@@ -131,13 +131,13 @@ class Job:
 
     def documents(self) -> list[Attachment]:
         """Give the files that are to be searched."""
-        from ..attach.resolve import documents
+        from aoai_magic.attach.resolve import documents
 
         return documents(self.options.search, Path.cwd())
 
     def attachments(self, folder: Path) -> list[Attachment]:
         """Give the data, packed into ``folder``."""
-        from ..attach.resolve import resolve
+        from aoai_magic.attach.resolve import resolve
 
         return resolve(
             self.options.items,
@@ -164,7 +164,7 @@ class Job:
         return Ended(view, attachments, trouble or self._recorded(view))
 
     def _journal(self) -> Journal:
-        from ..state.crash_journal import Journal
+        from aoai_magic.state.crash_journal import Journal
 
         place = threads_.place(self.assistant.namespace)
         return Journal(self.settings.folder, place, self.number, self.typed)
@@ -173,13 +173,13 @@ class Job:
         """Give what stops the turn, and what opens its screen."""
         if self.pending:
             return self.pending.wish, self.pending.open_screen
-        from ..display import open_screen
+        from aoai_magic.display import open_screen
 
         stop = self.assistant.stopping = Stop()
         return stop, lambda: open_screen(self.settings.display, on_stop=stop)
 
     def _saved(self, view: View) -> tuple[View, AssistantError | None]:
-        from .save_files import save
+        from aoai_magic.runner.save_files import save
 
         if not self.settings.save:
             return view, None
@@ -212,8 +212,8 @@ class Job:
 
     async def _stream(self, ready: Ready) -> AsyncGenerator[Event, None]:
         """Yield what the far side, or a recording, gives."""
-        from ..backends.base import Question
-        from ..config.prices import load
+        from aoai_magic.backends.base import Question
+        from aoai_magic.config.prices import load
 
         if ready.backend is None:
             assert self.tape, "without a backend there is a recording"
@@ -276,8 +276,8 @@ class Job:
 
     def confirm(self) -> None:
         """Ask before data leaves this machine, if the settings want it; raise if not allowed."""
-        from ..attach.resolve import describe
-        from .dry_run import confirm
+        from aoai_magic.attach.resolve import describe
+        from aoai_magic.runner.dry_run import confirm
 
         if self.settings.confirm_upload and not (self.tape and self.tape.mode == REPLAY):
             items = describe(self.options.items, self.prompt, self.namespace, Path.cwd())
@@ -287,7 +287,7 @@ class Job:
 
     def plan(self, folder: Path) -> str:
         """Say what would be sent; nothing is."""
-        from .dry_run import plan
+        from aoai_magic.runner.dry_run import plan
 
         sent = [*self.attachments(folder), *self.documents()]
         return plan(self.prompt, sent, self.target, self.settings, self.functions())
@@ -296,7 +296,7 @@ class Job:
         self, items: Sequence[Attachment], documents: Sequence[Attachment], after: str
     ) -> dict[str, Any]:
         """Say what the answer depends on; see `recordings.Question`."""
-        from ..backends.sdk import without_credentials
+        from aoai_magic.backends.sdk import without_credentials
 
         options = {
             "--model": self.options.model,

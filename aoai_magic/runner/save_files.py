@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import AssistantError
-from ..locale import gettext as _
-from ..results.notebook_code import Input
-from ..turn.view import File, Image, View
+from aoai_magic.errors import AssistantError
+from aoai_magic.locale import gettext as _
+from aoai_magic.turn.view import File, Image, Input, View
 
 
 def save(view: View, folder: str | Path, *, overwrite: bool = False) -> View:
@@ -45,7 +44,7 @@ def save_document(
     AssistantError
         As `save`.
     """
-    from ..display.saved.documents import WRITERS
+    from aoai_magic.display.saved.documents import WRITERS
 
     document = Path(path).expanduser()
     folder = document.with_name(f"{document.stem}_files")
@@ -63,7 +62,7 @@ def is_document(path: str | Path) -> bool:
 
 def _placed(view: View, target: Path) -> View:
     """Give everything that came back a path in the folder, seen from the working folder."""
-    from ..results.read_table import safe_name
+    from aoai_magic.text.file_names import safe_name
 
     taken: set[str] = set()
 

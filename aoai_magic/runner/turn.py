@@ -11,10 +11,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from ..locale import gettext as _
-from ..turn import view as views
-from ..turn.events import Status, Usage
-from ..turn.view import View
+from aoai_magic.locale import gettext as _
+from aoai_magic.turn import view as views
+from aoai_magic.turn.events import Status, Usage
+from aoai_magic.turn.view import View
 
 EXCERPT_BYTES = 4_096
 EXCERPT_LINES = 20
@@ -75,7 +75,7 @@ class ReturnedFile:
     @cached_property
     def frame(self) -> Any:
         """The content as a DataFrame (several sheets: a dict of them), None if it is no table."""
-        from ..results.read_table import read_table
+        from aoai_magic.results.read_table import read_table
 
         return read_table(self.data, self.name, self._library)
 
@@ -234,7 +234,7 @@ class Turn:
             If a file of that name is there already and ``overwrite`` is false;
             nothing is written then.
         """
-        from . import save_files
+        from aoai_magic.runner import save_files
 
         if save_files.is_document(path):
             return save_files.save_document(self.view, path, self.view.inputs, overwrite=overwrite)
@@ -245,7 +245,7 @@ class Turn:
         return f"<Turn {self.status}: {len(self.text):,} characters, {made}>"
 
     def _ipython_display_(self) -> None:
-        from ..display import show
+        from aoai_magic.display import show
 
         # As the last line of the cell that asked, the turn stands above already.
         if self.shown_in is None or self.shown_in != cell_number():
@@ -264,7 +264,7 @@ def cell_number() -> int | None:
 
 def _drawn(media_type: str, data: bytes) -> dict[str, Any]:
     """Give a picture for the front end to draw; nothing for one that could hold script."""
-    from ..display.saved.bundles import PICTURES
+    from aoai_magic.display.saved.bundles import PICTURES
 
     if media_type not in PICTURES:
         return {}
@@ -273,7 +273,7 @@ def _drawn(media_type: str, data: bytes) -> dict[str, Any]:
 
 def _excerpt(data: bytes) -> str:
     """Give the first lines of a text; nothing of what is no text."""
-    from ..text import sanitize
+    from aoai_magic.text import sanitize
 
     head = data[:EXCERPT_BYTES].decode("utf-8", "replace")
     # One sign may have been cut in two.

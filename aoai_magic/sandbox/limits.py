@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 
-from .protocol import Limits
+from aoai_magic.sandbox.protocol import Limits
 
 PREFIX = "AOAI_MAGIC_SESSION_"
 """What the variables of all limits begin with."""

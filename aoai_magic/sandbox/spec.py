@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .protocol import MOUNT, Limits
+from aoai_magic.sandbox.protocol import MOUNT, Limits
 
 
 @dataclass(frozen=True)

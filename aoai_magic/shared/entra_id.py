@@ -7,7 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlsplit
 
-from ..locale import gettext as _
+from aoai_magic.locale import gettext as _
 
 SCOPE = "AOAI_MAGIC_ENTRA_SCOPE"
 """Environment variable: the scope of the tokens, where a cloud needs another."""

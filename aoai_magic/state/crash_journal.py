@@ -20,9 +20,9 @@ from typing import TextIO
 
 import psutil
 
-from ..turn import events
-from ..turn.event_json import read, written
-from ..turn.view import View, fold
+from aoai_magic.turn import events
+from aoai_magic.turn.event_json import read, written
+from aoai_magic.turn.view import View, fold
 
 VERSION = 1
 LARGEST = 16_000_000

@@ -10,8 +10,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..turn.events import Usage
-from ..turn.view import View
+from aoai_magic.turn.events import Usage
+from aoai_magic.turn.view import View
 
 _LOG = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, get_args
 
-from . import events
-from .events import Event
+from aoai_magic.turn import events
+from aoai_magic.turn.events import Event
 
 _KINDS = {kind.__name__: kind for kind in get_args(Event)}
 _BASE64_CHARS = 76

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from .events import Progress
+from aoai_magic.turn.events import Progress
 
 PATIENCE = 0.5
 """Seconds of work that are not worth a word."""

@@ -12,12 +12,33 @@ from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from typing import Literal, TypeVar
 
-from ..results.notebook_code import Input
-from . import events
-from .events import Status, Usage
+from aoai_magic.turn import events
+from aoai_magic.turn.events import Status, Usage
 
 INTERRUPTED = "interrupted"
 """The error of code that the end of the turn cut off."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """What an attached file is in the notebook.
+
+    Attributes
+    ----------
+    name
+        The variable's name, or the path as it was given.
+    is_variable
+        Which of the two it is.
+    kind
+        Type of the variable with its library, as far as it is known: ``pandas.DataFrame``.
+    expression
+        How the notebook has it where it has no variable of that name.
+    """
+
+    name: str
+    is_variable: bool
+    kind: str = ""
+    expression: str = ""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from aoai_magic.turn.view import (
 
 from . import hostile, story
 
-SCHEMA = json.loads(files("aoai_magic.display").joinpath("turn.schema.json").read_text())
+SCHEMA = json.loads(files("aoai_magic.display.saved").joinpath("turn.schema.json").read_text())
 
 
 def part_output(part):

@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from aoai_magic.backends.assistants_api.run import Run
+from aoai_magic.backends.sdk import Endpoint, client, own_words
 from aoai_magic.errors import ServiceError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
@@ -15,18 +17,14 @@ from aoai_magic.turn import events
 from aoai_magic.turn.events import Event
 from aoai_magic.turn.progress import Metered, MeteredFile, in_thread
 
-from ..sdk import Endpoint, client, own_words
-from .run import Run
-
 if TYPE_CHECKING:
     import openai
 
     from aoai_magic.attach.attachment import Attachment
     from aoai_magic.attach.function_tools import Function
+    from aoai_magic.backends.assistants_api.resources import EngineHoldings
+    from aoai_magic.backends.base import Question
     from aoai_magic.state.uploads import Ledger
-
-    from ..base import Question
-    from .resources import EngineHoldings
 
 CANCEL_SECONDS = 3.0
 """How long an interrupted turn waits for the far side to hear of it."""
@@ -126,7 +124,7 @@ class Assistants:
 
     def holdings(self) -> EngineHoldings:
         """Give what the server holds of the user's."""
-        from .resources import EngineHoldings
+        from aoai_magic.backends.assistants_api.resources import EngineHoldings
 
         return EngineHoldings(self)
 

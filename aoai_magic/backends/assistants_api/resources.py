@@ -6,16 +6,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from aoai_magic.backends.holdings import FarFile, FarSession, FarThread
+from aoai_magic.backends.sdk import client, own_words
 from aoai_magic.errors import ServiceError
 from aoai_magic.locale import gettext as _
-
-from ..holdings import FarFile, FarSession, FarThread
-from ..sdk import client, own_words
 
 if TYPE_CHECKING:
     import openai
 
-    from .backend import Assistants
+    from aoai_magic.backends.assistants_api.backend import Assistants
 
 _MOST_FILES = 100
 

@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from aoai_magic.errors import ServiceError
-from aoai_magic.locale import gettext as _
-from aoai_magic.locale import later
-from aoai_magic.turn import events
-from aoai_magic.turn.events import Event
-
-from ..retry import (
+from aoai_magic.backends.assistants_api.run_events import Reader
+from aoai_magic.backends.retry import (
     CONNECT_SECONDS,
     SILENCE_SECONDS,
     TRIES,
@@ -22,9 +17,13 @@ from ..retry import (
     patiently,
     persistently,
 )
-from ..sdk import quiet_deprecations
-from ..tool_calls import called
-from .run_events import Reader
+from aoai_magic.backends.sdk import quiet_deprecations
+from aoai_magic.backends.tool_calls import called
+from aoai_magic.errors import ServiceError
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import later
+from aoai_magic.turn import events
+from aoai_magic.turn.events import Event
 
 if TYPE_CHECKING:
     import openai

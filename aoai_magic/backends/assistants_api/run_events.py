@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from aoai_magic.backends.api_errors import sentence
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
 from aoai_magic.turn import events
 from aoai_magic.turn.events import Event, Usage
-
-from ..api_errors import sentence
 
 if TYPE_CHECKING:
     import openai

@@ -10,15 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from aoai_magic.errors import ServiceError
-from aoai_magic.locale import gettext as _
-from aoai_magic.locale import later
-from aoai_magic.state.container_copies import Shelf
-from aoai_magic.turn import events
-from aoai_magic.turn.events import Event
-
-from ..api_errors import remedy
-from ..retry import (
+from aoai_magic.backends.api_errors import remedy
+from aoai_magic.backends.responses_api.containers import Container, is_expired
+from aoai_magic.backends.responses_api.response_events import Reader
+from aoai_magic.backends.retry import (
     CONNECT_SECONDS,
     SILENCE_SECONDS,
     TRIES,
@@ -28,20 +23,23 @@ from ..retry import (
     patiently,
     waited,
 )
-from ..sdk import client, own_words
-from ..services import Service
-from ..tool_calls import called
-from .containers import Container, is_expired
-from .response_events import Reader
+from aoai_magic.backends.sdk import client, own_words
+from aoai_magic.backends.services import Service
+from aoai_magic.backends.tool_calls import called
+from aoai_magic.errors import ServiceError
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import later
+from aoai_magic.state.container_copies import Shelf
+from aoai_magic.turn import events
+from aoai_magic.turn.events import Event
 
 if TYPE_CHECKING:
     import openai
 
     from aoai_magic.attach.function_tools import Function
+    from aoai_magic.backends.base import Question
+    from aoai_magic.backends.responses_api.resources import ContainerHoldings
     from aoai_magic.state.uploads import Ledger
-
-    from ..base import Question
-    from .resources import ContainerHoldings
 
 CANCEL_SECONDS = 3.0
 """How long an interrupted turn waits for the far side to hear of it."""
@@ -152,7 +150,7 @@ class Responses:
 
     def holdings(self) -> ContainerHoldings:
         """Give what the service holds of the user's."""
-        from .resources import ContainerHoldings
+        from aoai_magic.backends.responses_api.resources import ContainerHoldings
 
         return ContainerHoldings(self)
 

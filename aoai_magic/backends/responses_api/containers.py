@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
+from aoai_magic.backends.responses_api.limits import check_items, check_size
+from aoai_magic.backends.responses_api.typed_csv import convert
+from aoai_magic.backends.retry import is_dropped, persistently
 from aoai_magic.locale import gettext as _
 from aoai_magic.state.container_copies import Kept, Shelf
 from aoai_magic.turn import events
 from aoai_magic.turn.events import Event
 from aoai_magic.turn.progress import Metered, MeteredFile, current
-
-from ..retry import is_dropped, persistently
-from .limits import check_items, check_size
-from .typed_csv import convert
 
 if TYPE_CHECKING:
     import openai

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
+from aoai_magic.backends.holdings import FarFile, FarSession, FarThread
+from aoai_magic.backends.responses_api.containers import LIFE_SECONDS, Container, is_expired
+from aoai_magic.backends.sdk import client, own_words
 from aoai_magic.errors import ServiceError
 from aoai_magic.locale import gettext as _
 
-from ..holdings import FarFile, FarSession, FarThread
-from ..sdk import client, own_words
-from .containers import LIFE_SECONDS, Container, is_expired
-
 if TYPE_CHECKING:
-    from .backend import Responses
+    from aoai_magic.backends.responses_api.backend import Responses
 
 
 class ContainerHoldings:

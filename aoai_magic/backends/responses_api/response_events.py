@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
+from aoai_magic.backends.api_errors import filtered, sentence
 from aoai_magic.locale import gettext as _
 from aoai_magic.turn import events
 from aoai_magic.turn.events import Event, Usage
-
-from ..api_errors import filtered, sentence
 
 
 class Reader:

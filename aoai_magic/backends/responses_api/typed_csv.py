@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from aoai_magic import frame_codec
+from aoai_magic.backends.responses_api import typed_csv_loader
 from aoai_magic.errors import AttachError
 from aoai_magic.locale import gettext as _
-
-from . import typed_csv_loader
 
 NULL = ""
 

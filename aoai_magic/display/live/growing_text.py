@@ -7,10 +7,10 @@ from typing import Any
 
 import ipywidgets
 
-from ..markdown import to_html
-from ..markdown.parse import numbered
-from .chunks import CodeSplitter, ProseSplitter
-from .widgets import html_widget
+from aoai_magic.display.live.chunks import CodeSplitter, ProseSplitter
+from aoai_magic.display.live.widgets import html_widget
+from aoai_magic.display.markdown import to_html
+from aoai_magic.display.markdown.parse import numbered
 
 # Blocks are at most `blocks.TAIL_CHARS` long, so no widget holds much more than 4 kB of text.
 CLOSED_CHARS = 2_048

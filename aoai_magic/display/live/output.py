@@ -7,22 +7,16 @@ from typing import Any
 import ipywidgets
 from IPython.display import DisplayHandle
 
+from aoai_magic.display import labels
+from aoai_magic.display.live.growing_text import Flow, code_flow, printed_flow, prose_flow
+from aoai_magic.display.live.status_bar import Strip
+from aoai_magic.display.live.widgets import html_widget, retire
+from aoai_magic.display.log_fold import LogWriter
+from aoai_magic.display.markdown import to_html
+from aoai_magic.display.outputs import Bundle, Output
+from aoai_magic.display.saved.html_details import fold_html
+from aoai_magic.display.steps import Step, attempts
 from aoai_magic.turn import view as views
-
-from .. import labels
-from ..log_fold import LogWriter
-from ..markdown import to_html
-from ..outputs import Bundle, Output
-from ..saved.html_details import fold_html
-from ..steps import Step, attempts
-from .growing_text import (
-    Flow,
-    code_flow,
-    printed_flow,
-    prose_flow,
-)
-from .status_bar import Strip
-from .widgets import html_widget, retire
 
 Open = views.Text | views.Reasoning | views.Code
 """What is drawn while it grows."""

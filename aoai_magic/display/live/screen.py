@@ -12,21 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from aoai_magic.display.live.output import Open, Slot, written
+from aoai_magic.display.live.status_bar import Strip
+from aoai_magic.display.log_fold import LogWriter
+from aoai_magic.display.outputs import Bundle, Output, Stream, publish
+from aoai_magic.display.saved import bundles
+from aoai_magic.display.screen import Pace
+from aoai_magic.display.steps import Step, steps
 from aoai_magic.turn import view as views
 from aoai_magic.turn.view import View
-
-from ..log_fold import LogWriter
-from ..outputs import (
-    Bundle,
-    Output,
-    Stream,
-    publish,
-)
-from ..saved import bundles
-from ..screen import Pace
-from ..steps import Step, steps
-from .output import Open, Slot, written
-from .status_bar import Strip
 
 
 class LiveScreen:

@@ -9,12 +9,11 @@ from typing import Any
 
 import ipywidgets
 
+from aoai_magic.display import labels
+from aoai_magic.display.live.widgets import html_widget, retire
+from aoai_magic.display.markdown import to_html
 from aoai_magic.locale import gettext as _
 from aoai_magic.turn.view import View
-
-from .. import labels
-from ..markdown import to_html
-from .widgets import html_widget, retire
 
 
 class Strip:

@@ -19,11 +19,10 @@ from pygments.lexers.special import TextLexer
 from pygments.token import Comment, Keyword, Literal, Name, Operator, Text
 from pygments.util import ClassNotFound
 
+from aoai_magic.display.markdown.parse import parse
+from aoai_magic.display.markdown.to_markdown import LANGUAGES
+from aoai_magic.display.markdown.to_mathml import formula_html
 from aoai_magic.text import sanitize
-
-from .parse import parse
-from .to_markdown import LANGUAGES
-from .to_mathml import formula_html
 
 Env = MutableMapping[str, Any]
 

@@ -21,9 +21,8 @@ from urllib.parse import quote
 
 from markdown_it.tree import SyntaxTreeNode
 
+from aoai_magic.display.markdown.parse import cited, parse, superscript
 from aoai_magic.text import sanitize
-
-from .parse import cited, parse, superscript
 
 # Front ends highlight these. Any other name is dropped: some *draw* what a fence holds
 # (mermaid, geojson, topojson, stl, math), and a drawing may fetch things.

@@ -6,24 +6,18 @@ import base64
 from collections.abc import Iterator
 from itertools import islice
 
+from aoai_magic.display import labels
+from aoai_magic.display.log_fold import fold_logs, plain_logs
+from aoai_magic.display.markdown import parse, to_markdown
+from aoai_magic.display.outputs import Bundle, Output, Stream, publish
+from aoai_magic.display.saved.table_preview import Preview, previews
+from aoai_magic.display.saved.turn_record import MEDIA_TYPE, record
+from aoai_magic.display.steps import Step, attempts, steps
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import ngettext
 from aoai_magic.text import sanitize
 from aoai_magic.turn import view as views
 from aoai_magic.turn.view import View
-
-from .. import labels
-from ..log_fold import fold_logs, plain_logs
-from ..markdown import parse, to_markdown
-from ..outputs import (
-    Bundle,
-    Output,
-    Stream,
-    publish,
-)
-from ..steps import Step, attempts, steps
-from .table_preview import Preview, previews
-from .turn_record import MEDIA_TYPE, record
 
 LISTED_FILES = 50
 PREVIEWED = 3
@@ -86,7 +80,8 @@ def _reasoning(part: views.Reasoning) -> Bundle | None:
 
 def _folded(summary: str, content: str) -> str:
     # Blank lines around the content: without them it would be part of the HTML.
-    return f"<details>\n<summary>{to_markdown.escape_html(summary)}</summary>\n\n{content}\n\n</details>"
+    line = to_markdown.escape_html(summary)
+    return f"<details>\n<summary>{line}</summary>\n\n{content}\n\n</details>"
 
 
 def _code(step: Step, part: views.Code) -> Bundle | None:

@@ -13,20 +13,19 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
+from aoai_magic.display import labels
+from aoai_magic.display.log_fold import plain_logs
+from aoai_magic.display.markdown import to_html, to_markdown
+from aoai_magic.display.markdown.parse import cited
+from aoai_magic.display.outputs import Bundle, Output
+from aoai_magic.display.saved import bundles
+from aoai_magic.display.saved.html_details import fold_html, logs_html
+from aoai_magic.display.saved.table_preview import Preview
+from aoai_magic.display.steps import Step, attempts, steps
 from aoai_magic.locale import language
-from aoai_magic.results.notebook_code import Cell, Input, as_cell
+from aoai_magic.results.notebook_code import Cell, as_cell
 from aoai_magic.turn import view as views
-from aoai_magic.turn.view import View
-
-from .. import labels
-from ..log_fold import plain_logs
-from ..markdown import to_html, to_markdown
-from ..markdown.parse import cited
-from ..outputs import Bundle, Output
-from ..steps import Step, attempts, steps
-from . import bundles
-from .html_details import fold_html, logs_html
-from .table_preview import Preview
+from aoai_magic.turn.view import Input, View
 
 Inputs = Mapping[str, Input]
 MARKDOWN = "text/markdown"

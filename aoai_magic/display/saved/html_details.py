@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from aoai_magic.display import labels
+from aoai_magic.display.log_fold import plain_logs
+from aoai_magic.display.markdown import to_html
+from aoai_magic.display.steps import Step, attempts
 from aoai_magic.turn import view as views
-
-from .. import labels
-from ..log_fold import plain_logs
-from ..markdown import to_html
-from ..steps import Step, attempts
 
 
 def fold_html(step: Step) -> str:

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
+from aoai_magic.display import labels
+from aoai_magic.display.markdown import to_markdown
 from aoai_magic.results.read_table import read_table
 from aoai_magic.text import sanitize
 from aoai_magic.text.width import width
 from aoai_magic.turn import view as views
-
-from .. import labels
-from ..markdown import to_markdown
 
 ROWS = 8
 COLUMNS = 10

@@ -10,10 +10,9 @@ import base64
 import hashlib
 from typing import Any
 
+from aoai_magic.display.log_fold import fold_logs
 from aoai_magic.turn import view as views
 from aoai_magic.turn.view import View
-
-from ..log_fold import fold_logs
 
 MEDIA_TYPE = "application/vnd.aoai-magic.turn+json"
 VERSION = 1

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from aoai_magic.engine.models.pictures import Picture
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.sandbox.protocol import (
     Display,
@@ -26,14 +27,6 @@ Outcome = Literal["ok", "error", "limit", "ended", "interrupted"]
 
 _TEXT_TYPES = ("text/plain", "text/markdown", "text/latex")
 _LONGEST_ERROR = 512
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An image that a cell showed; ``suffix`` is ``png`` or ``jpeg``."""
-
-    suffix: str
-    data: bytes
 
 
 @dataclass

@@ -20,12 +20,7 @@ from sqlalchemy import Connection
 from aoai_magic import frame_codec
 from aoai_magic.engine.agent import thread_history
 from aoai_magic.engine.agent.assistants_sink import CodeRecord, Recorder
-from aoai_magic.engine.agent.cell_outputs import (
-    Outputs,
-    Picture,
-    as_text,
-    clean,
-)
+from aoai_magic.engine.agent.cell_outputs import Outputs, as_text, clean
 from aoai_magic.engine.agent.loop_guard import STUCK, Repeats
 from aoai_magic.engine.agent.reply import (
     CodeCall,
@@ -41,6 +36,7 @@ from aoai_magic.engine.agent.tools import Toolbox
 from aoai_magic.engine.config import Bounds
 from aoai_magic.engine.models import pictures, token_estimate
 from aoai_magic.engine.models.base import Model, Request
+from aoai_magic.engine.models.pictures import Picture
 from aoai_magic.engine.search import vector_stores
 from aoai_magic.engine.search.library import Found, Library
 from aoai_magic.engine.storage import objects, store

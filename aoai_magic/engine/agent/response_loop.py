@@ -8,12 +8,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
-from aoai_magic.engine.agent.cell_outputs import (
-    Outputs,
-    Picture,
-    as_text,
-    clean,
-)
+from aoai_magic.engine.agent.cell_outputs import Outputs, as_text, clean
 from aoai_magic.engine.agent.containers import Containers
 from aoai_magic.engine.agent.loop import Services, cell_notes, closing
 from aoai_magic.engine.agent.loop_guard import STUCK, Repeats
@@ -31,6 +26,7 @@ from aoai_magic.engine.agent.tools import Toolbox
 from aoai_magic.engine.errors import ApiError
 from aoai_magic.engine.models import base, pictures
 from aoai_magic.engine.models.base import PYTHON_TOOL, Chunk, ToolCall
+from aoai_magic.engine.models.pictures import Picture
 from aoai_magic.engine.storage import response_objects
 from aoai_magic.engine.storage.annotations import find_links
 from aoai_magic.engine.storage.objects import Body

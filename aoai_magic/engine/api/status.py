@@ -8,7 +8,7 @@ from sqlalchemy import Connection, desc, func, select
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-import aoai_magic
+from aoai_magic._version import __version__
 from aoai_magic.engine.api.request_context import Call, reply
 from aoai_magic.engine.errors import not_found
 from aoai_magic.engine.models.base import ModelError
@@ -30,7 +30,7 @@ async def engine(call: Call) -> Response:
     """Describe the engine: version, model, isolation, limits and sessions."""
     return reply(
         {
-            "version": aoai_magic.__version__,
+            "version": __version__,
             "model": call.engine.model_name(),
             "sandbox": await _sandbox(call),
             "limits": asdict(call.engine.config.limits),

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from aoai_magic.engine.agent.cell_outputs import Picture
+
+@dataclass(frozen=True)
+class Picture:
+    """An image that a cell showed; ``suffix`` is ``png`` or ``jpeg``."""
+
+    suffix: str
+    data: bytes
+
 
 MOST = 4
 """Pictures that are shown of one reply's code: the last ones."""

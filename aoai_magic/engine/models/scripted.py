@@ -54,7 +54,7 @@ import anyio
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from .base import (
+from aoai_magic.engine.models.base import (
     PYTHON_TOOL,
     Chunk,
     Finish,

@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 
-from .. import framing
+from aoai_magic.sandbox import framing
 
 
 class Channel:

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..isolation.root_fs import software
+from aoai_magic.sandbox.isolation.root_fs import software
 
 _COMPLETE = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans CJK TC", "Noto Sans CJK KR")
 _INSTALLED = (

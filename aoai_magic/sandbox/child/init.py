@@ -8,9 +8,9 @@ import select
 import signal
 import sys
 
-from ..host.processes import descendants
-from ..isolation import syscalls
-from ..spec import Plan
+from aoai_magic.sandbox.host.processes import descendants
+from aoai_magic.sandbox.isolation import syscalls
+from aoai_magic.sandbox.spec import Plan
 
 INTERRUPT = b"I"
 """What the host writes to the lifeline to interrupt the session's processes, and what comes

@@ -22,9 +22,9 @@ from IPython.core.history import HistoryManager
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 
-from .. import framing
-from . import vegalite
-from .streams import flush_all
+from aoai_magic.sandbox import framing
+from aoai_magic.sandbox.child import vegalite
+from aoai_magic.sandbox.child.streams import flush_all
 
 _CELL = "<cell "
 _LONGEST_TEXT = 1 << 20

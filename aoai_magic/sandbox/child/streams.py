@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from .channel import Channel
+from aoai_magic.sandbox.child.channel import Channel
 
 _PROMPT = 0.03  # seconds that text waits at most for more of it
 _FULL = 1 << 14

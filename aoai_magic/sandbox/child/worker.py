@@ -14,16 +14,16 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from ..framing import Frame
-from ..protocol import MOUNT
-from ..spec import Plan
-from . import fonts
-from .channel import Channel
-from .figures import Figures
-from .lazy_frames import LazyFrames
-from .path_rewrite import FolderPaths
-from .shell import Shell, make_shell
-from .streams import Budget, flush_all, open_stream
+from aoai_magic.sandbox.child import fonts
+from aoai_magic.sandbox.child.channel import Channel
+from aoai_magic.sandbox.child.figures import Figures
+from aoai_magic.sandbox.child.lazy_frames import LazyFrames
+from aoai_magic.sandbox.child.path_rewrite import FolderPaths
+from aoai_magic.sandbox.child.shell import Shell, make_shell
+from aoai_magic.sandbox.child.streams import Budget, flush_all, open_stream
+from aoai_magic.sandbox.framing import Frame
+from aoai_magic.sandbox.protocol import MOUNT
+from aoai_magic.sandbox.spec import Plan
 
 _COLUMNS, _WIDTH = 20, 120
 

@@ -20,10 +20,10 @@ import sys
 import time
 from typing import NoReturn
 
-from ..host.processes import children, data_size
-from ..isolation import confinement, syscalls
-from ..spec import Plan
-from . import init, worker
+from aoai_magic.sandbox.child import init, worker
+from aoai_magic.sandbox.host.processes import children, data_size
+from aoai_magic.sandbox.isolation import confinement, syscalls
+from aoai_magic.sandbox.spec import Plan
 
 _FIRST_FREE = 6
 _CHANNEL, _LIFELINE, _HOST = 3, 4, 5

@@ -13,10 +13,12 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from .. import framing
-from ..framing import Frame
-from ..limits import MORE_MEMORY
-from ..protocol import (
+from aoai_magic.sandbox import framing
+from aoai_magic.sandbox.framing import Frame
+from aoai_magic.sandbox.host.interpreter import Interpreter
+from aoai_magic.sandbox.host.interrupt_grace import Patience
+from aoai_magic.sandbox.limits import MORE_MEMORY
+from aoai_magic.sandbox.protocol import (
     MOUNT,
     Display,
     Done,
@@ -27,8 +29,6 @@ from ..protocol import (
     Limits,
     Stream,
 )
-from .interpreter import Interpreter
-from .interrupt_grace import Patience
 
 _AGAIN = 0.1  # seconds after which an interrupt that was not heard is sent again
 _DISPLAYS = 32  # displays may take this many times what text may

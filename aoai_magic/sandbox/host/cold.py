@@ -19,12 +19,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..child import init, worker
-from ..isolation import confinement, root_fs, seatbelt
-from ..spec import Plan
-from .pipes import Handles, stretch
-from .process_handle import Child
-from .zygote_client import BOOT, paths
+from aoai_magic.sandbox.child import init, worker
+from aoai_magic.sandbox.host.pipes import Handles, stretch
+from aoai_magic.sandbox.host.process_handle import Child
+from aoai_magic.sandbox.host.zygote_client import BOOT, paths
+from aoai_magic.sandbox.isolation import confinement, root_fs, seatbelt
+from aoai_magic.sandbox.spec import Plan
 
 
 class ColdNursery:
@@ -62,7 +62,7 @@ class ColdNursery:
             settings = {"channel": channel, "lifeline": lifeline, "preload": self._preload}
             words = json.dumps({**settings, "plan": plan.encode().decode()})
             process = subprocess.Popen(  # noqa: S603  (this Python, our own words)
-                [sys.executable, "-I", "-c", BOOT.format("cold", "lead"), words, *paths()],
+                [sys.executable, "-I", "-c", BOOT.format("host.cold", "lead"), words, *paths()],
                 pass_fds=[channel, lifeline],
                 env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
                 cwd=self._scratch,
@@ -96,7 +96,7 @@ def lead(words: str) -> None:
     plan = Plan.decode(settings["plan"].encode())
     confinement.set_limits(plan)
     confinement.set_environment(plan)
-    python = [sys.executable, "-I", "-c", BOOT.format("cold", "work"), words, *sys.argv[2:]]
+    python = [sys.executable, "-I", "-c", BOOT.format("host.cold", "work"), words, *sys.argv[2:]]
     process = subprocess.Popen(  # noqa: S603  (this Python, our own words)
         [*_walls(plan), *python], pass_fds=[settings["channel"]], cwd=plan.data
     )

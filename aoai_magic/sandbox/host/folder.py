@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ..isolation import syscalls
-from ..protocol import FileInfo, SandboxError
+from aoai_magic.sandbox.isolation import syscalls
+from aoai_magic.sandbox.protocol import FileInfo, SandboxError
 
 DEEPEST = 8
 """How many directories deep files are listed."""

@@ -9,17 +9,17 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .. import framing
-from ..child.init import INTERRUPT
-from ..framing import Frame
-from ..protocol import SandboxError
-from ..spec import Plan
-from .pipes import Handles
-from .uncancellable import to_its_end
+from aoai_magic.sandbox import framing
+from aoai_magic.sandbox.child.init import INTERRUPT
+from aoai_magic.sandbox.framing import Frame
+from aoai_magic.sandbox.host.pipes import Handles
+from aoai_magic.sandbox.host.uncancellable import to_its_end
+from aoai_magic.sandbox.protocol import SandboxError
+from aoai_magic.sandbox.spec import Plan
 
 if TYPE_CHECKING:
-    from .cold import ColdNursery
-    from .zygote_client import Nursery
+    from aoai_magic.sandbox.host.cold import ColdNursery
+    from aoai_magic.sandbox.host.zygote_client import Nursery
 
 _READY_SECONDS = 60.0
 _SETTLE_SECONDS = 5.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from .processes import cpu_seconds, descendants, runnable
+from aoai_magic.sandbox.host.processes import cpu_seconds, descendants, runnable
 
 GRACE = 0.8
 """Seconds in which a cell that can be interrupted is over."""

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..protocol import Isolation, SandboxError
+from aoai_magic.sandbox.protocol import Isolation, SandboxError
 
 _KERNEL_GAP = "All sessions share this machine's kernel: a flaw in it is a way out."
 _PATH_GAP = "A session can see the path of its own folder on this machine."

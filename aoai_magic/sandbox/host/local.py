@@ -17,7 +17,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from ..protocol import (
+from aoai_magic.sandbox.host import escape_probe, levels
+from aoai_magic.sandbox.host.cell import Cell
+from aoai_magic.sandbox.host.cold import ColdNursery
+from aoai_magic.sandbox.host.folder import Folder, Usage, remove
+from aoai_magic.sandbox.host.interpreter import Interpreter
+from aoai_magic.sandbox.host.levels import Rung
+from aoai_magic.sandbox.host.processes import held
+from aoai_magic.sandbox.host.uncancellable import to_its_end
+from aoai_magic.sandbox.host.watchdog import Watchdog
+from aoai_magic.sandbox.host.zygote_client import PRELOAD, Nursery
+from aoai_magic.sandbox.protocol import (
     Ended,
     Event,
     FileInfo,
@@ -27,17 +37,7 @@ from ..protocol import (
     SandboxError,
     Stream,
 )
-from ..spec import Plan
-from . import escape_probe, levels
-from .cell import Cell
-from .cold import ColdNursery
-from .folder import Folder, Usage, remove
-from .interpreter import Interpreter
-from .levels import Rung
-from .processes import held
-from .uncancellable import to_its_end
-from .watchdog import Watchdog
-from .zygote_client import PRELOAD, Nursery
+from aoai_magic.sandbox.spec import Plan
 
 _SESSIONS_OF_A_ZYGOTE = 500
 _SECONDS_OF_A_ZYGOTE = 6 * 3600.0

@@ -8,8 +8,8 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .cgroups import Group
-from .process_handle import Leader
+from aoai_magic.sandbox.host.cgroups import Group
+from aoai_magic.sandbox.host.process_handle import Leader
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from .processes import descendants
+from aoai_magic.sandbox.host.processes import descendants
 
 
 class Leader(Protocol):

@@ -13,20 +13,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..limits import MORE_MEMORY
-from ..protocol import Limits
-from .folder import Usage
-from .interpreter import Interpreter
-from .processes import (
+from aoai_magic.sandbox.host.folder import Usage
+from aoai_magic.sandbox.host.interpreter import Interpreter
+from aoai_magic.sandbox.host.processes import (
     children,
     cpu_seconds,
     descendants,
     proportional,
     resident,
 )
+from aoai_magic.sandbox.limits import MORE_MEMORY
+from aoai_magic.sandbox.protocol import Limits
 
 if TYPE_CHECKING:
-    from .local import LocalSession
+    from aoai_magic.sandbox.host.local import LocalSession
 
 _LOG = logging.getLogger(__name__)
 

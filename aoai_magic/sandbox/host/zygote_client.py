@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..protocol import SandboxError
-from ..spec import Plan
-from .cgroups import Group, Scope, scope_command
-from .pipes import Handles, stretch
-from .process_handle import Handle
+from aoai_magic.sandbox.host.cgroups import Group, Scope, scope_command
+from aoai_magic.sandbox.host.pipes import Handles, stretch
+from aoai_magic.sandbox.host.process_handle import Handle
+from aoai_magic.sandbox.protocol import SandboxError
+from aoai_magic.sandbox.spec import Plan
 
 PRELOAD = ("IPython", "numpy", "pandas", "matplotlib", "matplotlib.pyplot", "pyarrow")
 """What sessions find imported; of these, what is installed."""
@@ -28,7 +28,7 @@ PRELOAD = ("IPython", "numpy", "pandas", "matplotlib", "matplotlib.pyplot", "pya
 _LOG = logging.getLogger(__name__)
 
 BOOT = (
-    "import sys; sys.path += sys.argv[2:]; from aoai_magic.sandbox import {0}; {0}.{1}(sys.argv[1])"
+    "import sys; sys.path += sys.argv[2:]; from aoai_magic.sandbox.{0} import {1}; {1}(sys.argv[1])"
 )
 """What a Python of ours runs, once a module and its function have been filled in."""
 
@@ -63,7 +63,7 @@ class Nursery:
         self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = {"control": theirs.fileno(), "host": os.getpid(), "preload": self._preload}
-        boot = BOOT.format("zygote", "main")
+        boot = BOOT.format("child.zygote", "main")
         prefix, log = self._prefix(), self._scratch / "zygote.log"
         with theirs, log.open("wb") as stream:
             self._process = subprocess.Popen(  # noqa: S603  (this Python, our own words)
@@ -171,7 +171,7 @@ class Nursery:
 
 def paths() -> list[str]:
     """Where the zygote finds this package and the account's own, which ``-I`` leaves out."""
-    paths = [str(Path(__file__).parents[2])]
+    paths = [str(Path(__file__).parents[3])]
     user = site.getusersitepackages()
     if user in sys.path:
         paths.append(user)

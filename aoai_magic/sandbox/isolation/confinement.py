@@ -9,14 +9,9 @@ import signal
 import sys
 from pathlib import Path
 
-from ..protocol import MOUNT
-from ..spec import Plan
-from . import (
-    landlock,
-    root_fs,
-    seccomp,
-    syscalls,
-)
+from aoai_magic.sandbox.isolation import landlock, root_fs, seccomp, syscalls
+from aoai_magic.sandbox.protocol import MOUNT
+from aoai_magic.sandbox.spec import Plan
 
 _INNER = 1000
 _NAMESPACES = (

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import syscalls
+from aoai_magic.sandbox.isolation import syscalls
 
 # https://docs.kernel.org/userspace-api/landlock.html
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3

@@ -8,9 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..protocol import MOUNT
-from ..spec import Plan
-from .syscalls import (
+from aoai_magic.sandbox.isolation.syscalls import (
     MOUNT_ATTR_NODEV,
     MOUNT_ATTR_NOSUID,
     MOUNT_ATTR_RDONLY,
@@ -28,6 +26,8 @@ from .syscalls import (
     pivot_root,
     unmount,
 )
+from aoai_magic.sandbox.protocol import MOUNT
+from aoai_magic.sandbox.spec import Plan
 
 HOME = "/home/sandbox"
 
@@ -63,7 +63,7 @@ _LARGEST_SCRATCH = 256 << 20
 
 def software() -> list[str]:
     """Return the directories that a session's Python and its packages live in."""
-    wanted = ["/usr", sys.base_prefix, sys.prefix, str(Path(__file__).parent.parent)]
+    wanted = ["/usr", sys.base_prefix, sys.prefix, str(Path(__file__).parents[2])]
     user = site.getusersitepackages()
     if user in sys.path:
         wanted.append(user)

@@ -13,7 +13,7 @@ import platform
 import struct
 from collections.abc import Iterable
 
-from . import syscalls
+from aoai_magic.sandbox.isolation import syscalls
 
 # https://docs.kernel.org/userspace-api/seccomp_filter.html; offsets in struct seccomp_data
 _LOAD, _JUMP_EQUAL, _JUMP_GREATER, _JUMP_SET, _RETURN = 0x20, 0x15, 0x25, 0x45, 0x06

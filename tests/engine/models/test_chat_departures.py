@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from aoai_magic.engine.agent.cell_outputs import Picture
 from aoai_magic.engine.models import pictures, token_estimate
 from aoai_magic.engine.models.base import Finish, ModelError, Reasoning, Request, Waiting
 from aoai_magic.engine.models.chat import open_azure, open_openai, retry
+from aoai_magic.engine.models.pictures import Picture
 
 from .chat_server import PYTHON, USER, call, calls, fault, say, stream, take, text
 

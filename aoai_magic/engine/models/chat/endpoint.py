@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from aoai_magic.engine.models.base import ModelError
+from aoai_magic.engine.models.chat.model import ChatModel
 from aoai_magic.shared import entra_id
-
-from ..base import ModelError
-from .model import ChatModel
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

@@ -6,12 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from aoai_magic.engine.models.base import ModelError
 from aoai_magic.shared.openai_errors import filtered_categories
 
-from ..base import ModelError
-
 if TYPE_CHECKING:
-    from .endpoint import Endpoint
+    from aoai_magic.engine.models.chat.endpoint import Endpoint
 
 _TOO_LONG = re.compile(
     r"context[ _](length|window|size)|maximum context|too many tokens|prompt is too long"

@@ -16,17 +16,26 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from aoai_magic.engine.models import token_estimate
-
-from ..base import PYTHON_TOOL, Chunk, Finish, ModelError, Reasoning, Request, Text, ToolCall, Usage
-from . import errors, fenced_code, retry
-from .inline_tool_calls import SpokenReader
-from .repetition import Repetition
-from .tool_call_deltas import Calls
+from aoai_magic.engine.models.base import (
+    PYTHON_TOOL,
+    Chunk,
+    Finish,
+    ModelError,
+    Reasoning,
+    Request,
+    Text,
+    ToolCall,
+    Usage,
+)
+from aoai_magic.engine.models.chat import errors, fenced_code, retry
+from aoai_magic.engine.models.chat.inline_tool_calls import SpokenReader
+from aoai_magic.engine.models.chat.repetition import Repetition
+from aoai_magic.engine.models.chat.tool_call_deltas import Calls
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-    from .endpoint import Endpoint
+    from aoai_magic.engine.models.chat.endpoint import Endpoint
 
 _LISTED = 20
 _NEEDED = frozenset({"messages", "tools"})

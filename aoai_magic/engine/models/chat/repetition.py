@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..base import ModelError
+from aoai_magic.engine.models.base import ModelError
 
 WINDOW = 3_000
 """Characters at the end that are looked at."""

@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator
 
 import anyio
 
+from aoai_magic.engine.models.base import Waiting
+from aoai_magic.engine.models.chat import errors
 from aoai_magic.shared.openai_errors import retry_after
-
-from ..base import Waiting
-from . import errors
 
 TRIES = 5
 CONNECTION_TRIES = 3

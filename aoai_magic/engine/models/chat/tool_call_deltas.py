@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..base import PYTHON_TOOL, ToolCall
+from aoai_magic.engine.models.base import PYTHON_TOOL, ToolCall
 
 
 @dataclass

@@ -8,8 +8,8 @@ in the prompt's language what came out.
 
 from __future__ import annotations
 
-from ..base import ModelError
-from .model import OfflineModel
+from aoai_magic.engine.models.base import ModelError
+from aoai_magic.engine.models.offline.model import OfflineModel
 
 __all__ = ["OfflineModel", "open_model"]
 

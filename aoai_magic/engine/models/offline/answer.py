@@ -6,10 +6,10 @@ import difflib
 import re
 from collections.abc import Sequence
 
-from .findings import plain
-from .language import Language, Phrase
-from .schema import Table
-from .times import VAGUE
+from aoai_magic.engine.models.offline.findings import plain
+from aoai_magic.engine.models.offline.language import Language, Phrase
+from aoai_magic.engine.models.offline.schema import Table
+from aoai_magic.engine.models.offline.times import VAGUE
 
 NOTICE: Phrase = {
     "en": "*Offline model: written by fixed rules, without a language model; check what matters.*",

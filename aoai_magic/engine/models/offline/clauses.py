@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from . import vocabulary
+from aoai_magic.engine.models.offline import vocabulary
 
 _SENTENCE = re.compile(r"(?<=[?!;。？！；])\s*|(?<=\.)(?!\w)\s*|\n+")
 _JOINT = re.compile(

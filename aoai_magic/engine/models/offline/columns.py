@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .schema import Column, Table
-from .vocabulary import CONCEPTS
+from aoai_magic.engine.models.offline.schema import Column, Table
+from aoai_magic.engine.models.offline.vocabulary import CONCEPTS
 
 _WORD = re.compile(r"[a-z]+|\d+")
 _CJK = re.compile(r"[\u3041-\u30ff\u3400-\u9fff々ー]+")

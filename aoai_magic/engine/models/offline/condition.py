@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .schema import Column
+from aoai_magic.engine.models.offline.schema import Column
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .findings import read_findings
+from aoai_magic.engine.models.offline.findings import read_findings
 
 _LISTED = re.compile(
     r"^- (?P<name>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\") \((?P<bytes>\d+) bytes\)"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from . import vocabulary
-from .language import Language, Phrase
+from aoai_magic.engine.models.offline import vocabulary
+from aoai_magic.engine.models.offline.language import Language, Phrase
 
 _JOINT = re.compile(
     r"[^\w,、，]*(?:values?|値|值|数)?\s*(?:[,、，/]|\band\b|\bor\b|と|や|及び|和|與|及|跟)+"

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from . import vocabulary
-from .columns import Mention, likeliest
-from .condition import Filter
-from .schema import Column, Table
-from .times import YEAR, find_times
-from .units import UNIT, factor
+from aoai_magic.engine.models.offline import vocabulary
+from aoai_magic.engine.models.offline.columns import Mention, likeliest
+from aoai_magic.engine.models.offline.condition import Filter
+from aoai_magic.engine.models.offline.schema import Column, Table
+from aoai_magic.engine.models.offline.times import YEAR, find_times
+from aoai_magic.engine.models.offline.units import UNIT, factor
 
 _NUMBER = (
     r"[-+]?([$€£¥])?\s*(-?\d[\d,]*(?:\.\d+)?)\s*(?:(k|thousand|million|万|萬|千)(?![a-z]))?"

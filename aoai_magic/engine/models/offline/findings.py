@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from .printing import Grid, read_tables
+from aoai_magic.engine.models.offline.printing import Grid, read_tables
 
 LONGEST_CELL = 60
 """Characters of a value that an answer shows."""

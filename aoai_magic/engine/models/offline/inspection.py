@@ -10,8 +10,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from .printing import PRINTER, Grid, read_tables
-from .schema import Column, Kind, Table
+from aoai_magic.engine.models.offline.printing import PRINTER, Grid, read_tables
+from aoai_magic.engine.models.offline.schema import Column, Kind, Table
 
 OPENING = "# Look at what is there: every table, column by column"
 

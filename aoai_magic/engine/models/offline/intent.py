@@ -7,18 +7,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from . import algebra, vocabulary
-from .clauses import asks, clauses
-from .columns import likeliest, mentions, words_of
-from .condition import Filter
-from .filters import has_amount
-from .joins import is_lookup, joined
-from .kinds import feasible, settled
-from .reading import MOST_GROUPS, Reading, read_clause
-from .schema import Column, Table
-from .task import Task
-from .times import compared_periods
-from .unknown import unknown_column
+from aoai_magic.engine.models.offline import algebra, vocabulary
+from aoai_magic.engine.models.offline.clauses import asks, clauses
+from aoai_magic.engine.models.offline.columns import likeliest, mentions, words_of
+from aoai_magic.engine.models.offline.condition import Filter
+from aoai_magic.engine.models.offline.filters import has_amount
+from aoai_magic.engine.models.offline.joins import is_lookup, joined
+from aoai_magic.engine.models.offline.kinds import feasible, settled
+from aoai_magic.engine.models.offline.reading import MOST_GROUPS, Reading, read_clause
+from aoai_magic.engine.models.offline.schema import Column, Table
+from aoai_magic.engine.models.offline.task import Task
+from aoai_magic.engine.models.offline.times import compared_periods
+from aoai_magic.engine.models.offline.unknown import unknown_column
 
 _WITHOUT_MEASURE = {"overview", "missing", "count", "convert", "list", "fraction"}
 

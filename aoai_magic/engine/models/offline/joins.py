@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from .columns import words_of
-from .schema import Column, Join, Table
+from aoai_magic.engine.models.offline.columns import words_of
+from aoai_magic.engine.models.offline.schema import Column, Join, Table
 
 
 def joined(left: Table, right: Table, text: str = "") -> Table | None:

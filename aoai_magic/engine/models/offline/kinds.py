@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from . import vocabulary
-from .reading import Reading
+from aoai_magic.engine.models.offline import vocabulary
+from aoai_magic.engine.models.offline.reading import Reading
 
 
 def feasible(reading: Reading, besides: str = "") -> str | None:

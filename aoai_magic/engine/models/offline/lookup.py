@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from aoai_magic.engine.models.base import FILE_SEARCH_TOOL, Request
+from aoai_magic.engine.models.offline.findings import plain
+from aoai_magic.engine.models.offline.language import Language, Phrase
 from aoai_magic.engine.search.terms import asked, terms
-
-from ..base import FILE_SEARCH_TOOL, Request
-from .findings import plain
-from .language import Language, Phrase
 
 _FOUND: Phrase = {
     "en": "The documents say:",

@@ -13,19 +13,39 @@ from dataclasses import dataclass, field, replace
 
 import anyio
 
-from ..base import FILE_SEARCH_TOOL, PYTHON_TOOL, Chunk, Finish, Request, Text, ToolCall, Usage
-from . import answer, lookup, repair
-from .conversation import Conversation, Exchange, Step, read_conversation
-from .findings import Findings, read_findings
-from .inspection import OPENING, SUFFIXES, Inspection, inspection_code, read_inspection
-from .intent import is_refused, needs_data, read_tasks
-from .language import Language, detect
-from .naming import kept_apart
-from .printing import PRINTER
-from .recipes import RECIPES, ending
-from .schema import Table
-from .script import described
-from .task import Task, Way
+from aoai_magic.engine.models.base import (
+    FILE_SEARCH_TOOL,
+    PYTHON_TOOL,
+    Chunk,
+    Finish,
+    Request,
+    Text,
+    ToolCall,
+    Usage,
+)
+from aoai_magic.engine.models.offline import answer, lookup, repair
+from aoai_magic.engine.models.offline.conversation import (
+    Conversation,
+    Exchange,
+    Step,
+    read_conversation,
+)
+from aoai_magic.engine.models.offline.findings import Findings, read_findings
+from aoai_magic.engine.models.offline.inspection import (
+    OPENING,
+    SUFFIXES,
+    Inspection,
+    inspection_code,
+    read_inspection,
+)
+from aoai_magic.engine.models.offline.intent import is_refused, needs_data, read_tasks
+from aoai_magic.engine.models.offline.language import Language, detect
+from aoai_magic.engine.models.offline.naming import kept_apart
+from aoai_magic.engine.models.offline.printing import PRINTER
+from aoai_magic.engine.models.offline.recipes import RECIPES, ending
+from aoai_magic.engine.models.offline.schema import Table
+from aoai_magic.engine.models.offline.script import described
+from aoai_magic.engine.models.offline.task import Task, Way
 
 _CHARACTERS_PER_TOKEN = 4
 _PIECE = 120

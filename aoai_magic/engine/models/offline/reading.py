@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from . import vocabulary
-from .columns import Mention, mentions
-from .condition import Filter
-from .figures import Figure, find_figures
-from .filters import find_filters, undecided
-from .language import HAN_NUMBER, NUMBER_WORD, count
-from .schema import Column, Table
-from .times import RECENT, compared_periods, is_vague
-from .unknown import Strange, unknown_value
+from aoai_magic.engine.models.offline import vocabulary
+from aoai_magic.engine.models.offline.columns import Mention, mentions
+from aoai_magic.engine.models.offline.condition import Filter
+from aoai_magic.engine.models.offline.figures import Figure, find_figures
+from aoai_magic.engine.models.offline.filters import find_filters, undecided
+from aoai_magic.engine.models.offline.language import HAN_NUMBER, NUMBER_WORD, count
+from aoai_magic.engine.models.offline.schema import Column, Table
+from aoai_magic.engine.models.offline.times import RECENT, compared_periods, is_vague
+from aoai_magic.engine.models.offline.unknown import Strange, unknown_value
 
 MOST_GROUPS = 50
 """A number with more distinct values than that is no group."""

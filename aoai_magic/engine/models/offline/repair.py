@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from .task import Way
+from aoai_magic.engine.models.offline.task import Way
 
 MOST_TRIES = 4
 """Runs of one task's code."""

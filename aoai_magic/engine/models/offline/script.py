@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
-from .condition import Filter
-from .figures import call, phrase
-from .joins import suffixes
-from .language import Language, Phrase
-from .naming import SESSION
-from .printing import show
-from .schema import Column, Join, Table
-from .task import Task, Way, used_columns
+from aoai_magic.engine.models.offline.condition import Filter
+from aoai_magic.engine.models.offline.figures import call, phrase
+from aoai_magic.engine.models.offline.joins import suffixes
+from aoai_magic.engine.models.offline.language import Language, Phrase
+from aoai_magic.engine.models.offline.naming import SESSION
+from aoai_magic.engine.models.offline.printing import show
+from aoai_magic.engine.models.offline.schema import Column, Join, Table
+from aoai_magic.engine.models.offline.task import Task, Way, used_columns
 
 FOLDER = "/mnt/data"
 """Where the session's files are."""

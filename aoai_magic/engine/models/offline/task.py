@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .condition import Filter
-from .schema import Column, Table
+from aoai_magic.engine.models.offline.condition import Filter
+from aoai_magic.engine.models.offline.schema import Column, Table
 
 
 @dataclass(frozen=True)

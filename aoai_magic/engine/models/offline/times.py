@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from .condition import Filter
-from .language import HAN_NUMBER, NUMBER_WORD, count
-from .schema import Column
+from aoai_magic.engine.models.offline.condition import Filter
+from aoai_magic.engine.models.offline.language import HAN_NUMBER, NUMBER_WORD, count
+from aoai_magic.engine.models.offline.schema import Column
 
 YEAR = r"((?:19|20)\d\d)"
 _MONTHS = "january february march april may june july august september october november december"

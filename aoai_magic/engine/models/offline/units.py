@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .schema import Column
+from aoai_magic.engine.models.offline.schema import Column
 
 _MONEY = {
     "$": "usd", "dollar": "usd", "usd": "usd", "美元": "usd", "ドル": "usd",

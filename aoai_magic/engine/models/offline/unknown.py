@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from . import vocabulary
-from .columns import Mention, singular, words_of
-from .condition import Filter
-from .schema import Table
+from aoai_magic.engine.models.offline import vocabulary
+from aoai_magic.engine.models.offline.columns import Mention, singular, words_of
+from aoai_magic.engine.models.offline.condition import Filter
+from aoai_magic.engine.models.offline.schema import Table
 
 _GROUP = re.compile(
     r"\b(?:by|per|for each|in each|for every|of each|each|across)\s+(?:the\s+)?"

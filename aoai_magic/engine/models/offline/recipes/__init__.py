@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .comparing import COMPARE, FRACTION, SHARE, TOP, TOTAL
-from .describing import DISTRIBUTION, MISSING, OVERVIEW
-from .figuring import FIGURES
-from .listing import CONVERT, COUNT, JOIN, LIST
-from .recipe import Recipe, ending
-from .relating import CORRELATE, OUTLIERS
-from .repeating import SEASON
-from .solving import SOLVE
-from .timing import GROWTH, TREND
+from aoai_magic.engine.models.offline.recipes.comparing import COMPARE, FRACTION, SHARE, TOP, TOTAL
+from aoai_magic.engine.models.offline.recipes.describing import DISTRIBUTION, MISSING, OVERVIEW
+from aoai_magic.engine.models.offline.recipes.figuring import FIGURES
+from aoai_magic.engine.models.offline.recipes.listing import CONVERT, COUNT, JOIN, LIST
+from aoai_magic.engine.models.offline.recipes.recipe import Recipe, ending
+from aoai_magic.engine.models.offline.recipes.relating import CORRELATE, OUTLIERS
+from aoai_magic.engine.models.offline.recipes.repeating import SEASON
+from aoai_magic.engine.models.offline.recipes.solving import SOLVE
+from aoai_magic.engine.models.offline.recipes.timing import GROWTH, TREND
 
 __all__ = ["RECIPES", "Recipe", "ending"]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..condition import Filter
-from ..figures import call
-from ..findings import Findings, markdown, number, percent, plain
-from ..language import Language, Phrase
-from ..printing import Grid, show
-from ..script import (
+from aoai_magic.engine.models.offline.condition import Filter
+from aoai_magic.engine.models.offline.figures import call
+from aoai_magic.engine.models.offline.findings import Findings, markdown, number, percent, plain
+from aoai_magic.engine.models.offline.language import Language, Phrase
+from aoai_magic.engine.models.offline.printing import Grid, show
+from aoai_magic.engine.models.offline.recipes.recipe import Recipe
+from aoai_magic.engine.models.offline.script import (
     aggregated,
     bars,
     begin,
@@ -26,8 +27,7 @@ from ..script import (
     titled,
     value_name,
 )
-from ..task import Task, Way
-from .recipe import Recipe
+from aoai_magic.engine.models.offline.task import Task, Way
 
 _MOST_UPRIGHT = 8
 """Groups up to which bars stand upright."""

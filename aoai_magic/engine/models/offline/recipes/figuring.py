@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from ..figures import call, phrase
-from ..findings import Findings, markdown, number, plain
-from ..language import Language, Phrase
-from ..printing import show
-from ..schema import Column
-from ..script import begin, drawing, finish, listed, literal, save, titled
-from ..task import Task, Way
-from .recipe import Recipe
+from aoai_magic.engine.models.offline.figures import call, phrase
+from aoai_magic.engine.models.offline.findings import Findings, markdown, number, plain
+from aoai_magic.engine.models.offline.language import Language, Phrase
+from aoai_magic.engine.models.offline.printing import show
+from aoai_magic.engine.models.offline.recipes.recipe import Recipe
+from aoai_magic.engine.models.offline.schema import Column
+from aoai_magic.engine.models.offline.script import (
+    begin,
+    drawing,
+    finish,
+    listed,
+    literal,
+    save,
+    titled,
+)
+from aoai_magic.engine.models.offline.task import Task, Way
 
 _MOST_SHOWN = 20
 _UPRIGHT = 8

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from ..findings import Findings, markdown, number, percent, plain
-from ..joins import joined
-from ..language import Language, Phrase
-from ..printing import show
-from ..schema import Table
-from ..script import begin, comment, imports, listed, literal, load, save
-from ..task import Task, Way
-from .recipe import Recipe
+from aoai_magic.engine.models.offline.findings import Findings, markdown, number, percent, plain
+from aoai_magic.engine.models.offline.joins import joined
+from aoai_magic.engine.models.offline.language import Language, Phrase
+from aoai_magic.engine.models.offline.printing import show
+from aoai_magic.engine.models.offline.recipes.recipe import Recipe
+from aoai_magic.engine.models.offline.schema import Table
+from aoai_magic.engine.models.offline.script import (
+    begin,
+    comment,
+    imports,
+    listed,
+    literal,
+    load,
+    save,
+)
+from aoai_magic.engine.models.offline.task import Task, Way
 
 _MOST_COLUMNS = 8
 

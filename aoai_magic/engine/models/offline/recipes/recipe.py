@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..findings import Findings, plain
-from ..language import Language, Phrase
-from ..script import FOLDER, described
-from ..task import Task, Way
+from aoai_magic.engine.models.offline.findings import Findings, plain
+from aoai_magic.engine.models.offline.language import Language, Phrase
+from aoai_magic.engine.models.offline.script import FOLDER, described
+from aoai_magic.engine.models.offline.task import Task, Way
 
 Coder = Callable[[Task, Way, Language], list[str]]
 Teller = Callable[[Task, Findings, Language], str]

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from ..findings import Findings, markdown, number, plain
-from ..language import Language, Phrase
-from ..printing import show
-from ..script import begin, drawing, finish, listed, literal, save, titled
-from ..task import Task, Way
-from .recipe import Recipe
+from aoai_magic.engine.models.offline.findings import Findings, markdown, number, plain
+from aoai_magic.engine.models.offline.language import Language, Phrase
+from aoai_magic.engine.models.offline.printing import show
+from aoai_magic.engine.models.offline.recipes.recipe import Recipe
+from aoai_magic.engine.models.offline.script import (
+    begin,
+    drawing,
+    finish,
+    listed,
+    literal,
+    save,
+    titled,
+)
+from aoai_magic.engine.models.offline.task import Task, Way
 
 _MOST_NUMBERS = 12
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from .. import algebra
-from ..findings import Findings, number, plain
-from ..language import Language, Phrase
-from ..script import comment, listed, literal
-from ..task import Task, Way
-from .recipe import Recipe
+from aoai_magic.engine.models.offline import algebra
+from aoai_magic.engine.models.offline.findings import Findings, number, plain
+from aoai_magic.engine.models.offline.language import Language, Phrase
+from aoai_magic.engine.models.offline.recipes.recipe import Recipe
+from aoai_magic.engine.models.offline.script import comment, listed, literal
+from aoai_magic.engine.models.offline.task import Task, Way
 
 _FUNCTIONS = {"sqrt", "sin", "cos", "tan", "exp", "log", "pi"}
 _SOLUTION: Phrase = {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ..findings import Findings, markdown, number, plain, signed
-from ..language import Language, Phrase
-from ..printing import show
-from ..script import (
+from aoai_magic.engine.models.offline.findings import Findings, markdown, number, plain, signed
+from aoai_magic.engine.models.offline.language import Language, Phrase
+from aoai_magic.engine.models.offline.printing import show
+from aoai_magic.engine.models.offline.recipes.recipe import Recipe
+from aoai_magic.engine.models.offline.script import (
     aggregated,
     begin,
     capital,
@@ -18,8 +19,7 @@ from ..script import (
     titled,
     value_name,
 )
-from ..task import Task, Way
-from .recipe import Recipe
+from aoai_magic.engine.models.offline.task import Task, Way
 
 _TREND_PERIOD = '"Y" if days > 2000 else "M" if days > 60 else "D"'
 _GROWTH_PERIOD = '"Y" if days >= 700 else "Q" if days >= 180 else "M"'

@@ -1,1 +1,0 @@
-"""The HTTP dialects that the engine speaks."""
