@@ -26,7 +26,7 @@ HAPPENED = [
 DIES = """
 import asyncio, os, pickle, sys
 from pathlib import Path
-from aoai_magic.journal import Journal
+from aoai_magic.state.crash_journal import Journal
 
 async def happened():
     for event in pickle.loads(sys.stdin.buffer.read()):

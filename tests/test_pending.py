@@ -185,7 +185,7 @@ def test_a_terminal_shows_the_answer_when_it_is_over(assistant, gate, monkeypatc
 
 ENDING = """
 import asyncio, threading, aoai_magic
-from aoai_magic.calls import _state
+from aoai_magic.notebook.python_api import _state
 called = threading.Event()
 async def gate() -> str:
     called.set()

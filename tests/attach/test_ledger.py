@@ -71,7 +71,7 @@ def test_kernels_write_side_by_side(tmp_path):
     code = """
 import sys
 from pathlib import Path
-from aoai_magic.attach.ledger import Ledger
+from aoai_magic.state.uploads import Ledger
 ledger = Ledger(Path(sys.argv[1]))
 for n in range(40):
     ledger.record("t", f"d{n}", f"{sys.argv[2]}-{n}", "x", n)

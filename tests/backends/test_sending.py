@@ -127,11 +127,11 @@ async def test_what_is_there_after_a_late_stop_is_known_and_can_be_taken_back(
 CRASH = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from aoai_magic.attach.ledger import Ledger
+from aoai_magic.state.uploads import Ledger
 from aoai_magic.attach.resolve import resolve
-from aoai_magic.backends.assistants import Assistants
+from aoai_magic.backends.assistants_api.backend import Assistants
 from aoai_magic.backends.base import Question
-from aoai_magic.backends.connect import Endpoint
+from aoai_magic.backends.sdk import Endpoint
 
 url, token, folder, model = sys.argv[1:]
 async def main():

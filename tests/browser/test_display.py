@@ -28,10 +28,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 IMPORTS = """
 import asyncio
 from display import story
-from aoai_magic import events
+from aoai_magic.turn import events
 from aoai_magic.display import open_screen
-from aoai_magic.display.place import kind_here
-from aoai_magic.view import fold
+from aoai_magic.display.detect import kind_here
+from aoai_magic.turn.view import fold
 """
 # Shows the turn up to the event before the one given, and leaves it there.
 UP_TO = (

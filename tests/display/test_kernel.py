@@ -16,7 +16,7 @@ import sys
 sys.path.insert(0, {tests!r})
 from display import story
 from aoai_magic.display import open_screen, show
-from aoai_magic.display.place import kind_here
+from aoai_magic.display.detect import kind_here
 screen = open_screen({kind!r})
 for view in story.views(story.turn()):
     screen.show(view)

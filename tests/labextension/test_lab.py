@@ -197,9 +197,9 @@ def test_a_dead_view_shows_what_was_saved_beside_it(open_notebook: Open, lab, ho
 
 LIVE = """
 from functools import reduce
-from aoai_magic import events
+from aoai_magic.turn import events
 from aoai_magic.display import open_screen
-from aoai_magic.view import View, fold
+from aoai_magic.turn.view import View, fold
 happened = [
     events.TextDelta("t", "North grew\\n\\n![x](https://trap.example/x) fastest ```"),
     events.CodeDelta("c", "# Count\\nprint(1)"),

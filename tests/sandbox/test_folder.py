@@ -209,7 +209,7 @@ def test_any_tree_can_be_removed(folder, tmp_path):
 CLOSED = """
 import sys
 from pathlib import Path
-from aoai_magic.sandbox.folder import Folder, remove
+from aoai_magic.sandbox.host.folder import Folder, remove
 session = Path(sys.argv[1])
 data = session / "data"
 folder = Folder(data, 1 << 20)

@@ -30,9 +30,9 @@ pytestmark = pytest.mark.lengthy
 HOST = """
 import asyncio, multiprocessing, sys, time
 from pathlib import Path
-from aoai_magic.sandbox import ladder
-from aoai_magic.sandbox.local import LocalSandbox
-from aoai_magic.sandbox.session import Limits
+from aoai_magic.sandbox.host import levels as ladder
+from aoai_magic.sandbox.host.local import LocalSandbox
+from aoai_magic.sandbox.protocol import Limits
 
 async def main():
     rung = next(rung for rung in ladder.RUNGS if rung.level == sys.argv[2])
@@ -327,9 +327,9 @@ async def test_no_isolation_must_be_asked_for(tmp_path):
 RESTRICTED = """
 import asyncio, json, struct, sys
 from pathlib import Path
-from aoai_magic.sandbox import seccomp, syscalls
-from aoai_magic.sandbox.local import open_sandbox
-from aoai_magic.sandbox.session import Limits, SandboxError
+from aoai_magic.sandbox.isolation import seccomp, syscalls
+from aoai_magic.sandbox.host.local import open_sandbox
+from aoai_magic.sandbox.protocol import Limits, SandboxError
 
 async def main():
     sandbox = open_sandbox("", Path(sys.argv[1]), Limits(), preload=["IPython"])

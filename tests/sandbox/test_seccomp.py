@@ -48,7 +48,7 @@ def test_programs_are_whole_and_short_enough(machine, contained):
 
 CONFINED = """
 import errno, json, os, signal, socket, sys
-from aoai_magic.sandbox import seccomp, syscalls
+from aoai_magic.sandbox.isolation import seccomp, syscalls
 syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
 contained = sys.argv[1] == "contained"
 seccomp.restrict(contained, own_signals=os.getpid(), truncation=contained)

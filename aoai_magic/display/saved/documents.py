@@ -97,7 +97,9 @@ def page(view: View, inputs: Inputs) -> str:
     asked = f"<blockquote>{to_html.safe_html(view.question)}</blockquote>" if view.question else ""
     body = "\n".join([asked, *map(_drawn, steps(view.parts)), *_drawn_end(view)])
     title = to_html.text_html(labels.title(view))
-    style = "".join(files(__package__).joinpath(name).read_text() for name in STYLES)
+    style = "".join(
+        files(__package__.rpartition(".")[0]).joinpath(name).read_text() for name in STYLES
+    )
     return (
         f'<!DOCTYPE html>\n<html lang="{language().replace("_", "-")}">\n<head>\n'
         f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
@@ -107,7 +109,7 @@ def page(view: View, inputs: Inputs) -> str:
     )
 
 
-STYLES = ("live.css", "page.css")
+STYLES = ("live/live.css", "saved/page.css")
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
