@@ -52,7 +52,7 @@ TWINS = FRAME[["integers", "text"]].set_axis([1, 1], axis=1)
 
 COPY = """
 from pathlib import Path
-from aoai_magic import parcel
+from aoai_magic import frame_codec as parcel
 Path("/mnt/data/back").mkdir(exist_ok=True)
 for name, value in {"frame": frame, "twins": twins, "cube": cube}.items():
     parcel.pack(value, name, Path("/mnt/data/back"))
@@ -101,7 +101,7 @@ TRAVELS = settings(
 )
 BACK = """
 from pathlib import Path
-from aoai_magic import parcel
+from aoai_magic import frame_codec as parcel
 parcel.pack(frame, "back", Path("/mnt/data"))
 """
 

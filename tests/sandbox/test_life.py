@@ -90,7 +90,7 @@ def other_zygotes():
 
 def zygotes(pid: int) -> list[psutil.Process]:
     children = [child for child in psutil.Process(pid).children() if child.pid not in OTHERS]
-    return [child for child in children if "zygote.main" in " ".join(child.cmdline())]
+    return [child for child in children if "child.zygote" in " ".join(child.cmdline())]
 
 
 def sleeping(pid: int, expected: int) -> list[psutil.Process]:
