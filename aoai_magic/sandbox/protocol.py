@@ -121,7 +121,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Isolation:
-    """How strong the wall is: ``namespaces``, ``landlock``, ``seatbelt`` or ``none``.
+    """How strong the wall is: ``namespaces``, ``landlock`` or ``none``.
 
     ``gaps`` says what the level does not cover, ``tried`` why stronger ones were not
     to be had; one sentence each.

@@ -487,10 +487,12 @@ async def test_what_is_not_installed_is_not_preloaded(make_sandbox):
     assert (await run(await sandbox.open("a"), "1 + 1")).result == "2"
 
 
-async def test_other_systems_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "platform", "win32")
-    with pytest.raises(SandboxError, match="win32"):
-        await LocalSandbox(tmp_path / "s", Limits()).start()
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+@pytest.mark.parametrize("argument", ["", "unisolated"])
+async def test_other_systems_are_refused(tmp_path, monkeypatch, system, argument):
+    monkeypatch.setattr(sys, "platform", system)
+    with pytest.raises(SandboxError, match=f"{system}.*in a container"):
+        await open_sandbox(argument, tmp_path / "s", Limits()).start()
 
 
 async def test_who_gives_up_waiting_takes_no_other_sessions_process(make_sandbox):

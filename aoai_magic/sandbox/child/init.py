@@ -6,7 +6,6 @@ import contextlib
 import os
 import select
 import signal
-import sys
 
 from aoai_magic.sandbox.host.processes import descendants
 from aoai_magic.sandbox.isolation import syscalls
@@ -48,22 +47,20 @@ def _hear(lifeline: int) -> bytes:
 
 
 def _take_charge(plan: Plan) -> None:
-    if sys.platform != "linux":
-        return
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)  # no process of the session may look inside
     if not plan.isolated:
         syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
 
 
-def supervise(plan: Plan, worker: int, lifeline: int, host: int | None) -> None:
-    """Serve until the worker, the lifeline or the host (a pidfd, where known) is gone."""
+def supervise(plan: Plan, worker: int, lifeline: int, host: int) -> None:
+    """Serve until the worker, the lifeline or the host (a pidfd) is gone."""
     _take_charge(plan)
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     os.set_blocking(lifeline, False)  # whatever the host does, nothing here may wait for it
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    sources = [lifeline, woken, *([] if host is None else [host])]
+    sources = [lifeline, woken, host]
     while _reap(worker):
         ready, _, _ = select.select(sources, [], [])
         if woken in ready:

@@ -8,7 +8,6 @@ import ctypes
 import json
 import os
 import socket
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,9 +69,10 @@ ATTEMPTS: list[Callable[[], None]] = [
     connect_tcp,
     signal_host,
     read_environment,
+    connect_abstract,
+    become_privileged,
+    trace,
 ]
-if sys.platform == "linux":
-    ATTEMPTS += [connect_abstract, become_privileged, trace]
 
 
 def escapes() -> dict[str, str]:

@@ -14,7 +14,6 @@ import os
 import secrets
 import shutil
 import stat
-import sys
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -270,9 +269,6 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _copy_in_kernel(reading: BinaryIO, writing: BinaryIO) -> None:
-    if sys.platform != "linux":
-        shutil.copyfileobj(reading, writing, 1 << 20)
-        return
     try:
         while os.copy_file_range(reading.fileno(), writing.fileno(), _CHUNK):
             pass
@@ -331,9 +327,6 @@ def _empty(top: int) -> None:
 
 def _open_whatever_mode(name: str, parent: int) -> int:
     """Open a directory after making it readable; never what a link leads to."""
-    if sys.platform != "linux":
-        os.chmod(name, 0o700, dir_fd=parent, follow_symlinks=False)
-        return os.open(name, _DIRECTORY, dir_fd=parent)
     handle = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
     try:
         Path(f"/proc/self/fd/{handle}").chmod(0o700)

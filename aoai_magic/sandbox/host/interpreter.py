@@ -18,7 +18,6 @@ from aoai_magic.sandbox.protocol import SandboxError
 from aoai_magic.sandbox.spec import Plan
 
 if TYPE_CHECKING:
-    from aoai_magic.sandbox.host.cold import ColdNursery
     from aoai_magic.sandbox.host.zygote_client import Nursery
 
 _READY_SECONDS = 60.0
@@ -29,7 +28,7 @@ _CHUNK = 1 << 18
 class Interpreter:
     """A session's process tree; everything that it says is hostile."""
 
-    def __init__(self, nursery: Nursery | ColdNursery, handles: Handles, plan: Plan) -> None:
+    def __init__(self, nursery: Nursery, handles: Handles, plan: Plan) -> None:
         self.plan = plan
         self._nursery = nursery
         self._leader = handles.leader
@@ -45,7 +44,7 @@ class Interpreter:
         self._leader.watch(self._on_exit)
 
     @classmethod
-    async def start(cls, nursery: Nursery | ColdNursery, plan: Plan) -> Interpreter:
+    async def start(cls, nursery: Nursery, plan: Plan) -> Interpreter:
         """Start an interpreter and wait until it says, from behind its walls, that it is ready.
 
         Raises

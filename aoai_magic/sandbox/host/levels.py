@@ -23,14 +23,6 @@ WATCHED_GAP = (
     "What a session's processes hold together is looked at ten times a second, not bounded by the "
     "kernel: for that the engine must run where systemd does."
 )
-_UNTRIED_GAP = (
-    "This level was written from Apple's documentation and has not been tried on a Mac by its "
-    "authors: do not rely on it yet."
-)
-_COLD_GAP = (
-    "A session starts in seconds, its memory is only watched, and a program that it starts in the "
-    "background may outlive it."
-)
 _NONE_GAP = "Code runs with all the rights of this account: nothing is kept from it."
 
 # What distributions set against namespaces of ordinary users: where, to what, and the way back.
@@ -63,9 +55,6 @@ RUNGS = (
     Rung("namespaces", True, (_KERNEL_GAP, _PATH_GAP)),
     Rung("namespaces", False, (_KERNEL_GAP, _PATH_GAP, _NO_PROC)),
     Rung("landlock", False, (_KERNEL_GAP, _STAT_GAP, _SHARED_GAP, _EMULATED_GAP, _SHM_GAP)),
-)
-SEATBELT = Rung(
-    "seatbelt", False, (_UNTRIED_GAP, _KERNEL_GAP, _STAT_GAP, _EMULATED_GAP, _SHM_GAP, _COLD_GAP)
 )
 UNISOLATED = Rung("none", False, (_NONE_GAP,))
 
@@ -113,8 +102,6 @@ def rungs() -> tuple[Rung, ...]:
     """
     if sys.platform == "linux":
         return RUNGS
-    if sys.platform == "darwin":
-        return (SEATBELT,)
     text = f"Code cannot be isolated on this machine: there is no local level for {sys.platform}."
     raise SandboxError(f"{text} {_ELSEWHERE}")
 
@@ -139,5 +126,5 @@ async def climb_down(probe: Callable[[Rung], Awaitable[None]]) -> tuple[Rung, Is
                 tried.append(f"to allow it: {remedy()}.")
             return rung, Isolation(rung.level, rung.gaps, tuple(tried))
     reasons = " ".join(tried)
-    way = f"Remedy: {remedy()}, {_LANDLOCK_REMEDY}." if sys.platform == "linux" else _ELSEWHERE
-    raise SandboxError(f"Code cannot be isolated on this machine. {reasons} {way}")
+    way = f"{remedy()}, {_LANDLOCK_REMEDY}"
+    raise SandboxError(f"Code cannot be isolated on this machine. {reasons} Remedy: {way}.")

@@ -10,7 +10,6 @@ import json
 import os
 import secrets
 import socket
-import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -19,7 +18,6 @@ from typing import BinaryIO
 
 from aoai_magic.sandbox.host import escape_probe, levels
 from aoai_magic.sandbox.host.cell import Cell
-from aoai_magic.sandbox.host.cold import ColdNursery
 from aoai_magic.sandbox.host.folder import Folder, Usage, remove
 from aoai_magic.sandbox.host.interpreter import Interpreter
 from aoai_magic.sandbox.host.levels import Rung
@@ -259,8 +257,8 @@ class LocalSandbox:
         self._preload = preload
         self._rung: Rung | None = None
         self._isolation: Isolation | None = None
-        self._nursery: Nursery | ColdNursery | None = None
-        self._old: list[Nursery | ColdNursery] = []
+        self._nursery: Nursery | None = None
+        self._old: list[Nursery] = []
         self._sessions: dict[str, LocalSession] = {}
         self._starting = asyncio.Lock()
         self._opening = asyncio.Lock()
@@ -295,9 +293,8 @@ class LocalSandbox:
                 ]
             return self._isolation
 
-    async def _start_nursery(self) -> Nursery | ColdNursery:
-        cold = sys.platform != "linux" or self._wanted is levels.SEATBELT
-        nursery = (ColdNursery if cold else Nursery)(self._preload, self._folder / "zygote")
+    async def _start_nursery(self) -> Nursery:
+        nursery = Nursery(self._preload, self._folder / "zygote")
         await nursery.start()
         return nursery
 
@@ -344,7 +341,7 @@ class LocalSandbox:
             plan = Plan.within(self.limits, self._rung.level, data, uid, self._rung.proc)
             return await Interpreter.start(nursery, plan)
 
-    async def _fresh_nursery(self) -> Nursery | ColdNursery:
+    async def _fresh_nursery(self) -> Nursery:
         """Return the zygote; a new one now and then, and when it has died."""
         nursery = self._nursery
         assert nursery is not None
@@ -428,10 +425,9 @@ async def _check(session: LocalSession) -> None:
     name = f"aoai-magic-{canary}"
     with contextlib.ExitStack() as stack:
         tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        if sys.platform == "linux":
-            unix = stack.enter_context(socket.socket(socket.AF_UNIX))
-            unix.bind("\0" + name)
-            unix.listen()
+        unix = stack.enter_context(socket.socket(socket.AF_UNIX))
+        unix.bind("\0" + name)
+        unix.listen()
         targets = {
             "secret": str(secret),
             "bait": str(secret.with_name("bait")),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aoai_magic.sandbox.host.cgroups import Group
-from aoai_magic.sandbox.host.process_handle import Leader
+from aoai_magic.sandbox.host.process_handle import Handle
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Wires:
 class Handles:
     """All that the host holds of one interpreter."""
 
-    leader: Leader
+    leader: Handle
     wires: Wires
     group: Group | None = None
 

@@ -6,38 +6,12 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
-
-from aoai_magic.sandbox.host.processes import descendants
-
-
-class Leader(Protocol):
-    """A session's first process; when it is gone, nothing of the session goes on."""
-
-    @property
-    def pid(self) -> int:
-        """Its process id; 0 when it is gone."""
-        ...
-
-    def watch(self, gone: Callable[[], None]) -> None:
-        """Call ``gone``, once, in the running event loop when it has ended."""
-        ...
-
-    def kill(self) -> None:
-        """End it and all below it at once."""
-        ...
-
-    def close(self) -> None:
-        """Let go of it, once it is gone."""
-        ...
 
 
 class Handle:
-    """A process of the zygote's, held by a pidfd; the kernel ends what is below it."""
+    """A process of the zygote's, held by a pidfd; when it is gone, nothing of the session runs."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -68,36 +42,3 @@ class Handle:
     def close(self) -> None:
         """Give the descriptor back."""
         os.close(self._descriptor)
-
-
-class Child:
-    """A process that the host itself has started, on any system."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-
-    @property
-    def pid(self) -> int:
-        """Its process id; 0 when it is gone."""
-        return self._process.pid if self._process.poll() is None else 0
-
-    def watch(self, gone: Callable[[], None]) -> None:
-        """Call ``gone``, once, in the running event loop when it has ended."""
-        loop = asyncio.get_running_loop()
-
-        def wait() -> None:
-            self._process.wait()
-            with contextlib.suppress(RuntimeError):  # the loop has been closed
-                loop.call_soon_threadsafe(gone)
-
-        threading.Thread(target=wait, name="session", daemon=True).start()
-
-    def kill(self) -> None:
-        """End it and all below it at once."""
-        for process in [*descendants(self.pid), self.pid]:
-            if process:
-                with contextlib.suppress(OSError):
-                    os.kill(process, signal.SIGKILL)
-
-    def close(self) -> None:
-        """Do nothing: `watch` has waited for it."""

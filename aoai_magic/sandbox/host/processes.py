@@ -5,30 +5,13 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
-
-import psutil
-
-T = TypeVar("T")
 
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
-def _ask(pid: int, question: Callable[[psutil.Process], T], unknown: T) -> T:
-    """Ask psutil, on systems without ``/proc``; it is slower, and knows less."""
-    try:
-        return question(psutil.Process(pid))
-    except psutil.Error:
-        return unknown
-
-
 def children(pid: int) -> list[int]:
     """Return the living and dead children of a process, the eldest first."""
-    if sys.platform != "linux":
-        return _ask(pid, lambda process: [child.pid for child in process.children()], [])
     found: list[int] = []
     with contextlib.suppress(OSError):
         for thread in Path(f"/proc/{pid}/task").iterdir():
@@ -47,8 +30,6 @@ def descendants(pid: int) -> list[int]:
 
 def resident(pid: int) -> int:
     """Return the bytes of a process that are in memory, shared ones counted in full."""
-    if sys.platform != "linux":
-        return _ask(pid, lambda process: int(process.memory_info().rss), 0)
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError):
@@ -87,15 +68,11 @@ def _status(pid: int) -> list[str]:
 
 def runnable(pid: int) -> bool:
     """Tell whether a process runs or waits for a processor or a disk."""
-    if sys.platform != "linux":
-        return _ask(pid, psutil.Process.status, "") == psutil.STATUS_RUNNING
     return _status(pid)[:1] in (["R"], ["D"])
 
 
 def cpu_seconds(pid: int) -> float:
     """Return the processor time of a process and of those of its children it has waited for."""
-    if sys.platform != "linux":
-        return _ask(pid, lambda process: sum(process.cpu_times()), 0.0)
     return sum(map(int, _status(pid)[11:15])) * _TICK
 
 

@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -87,10 +86,6 @@ def examine_folder(usage: Usage, allowed: int) -> Excess | None:
 def _kill_below(first: int, process: int) -> None:
     """Kill a process if it is (still) below ``first``; its number may be another's by now."""
     with contextlib.suppress(OSError):
-        if sys.platform != "linux":
-            if process in descendants(first):
-                os.kill(process, signal.SIGKILL)
-            return
         handle = os.pidfd_open(process)
         try:
             if process in descendants(first):

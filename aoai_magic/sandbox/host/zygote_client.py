@@ -27,10 +27,10 @@ PRELOAD = ("IPython", "numpy", "pandas", "matplotlib", "matplotlib.pyplot", "pya
 
 _LOG = logging.getLogger(__name__)
 
-BOOT = (
-    "import sys; sys.path += sys.argv[2:]; from aoai_magic.sandbox.{0} import {1}; {1}(sys.argv[1])"
+_BOOT = (
+    "import sys; sys.path += sys.argv[2:]; "
+    "from aoai_magic.sandbox.child.zygote import main; main(sys.argv[1])"
 )
-"""What a Python of ours runs, once a module and its function have been filled in."""
 
 _START_SECONDS = 180.0  # a cold cache and a folder on the network make imports slow
 _ANSWER_SECONDS = 30.0
@@ -63,7 +63,6 @@ class Nursery:
         self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = {"control": theirs.fileno(), "host": os.getpid(), "preload": self._preload}
-        boot = BOOT.format("child.zygote", "main")
         prefix, log = self._prefix(), self._scratch / "zygote.log"
         with theirs, log.open("wb") as stream:
             self._process = subprocess.Popen(  # noqa: S603  (this Python, our own words)
@@ -72,9 +71,9 @@ class Nursery:
                     sys.executable,
                     "-I",
                     "-c",
-                    boot,
+                    _BOOT,
                     json.dumps(settings),
-                    *paths(),
+                    *_paths(),
                 ],
                 pass_fds=[theirs.fileno()],
                 env=_environment(self._scratch),
@@ -169,13 +168,13 @@ class Nursery:
         self._kill()
 
 
-def paths() -> list[str]:
+def _paths() -> list[str]:
     """Where the zygote finds this package and the account's own, which ``-I`` leaves out."""
-    paths = [str(Path(__file__).parents[3])]
+    found = [str(Path(__file__).parents[3])]
     user = site.getusersitepackages()
     if user in sys.path:
-        paths.append(user)
-    return paths
+        found.append(user)
+    return found
 
 
 def _environment(scratch: Path) -> dict[str, str]:

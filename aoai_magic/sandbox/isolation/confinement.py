@@ -117,15 +117,14 @@ def _limit(kind: int, value: int, most: int | None = None) -> None:
     resource.setrlimit(kind, values)
 
 
-def set_limits(plan: Plan, inherited: int = 0) -> None:
+def set_limits(plan: Plan, inherited: int) -> None:
     """Set the resource limits of the session's processes.
 
     ``inherited`` is the `processes.data_size` of the zygote.
     """
-    if sys.platform == "linux":
-        processes = plan.processes if plan.isolated else plan.processes + _own_threads()
-        _limit(resource.RLIMIT_MSGQUEUE, 0)
-        _limit(resource.RLIMIT_NPROC, processes)
+    processes = plan.processes if plan.isolated else plan.processes + _own_threads()
+    _limit(resource.RLIMIT_MSGQUEUE, 0)
+    _limit(resource.RLIMIT_NPROC, processes)
     # A piped core_pattern starts a host program even at 0; at 1 the kernel refuses.
     _limit(resource.RLIMIT_CORE, 1)
     _limit(resource.RLIMIT_NOFILE, plan.open_files)
