@@ -16,6 +16,9 @@ PYTHON_TOOL = "python"
 FILE_SEARCH_TOOL = "file_search"
 """Name of the function tool that searches vector stores; ``{"query": str}``."""
 
+REASONING_ITEMS = "reasoning_items"
+"""Key of an assistant message: the `ReasoningItems.value` that came with that answer."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -25,6 +28,8 @@ class Request:
     ----------
     messages
         Chat messages, oldest first: ``{"role", "content", "tool_calls"?, "tool_call_id"?}``.
+        An assistant's message has ``reasoning_items`` as well where `ReasoningItems` came
+        with it; a model that does not know them leaves them out.
         A user message's ``content`` is a string or a list of parts; where the notebook
         attached data, the first text part is the prompt as typed and later text parts
         describe the data.
@@ -34,7 +39,8 @@ class Request:
         ``"auto"``, ``"none"``, ``"required"`` or ``{"type": "function", "function": {"name": …}}``.
     options
         Further parameters of the Chat Completions API that were set (``temperature``,
-        ``top_p``, ``response_format``, ``max_completion_tokens``, ``parallel_tool_calls``).
+        ``top_p``, ``response_format``, ``max_completion_tokens``, ``parallel_tool_calls``,
+        ``reasoning_effort``). An effort is taken or refused by `ModelError`, never ignored.
     """
 
     messages: Sequence[Mapping[str, Any]]
@@ -55,6 +61,18 @@ class Reasoning:
     """A piece of a reasoning model's summary of its thoughts."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class ReasoningItems:
+    """Reasoning that only the model's service can read, to be sent back with the answer.
+
+    Who keeps the conversation puts ``value`` (JSON) into the assistant's message under
+    `REASONING_ITEMS`, stores it with the message, and sends both back together, inside a run
+    and in later runs of the thread. It comes at most once in an answer, before `Finish`.
+    """
+
+    value: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -87,11 +105,16 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of one call; ``cached_tokens`` is part of ``prompt_tokens``."""
+    """Tokens of one call.
+
+    ``cached_tokens`` are part of ``prompt_tokens``, ``reasoning_tokens`` of
+    ``completion_tokens``.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,7 +124,7 @@ class Finish:
     reason: str
 
 
-Chunk = Text | Reasoning | Waiting | ToolCall | Usage | Finish
+Chunk = Text | Reasoning | ReasoningItems | Waiting | ToolCall | Usage | Finish
 
 
 class ModelError(Exception):

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aoai_magic.engine.models import pictures
+from aoai_magic.engine.models.base import REASONING_ITEMS
 
 BYTES_PER_TOKEN = 4
 IMAGE_TOKENS = 1_000
@@ -29,6 +30,8 @@ def count(message: Chat) -> int:
     texts = [part["text"] for part in parts if "text" in part]
     images = IMAGE_TOKENS * (len(parts) - len(texts))
     texts += [json.dumps(call["function"]) for call in message.get("tool_calls") or ()]
+    if REASONING_ITEMS in message:
+        texts.append(json.dumps(message[REASONING_ITEMS]))
     return _EACH + sum(map(of_text, texts)) + images
 
 

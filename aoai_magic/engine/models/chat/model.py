@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from aoai_magic.engine.models import token_estimate
 from aoai_magic.engine.models.base import (
     PYTHON_TOOL,
+    REASONING_ITEMS,
     Chunk,
     Finish,
     ModelError,
@@ -303,9 +304,10 @@ def _shows(messages: Sequence[Mapping[str, Any]]) -> bool:
 
 def _flattened(message: Mapping[str, Any], pictures: bool) -> dict[str, Any]:
     """Join a content of text parts alone: not every server takes a list."""
+    message = {key: value for key, value in message.items() if key != REASONING_ITEMS}
     content = message.get("content")
     if isinstance(content, str) or not isinstance(content, Sequence):
-        return dict(message)
+        return message
     if not pictures:
         blank = {"type": "text", "text": _NO_PICTURE}
         content = [part if part.get("type") == "text" else blank for part in content]
