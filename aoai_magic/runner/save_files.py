@@ -1,19 +1,31 @@
-"""Writing what came back into a folder or a document, without touching what is there."""
+"""Writing what came back into a folder or a document, without touching what is there.
+
+The names are a model's: none may make Python, pytest or Jupyter run the file because of it.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from aoai_magic.errors import AssistantError
 from aoai_magic.locale import gettext as _
-from aoai_magic.turn.view import File, Image, Input, View
+from aoai_magic.turn.view import File, Image, Input, Notice, View
+
+MODULES_FOLDER = "assistant_files"
+"""Where Python files go if the next kernel would find them by ``import`` in the folder itself."""
+
+_RENAMED = "renamed-files"
 
 
 def save(view: View, folder: str | Path, *, overwrite: bool = False) -> View:
-    """Write files and pictures; give the view that knows where each of them is.
+    """Write files and pictures; return the view that knows where each of them is.
+
+    A file that Python or a tool would run because of its name gets another one, and a Python
+    file stays out of a folder that kernels import from; a notice in the view says so.
 
     Raises
     ------
@@ -21,7 +33,7 @@ def save(view: View, folder: str | Path, *, overwrite: bool = False) -> View:
         If a file of that name is there already and ``overwrite`` is false, nothing is
         written; or if the folder cannot be written.
     """
-    target = Path(folder).expanduser()
+    target = _expanded(folder)
     view = _placed(view, target)
     _write(view, {}, target, overwrite)
     return view
@@ -46,7 +58,7 @@ def save_document(
     """
     from aoai_magic.display.saved.documents import WRITERS
 
-    document = Path(path).expanduser()
+    document = _expanded(path)
     folder = document.with_name(f"{document.stem}_files")
     view = _placed(view, folder)
     text = WRITERS[document.suffix.lower()](_seen_from(view, document.parent), inputs)
@@ -60,18 +72,57 @@ def is_document(path: str | Path) -> bool:
     return Path(path).suffix.lower() in (".md", ".html", ".ipynb")
 
 
+def _expanded(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:  # ~name of nobody
+        raise AssistantError(
+            _("{path} names no user's folder; give the whole path.").format(path=path)
+        ) from error
+
+
 def _placed(view: View, target: Path) -> View:
     """Give everything that came back a path in the folder, seen from the working folder."""
-    from aoai_magic.text.file_names import safe_name
+    from aoai_magic.text.file_names import inert_name, is_importable, safe_name
 
     taken: set[str] = set()
+    modules = target / MODULES_FOLDER if _is_imported_from(target) else target
+    moved: dict[str, str] = {}
 
     def place(made: File | Image) -> str:
-        name = safe_name(made.name, taken)
+        plain = safe_name(made.name, ())
+        name = safe_name(inert_name(plain), taken)
         taken.add(name)
-        return os.path.relpath(target / name)
+        folder = modules if is_importable(name) else target
+        path = os.path.relpath(folder / name)
+        if folder != target or inert_name(plain) != plain:
+            moved[made.name] = path
+        return path
 
-    return _each(view, place)
+    return _with_notice(_each(view, place), moved)
+
+
+def _is_imported_from(folder: Path) -> bool:
+    """Whether a kernel, this one or that of a notebook in the folder, imports from there."""
+    try:
+        here = folder.resolve()
+        searched = {Path(entry).resolve() for entry in ("", *sys.path)}
+        return here in searched or any(here.glob("*.ipynb"))
+    except OSError:  # what is wrong with the folder is said when it is written
+        return True
+
+
+def _with_notice(view: View, moved: Mapping[str, str]) -> View:
+    """Add what was renamed, in the place of what an earlier save said."""
+    parts = tuple(part for part in view.parts if part.id != _RENAMED)
+    if moved:
+        names = ", ".join(f"{name} → {path}" for name, path in moved.items())
+        text = _(
+            "Saved under another name, so that Python or a tool does not run it unasked: {names}. "
+            "Read it before you rename it."
+        ).format(names=names)
+        parts = (*parts, Notice(_RENAMED, text))
+    return replace(view, parts=parts)
 
 
 def _seen_from(view: View, folder: Path) -> View:
@@ -97,9 +148,9 @@ def _made(view: View) -> list[File | Image]:
 
 def _write(view: View, more: Mapping[Path, bytes], target: Path, overwrite: bool) -> None:
     wanted = {**more, **{Path(made.saved or ""): made.data for made in _made(view)}}
-    if not overwrite:
-        _refuse_existing(wanted)
     try:
+        if not overwrite:
+            _refuse_existing(wanted)
         for path, data in wanted.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)

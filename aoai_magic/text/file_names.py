@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection
+from fnmatch import fnmatchcase
 
 _RESERVED = frozenset(
     {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
@@ -30,6 +31,39 @@ def safe_name(name: str, taken: Collection[str]) -> str:
     if stem.lower() in _RESERVED or base.partition(".")[0].lower() in _RESERVED:
         stem = f"_{stem}"
     return untaken(_short(stem, _NAME_BYTES), dot + _short(suffix, 20), taken)
+
+
+_RUN_UNASKED = (
+    *("conftest.py", "test_*.py", "*_test.py", "setup.py", "noxfile.py", "*.pth"),
+    *("sitecustomize.*", "usercustomize.*", "__init__.*", "__main__.*"),
+    *("jupyter*config*", "ipython*config*", "pyvenv.cfg", "matplotlibrc"),
+    *("pyproject.toml", "setup.cfg", "pytest.ini", "tox.ini", "mypy.ini", "ruff.toml"),
+    *("makefile", "gnumakefile", "desktop.ini", "autorun.inf"),
+    *("assistant.md", "agents.md", "claude.md", "gemini.md"),
+)
+"""Files that Python, pytest, Jupyter, a tool or an assistant runs or obeys unasked."""
+
+_MODULES = frozenset({"py", "pyc", "pyo", "pyw", "so", "pyd"})
+
+
+def inert_name(name: str) -> str:
+    """Return the name, with ``.txt`` added to one that programs run or obey without being asked.
+
+    A ``conftest.py`` runs with the next pytest, a ``jupyter_server_config.json`` configures
+    the next server: what a model wrote must be read before it does.
+    """
+    lowered = name.casefold()
+    return f"{name}.txt" if any(fnmatchcase(lowered, one) for one in _RUN_UNASKED) else name
+
+
+def is_importable(name: str) -> bool:
+    """Return whether an ``import`` statement finds the file if its folder is searched.
+
+    Any name may be one that some package imports where it is installed (``bottleneck.py``),
+    so a list of names that are taken would never be complete.
+    """
+    stem, _, suffix = name.partition(".")
+    return stem.isidentifier() and suffix.rpartition(".")[2].casefold() in _MODULES
 
 
 def _is_forbidden(char: str) -> bool:
