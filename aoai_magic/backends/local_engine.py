@@ -8,7 +8,6 @@ import json
 import os
 import secrets
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from aoai_magic.errors import EngineError
 from aoai_magic.locale import gettext as _
+from aoai_magic.shared.isolated_python import isolated, package_paths
 
 OURS = {"AOAI_MAGIC_LIFELINE": "stdin", "AOAI_MAGIC_REQUEST_MODELS": "1"}
 """What tells an engine that it belongs to a kernel."""
@@ -170,11 +170,10 @@ def _sweep(folder: Path, keep: int = 20) -> None:
 def _spawn(
     home: Path, sandbox: str, environ: Mapping[str, str], log: Path
 ) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "aoai_magic", "serve", "--port", "0"]
-    command += ["--data-dir", str(home), "--sandbox", sandbox]
+    words = ["serve", "--port", "0", "--data-dir", str(home), "--sandbox", sandbox]
     with log.open("wb") as stderr:
         return subprocess.Popen(  # noqa: S603 - our own module, no shell
-            command,
+            isolated("aoai_magic.cli.main", package_paths(), *words),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,

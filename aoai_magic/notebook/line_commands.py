@@ -19,6 +19,7 @@ from aoai_magic.runner.follow import STOP_SECONDS
 from aoai_magic.runner.gaps import gaps
 from aoai_magic.runner.remote_resources import FarSide
 from aoai_magic.runner.turn import Turn
+from aoai_magic.shared import hidden_packages
 from aoai_magic.text.width import line, pad, width
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def run_command(state: Assistant, text: str) -> None:
             )
         names = ", ".join(COMMANDS)
         raise UsageError(refused.format(name=words[0], near="".join(near), names=names))
-    said = command(state, words[1:])
+    with hidden_packages.named():
+        said = command(state, words[1:])
     if said:
         print(said)  # noqa: T201 - the notebook's own output
 

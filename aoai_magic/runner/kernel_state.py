@@ -25,6 +25,7 @@ from aoai_magic.runner.options import Options
 from aoai_magic.runner.recordings import Tape
 from aoai_magic.runner.run_turn import Ended, Job
 from aoai_magic.runner.turn import Turn
+from aoai_magic.shared import hidden_packages
 from aoai_magic.state import threads as threads_
 from aoai_magic.state.usage import Spent
 from aoai_magic.turn.events import Usage
@@ -162,7 +163,7 @@ class Assistant:
         return await (self._begun(job) if options.background else self._whole(job))
 
     async def _whole(self, job: Job) -> Turn:
-        with _folder() as folder:
+        with hidden_packages.named(), _folder() as folder:
             ended = await job.done(folder)
         return self._kept(ended, job)
 

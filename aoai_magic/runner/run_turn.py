@@ -19,6 +19,7 @@ from aoai_magic.runner.budget import Budget, Spending, within
 from aoai_magic.runner.follow import Stop, follow, interrupts
 from aoai_magic.runner.options import Options
 from aoai_magic.runner.recordings import REPLAY, Tape, hash_of
+from aoai_magic.shared import hidden_packages
 from aoai_magic.state import threads as threads_
 from aoai_magic.turn import progress as meter
 from aoai_magic.turn.events import Event, Started
@@ -350,5 +351,6 @@ def _hashes(items: Sequence[Attachment]) -> dict[str, str]:
 
 def _import_sdk() -> None:
     """Import what takes longest, so that the first turn has it when its engine is up."""
+    hidden_packages.refuse("openai")
     import openai.resources.beta.threads
     import openai.types.beta  # noqa: F401

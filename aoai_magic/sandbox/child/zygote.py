@@ -194,16 +194,13 @@ def _import(name: str) -> bool:
     return True
 
 
-def main(settings: str) -> None:
+def main() -> None:
     """Import, report ``{"ready": true, "modules": [...]}``, serve.
 
-    Parameters
-    ----------
-    settings : str
-        JSON: ``control`` (descriptor of a ``SOCK_SEQPACKET`` socket), ``host`` (process
-        id), ``preload`` (modules to import if they are installed).
+    The first argument is JSON: ``control`` (descriptor of a ``SOCK_SEQPACKET`` socket),
+    ``host`` (process id), ``preload`` (modules to import if they are installed).
     """
-    options = json.loads(settings)
+    options = json.loads(sys.argv[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=options["control"])
     zygote = Zygote(control, options["host"])

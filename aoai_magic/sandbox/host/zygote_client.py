@@ -21,16 +21,12 @@ from aoai_magic.sandbox.host.pipes import Handles, stretch
 from aoai_magic.sandbox.host.process_handle import Handle
 from aoai_magic.sandbox.protocol import SandboxError
 from aoai_magic.sandbox.spec import Plan
+from aoai_magic.shared.isolated_python import isolated
 
 PRELOAD = ("IPython", "numpy", "pandas", "matplotlib", "matplotlib.pyplot", "pyarrow")
 """What sessions find imported; of these, what is installed."""
 
 _LOG = logging.getLogger(__name__)
-
-_BOOT = (
-    "import sys; sys.path += sys.argv[2:]; "
-    "from aoai_magic.sandbox.child.zygote import main; main(sys.argv[1])"
-)
 
 _START_SECONDS = 180.0  # a cold cache and a folder on the network make imports slow
 _ANSWER_SECONDS = 30.0
@@ -63,18 +59,11 @@ class Nursery:
         self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = {"control": theirs.fileno(), "host": os.getpid(), "preload": self._preload}
+        words = json.dumps(settings)
         prefix, log = self._prefix(), self._scratch / "zygote.log"
         with theirs, log.open("wb") as stream:
             self._process = subprocess.Popen(  # noqa: S603  (this Python, our own words)
-                [
-                    *self._prefix(),
-                    sys.executable,
-                    "-I",
-                    "-c",
-                    _BOOT,
-                    json.dumps(settings),
-                    *_paths(),
-                ],
+                [*prefix, *isolated("aoai_magic.sandbox.child.zygote", _paths(), words)],
                 pass_fds=[theirs.fileno()],
                 env=_environment(self._scratch),
                 cwd="/",
