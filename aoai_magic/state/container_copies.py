@@ -7,19 +7,18 @@ clean-up takes it away.
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from aoai_magic.shared.private_files import open_new, private_folder
+from aoai_magic.state.database import Database, open_database, storable
+
 KEPT_SECONDS = 7 * 24 * 3600.0
 """After so long without use a container's copies are deleted."""
-
-_MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -51,19 +50,23 @@ class Kept:
 
 
 class Shelf:
-    """The copies for one service, in a folder of their own."""
+    """The copies for one service, in a folder of their own; what they are is in the database."""
 
     def __init__(self, folder: Path, url: str) -> None:
-        self.folder = folder / "containers" / sha256(url.encode()).hexdigest()[:16]
+        self._data = folder
+        self._service = sha256(url.encode()).hexdigest()[:16]
+        self.folder = folder / "containers" / self._service
 
     def new(self, container: str) -> Path:
-        """Give the path of a copy that is yet to be written."""
-        place = self._place(container)
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return place / uuid.uuid4().hex
+        """Make an empty copy, to be written; return its path."""
+        for folder in (self._data, self.folder.parent, self.folder, self._place(container)):
+            private_folder(folder)
+        blob = self._place(container) / uuid.uuid4().hex
+        open_new(blob).close()
+        return blob
 
     def copy(self, container: str, source: Path | bytes) -> Path:
-        """Copy bytes into a container's folder; give the copy's path."""
+        """Copy bytes into a container's folder; return the copy's path."""
         blob = self.new(container)
         if isinstance(source, bytes):
             blob.write_bytes(source)
@@ -73,64 +76,89 @@ class Shelf:
 
     def record(self, container: str, kept: Kept) -> None:
         """Say what a copy is one of; another one of the same path goes."""
-        entries = self.entries(container)
-        for old in (entry for entry in entries if entry.path == kept.path):
+        for old in (entry for entry in self.entries(container) if entry.path == kept.path):
             self.blob(container, old).unlink(missing_ok=True)
-        self._write(container, [*(e for e in entries if e.path != kept.path), kept])
+        row = (
+            *(self._service, self._key(container), storable(kept.path), kept.digest),
+            *(storable(kept.name), kept.id, kept.blob, kept.sent, time.time()),
+        )
+        self._database.write(lambda database: database.execute(_RECORD, row))
 
     def entries(self, container: str) -> list[Kept]:
-        """List what is kept of a container, in the order in which it came."""
-        try:
-            text = (self._place(container) / _MANIFEST).read_text("utf-8")
-        except FileNotFoundError:
-            return []
-        return [Kept(**entry) for entry in json.loads(text)]
+        """Return what is kept of a container, in the order in which it came."""
+        key = (self._service, self._key(container))
+        rows = self._database.read(lambda database: database.execute(_ENTRIES, key).fetchall())
+        return [Kept(row[0], row[1], row[2], row[3], row[4], bool(row[5])) for row in rows]
 
     def find(self, container: str, digest: str) -> Kept | None:
-        """Give the file that was made from what has that digest."""
+        """Return the file that was made from what has that digest."""
         return next((k for k in self.entries(container) if k.digest == digest), None)
 
     def holder(self, file_id: str) -> tuple[str, Kept] | None:
-        """Give the container that holds the file of that id, and what is kept of it."""
+        """Return the container that holds the file of that id, and what is kept of it."""
         held = ((place, kept) for place in self.containers() for kept in self.entries(place))
         return next((pair for pair in held if pair[1].id == file_id), None)
 
     def used(self, container: str) -> float:
-        """Tell when files last came or went there, in seconds since 1970; 0 if never."""
-        manifest = self._place(container) / _MANIFEST
-        return manifest.stat().st_mtime if manifest.exists() else 0.0
+        """Return when files last came or went there, in seconds since 1970; 0 if never."""
+        key = (self._service, self._key(container))
+        row = self._database.read(lambda database: database.execute(_USED, key).fetchone())
+        return float(row[0] or 0.0)
 
     def strike(self, container: str, kept: Kept) -> None:
         """Delete the copy of one file."""
         self.blob(container, kept).unlink(missing_ok=True)
-        self._write(container, [entry for entry in self.entries(container) if entry != kept])
+        key = (self._service, self._key(container), storable(kept.path))
+        self._database.write(lambda database: database.execute(_STRIKE, key))
 
     def blob(self, container: str, kept: Kept) -> Path:
-        """Tell where a copy is."""
+        """Return where a copy is."""
         return self._place(container) / kept.blob
 
-    def containers(self) -> Iterator[str]:
-        """Give the containers of which something is kept."""
-        if self.folder.is_dir():
-            yield from sorted(place.name for place in self.folder.iterdir())
+    def size(self, container: str, kept: Kept) -> int:
+        """Return the bytes of a copy; 0 where somebody has deleted it."""
+        try:
+            return self.blob(container, kept).stat().st_size
+        except OSError:
+            return 0
+
+    def containers(self) -> list[str]:
+        """Return the containers of which something is kept."""
+        key = (self._service,)
+        rows = self._database.read(lambda database: database.execute(_CONTAINERS, key).fetchall())
+        return [row[0] for row in rows]
 
     def drop(self, container: str) -> None:
         """Delete the copies of a container."""
         shutil.rmtree(self._place(container), ignore_errors=True)
+        key = (self._service, self._key(container))
+        self._database.write(lambda database: database.execute(_DROP, key))
 
     def sweep(self) -> None:
         """Delete the copies that nobody has used for long."""
         oldest = time.time() - KEPT_SECONDS
-        for container in list(self.containers()):
+        for container in self.containers():
             if self.used(container) < oldest:
                 self.drop(container)
 
-    def _place(self, container: str) -> Path:
-        # Ids come from the far side, and nothing of it is to be a path.
-        return self.folder / "".join(c for c in container if c.isalnum() or c in "_-")
+    @property
+    def _database(self) -> Database:
+        return open_database(self._data)
 
-    def _write(self, container: str, entries: list[Kept]) -> None:
-        text = json.dumps([asdict(entry) for entry in entries])
-        half = self._place(container) / f"{_MANIFEST}.part"
-        half.write_text(text, "utf-8")
-        half.replace(self._place(container) / _MANIFEST)
+    def _key(self, container: str) -> str:
+        # Ids come from the service, and nothing of it is to be a path.
+        return "".join(c for c in container if c.isalnum() or c in "_-")
+
+    def _place(self, container: str) -> Path:
+        return self.folder / self._key(container)
+
+
+_RECORD = "INSERT OR REPLACE INTO container_copies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ENTRIES = """
+SELECT digest, name, path, id, blob, sent FROM container_copies
+WHERE service = ? AND container = ? ORDER BY rowid
+"""
+_USED = "SELECT MAX(at) FROM container_copies WHERE service = ? AND container = ?"
+_STRIKE = "DELETE FROM container_copies WHERE service = ? AND container = ? AND path = ?"
+_CONTAINERS = "SELECT DISTINCT container FROM container_copies WHERE service = ? ORDER BY container"
+_DROP = "DELETE FROM container_copies WHERE service = ? AND container = ?"

@@ -6,11 +6,12 @@ import itertools
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from aoai_magic.state.database import Database, open_database, storable
 
 UNNAMED = ""
 """The thread of cells that name none: it begins afresh with each kernel, so that
@@ -24,6 +25,16 @@ class Known:
     name: str
     target: str
     id: str
+    used: float
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A thread that some kernel over this data directory began; ``used`` as in `Known`."""
+
+    target: str
+    id: str
+    place: str
     used: float
 
 
@@ -42,65 +53,102 @@ class Threads:
     folder: Path
     place: str
     _unnamed: dict[str, Known] = field(default_factory=dict)
+    _newest: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def get(self, name: str, target: str) -> str | None:
-        """Give the id of a thread, None if there is none of that name."""
+        """Return the id of a thread, None if there is none of that name."""
         if name == UNNAMED:
             known = self._unnamed.get(target)
             return known.id if known else None
-        with self._database() as database:
-            row = database.execute(
-                "SELECT id FROM threads WHERE place = ? AND target = ? AND name = ?",
-                (self.place, target, name),
-            ).fetchone()
+        key = (storable(self.place), target, storable(name))
+        row = self._database.read(lambda database: database.execute(_GET, key).fetchone())
         return str(row[0]) if row else None
 
-    def put(self, name: str, target: str, id_: str) -> None:
-        """Remember the id of a thread."""
-        if name == UNNAMED:
-            self._unnamed[target] = Known(name, target, id_, time.time())
+    def put(self, name: str, target: str, id_: str, number: int = 0) -> None:
+        """Have a name mean a thread.
+
+        ``number`` is the question's place among the kernel's: where a later one has begun the
+        thread afresh, an earlier one that ends after it changes nothing.
+        """
+        if number < self._newest.get((name, target), 0):
             return
-        with self._database() as database:
-            database.execute(
-                "INSERT OR REPLACE INTO threads VALUES (?, ?, ?, ?, ?)",
-                (self.place, target, name, id_, time.time()),
-            )
+        self._newest[name, target] = number
+        now = time.time()
+        if name == UNNAMED:
+            self._unnamed[target] = Known(name, target, id_, now)
+        row = (storable(self.place), target, storable(name), id_, now)
+        self._database.write(lambda database: _put(database, row))
+
+    def newest(self, name: str, target: str) -> int:
+        """Return the number of the question that said last what the name means."""
+        return self._newest.get((name, target), 0)
 
     def forget(self, name: str, target: str) -> None:
         """Forget a thread; an unknown one is no error."""
         if name == UNNAMED:
             self._unnamed.pop(target, None)
-            return
-        with self._database() as database:
-            database.execute(
-                "DELETE FROM threads WHERE place = ? AND target = ? AND name = ?",
-                (self.place, target, name),
-            )
+        key = (storable(self.place), target, storable(name))
+        self._database.write(lambda database: database.execute(_FORGET, key))
 
     def free(self, name: str, target: str) -> str:
-        """Give the first of ``name``, ``name-2``, … that names no thread here."""
+        """Return the first of ``name``, ``name-2``, … that names no thread here."""
         taken = {thread.name for thread in self.all() if thread.target == target}
         numbered = (f"{name}-{number}" for number in itertools.count(2))
         return next(free for free in itertools.chain([name], numbered) if free not in taken)
 
     def all(self) -> list[Known]:
-        """Give the threads of this place, the one used last first."""
-        with self._database() as database:
-            rows = database.execute(
-                "SELECT name, target, id, used FROM threads WHERE place = ?", (self.place,)
-            ).fetchall()
+        """Return the threads of this place, the one used last first."""
+        key = (storable(self.place),)
+        rows = self._database.read(lambda database: database.execute(_ALL, key).fetchall())
         known = [*self._unnamed.values(), *(Known(*row) for row in rows)]
         return sorted(known, key=lambda thread: -thread.used)
 
-    @contextmanager
-    def _database(self) -> Iterator[sqlite3.Connection]:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self.folder / "threads.sqlite")) as database, database:
-            database.execute(
-                "CREATE TABLE IF NOT EXISTS threads (place TEXT, target TEXT, name TEXT, "
-                "id TEXT, used REAL, PRIMARY KEY (place, target, name))"
-            )
-            yield database
+    @property
+    def _database(self) -> Database:
+        return open_database(self.folder)
+
+
+_GET = "SELECT id FROM threads WHERE place = ? AND target = ? AND name = ?"
+_FORGET = "DELETE FROM threads WHERE place = ? AND target = ? AND name = ?"
+_ALL = "SELECT name, target, id, used FROM threads WHERE place = ?"
+
+
+def _put(database: sqlite3.Connection, row: tuple[str, str, str, str, float]) -> None:
+    place_, target, name, id_, used = row
+    if name != UNNAMED:
+        database.execute("INSERT OR REPLACE INTO threads VALUES (?, ?, ?, ?, ?)", row)
+    # A service's thread has another id after each turn, and the same container.
+    container = id_.partition("|")[2]
+    if container:
+        database.execute(
+            "DELETE FROM begun_threads WHERE target = ? AND id LIKE '%|' || ?", (target, container)
+        )
+    database.execute(
+        "INSERT OR REPLACE INTO begun_threads VALUES (?, ?, ?, ?)", (target, id_, place_, used)
+    )
+
+
+def begun(folder: Path, place_: str | None = None) -> list[Begun]:
+    """Return the threads that kernels began, of one place or all, the longest unused first."""
+    key = None if place_ is None else storable(place_)
+    rows = open_database(folder).read(
+        lambda database: database.execute(
+            "SELECT target, id, place, used FROM begun_threads WHERE ? IS NULL OR place = ?"
+            " ORDER BY used",
+            (key, key),
+        ).fetchall()
+    )
+    return [Begun(*row) for row in rows]
+
+
+def forget_begun(folder: Path, target: str, id_: str) -> None:
+    """Forget a thread that was deleted, and every name for it."""
+
+    def forget(database: sqlite3.Connection) -> None:
+        database.execute("DELETE FROM begun_threads WHERE target = ? AND id = ?", (target, id_))
+        database.execute("DELETE FROM threads WHERE target = ? AND id = ?", (target, id_))
+
+    open_database(folder).write(forget)
 
 
 def place(namespace: Mapping[str, Any]) -> str:
@@ -109,4 +157,11 @@ def place(namespace: Mapping[str, Any]) -> str:
     Jupyter's server sets JPY_SESSION_NAME, VS Code a variable in the namespace.
     """
     notebook = namespace.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
-    return str(notebook or Path.cwd())
+    return str(notebook or _working_folder())
+
+
+def _working_folder() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError:  # somebody deleted it
+        return os.environ.get("PWD", "")

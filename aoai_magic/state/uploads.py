@@ -1,38 +1,18 @@
-"""What the far side holds of ours, on disk, so that it outlives the kernel.
-
-One SQLite file in the data directory. Kernels that run side by side write to it at
-once, so every call opens its own connection and is one transaction.
-"""
+"""What servers and services hold of ours, on disk, so that it outlives the kernel."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS uploads (
-    target TEXT NOT NULL,
-    digest TEXT NOT NULL,
-    file_id TEXT NOT NULL,
-    name TEXT NOT NULL,
-    bytes INTEGER NOT NULL,
-    sent_at REAL NOT NULL,
-    expires_at REAL,
-    PRIMARY KEY (target, file_id)
-);
-CREATE INDEX IF NOT EXISTS uploads_digest ON uploads (target, digest);
-"""
-
-_BUSY_SECONDS = 10.0
+from aoai_magic.state.database import Database, open_database, storable
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file on the far side.
+    """An uploaded file.
 
     Attributes
     ----------
@@ -41,11 +21,13 @@ class Entry:
     digest
         `Attachment.sha256` of what was sent.
     file_id
-        The far side's name for it.
+        Its id there.
     name, bytes
         What it was here, and how large.
     sent_at, expires_at
         Seconds since 1970; ``expires_at`` is None for a file that stays.
+    place
+        The notebook that sent it; empty where that is not known.
     """
 
     target: str
@@ -55,23 +37,20 @@ class Entry:
     bytes: int
     sent_at: float
     expires_at: float | None
+    place: str = ""
 
 
 class Ledger:
-    """The record of uploads in the data directory `folder`."""
+    """The record of uploads in the data directory `folder`, written for one notebook."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "uploads.sqlite3"
+    def __init__(self, folder: Path, place: str = "") -> None:
+        self.folder = folder
+        self.place = place
 
     def lookup(self, target: str, digest: str) -> str | None:
-        """Give the id of the newest file of that content that has not expired."""
-        with self._connection() as db:
-            _drop_expired(db)
-            row = db.execute(
-                "SELECT file_id FROM uploads WHERE target = ? AND digest = ?"
-                " ORDER BY sent_at DESC, rowid DESC LIMIT 1",
-                (target, digest),
-            ).fetchone()
+        """Return the id of the newest file of that content that has not expired."""
+        key = (target, digest, time.time())
+        row = self._database.read(lambda database: database.execute(_LOOKUP, key).fetchone())
         return str(row[0]) if row else None
 
     def record(
@@ -84,35 +63,40 @@ class Ledger:
         expires_at: float | None = None,
     ) -> None:
         """Remember a file that was sent; one of the same id is replaced."""
-        values = (target, digest, file_id, name, bytes, time.time(), expires_at)
-        with self._connection() as db:
-            db.execute("INSERT OR REPLACE INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        now = time.time()
+        place = storable(self.place)
+        row = (target, digest, file_id, storable(name), bytes, now, expires_at, place)
+
+        def record(database: sqlite3.Connection) -> None:
+            database.execute("DELETE FROM uploads WHERE expires_at <= ?", (now,))
+            database.execute(_RECORD, row)
+
+        self._database.write(record)
 
     def forget(self, target: str, file_id: str) -> None:
-        """Strike out a file that the far side has no more; an unknown one is no error."""
-        with self._connection() as db:
-            db.execute("DELETE FROM uploads WHERE target = ? AND file_id = ?", (target, file_id))
+        """Strike out a file that is no longer there; an unknown one is no error."""
+        key = (target, file_id)
+        self._database.write(lambda database: database.execute(_FORGET, key))
 
     def entries(self, target: str | None = None) -> list[Entry]:
-        """List what is there, oldest first, of one target or of all."""
-        with self._connection() as db:
-            _drop_expired(db)
-            rows = db.execute(
-                "SELECT target, digest, file_id, name, bytes, sent_at, expires_at FROM uploads"
-                " WHERE ? IS NULL OR target = ? ORDER BY sent_at, rowid",
-                (target, target),
-            ).fetchall()
+        """Return what is there, oldest first, of one target or of all."""
+        key = (time.time(), target, target)
+        rows = self._database.read(lambda database: database.execute(_ENTRIES, key).fetchall())
         return [Entry(*row) for row in rows]
 
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as db, db:
-            # The names of a user's data are nobody else's business.
-            self.path.chmod(0o600)
-            db.executescript(_SCHEMA)
-            yield db
+    @property
+    def _database(self) -> Database:
+        return open_database(self.folder)
 
 
-def _drop_expired(db: sqlite3.Connection) -> None:
-    db.execute("DELETE FROM uploads WHERE expires_at <= ?", (time.time(),))
+_LOOKUP = """
+SELECT file_id FROM uploads WHERE target = ? AND digest = ?
+AND (expires_at IS NULL OR expires_at > ?) ORDER BY sent_at DESC, rowid DESC LIMIT 1
+"""
+_RECORD = "INSERT OR REPLACE INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_FORGET = "DELETE FROM uploads WHERE target = ? AND file_id = ?"
+_ENTRIES = """
+SELECT target, digest, file_id, name, bytes, sent_at, expires_at, place FROM uploads
+WHERE (expires_at IS NULL OR expires_at > ?) AND (? IS NULL OR target = ?)
+ORDER BY sent_at, rowid
+"""

@@ -90,5 +90,7 @@ for n in range(40):
 def test_others_cannot_read_it(ledger):
     ledger.record("azure", "d1", "file-1", "sales", 10)
 
-    assert stat.S_IMODE(ledger.path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(ledger.path.parent.stat().st_mode) == 0o700
+    files = list(ledger.folder.iterdir())
+    assert files
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    assert stat.S_IMODE(ledger.folder.stat().st_mode) == 0o700

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aoai_magic.backends.assistants_api.run import Run
@@ -130,15 +131,15 @@ class Assistants:
 
     async def cleanup(self) -> int:
         """Delete everything that was sent to this place; give the number of files."""
-        entries = self.ledger.entries(self.store)
+        entries = await asyncio.to_thread(self.ledger.entries, self.store)
         for entry in entries:
             await self.delete(entry.file_id)
-            self.ledger.forget(self.store, entry.file_id)
+            await asyncio.to_thread(self.ledger.forget, self.store, entry.file_id)
         return len(entries)
 
     async def _uploaded(self, api: openai.AsyncOpenAI, item: Attachment) -> str:
         """Give the item's file id; send it only if the far side has it no more."""
-        known = self.ledger.lookup(self.store, item.sha256)
+        known = await in_thread(lambda: self.ledger.lookup(self.store, item.sha256))
         if known and await _exists(api, known):
             return known
         # A variable is packed by this.
@@ -158,7 +159,8 @@ class Assistants:
 
     async def _sent(self, api: openai.AsyncOpenAI, item: Attachment, file: MeteredFile) -> str:
         sent = await api.files.create(file=(item.filename, file), purpose="assistants")
-        self.ledger.record(self.store, item.sha256, sent.id, item.name, item.bytes, None)
+        record = partial(self.ledger.record, self.store, item.sha256, sent.id, item.name)
+        await asyncio.to_thread(record, item.bytes)
         return sent.id
 
     async def _assistant(self, api: openai.AsyncOpenAI, question: Question) -> str:

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from anyio import to_thread
+
 from aoai_magic.backends.holdings import FarFile, FarSession, FarThread
 from aoai_magic.backends.sdk import client, own_words
 from aoai_magic.errors import ServiceError
@@ -69,7 +71,8 @@ class EngineHoldings:
     async def delete_file(self, file_id: str) -> None:
         """Delete a file, and strike it out of the ledger."""
         await self._backend.delete(file_id)
-        self._backend.ledger.forget(self._backend.store, file_id)
+        forget = self._backend.ledger.forget
+        await to_thread.run_sync(forget, self._backend.store, file_id)
 
     async def end_session(self, session_id: str) -> None:
         """End a session of an engine of ours."""

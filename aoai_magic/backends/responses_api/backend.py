@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
+from anyio import to_thread
 
 from aoai_magic.backends.api_errors import remedy
 from aoai_magic.backends.responses_api.containers import Container, is_expired
@@ -160,16 +161,16 @@ class Responses:
 
         count = 0
         with own_words(_("The service at {url}").format(url=self.service.url)):
-            for container in list(self.shelf.containers()):
-                count += len(self.shelf.entries(container))
+            for container in await to_thread.run_sync(self.shelf.containers):
+                count += len(await to_thread.run_sync(self.shelf.entries, container))
                 try:
                     await client(self.service).containers.delete(container)
                 except openai.APIStatusError as error:
                     if error.status_code != 404 and not is_expired(error):
                         raise
-                self.shelf.drop(container)
-        for entry in self.ledger.entries(self.service.url):
-            self.ledger.forget(self.service.url, entry.file_id)
+                await to_thread.run_sync(self.shelf.drop, container)
+        for entry in await to_thread.run_sync(self.ledger.entries, self.service.url):
+            await to_thread.run_sync(self.ledger.forget, self.service.url, entry.file_id)
         return count
 
     @contextlib.contextmanager
@@ -224,7 +225,7 @@ class _Turn:
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield the events."""
-        self._backend.shelf.sweep()
+        await to_thread.run_sync(self._backend.shelf.sweep)
         yield events.Progress(_("opening a container"), 0)
         async for progress in patiently(self._container.open):
             yield progress

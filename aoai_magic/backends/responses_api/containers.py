@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anyio.to_thread
+from anyio import to_thread
 
 from aoai_magic.backends.responses_api.limits import check_items, check_size
 from aoai_magic.backends.responses_api.typed_csv import convert
@@ -85,9 +85,7 @@ class Container:
             await self.revive()
         else:
             await self._look()
-            for kept in self.shelf.entries(self.id):
-                if kept.sent:
-                    self._enter(kept)
+            await to_thread.run_sync(self._enter_all)
 
     def minutes(self) -> int:
         """Give the minutes that it has lived, each begun one counted."""
@@ -116,7 +114,7 @@ class Container:
         old = self.id
         await self.copy()
         self.revived = True
-        self.shelf.drop(old)
+        await to_thread.run_sync(self.shelf.drop, old)
         await self._look()
 
     async def _look(self) -> None:
@@ -137,7 +135,9 @@ class Container:
         old, self.id = self.id, await self._made()
         self.files = []
         try:
-            for kept in self.shelf.entries(old):
+            for kept in await to_thread.run_sync(self.shelf.entries, old):
+                if not await to_thread.run_sync(self.shelf.blob(old, kept).is_file):
+                    continue  # somebody deleted our copy
                 path = await self._upload(kept.digest, kept.name, self.shelf.blob(old, kept))
                 self.files.append(f"{kept.path} is now {path}" if path != kept.path else path)
         except BaseException:
@@ -158,10 +158,10 @@ class Container:
         for item in items:
             async for event in persistently(partial(self._sending, item)):
                 yield event
-            self.files.append(self._told(item))
+            self.files.append(await to_thread.run_sync(self._told, item))
 
     async def _sending(self, item: Attachment) -> AsyncGenerator[Event, None]:
-        if self.shelf.find(self.id, item.sha256):
+        if await to_thread.run_sync(self.shelf.find, self.id, item.sha256):
             return
         yield events.Progress(_("sending {name}").format(name=item.name), 0, item.bytes)
         sending = Metered(self._sent(item))
@@ -172,7 +172,7 @@ class Container:
             yield events.Notice(notice)
 
     async def _sent(self, item: Attachment) -> list[str]:
-        typed = await anyio.to_thread.run_sync(lambda: convert(item.path))
+        typed = await to_thread.run_sync(lambda: convert(item.path))
         if typed is None:
             await self._upload(item.sha256, item.filename, item.path)
             return []
@@ -190,18 +190,23 @@ class Container:
         ]
 
     async def _upload(self, digest: str, name: str, source: Path | bytes) -> str:
-        blob = await anyio.to_thread.run_sync(self.shelf.copy, self.id, source)
+        blob = await to_thread.run_sync(self.shelf.copy, self.id, source)
         with MeteredFile(blob) as file:
             file.meter.begin(_("sending {name}").format(name=name), file.size)
             sent = await self.api.containers.files.create(self.id, file=(name, file))
         kept = Kept(digest, name, str(sent.path), sent.id, blob.name, sent=True)
-        self.shelf.record(self.id, kept)
-        self._enter(kept)
+        await to_thread.run_sync(self.shelf.record, self.id, kept)
+        await to_thread.run_sync(self._enter, kept)
         return kept.path
+
+    def _enter_all(self) -> None:
+        for kept in self.shelf.entries(self.id):
+            if kept.sent:
+                self._enter(kept)
 
     def _enter(self, kept: Kept) -> None:
         """Write into the ledger what is there, as long as it is."""
-        size = self.shelf.blob(self.id, kept).stat().st_size
+        size = self.shelf.size(self.id, kept)
         gone = time.time() + LIFE_SECONDS
         self.ledger.record(self.store, kept.digest, kept.id, kept.name, size, gone)
 
@@ -256,13 +261,17 @@ class Container:
     async def _fetched(self, id_: str, name: str, shown: set[str]) -> AsyncIterator[Event]:
         import openai
 
-        blob = self.shelf.new(self.id)
+        blob: Path | None = None
         try:
+            blob = await to_thread.run_sync(self.shelf.new, self.id)
             async for progress in persistently(partial(self._downloaded, id_, name, blob)):
                 yield progress
+            data = await to_thread.run_sync(blob.read_bytes)
         except Exception as error:
-            blob.unlink(missing_ok=True)
-            if not isinstance(error, openai.APIError) and not is_dropped(error):
+            if blob is not None:
+                blob.unlink(missing_ok=True)
+            # OSError: the data directory is full or gone.
+            if not isinstance(error, openai.APIError | OSError) and not is_dropped(error):
                 raise
             # The answer is there all the same.
             yield events.Notice(
@@ -271,7 +280,6 @@ class Container:
                 )
             )
             return
-        data = await anyio.to_thread.run_sync(blob.read_bytes)
         digest = sha256(data).hexdigest()
         picture = PICTURE.fullmatch(name)
         if picture:
@@ -283,7 +291,8 @@ class Container:
             yield events.ImageMade(id_, f"chart-{len(shown)}.{picture[1]}", data, media)
             return
         base, path = name.rpartition("/")[2], f"{MOUNT}/{name}"
-        self.shelf.record(self.id, Kept(digest, base, path, id_, blob.name, sent=False))
+        kept = Kept(digest, base, path, id_, blob.name, sent=False)
+        await to_thread.run_sync(self.shelf.record, self.id, kept)
         yield events.FileMade(name, data, id_)
 
     async def _downloaded(self, id_: str, name: str, blob: Path) -> AsyncGenerator[Event, None]:

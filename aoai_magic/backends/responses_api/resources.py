@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import anyio.to_thread
+from anyio import to_thread
 
 from aoai_magic.backends.holdings import FarFile, FarSession, FarThread
 from aoai_magic.backends.responses_api.containers import LIFE_SECONDS, Container, is_expired
@@ -27,19 +27,21 @@ class ContainerHoldings:
 
     async def files(self) -> list[FarFile]:
         """List what the code of the containers made, as far as we have it."""
-        found = []
+        found = await to_thread.run_sync(lambda: list(self._made()))
+        return sorted(found, key=lambda file: -(file.expires or 0))
+
+    def _made(self) -> Iterator[FarFile]:
         for container in self._shelf.containers():
             ends = self._shelf.used(container) + LIFE_SECONDS
             for kept in self._shelf.entries(container):
                 if not kept.sent:
-                    size = self._shelf.blob(container, kept).stat().st_size
-                    found.append(FarFile(kept.id, kept.name, size, ends))
-        return sorted(found, key=lambda file: -(file.expires or 0))
+                    size = self._shelf.size(container, kept)
+                    yield FarFile(kept.id, kept.name, size, ends)
 
     async def sessions(self) -> list[FarSession]:
         """List our containers that are running."""
         found = []
-        for container in list(self._shelf.containers()):
+        for container in await to_thread.run_sync(self._shelf.containers):
             with self._gone_already():
                 told: Any = await client(self._backend.service).containers.retrieve(container)
                 if told.status == "running":
@@ -56,21 +58,22 @@ class ContainerHoldings:
 
     async def content(self, file_id: str) -> tuple[str, bytes]:
         """Give the name that a file has there, and the bytes of our copy."""
-        held = self._shelf.holder(file_id)
-        if held is None:
+        held = await to_thread.run_sync(self._shelf.holder, file_id)
+        if held is None or not self._shelf.blob(*held).is_file():
             raise ServiceError(_("That file is no longer kept; ask for it again."))
-        return held[1].name, await anyio.to_thread.run_sync(self._shelf.blob(*held).read_bytes)
+        return held[1].name, await to_thread.run_sync(self._shelf.blob(*held).read_bytes)
 
     async def delete_file(self, file_id: str) -> None:
         """Delete a file there, and our copy of it."""
-        held = self._shelf.holder(file_id)
+        held = await to_thread.run_sync(self._shelf.holder, file_id)
         if held is not None:
             container, kept = held
             with self._gone_already():
                 files = client(self._backend.service).containers.files
                 await files.delete(file_id, container_id=container)
-            self._shelf.strike(container, kept)
-        self._backend.ledger.forget(self._backend.service.url, file_id)
+            await to_thread.run_sync(self._shelf.strike, container, kept)
+        forget = self._backend.ledger.forget
+        await to_thread.run_sync(forget, self._backend.service.url, file_id)
 
     async def end_session(self, session_id: str) -> None:
         """Delete a container; it is rebuilt with our copies of its files when it is needed."""
@@ -85,7 +88,7 @@ class ContainerHoldings:
                 await client(self._backend.service).responses.delete(response)
         if container:
             await self.end_session(container)
-            self._shelf.drop(container)
+            await to_thread.run_sync(self._shelf.drop, container)
 
     async def fork(self, thread: str, parts: Sequence[str]) -> str:
         """Give the turn's response, which is the place in its thread, a container of its own."""

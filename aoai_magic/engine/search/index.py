@@ -20,7 +20,7 @@ from pathlib import Path
 
 from aoai_magic.engine.search.passages import Passage
 from aoai_magic.engine.search.terms import asked, is_single, terms
-from aoai_magic.engine.storage.blobs import private_file, private_folder
+from aoai_magic.shared.private_files import private_file, private_folder
 
 _FORMAT = 1
 """To be raised when terms or tables change; indexes of another format are made anew."""

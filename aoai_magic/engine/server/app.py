@@ -43,12 +43,13 @@ from aoai_magic.engine.models.base import Model
 from aoai_magic.engine.plugins import is_model_spec, open_model, open_sandbox
 from aoai_magic.engine.search.library import Library
 from aoai_magic.engine.server.auth import Authentication, ensure_token, error_response
-from aoai_magic.engine.storage.blobs import Blobs, private_folder
+from aoai_magic.engine.storage.blobs import Blobs
 from aoai_magic.engine.storage.engine_locks import Instance
 from aoai_magic.engine.storage.files import Files
 from aoai_magic.engine.storage.ids import new_id
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.store import Store
+from aoai_magic.shared.private_files import private_folder
 
 _LOG = logging.getLogger(__name__)
 

@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from aoai_magic.shared.private_files import private_folder
+
 _CHUNK = 1 << 20
 
 
@@ -60,16 +62,3 @@ def _copy(source: BinaryIO, out: BinaryIO, limit: int) -> int:
             raise TooLarge(f"more than {limit} bytes")
         out.write(piece)
     return total
-
-
-def private_folder(path: Path) -> None:
-    """Make a folder that only its owner can enter, whatever the umask says."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.chmod(0o700)
-
-
-def private_file(path: Path) -> None:
-    """Make a file, if there is none, that only its owner can read."""
-    # SQLite gives its journals the mode of the database, so this one file suffices.
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    path.chmod(0o600)

@@ -11,8 +11,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from aoai_magic.engine.storage.blobs import private_folder
 from aoai_magic.engine.storage.ids import new_id
+from aoai_magic.shared.private_files import private_folder
 
 
 class Instance:

@@ -30,9 +30,9 @@ from sqlalchemy import (
     update,
 )
 
-from aoai_magic.engine.storage.blobs import private_file
 from aoai_magic.engine.storage.ids import now_ns
 from aoai_magic.engine.storage.migrations import upgrade
+from aoai_magic.shared.private_files import private_file
 
 T = TypeVar("T")
 Body = dict[str, Any]
