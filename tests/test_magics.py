@@ -24,6 +24,10 @@ turns:
     replies:
       - code: "print(len(sales))"
       - text: Four.
+  - when: (?i)where
+    replies:
+      - tool: {name: where, arguments: {}}
+      - text: There.
   - when: (?i)break
     replies:
       - text: "Half of it"
@@ -172,6 +176,68 @@ def test_an_interrupted_cell_says_so_and_the_kernel_goes_on(run):
     assert name == "TurnInterrupted"
     assert "counting" in printed(notebook.cells[3])
     assert printed(notebook.cells[4]) == "interrupted 4\n"
+
+
+AGAIN = "%%assistant\nOnce again"
+IN_A_CELL = f"get_ipython().run_cell({AGAIN!r}, store_history=False).raise_error()"
+IN_AN_AWAITED_CELL = f"""
+cell = get_ipython().transform_cell({AGAIN!r})
+(await get_ipython().run_cell_async(cell, transformed_cell=cell)).raise_error()
+"""
+IN_A_FUNCTION = f"""
+import aoai_magic
+def inner():
+    return aoai_magic.ask("Once again", quiet=True)
+print("asked in a function:", inner().status)
+{IN_A_CELL}
+"""
+
+
+def test_a_magic_that_the_kernel_does_not_await_runs_all_the_same(run, tmp_path):
+    (tmp_path / "asking.ipy").write_text(AGAIN)
+    notebook = run(
+        "%%assistant sales\nOnce again",
+        f"%%time\n{AGAIN}",
+        f"%%timeit -n 1 -r 2\n{AGAIN}",
+        f"%%prun -q\n{AGAIN}",
+        IN_A_CELL,
+        IN_AN_AWAITED_CELL,
+        "%run asking.ipy",
+        "%macro -q asking 2",
+        "asking",
+        "%autoawait off",
+        AGAIN,
+        "%autoawait asyncio",
+        AGAIN,
+        IN_A_FUNCTION,
+        f"%%capture captured\n{AGAIN}",
+        "captured.show()",
+        "print(len(get_ipython().magics_manager.registry['AssistantMagics'].state.turns))",
+    )
+    for place in (1, 2, 4, 5, 6, 7, 9, 11, 13, 14, 16):
+        assert "4\n" in printed(notebook.cells[place]), notebook.cells[place].source
+    assert printed(notebook.cells[3]).count("4\n") == 2
+    assert "CPU times" in printed(notebook.cells[2])
+    assert notebook.cells[15].outputs == []
+    assert [o for o in notebook.cells[16].outputs if "text/markdown" in o.get("data", {})]
+    assert printed(notebook.cells[17]) == "14\n"
+
+
+def test_only_a_cell_that_the_kernel_awaits_is_rewritten(run):
+    # Seen from inside: an awaited turn runs in the kernel's own thread.
+    where = "import threading\ndef where():\n    return threading.current_thread().name"
+    notebook = run(
+        where,
+        "%%assistant --tool where\nWhere",
+        f"%%time\n{'%%assistant --tool where'}\nWhere",
+    )
+    names = [printed_all(cell) for cell in notebook.cells[2:4]]
+    assert "MainThread" in names[0]
+    assert "MainThread" not in names[1]
+
+
+def printed_all(cell):
+    return str([o.get("data") or o.get("text") for o in cell.outputs])
 
 
 @pytest.mark.slow

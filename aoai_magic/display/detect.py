@@ -13,12 +13,13 @@ def kind_here() -> str:
     every request that nobody is there to answer input (``allow_stdin`` false,
     https://jupyter-client.readthedocs.io/en/stable/messaging.html#execute); JupyterLab,
     Notebook and VS Code say that somebody is. For the former no widget may be opened:
-    nbclient would save its state as ``metadata.widgets``.
+    nbclient would save its state as ``metadata.widgets``. What ``%%capture`` collects is
+    shown later, if at all, when no widget would be there.
     """
     kernel = _kernel()
     if kernel is None:
         return "terminal"
-    return "live" if _somebody_there(kernel) else "frozen"
+    return "live" if _somebody_there(kernel) and not _is_captured() else "frozen"
 
 
 def hears_buttons() -> bool:
@@ -35,6 +36,13 @@ def _kernel() -> Any:
     core = sys.modules.get("IPython")
     shell = core.get_ipython() if core is not None else None
     return getattr(shell, "kernel", None)
+
+
+def _is_captured() -> bool:
+    from IPython.core.displaypub import CapturingDisplayPublisher
+    from IPython.core.getipython import get_ipython
+
+    return isinstance(getattr(get_ipython(), "display_pub", None), CapturingDisplayPublisher)
 
 
 def _somebody_there(kernel: Any) -> bool:

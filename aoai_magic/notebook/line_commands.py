@@ -14,7 +14,7 @@ from aoai_magic.errors import AssistantError, UsageError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later, ngettext
 from aoai_magic.runner.dry_run import destination
-from aoai_magic.runner.event_loop import run_blocking
+from aoai_magic.runner.event_loop import wait_for
 from aoai_magic.runner.follow import STOP_SECONDS
 from aoai_magic.runner.gaps import gaps
 from aoai_magic.runner.remote_resources import FarSide
@@ -58,8 +58,16 @@ def run_command(state: Assistant, text: str) -> None:
             )
         names = ", ".join(COMMANDS)
         raise UsageError(refused.format(name=words[0], near="".join(near), names=names))
+<<<<<<< HEAD
     with hidden_packages.named():
         said = command(state, words[1:])
+=======
+    try:
+        said = command(state, words[1:])
+    except KeyboardInterrupt:
+        text = _("%assistant {command} was interrupted.")
+        raise AssistantError(text.format(command=words[0])) from None
+>>>>>>> 84e393a (Await only the cell that the kernel awaits; give commands a time limit that an interrupt ends)
     if said:
         print(said)  # noqa: T201 - the notebook's own output
 
@@ -118,7 +126,7 @@ def _engine_rows(
     if FarSide(state).is_asleep:
         return [(_("engine"), _("not started yet; the first turn starts it"))]
     backend = state.backend(settings, target)
-    told = run_blocking(backend.status(), lambda: None)
+    told = wait_for(backend.status())
     sandbox = told.get("sandbox") or {}
     version = told.get("version") or _("unknown")
     rows = [(_("engine"), _("version {version}").format(version=version))]
@@ -196,7 +204,7 @@ def models(state: Assistant, words: Sequence[str]) -> str:
         )
     settings = state.settings()
     target = settings_.resolve_target(settings)
-    found = run_blocking(places(target), lambda: None)
+    found = wait_for(places(target))
     rows = [describe(place, *words) for place in found]
     head = [_("in force  {model}").format(model=in_force(settings, target))]
     if lacking := missing(target, found):
@@ -337,9 +345,13 @@ def _when(seconds: float) -> str:
 
 def cleanup(state: Assistant, words: Sequence[str]) -> str:
     """Delete what was uploaded to the present target."""
+    from aoai_magic.state.uploads import Ledger
+
     settings = state.settings()
     backend = state.backend(settings, settings_.resolve_target(settings))
-    count = run_blocking(backend.cleanup(), lambda: None)
+    # Files are deleted one by one; what a slow server leaves over, the next call deletes.
+    more = len(Ledger(settings.folder).entries())
+    count = wait_for(backend.cleanup(), more)
     return _("Deleted {count} uploaded files.").format(count=count)
 
 

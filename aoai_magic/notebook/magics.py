@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import copy
 import re
+import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError as IPythonUsageError
+from IPython.core.getipython import get_ipython
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.core.magic_arguments import argument, kwds, magic_arguments
 from IPython.utils._process_common import arg_split
@@ -189,15 +191,35 @@ AssistantMagics.assistant.getdoc = help_text
 
 
 def as_async_cell(lines: list[str]) -> list[str]:
-    """Rewrite a cell that begins with ``%%assistant`` so that it is awaited.
+    """Rewrite a cell that begins with ``%%assistant`` so that the kernel awaits it.
 
-    A cell that blocks the kernel's event loop cannot hear its Stop button.
+    A cell that blocks the kernel's event loop cannot hear its Stop button. Only the kernel
+    awaits: ``%%time``, ``%run`` and ``run_cell`` transform what they run too, but run it
+    without awaiting, so for them the cell stays the blocking magic that it is.
     """
-    if not lines or not _CELL.match(lines[0]):
+    if not lines or not _CELL.match(lines[0]) or not _kernel_awaits():
         return lines
     line = _CELL.sub("", lines[0], count=1).strip()
     call = f"assistant_async({line!r}, {''.join(lines[1:])!r})"
     return [f"await get_ipython().magics_manager.registry['AssistantMagics'].{call}\n"]
+
+
+def _kernel_awaits() -> bool:
+    """Return whether the cell that is being transformed is one that ipykernel will await."""
+    kernel = sys.modules.get("ipykernel.ipkernel")
+    shell = get_ipython()
+    # ipykernel's own condition; %autoawait changes either.
+    if kernel is None or shell is None or not shell.autoawait:
+        return False
+    if shell.loop_runner is not getattr(kernel, "_asyncio_runner", None):
+        return False
+    # Nothing says for whom a cell is transformed, so the caller of `transform_cell` is
+    # looked up: it is the kernel's `do_execute` for its own cells alone.
+    frame = sys._getframe()
+    while frame.f_back and frame.f_code is not type(shell).transform_cell.__code__:
+        frame = frame.f_back
+    asking = frame.f_back
+    return asking is not None and asking.f_globals.get("__name__") == kernel.__name__
 
 
 # IPython leaves transformers so marked out when it asks whether a cell is complete. In a

@@ -26,6 +26,9 @@ LIBRARIES = {
     "sympy": later("equations"),
 }
 
+CHECK_SECONDS = 15.0
+"""How much longer than a command's answer a model's may take that is only tried."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -130,12 +133,12 @@ def _libraries() -> Iterator[Finding]:
 
 def _engine(settings: Settings, spec: str) -> Iterator[Finding]:
     from aoai_magic.backends import open_backend
-    from aoai_magic.runner.event_loop import run_blocking
+    from aoai_magic.runner.event_loop import wait_for
 
     try:
         backend = open_backend(settings, Target("local", "", "doctor"))
-        told = run_blocking(backend.status(), lambda: None)
-        model = run_blocking(backend.check(spec), lambda: None)
+        told = wait_for(backend.status())
+        model = wait_for(backend.check(spec), CHECK_SECONDS)
     except AssistantError as error:
         yield Finding("bad", str(error))
         return
@@ -150,12 +153,12 @@ def _engine(settings: Settings, spec: str) -> Iterator[Finding]:
 def _server(settings: Settings, target: Target) -> Iterator[Finding]:
     """Look at a server of the Assistants API, which may be an engine."""
     from aoai_magic.backends import open_backend
-    from aoai_magic.runner.event_loop import run_blocking
+    from aoai_magic.runner.event_loop import wait_for
 
     try:
         backend = open_backend(settings, target)
-        told = run_blocking(backend.status(), lambda: None)
-        trouble = run_blocking(backend.check(target.model), lambda: None) if told else ""
+        told = wait_for(backend.status())
+        trouble = wait_for(backend.check(target.model), CHECK_SECONDS) if told else ""
     except AssistantError as error:
         yield Finding("bad", str(error))
         return
@@ -174,11 +177,11 @@ def _server(settings: Settings, target: Target) -> Iterator[Finding]:
 
 def _service(settings: Settings, target: Target) -> Iterator[Finding]:
     from aoai_magic.backends import open_service
-    from aoai_magic.runner.event_loop import run_blocking
+    from aoai_magic.runner.event_loop import wait_for
 
     try:
         service = open_service(settings, target)
-        run_blocking(service.check(target.model), lambda: None)
+        wait_for(service.check(target.model), CHECK_SECONDS)
     except AssistantError as error:
         yield Finding("bad", str(error))
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -154,13 +154,21 @@ class Assistant:
         TurnError
             If it failed, unless ``no_raise``; it holds the turn as far as it came.
         """
-        job = self._job(prompt, options, data or {})
+        job = self._agreed(prompt, options, data or {})
+        return await self._asked(job) if job else None
+
+    def _agreed(self, prompt: str, options: Options, data: Mapping[str, Any]) -> Job | None:
+        """Return the turn to be done, once the user agreed to it; None after a dry run."""
+        job = self._job(prompt, options, data)
         if options.dry_run:
             with _folder() as folder:
                 print(job.plan(folder))  # noqa: T201 - what the user asked to read
             return None
         job.confirm()
-        return await (self._begun(job) if options.background else self._whole(job))
+        return job
+
+    def _asked(self, job: Job) -> Coroutine[Any, Any, Turn | PendingTurn]:
+        return self._begun(job) if job.options.background else self._whole(job)
 
     async def _whole(self, job: Job) -> Turn:
         with hidden_packages.named(), _folder() as folder:
@@ -184,7 +192,9 @@ class Assistant:
         self, prompt: str, options: Options, data: Mapping[str, Any] | None = None
     ) -> Turn | PendingTurn | None:
         """Do as `ask`, from code that is not asynchronous, also inside a running loop."""
-        return run_blocking(self.ask(prompt, options, data), self.stop)
+        # The user's expressions and questions belong to the thread of the cell.
+        job = self._agreed(prompt, options, data or {})
+        return run_blocking(self._asked(job), self.stop) if job else None
 
     def stop(self) -> None:
         """Ask the turn that is going on, if one is, to stop."""

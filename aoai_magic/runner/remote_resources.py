@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aoai_magic.config import settings as settings_
-from aoai_magic.errors import AssistantError, ServiceError, UsageError
+from aoai_magic.errors import AssistantError, UsageError
 from aoai_magic.locale import gettext as _
-from aoai_magic.runner.event_loop import run_blocking
+from aoai_magic.runner.event_loop import wait_for
 from aoai_magic.runner.options import Options
 from aoai_magic.state.uploads import Entry, Ledger
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from aoai_magic.state.threads import Known, Threads
 
 T = TypeVar("T")
-
-PATIENCE_SECONDS = 10.0
-"""How long the kernel waits for the far side, as nothing else runs in it meanwhile."""
 
 
 class FarSide:
@@ -113,18 +110,7 @@ class FarSide:
 
     def _done(self, work: Callable[[Holdings], Coroutine[Any, Any, T]]) -> T:
         backend = self._state.backend(self._settings, self._target)
-        return run_blocking(_patiently(work(backend.holdings())), lambda: None)
-
-
-async def _patiently(work: Coroutine[Any, Any, T]) -> T:
-    try:
-        return await asyncio.wait_for(work, PATIENCE_SECONDS)
-    except asyncio.TimeoutError as error:
-        raise ServiceError(
-            _("The far side did not answer within {seconds:g} seconds; try again later.").format(
-                seconds=PATIENCE_SECONDS
-            )
-        ) from error
+        return wait_for(work(backend.holdings()))
 
 
 def sent(settings: Settings, target: Target) -> list[tuple[Entry, bool]]:

@@ -16,6 +16,7 @@ from aoai_magic.errors import AssistantError, UsageError
 from aoai_magic.locale import gettext as _
 from aoai_magic.runner.background import PendingTurn
 from aoai_magic.runner.budget import Budget, Spending, within
+from aoai_magic.runner.event_loop import is_blocking
 from aoai_magic.runner.follow import Stop, follow, interrupts
 from aoai_magic.runner.options import Options
 from aoai_magic.runner.recordings import REPLAY, Tape, hash_of
@@ -177,7 +178,8 @@ class Job:
         from aoai_magic.display import open_screen
 
         stop = self.assistant.stopping = Stop()
-        return stop, lambda: open_screen(self.settings.display, on_stop=stop)
+        button = None if is_blocking() else stop
+        return stop, lambda: open_screen(self.settings.display, on_stop=button)
 
     def _saved(self, view: View) -> tuple[View, AssistantError | None]:
         from aoai_magic.runner.save_files import save

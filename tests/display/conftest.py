@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets import List
 from traitlets.config import Config
 
 
@@ -16,6 +17,17 @@ def _english(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AOAI_MAGIC_LANG", "en")
 
 
+class Collecting(DisplayPublisher):
+    """Collects as ``%%capture`` does, but is not that, where nobody looks yet."""
+
+    outputs = List()
+
+    def publish(self, data, metadata=None, source=None, *, transient=None, update=False):
+        self.outputs.append(
+            {"data": data, "metadata": metadata, "transient": transient, "update": update}
+        )
+
+
 @pytest.fixture
 def published() -> Iterator[list[dict]]:
     """Every display message in order: ``data``, ``metadata``, ``transient``, ``update``."""
@@ -23,7 +35,7 @@ def published() -> Iterator[list[dict]]:
     config = Config({"HistoryManager": {"enabled": False}})
     shell = InteractiveShell.instance(config=config)
     before = shell.display_pub
-    shell.display_pub = CapturingDisplayPublisher()
+    shell.display_pub = Collecting()
     yield shell.display_pub.outputs
     shell.display_pub = before
     InteractiveShell.clear_instance()

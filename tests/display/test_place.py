@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import ipywidgets
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 
 from aoai_magic.display import open_screen
 from aoai_magic.display.detect import kind_here
@@ -53,6 +54,14 @@ def test_a_kernel_is_as_live_as_the_one_who_asks(shell, request_, kind):
     shell.kernel = Kernel(request_)
     assert kind_here() == kind
     assert isinstance(open_screen("auto"), SCREENS[kind])
+    del shell.kernel
+
+
+def test_what_is_captured_is_frozen(shell):
+    shell.kernel = Kernel({"content": {"allow_stdin": True}})
+    with capture_output():
+        assert kind_here() == "frozen"
+    assert kind_here() == "live"
     del shell.kernel
 
 
