@@ -58,16 +58,12 @@ def run_command(state: Assistant, text: str) -> None:
             )
         names = ", ".join(COMMANDS)
         raise UsageError(refused.format(name=words[0], near="".join(near), names=names))
-<<<<<<< HEAD
-    with hidden_packages.named():
-        said = command(state, words[1:])
-=======
     try:
-        said = command(state, words[1:])
+        with hidden_packages.named():
+            said = command(state, words[1:])
     except KeyboardInterrupt:
         text = _("%assistant {command} was interrupted.")
         raise AssistantError(text.format(command=words[0])) from None
->>>>>>> 84e393a (Await only the cell that the kernel awaits; give commands a time limit that an interrupt ends)
     if said:
         print(said)  # noqa: T201 - the notebook's own output
 
