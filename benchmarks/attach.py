@@ -196,7 +196,7 @@ SERVE = """
 import os, sys
 from pathlib import Path
 from aoai_magic.engine.config import Bounds, EngineConfig
-from aoai_magic.engine.server import serve
+from aoai_magic.engine.server.process import serve
 home, token = Path(sys.argv[1]), os.environ["AOAI_MAGIC_TOKEN"]
 serve(EngineConfig(data_dir=home, port=0, token=token, bounds=Bounds(upload=1 << 40)))
 """

@@ -30,7 +30,7 @@ SERVE = """
 import sys
 from pathlib import Path
 from aoai_magic.engine.config import EngineConfig
-from aoai_magic.engine.server import serve
+from aoai_magic.engine.server.process import serve
 serve(EngineConfig(data_dir=Path(sys.argv[1]), port=0, model=sys.argv[2], request_models=True))
 """
 
