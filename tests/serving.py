@@ -35,10 +35,10 @@ def serving(
 
 
 @contextmanager
-def serving_app(app: Any) -> Iterator[str]:
+def serving_app(app: Any, **settings: Any) -> Iterator[str]:
     """Give the URL of any ASGI application."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="auto"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="auto", **settings))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:

@@ -26,6 +26,7 @@ class Bounds:
     body: int = 64 << 20
     upload: int = 512 << 20
     container_idle: float = 1200.0
+    head_seconds: float = 10.0
 
 
 @dataclass(frozen=True)

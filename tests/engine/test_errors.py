@@ -306,7 +306,7 @@ def test_store_and_thread_have_a_largest_size(client, monkeypatch):
     with pytest.raises(BadRequestError, match="at most 2 files"):
         client.vector_stores.files.create(held.id, file_id=ids[2])
     thread = client.beta.threads.create(messages=2 * [{"role": "user", "content": "x"}])
-    with pytest.raises(BadRequestError, match="holds 2 messages"):
+    with pytest.raises(BadRequestError, match="at most 2 messages"):
         client.beta.threads.messages.create(thread.id, role="user", content="x")
     assert len(client.beta.threads.messages.list(thread.id).data) == 2
 
@@ -357,3 +357,23 @@ def test_body_over_the_limit(start_engine):
     assert caught.value.status_code == 413
     assert client.files.list().data == []
     assert not [path for path in (engine.data_dir / "files").rglob("*") if path.is_file()]
+
+
+def test_a_body_of_too_many_values_is_refused_before_it_is_parsed(engine):
+    values = b"[" + b"{}," * 1_000_001 + b"{}]"
+    body = b'{"messages": ' + values + b"}"
+    answer = request(engine, "POST", "/v1/threads", body)
+    assert answer[0] == 400
+    assert "more than 1000000 values" in answer[1]["error"]["message"]
+
+
+def test_commas_of_a_text_are_no_values(client):
+    thread = client.beta.threads.create()
+    text = '\\",' * 400_000  # the body holds more commas than values are allowed
+    sent = [{"type": "text", "text": text[:250_000]} for _ in range(13)]
+    assert client.beta.threads.messages.create(thread.id, role="user", content=sent).id
+
+
+def test_a_request_holds_a_bounded_number_of_messages(client):
+    with pytest.raises(BadRequestError, match="maximum length 10000"):
+        client.beta.threads.create(messages=[{"role": "user", "content": "x"}] * 10_001)

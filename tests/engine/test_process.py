@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
+import resource
 import signal
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -14,11 +17,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+import psutil
 import pytest
 from openai import APIError, OpenAI
+from serving import serving_app
 
 from aoai_magic.engine.config import Bounds, EngineConfig
 from aoai_magic.engine.server.auth import ensure_token
+from aoai_magic.engine.server.connections import RepeatFilter, bounded_protocol
 from aoai_magic.engine.server.process import bind, serve
 from aoai_magic.sandbox.protocol import Limits
 
@@ -305,3 +311,48 @@ def test_fault_of_the_engine_is_raised_out_of_the_stream(start_engine, script, h
 def break_database(data_dir):
     with closing(sqlite3.connect(data_dir / "engine.sqlite")) as database:
         database.execute("ALTER TABLE runs RENAME TO gone")
+
+
+def open_silent(url, count):
+    host, port = url.removeprefix("http://").split(":")
+    return [socket.create_connection((host, int(port))) for _ in range(count)]
+
+
+def test_silent_connections_shut_nobody_out(start):
+    """Anybody on the machine can open them, without the token."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    engine = start("offline")
+    held = open_silent(engine.ready["url"], 1100)
+    try:
+        assert engine.client().with_options(timeout=10).models.list().data
+        used = len(psutil.Process(engine.process.pid).net_connections())
+        assert used < 700
+    finally:
+        for connection in held:
+            connection.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nX: "])
+def test_a_connection_without_a_request_is_closed(sent):
+    async def app(scope, receive, send):
+        raise AssertionError
+
+    with serving_app(app, http=bounded_protocol(0.5)) as url:
+        (held,) = open_silent(url, 1)
+        held.settimeout(20)
+        for byte in sent:  # single bytes do not renew the wait
+            held.sendall(bytes([byte]))
+        assert held.recv(1) == b""
+        held.close()
+
+
+def test_a_message_of_the_log_is_not_repeated_without_end():
+    records = [
+        logging.LogRecord("x", logging.WARNING, "", 0, "Invalid", (), None) for _ in "ab" * 50
+    ]
+    kept = RepeatFilter()
+    written = [record for record in records if kept.filter(record)]
+    assert len(written) == 20
+    assert written[-1].getMessage() == "Invalid (repeats are left out)"

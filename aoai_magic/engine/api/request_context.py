@@ -48,6 +48,9 @@ ASIDES = "aoai-magic-events"
 """Header of clients that want to hear, as deltas of steps of kinds of their own, what the
 Assistants API has no events for: a model's thoughts, and how long it is waited for."""
 
+_MOST_VALUES = 1_000_000
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
 _LAST_V1 = "2024-02-15"
 POLL_AFTER = {"openai-poll-after-ms": "100"}
 """The header that tells the SDK's polling helpers when to ask again."""
@@ -227,6 +230,7 @@ async def read(request: Request, limit: int) -> bytes:
 
 
 def _json(raw: bytes) -> Any:
+    _check_values(raw)
     try:
         return from_json(raw)
     except ValueError as error:
@@ -234,3 +238,15 @@ def _json(raw: bytes) -> Any:
             f"We could not parse the JSON body of your request: {error}. The OpenAI API expects "
             "a JSON payload, but what was sent was not valid JSON."
         ) from error
+
+
+def _check_values(raw: bytes) -> None:
+    """Refuse a body of so many values that parsing it would take all memory.
+
+    Commas inside strings are text, however many; they are looked at apart only where there
+    are many commas in all, since that takes a second.
+    """
+    if raw.count(b",") > _MOST_VALUES and _STRING.sub(b"", raw).count(b",") > _MOST_VALUES:
+        raise ApiError(
+            f"The request body holds more than {_MOST_VALUES} values, the most that it may."
+        )

@@ -15,6 +15,11 @@ import uvicorn
 from aoai_magic.engine.config import EngineConfig
 from aoai_magic.engine.server.app import create_app
 from aoai_magic.engine.server.auth import is_loopback
+from aoai_magic.engine.server.connections import (
+    RepeatFilter,
+    allow_many_files,
+    bounded_protocol,
+)
 
 LIFELINE = "AOAI_MAGIC_LIFELINE"
 """Environment variable; ``stdin`` makes the engine stop when its standard input ends."""
@@ -55,10 +60,12 @@ def serve(config: EngineConfig) -> None:
             f"Without a token of your own only loopback is served, not {config.host}; "
             "set AOAI_MAGIC_TOKEN or use --token-file."
         )
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=_FORMAT)
+    _configure_log()
+    allow_many_files()
     bound = bind(config.host, config.port)
     settings = uvicorn.Config(
         create_app(config),
+        http=bounded_protocol(config.bounds.head_seconds),
         log_config=None,
         access_log=False,
         lifespan="on",
@@ -71,6 +78,12 @@ def serve(config: EngineConfig) -> None:
         server.run(sockets=[bound])
     if not server.started:
         raise SystemExit(3)
+
+
+def _configure_log() -> None:
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=_FORMAT)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(RepeatFilter())
 
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"

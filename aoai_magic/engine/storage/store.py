@@ -124,6 +124,15 @@ def add(connection: Connection, table: Table, body: Body, **columns: object) -> 
     return body
 
 
+def add_all(
+    connection: Connection, table: Table, bodies: Sequence[Body], **columns: object
+) -> None:
+    """Insert objects in their order."""
+    values = [{"id": body["id"], "at": now_ns(), "body": body, **columns} for body in bodies]
+    if values:
+        connection.execute(insert(table), values)
+
+
 def row(connection: Connection, table: Table, *where: ColumnElement[bool]) -> Row[Any] | None:
     """Give the one row that fits, or None."""
     return connection.execute(select(table).where(*where)).one_or_none()

@@ -110,8 +110,7 @@ async def create(call: Call) -> Response:
             raise ApiError(f"Thread {thread_id} already has an active run {active}.")
         extra = given.get("additional_messages") or []
         threads.check(connection, {"messages": extra}, "additional_")
-        for message in extra:
-            thread = threads.add_message(connection, thread, message)[0]
+        thread = threads.add_messages(connection, thread, extra)[0]
         run = _new_run(call, thread, assistant, given)
         _check_runnable(connection, thread, run)
         call.engine.runs.insert(connection, run, context)

@@ -280,8 +280,12 @@ class CreateAssistant(ModifyAssistant):
     model: str
 
 
+Messages = Annotated[list[CreateMessage], Field(max_length=10_000)]
+"""The service names no bound; this one keeps a request from holding up all others."""
+
+
 class CreateThread(Closed):
-    messages: list[CreateMessage] | None = None
+    messages: Messages | None = None
     tool_resources: ToolResources | None = None
     metadata: Metadata | None = None
 
@@ -318,7 +322,7 @@ class RunSettings(Closed):
 
 class CreateRun(RunSettings):
     additional_instructions: Instructions | None = None
-    additional_messages: list[CreateMessage] | None = None
+    additional_messages: Messages | None = None
     reasoning_effort: Effort | None = None
 
 

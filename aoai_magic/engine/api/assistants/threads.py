@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 from starlette.responses import Response
 
 from aoai_magic.engine.agent.executions import active_run
@@ -65,41 +66,55 @@ def insert(connection: Connection, given: Body) -> Body:
     resources = vector_stores.resolve(connection, given.get("tool_resources") or {})
     body = objects.thread(given.get("metadata"), resources)
     store.add(connection, THREADS, body)
-    for message in given.get("messages") or ():
-        body = add_message(connection, body, message)[0]
-    return body
+    return add_messages(connection, body, given.get("messages") or ())[0]
 
 
-def add_message(connection: Connection, thread: Body, given: Body) -> tuple[Body, Body]:
-    """Store a message; its files become the thread's. Gives thread and message.
+def add_messages(
+    connection: Connection, thread: Body, given: Sequence[Body]
+) -> tuple[Body, list[Body]]:
+    """Store messages; their files become the thread's.
+
+    Returns
+    -------
+    tuple
+        The thread and the stored messages.
 
     Raises
     ------
     ApiError
-        When the thread holds as many messages as a thread may.
+        When the thread would hold more messages than a thread may.
     """
-    held = select(MESSAGES.c.seq).where(MESSAGES.c.thread_id == thread["id"])
-    if connection.execute(held.limit(1).offset(_MOST_MESSAGES - 1)).first() is not None:
-        raise ApiError(f"{thread['id']} holds {_MOST_MESSAGES} messages, the most that it may.")
+    held = select(func.count()).select_from(MESSAGES).where(MESSAGES.c.thread_id == thread["id"])
+    if given and connection.execute(held).scalar_one() + len(given) > _MOST_MESSAGES:
+        raise ApiError(f"{thread['id']} may hold at most {_MOST_MESSAGES} messages.")
+    messages = [_message(thread, entry) for entry in given]
+    store.add_all(connection, MESSAGES, messages, thread_id=thread["id"], run_id=None)
+    return _share_files(connection, thread, messages), messages
+
+
+def _message(thread: Body, given: Body) -> Body:
     attachments = [
         {"file_id": entry["file_id"], "tools": entry["tools"]}
         for entry in given.get("attachments") or ()
     ]
-    message = objects.message(
+    return objects.message(
         thread["id"],
         given["role"],
         _content(given["content"]),
         attachments=attachments,
         metadata=given.get("metadata") or {},
     )
-    store.add(connection, MESSAGES, message, thread_id=thread["id"], run_id=None)
+
+
+def _share_files(connection: Connection, thread: Body, messages: Sequence[Body]) -> Body:
+    """Make the files that messages attach the thread's; returns the thread."""
+    attachments = [entry for message in messages for entry in message["attachments"]]
     resources = dict(thread["tool_resources"])
     _add_code_files(resources, _attached(attachments, "code_interpreter"))
     _add_search_files(connection, resources, _attached(attachments, "file_search"))
-    if resources != thread["tool_resources"]:
-        changes = {"tool_resources": resources}
-        thread = store.patch(connection, THREADS, thread["id"], changes) or thread
-    return thread, message
+    if resources == thread["tool_resources"]:
+        return thread
+    return store.patch(connection, THREADS, thread["id"], {"tool_resources": resources}) or thread
 
 
 def _attached(attachments: list[Body], tool: str) -> list[str]:
@@ -227,7 +242,7 @@ async def create_message(call: Call) -> Response:
             raise ApiError(f"Can't add messages to {id_} while a run {active} is active.")
         found = references.check_files(connection, list(references.in_message(given)))
         references.check_searchable(found, [("", given)])
-        return add_message(connection, thread, given)[1]
+        return add_messages(connection, thread, [given])[1][0]
 
     made = await call.write(work)
     if given.get("attachments"):

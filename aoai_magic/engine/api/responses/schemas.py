@@ -159,7 +159,8 @@ Item = Annotated[
     | Annotated[ItemReference, tagged("item_reference")],
     Discriminator(_kind_of),
 ]
-Input = Annotated[Annotated[_Text, tagged("text")] | Annotated[list[Item], tagged("list")], ByShape]
+Items = Annotated[list[Item], Field(max_length=10_000)]
+Input = Annotated[Annotated[_Text, tagged("text")] | Annotated[Items, tagged("list")], ByShape]
 
 # Tools
 
