@@ -57,7 +57,10 @@ def bounded_protocol(seconds: float, most: int = MOST_SILENT) -> type[asyncio.Pr
                 return
             silent[self] = self.loop.call_later(seconds, self.transport.abort)
             if len(silent) > most:
-                next(iter(silent)).transport.abort()
+                oldest = next(iter(silent))
+                # At once: a burst is accepted before the loop gets to close anything.
+                oldest._forget()
+                oldest.transport.abort()
 
         def _forget(self) -> None:
             timer = silent.pop(self, None)
