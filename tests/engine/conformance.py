@@ -22,6 +22,7 @@ def _follow_the_service():
             for key in ("first_id", "last_id"):
                 schema["properties"][key] = {"type": ["string", "null"]}
     _SCHEMAS["OpenAIFile"]["properties"]["status_details"] = {"type": ["string", "null"]}
+    _SCHEMAS["OpenAIFile"]["properties"]["expires_at"] = {"type": ["integer", "null"]}
     _SCHEMAS["OpenAIFile"]["properties"]["purpose"]["enum"].append("evals")
     _SCHEMAS["VectorStoreObject"]["properties"]["expires_after"] = {}
     for bound in ("max_prompt_tokens", "max_completion_tokens"):
@@ -87,15 +88,22 @@ VERSION_1 = {
 }
 """The keys of version 1's objects, whose description is in this form no more."""
 
+LATER = {"assistant": "top_p temperature response_format", "thread.run": "top_p"}
+"""The keys that OpenAI's version 1 had besides at its end; Azure's had not."""
 
-def problems_of_version_1(data) -> list[str]:
+STREAMED = {"thread.message": "status incomplete_details incomplete_at completed_at"}
+
+
+def problems_of_version_1(data, *keys) -> list[str]:
     """Say which keys an object, or a page of them, lacks or has too many."""
-    if data.get("object") == "list":
-        return [problem for one in data["data"] for problem in problems_of_version_1(one)]
-    expected = VERSION_1.get(data.get("object"))
-    if expected is None or set(expected.split()) == data.keys():
+    kind = data.get("object")
+    if kind == "list":
+        return [problem for one in data["data"] for problem in problems_of_version_1(one, *keys)]
+    if kind not in VERSION_1:
         return []
-    return [f"{data['object']}: {sorted(set(expected.split()) ^ data.keys())}"]
+    expected = " ".join([VERSION_1[kind], *(more.get(kind, "") for more in keys)])
+    differing = sorted(set(expected.split()) ^ data.keys())
+    return [f"{kind}: {differing}"] if differing else []
 
 
 def problems(method: str, path: str, status: int, body: bytes) -> list[str]:
@@ -125,12 +133,16 @@ def _complain(validator, data) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(data)]
 
 
-def _version_1(kind: bytes, status: int, body: bytes) -> list[str]:
+def _version_1(kind: bytes, status: int, body: bytes, azure: bool) -> list[str]:
+    keys = () if azure else (LATER,)
     if kind == b"application/json":
         data = json.loads(body)
-        return _complain(_validator(_ERROR), data) if status >= 400 else problems_of_version_1(data)
-    events = re.findall(rb"^data: (\{.*)$", body, re.MULTILINE)
-    return [problem for event in events for problem in problems_of_version_1(json.loads(event))]
+        if status >= 400:
+            return _complain(_validator(_ERROR), data)
+        return problems_of_version_1(data, *keys)
+    keys = keys and (*keys, STREAMED)
+    events = map(json.loads, re.findall(rb"^data: (\{.*)$", body, re.MULTILINE))
+    return [problem for event in events for problem in problems_of_version_1(event, *keys)]
 
 
 class Watched:
@@ -165,7 +177,8 @@ class Watched:
             return
         found = []
         if version_1:
-            found = _version_1(kind, start["status"], body)
+            azure = scope["path"].startswith("/openai")
+            found = _version_1(kind, start["status"], body, azure)
         elif kind == b"application/json" and not path.endswith("/content"):
             found = problems(scope["method"], path, start["status"], body)
         elif kind.startswith(b"text/event-stream"):

@@ -371,3 +371,27 @@ def test_input_files_and_pictures_reach_code_and_model(client, script):
         model=model, input=[{"role": "user", "content": content}], tools=[AUTO], include=OUTPUTS
     )
     assert response.output[0].outputs[0].logs == "['b.txt', 'in.csv']\n"
+
+
+@pytest.mark.parametrize("name", ["prompt", "moderation", "context_management"])
+def test_what_the_engine_does_not_serve_is_refused_by_name(client, name):
+    with pytest.raises(BadRequestError, match=f"Unsupported parameter: '{name}'"):
+        client.responses.create(model="m", input="x", extra_body={name: {"id": "pmpt_1"}})
+
+
+def test_newer_settings_are_taken_and_echoed(client, script):
+    given = {"context": "all_turns", "mode": "standard", "effort": "low"}
+    answer = client.responses.create(
+        model=script([{"text": "Hello."}]),
+        input="x",
+        extra_body={"reasoning": given, "prompt": None, "prompt_cache_retention": "24h"},
+    ).to_dict()
+    assert given.items() <= answer["reasoning"].items()
+    assert answer["prompt_cache_retention"] == "24h"
+    assert (answer["frequency_penalty"], answer["presence_penalty"]) == (0.0, 0.0)
+
+
+def test_a_deletion_says_what_was_deleted(client, script):
+    made = client.responses.create(model=script([{"text": "Hello."}]), input="x")
+    gone = client.delete(f"/responses/{made.id}", cast_to=dict)
+    assert gone == {"id": made.id, "object": "response.deleted", "deleted": True}

@@ -11,6 +11,7 @@ from openai import BadRequestError
 from .test_errors import request
 from .test_runs import steps
 
+OLD = {"OpenAI-Beta": "assistants=v1"}
 V1 = "2024-02-15-preview"
 CODE = [{"type": "code_interpreter"}]
 
@@ -235,6 +236,60 @@ def test_version_1_by_header(engine, client):
         model="m", extra_headers={"OpenAI-Beta": "assistants=v1"}
     )
     assert assistant.to_dict()["file_ids"] == []
+
+
+def test_version_1_of_openai_as_it_was_at_its_end(engine, script):
+    """Recorded on 2024-04-27; Azure's version 1 never had these."""
+    client = engine.openai(default_headers={"OpenAI-Beta": "assistants=v1"})
+    assistant = client.beta.assistants.create(
+        model=script([{"text": "Hello."}]),
+        top_p=0.5,
+        temperature=0.25,
+        response_format="auto",
+        metadata={"modified": True, "number": 5},
+        extra_headers=OLD,
+    )
+    shown = assistant.to_dict()
+    assert (shown["top_p"], shown["temperature"], shown["response_format"]) == (0.5, 0.25, "auto")
+    assert shown["metadata"] == {"modified": "True", "number": "5"}
+    changed = client.beta.assistants.update(
+        assistant.id, metadata={"modified": False}, extra_headers=OLD
+    )
+    assert changed.metadata == {"modified": "False"}
+    thread = client.beta.threads.create(extra_headers=OLD)
+    stream = client.beta.threads.runs.create(
+        thread_id=thread.id,
+        assistant_id=assistant.id,
+        top_p=0.75,
+        stream=True,
+        extra_headers=OLD,
+    )
+    events = {event.event: event.data.to_dict() for event in stream if event.event != "done"}
+    assert events["thread.run.completed"]["top_p"] == 0.75
+    message = events["thread.message.completed"]
+    assert message["status"] == "completed"
+    assert message["completed_at"]
+    stored = client.beta.threads.messages.list(thread.id, extra_headers=OLD).data[0].to_dict()
+    assert stored["content"] == message["content"]
+    assert not {"status", "completed_at"} & stored.keys()
+
+
+def test_version_2_takes_no_boolean_as_metadata(client):
+    with pytest.raises(BadRequestError, match="metadata"):
+        client.beta.threads.create(metadata={"modified": True})
+
+
+def test_azure_version_1_answers_an_empty_thread(engine, script):
+    client = engine.azure(V1)
+    assistant = client.beta.assistants.create(model=script([{"text": "Hello."}]))
+    run = client.beta.threads.create_and_run_poll(assistant_id=assistant.id, poll_interval_ms=20)
+    assert run.status == "completed", run.last_error
+
+
+def test_a_file_that_stays_says_so(client):
+    assert client.files.create(file=("a.txt", b"x"), purpose="assistants").expires_at is None
+    shown = client.files.list().data[0].to_dict()
+    assert shown["expires_at"] is None
 
 
 # Vector stores

@@ -26,7 +26,7 @@ from aoai_magic.engine.storage.blobs import TooLarge
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import FILES
 
-_PURPOSES = ["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
+PURPOSES = ["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
 _ALLOWED = ("purpose", "file", "expires_after[anchor]", "expires_after[seconds]")
 _LONGEST_NAME = 512
 _SHORTEST, _LONGEST = 3600, 2_592_000
@@ -72,7 +72,7 @@ async def create(call: Call) -> Response:
         try:
             body = await call.engine.files.add(
                 upload.file,
-                _filename(upload),
+                clean_name(upload.filename or ""),
                 purpose,
                 azure=call.classic,
                 limit=limit,
@@ -121,8 +121,8 @@ def _parts(form: FormData) -> tuple[UploadFile, str, int | None]:
         raise invalid_type("file", "a file", "a string")
     if purpose is None:
         raise missing_parameter("purpose")
-    if purpose not in _PURPOSES:
-        raise invalid_value("purpose", purpose, _PURPOSES)
+    if purpose not in PURPOSES:
+        raise invalid_value("purpose", purpose, PURPOSES)
     return upload, str(purpose), _expiry(form)
 
 
@@ -143,8 +143,9 @@ def _expiry(form: FormData) -> int | None:
     return int(str(seconds))
 
 
-def _filename(upload: UploadFile) -> str:
-    name = re.sub(r"[\x00-\x1f\x7f]", "", (upload.filename or "").replace("\\", "/"))
+def clean_name(filename: str) -> str:
+    """Return the last part of a file name without control characters, never empty."""
+    name = re.sub(r"[\x00-\x1f\x7f]", "", filename.replace("\\", "/"))
     name = name.rsplit("/", 1)[-1].encode(errors="replace").decode()
     return name[-_LONGEST_NAME:] or "upload"
 

@@ -39,6 +39,7 @@ from aoai_magic.engine.storage import objects
 from aoai_magic.engine.storage.files import Files
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.store import Store
+from aoai_magic.engine.storage.uploads import Uploads
 
 T = TypeVar("T")
 Version = Literal["v1", "v2"]
@@ -69,6 +70,7 @@ class Engine:
     config: EngineConfig
     store: Store
     files: Files
+    uploads: Uploads
     sessions: Sessions
     library: Library
     runs: Runs
@@ -131,7 +133,7 @@ class Call:
         if self.version == "v1":
             if self.azure and not self.engine.config.lenient:
                 v1.refuse_retrieval(given)
-            return v1.given(model, given, streaming=not self.azure)
+            return v1.given(model, given, later=not self.azure)
         if self.engine.config.lenient:
             given = leniency.mend(given)
         return validation.check(model, given).given()
@@ -169,7 +171,7 @@ class Call:
         """Show an object as the client's version of the API has it."""
         if not self.contents:
             data = objects.without_contents(data)
-        return v1.view(data) if self.version == "v1" else data
+        return v1.view(data, later=not self.azure) if self.version == "v1" else data
 
     def answer(self, data: Body) -> Response:
         """Answer with an object of the Assistants API."""
@@ -181,7 +183,7 @@ class Call:
 
         def view(_name: str, data: Body) -> Body:
             data = data if contents else objects.without_contents(data)
-            return v1.view(data) if old else data
+            return v1.view(data, later=not self.azure, streamed=True) if old else data
 
         return Feed(view, asides=ASIDES in self.request.headers and not old)
 

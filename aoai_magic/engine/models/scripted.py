@@ -184,8 +184,8 @@ class ScriptedModel:
         return turn.replies[done]
 
     def _turn(self, prompts: list[str]) -> _Turn:
-        chosen = self._matching(prompts[-1]) if prompts else None
-        if chosen:
+        prompts = prompts or [""]  # version 1 may ask on an empty thread
+        if chosen := self._matching(prompts[-1]):
             return chosen
         in_order = [turn for turn in self._script.turns if turn.when is None]
         number = sum(1 for prompt in prompts if not self._matching(prompt))

@@ -26,6 +26,7 @@ from aoai_magic.engine.api import (
     files,
     models,
     status,
+    uploads,
     vector_stores,
 )
 from aoai_magic.engine.api.assistants import assistants, runs, threads
@@ -49,6 +50,7 @@ from aoai_magic.engine.storage.files import Files
 from aoai_magic.engine.storage.ids import new_id
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.store import Store
+from aoai_magic.engine.storage.uploads import Uploads
 from aoai_magic.shared.private_files import private_folder
 
 _LOG = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ _RUN = f"{_THREAD}/runs/{{run_id}}"
 _ASSISTANT = "/assistants/{assistant_id}"
 _STORE = "/vector_stores/{vector_store_id}"
 _BATCH = f"{_STORE}/file_batches/{{batch_id}}"
+_UPLOAD = "/uploads/{upload_id}"
 _RESPONSE = "/responses/{response_id}"
 _CONVERSATION = "/conversations/{conversation_id}"
 _CONTAINER = "/containers/{container_id}"
@@ -77,6 +80,10 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/files/{file_id}", files.retrieve),
     ("DELETE", "/files/{file_id}", files.remove),
     ("GET", "/files/{file_id}/content", files.content),
+    ("POST", "/uploads", uploads.create),
+    ("POST", f"{_UPLOAD}/parts", uploads.add_part),
+    ("POST", f"{_UPLOAD}/complete", uploads.complete),
+    ("POST", f"{_UPLOAD}/cancel", uploads.cancel),
     ("GET", "/assistants", assistants.list_),
     ("POST", "/assistants", assistants.create),
     ("GET", _ASSISTANT, assistants.retrieve),
@@ -214,7 +221,8 @@ async def _lifespan(
 ) -> AsyncIterator[None]:
     """Open the parts of the engine, and close them in the reverse order."""
     instance = Instance(config.data_dir / "instances")
-    stored = Files(store, Blobs(config.data_dir / "files"))
+    blobs = Blobs(config.data_dir / "files")
+    stored = Files(store, blobs)
     folder = config.data_dir / "sessions"
     private_folder(folder)
     opener = partial(open_sandbox, config.sandbox, folder, config.limits)
@@ -231,6 +239,7 @@ async def _lifespan(
                 config,
                 store,
                 stored,
+                Uploads(store, stored, blobs),
                 sessions,
                 library,
                 running,

@@ -79,7 +79,13 @@ def find(connection: Connection, ids: list[str]) -> dict[str, Body]:
     """Give those of the file objects that exist and have not expired."""
     query = select(FILES.c.body).where(FILES.c.id.in_(ids))
     found = [dict(body) for body in connection.execute(query).scalars()]
-    return {body["id"]: body for body in found if body.get("expires_at", now() + 1) > now()}
+    return {body["id"]: body for body in found if not _has_expired(body)}
+
+
+def _has_expired(body: Body) -> bool:
+    # Engines before 0.1 stored no `expires_at` with files that stay.
+    expires = body.get("expires_at")
+    return expires is not None and expires <= now()
 
 
 def _same(path: Path, source: BinaryIO) -> bool:

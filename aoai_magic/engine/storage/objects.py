@@ -19,8 +19,8 @@ EXECUTING = ("queued", "in_progress", "cancelling")
 
 
 def file(id: str, purpose: str, filename: str, size: int, expires_at: int | None = None) -> Body:  # noqa: A002
-    """Make a file object; ``expires_at`` is there only when the file expires."""
-    body = {
+    """Make a file object; ``expires_at`` is null where the file stays."""
+    return {
         "object": "file",
         "id": id,
         "purpose": purpose,
@@ -29,8 +29,8 @@ def file(id: str, purpose: str, filename: str, size: int, expires_at: int | None
         "created_at": now(),
         "status": "processed",
         "status_details": None,
+        "expires_at": expires_at,
     }
-    return body if expires_at is None else {**body, "expires_at": expires_at}
 
 
 def assistant(**given: Any) -> Body:

@@ -20,12 +20,15 @@ GOING = ("queued", "in_progress")
 
 _MINUTES = 20
 _ECHOED: Body = {
+    "frequency_penalty": 0.0,
     "instructions": None,
     "max_output_tokens": None,
     "max_tool_calls": None,
     "parallel_tool_calls": True,
+    "presence_penalty": 0.0,
     "previous_response_id": None,
     "prompt_cache_key": None,
+    "prompt_cache_retention": None,
     "safety_identifier": None,
     "service_tier": "auto",
     "store": True,

@@ -34,6 +34,13 @@ def _reference(name: str) -> Column[object]:
 
 SCHEMA = Table("schema_version", METADATA, Column("version", Integer, nullable=False))
 FILES = _table("files", Column("purpose", String(64), nullable=False, index=True))
+UPLOADS = _table("uploads", Column("context", JSON, nullable=False))
+UPLOAD_PARTS = _table(
+    "upload_parts",
+    _reference("upload_id"),
+    Column("bytes", BigInteger, nullable=False),
+    parent="upload_id",
+)
 ASSISTANTS = _table("assistants")
 THREADS = _table("threads")
 MESSAGES = _table(

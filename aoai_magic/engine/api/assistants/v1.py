@@ -1,7 +1,8 @@
 """Version 1 of the Assistants API, as a view of version 2.
 
 Files are ``file_ids`` of the assistant and of the message there, retrieval is what
-became file search, and several keys do not exist yet.
+became file search, and several keys do not exist yet. OpenAI's own version 1 (chosen by
+header, recorded in April 2024) had gained some of them by its end; Azure's had not.
 """
 
 # ruff: noqa: D101 - each class is the object of that name in the published description
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from aoai_magic.engine.api import validation
 from aoai_magic.engine.api.assistants import schemas as v2
@@ -25,6 +26,17 @@ _NO_RETRIEVAL = (
 )
 
 # Request bodies
+
+
+def _as_text(value: Any) -> Any:
+    """Turn numbers and booleans to text as Python writes them, which version 1 did."""
+    return str(value) if isinstance(value, int | float) else value
+
+
+Metadata = Annotated[
+    dict[v2.MetadataKey, Annotated[v2.MetadataValue, BeforeValidator(_as_text)]],
+    Field(max_length=16),
+]
 
 
 class RetrievalTool(Closed):
@@ -53,23 +65,27 @@ class ModifyAssistant(Closed):
     instructions: v2.Instructions | None = None
     tools: Tools | None = None
     file_ids: v2.FileIds | None = None
-    metadata: v2.Metadata | None = None
+    metadata: Metadata | None = None
 
 
 class CreateAssistant(ModifyAssistant):
     model: str
 
 
+class ModifyMetadata(Closed):
+    metadata: Metadata | None = None
+
+
 class CreateMessage(Closed):
     role: Literal["user"]
     content: Content
     file_ids: Annotated[list[str], Field(max_length=10)] | None = None
-    metadata: v2.Metadata | None = None
+    metadata: Metadata | None = None
 
 
 class CreateThread(Closed):
     messages: Annotated[list[CreateMessage], Field(max_length=32)] | None = None
-    metadata: v2.Metadata | None = None
+    metadata: Metadata | None = None
 
 
 class RunSettings(Closed):
@@ -77,7 +93,7 @@ class RunSettings(Closed):
     model: str | None = None
     instructions: v2.Instructions | None = None
     tools: Tools | None = None
-    metadata: v2.Metadata | None = None
+    metadata: Metadata | None = None
 
 
 class CreateRun(RunSettings):
@@ -93,16 +109,28 @@ class SubmitToolOutputs(Closed):
     tool_outputs: Annotated[list[v2.ToolOutput], Field(min_length=1)]
 
 
-class Streamed(Closed):
-    """What the later version 1 of OpenAI, not Azure, takes besides."""
+class Sampling(Closed):
+    """What assistants and runs of the later version 1 of OpenAI, not Azure, take besides."""
+
+    temperature: v2.Temperature | None = None
+    top_p: v2.TopP | None = None
+    response_format: v2.ResponseFormat | None = None
+
+
+class LaterModifyAssistant(ModifyAssistant, Sampling): ...
+
+
+class LaterCreateAssistant(CreateAssistant, Sampling): ...
+
+
+class Streamed(Sampling):
+    """What its runs take besides."""
 
     stream: bool | None = None
-    temperature: v2.Temperature | None = None
     max_prompt_tokens: v2.Tokens | None = None
     max_completion_tokens: v2.Tokens | None = None
     truncation_strategy: v2.Truncation | None = None
     tool_choice: v2.ToolChoice | None = None
-    response_format: v2.ResponseFormat | None = None
 
 
 class StreamedRun(CreateRun, Streamed): ...
@@ -124,27 +152,36 @@ _BODIES: dict[type[Closed], type[Closed]] = {
     v2.ModifyAssistant: ModifyAssistant,
     v2.CreateMessage: CreateMessage,
     v2.CreateThread: CreateThread,
-    v2.ModifyThread: v2.ModifyMetadata,
+    v2.ModifyThread: ModifyMetadata,
+    v2.ModifyMetadata: ModifyMetadata,
     v2.CreateRun: CreateRun,
     v2.CreateThreadAndRun: CreateThreadAndRun,
     v2.SubmitToolOutputs: SubmitToolOutputs,
 }
-_STREAMED: dict[type[Closed], type[Closed]] = {
+_LATER: dict[type[Closed], type[Closed]] = {
+    CreateAssistant: LaterCreateAssistant,
+    ModifyAssistant: LaterModifyAssistant,
     CreateRun: StreamedRun,
     CreateThreadAndRun: StreamedThreadAndRun,
     SubmitToolOutputs: StreamedOutputs,
 }
 
 
-def given(model: type[Closed], body: Any, streaming: bool) -> Body:
-    """Check a version 1 body and give its keys in the form of version 2.
+def given(model: type[Closed], body: Any, later: bool) -> Body:
+    """Check a version 1 body and return its keys in the form of version 2.
 
-    ``model`` is the body of version 2; ``streaming`` says whether the service behind the
-    path could stream in version 1 (Azure's could not).
+    Parameters
+    ----------
+    model
+        The body of version 2.
+    body
+        The parsed JSON.
+    later
+        Whether OpenAI's later version 1 is meant, which streams; Azure's did not.
     """
     own = _BODIES.get(model, model)
-    if streaming:
-        own = _STREAMED.get(own, own)
+    if later:
+        own = _LATER.get(own, own)
     elif isinstance(body, dict) and not body.get("stream", True):
         # The SDK's helpers say that they do not want what is not to be had.
         body = {key: value for key, value in body.items() if key != "stream"}
@@ -190,28 +227,41 @@ def _rename(tool: Body, old: str, new: str) -> Body:
 # Objects
 
 _LACKING = {
-    "assistant": ("top_p", "temperature", "reasoning_effort", "tool_resources", "response_format"),
+    "assistant": ("reasoning_effort", "tool_resources"),
     "thread": ("tool_resources",),
-    "thread.message": (
-        "attachments",
-        "status",
-        "incomplete_details",
-        "incomplete_at",
-        "completed_at",
-    ),
-    "thread.run": ("tool_resources", "reasoning_effort", "parallel_tool_calls", "top_p"),
+    "thread.message": ("attachments",),
+    "thread.run": ("tool_resources", "reasoning_effort", "parallel_tool_calls"),
+}
+_LATER_KEYS = {
+    "assistant": ("top_p", "temperature", "response_format"),
+    "thread.run": ("top_p",),
+}
+_STREAMED_KEYS = {
+    "thread.message": ("status", "incomplete_details", "incomplete_at", "completed_at"),
 }
 
 
-def view(data: Any) -> Any:
-    """Show an object, or a page of them, as version 1 has it."""
+def view(data: Any, *, later: bool, streamed: bool = False) -> Any:
+    """Return an object, or a page of them, as version 1 shows it.
+
+    Parameters
+    ----------
+    data
+        The object of version 2.
+    later
+        Whether OpenAI's later version 1 is meant, which shows more keys than Azure's.
+    streamed
+        Whether the object is sent in an event; messages show how they ended only there.
+    """
     if data.get("object") == "list":
-        return {**data, "data": [view(one) for one in data["data"]]}
-    shown = {
-        key: value
-        for key, value in data.items()
-        if key not in _LACKING.get(data.get("object", ""), ())
+        return {**data, "data": [view(one, later=later) for one in data["data"]]}
+    kind = data.get("object", "")
+    hidden = {
+        *_LACKING.get(kind, ()),
+        *(() if later else _LATER_KEYS.get(kind, ())),
+        *(() if streamed else _STREAMED_KEYS.get(kind, ())),
     }
+    shown = {key: value for key, value in data.items() if key not in hidden}
     if "tools" in shown:
         shown["tools"] = [_rename(tool, "file_search", "retrieval") for tool in shown["tools"]]
     if data.get("object") == "thread.message":

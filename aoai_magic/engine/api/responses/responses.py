@@ -16,6 +16,7 @@ from aoai_magic.engine.api.request_context import Call, reply
 from aoai_magic.engine.api.responses.schemas import CreateResponse
 from aoai_magic.engine.errors import ApiError, invalid_type
 from aoai_magic.engine.storage import response_objects
+from aoai_magic.engine.storage.objects import Body
 
 _NO_REPLAY = (
     "This response cannot be streamed because it was not created with background=true and "
@@ -31,6 +32,7 @@ def _responses(call: Call) -> Responses:
 async def create(call: Call) -> Response:
     """Create a response; the answer is its stream, its end, or its beginning."""
     given = await call.body(CreateResponse)
+    _refuse_unserved(given)
     if given.get("background") and given.get("store") is False:
         raise ApiError("Background mode requires 'store' to be true.", param="store")
     execution = await _responses(call).create(given, azure=call.azure)
@@ -40,6 +42,17 @@ async def create(call: Call) -> Response:
         return reply(execution.beginning)
     await _over(call, execution)
     return reply(execution.writer.shown())
+
+
+def _refuse_unserved(given: Body) -> None:
+    """Refuse by name what the service has and this engine has not, unless it is null."""
+    for name in ("prompt", "moderation", "context_management"):
+        if given.get(name):
+            raise ApiError(
+                f"Unsupported parameter: '{name}' is not supported by this engine.",
+                param=name,
+                code="unsupported_parameter",
+            )
 
 
 def _stream(pieces: AsyncIterator[bytes]) -> Response:
@@ -107,7 +120,7 @@ async def remove(call: Call) -> Response:
     """Delete a response."""
     id_ = call.path("response_id", "resp")
     await _responses(call).delete(id_)
-    return reply({"id": id_, "object": "response", "deleted": True})
+    return reply({"id": id_, "object": "response.deleted", "deleted": True})
 
 
 async def cancel(call: Call) -> Response:

@@ -263,6 +263,8 @@ class TextSettings(Closed):
 
 
 class ReasoningSettings(Closed):
+    context: Literal["auto", "current_turn", "all_turns"] | None = None
+    mode: str | None = None
     effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
     summary: Literal["auto", "concise", "detailed"] | None = None
     generate_summary: Literal["auto", "concise", "detailed"] | None = None
@@ -276,6 +278,7 @@ class CreateResponse(Closed):
     model: str
     input: Input
     background: bool | None = None
+    context_management: Any = None
     conversation: (
         Annotated[
             Annotated[str, tagged("text")] | Annotated[ConversationParam, tagged("object")],
@@ -288,9 +291,12 @@ class CreateResponse(Closed):
     max_output_tokens: Tokens | None = None
     max_tool_calls: Annotated[int, Field(ge=1)] | None = None
     metadata: Metadata | None = None
+    moderation: Any = None
     parallel_tool_calls: bool | None = None
     previous_response_id: str | None = None
+    prompt: Any = None
     prompt_cache_key: str | None = None
+    prompt_cache_options: dict[str, Any] | None = None
     prompt_cache_retention: str | None = None
     reasoning: ReasoningSettings | None = None
     safety_identifier: str | None = None
