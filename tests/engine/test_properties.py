@@ -69,7 +69,7 @@ def test_every_route_is_described_or_known_not_to_be():
         for path, methods in DESCRIPTION["paths"].items()
         for method in methods
     }
-    own = ("/engine", "/models", "/responses", "/conversations", "/containers")
+    own = ("/engine", "/models", "/responses", "/conversations", "/containers", "/uploads")
     first_version = {"/assistants/{}/files", "/assistants/{}/files/{}"}
     first_version |= {"/threads/{}/messages/{}/files", "/threads/{}/messages/{}/files/{}"}
     served = {
