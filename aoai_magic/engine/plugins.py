@@ -22,8 +22,10 @@ class SpecError(ValueError):
     """A SPEC names nothing that is installed; the text is one sentence for the user."""
 
 
-def open_model(spec: str) -> Model:
+def open_model(spec: str, folder: Path | None = None) -> Model:
     """Open the model that ``spec`` names.
+
+    A model with a method ``remember_in(folder)`` keeps there what it learns of its server.
 
     Raises
     ------
@@ -33,7 +35,11 @@ def open_model(spec: str) -> Model:
         When the model cannot be opened.
     """
     opener, argument = _resolve(MODELS, "model", spec)
-    return cast("Model", opener(argument))
+    model = cast("Model", opener(argument))
+    remember = getattr(model, "remember_in", None)
+    if folder is not None and remember is not None:
+        remember(folder)
+    return model
 
 
 def open_sandbox(spec: str, folder: Path, limits: Limits) -> Sandbox:

@@ -177,7 +177,7 @@ def create_app(config: EngineConfig) -> Starlette:
     """
     private_folder(config.data_dir)
     token = ensure_token(config.token, config.data_dir)
-    model = open_model(config.model)
+    model = open_model(config.model, config.data_dir)
     store = Store(config.database_url)
     store.prepare()
     return Starlette(
@@ -281,7 +281,7 @@ def _model_opener(config: EngineConfig, model: Model) -> Callable[[Body], Awaita
         if not config.request_models or not is_model_spec(name):
             return model
         if name not in opened:
-            opened[name] = open_model(name)
+            opened[name] = open_model(name, config.data_dir)
         return opened[name]
 
     return resolve

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
@@ -42,7 +43,8 @@ class ChatServer:
             Route("/v1/models", self._models),
             Route("/{path:path}", self._post, methods=["POST"]),
         ]
-        config = uvicorn.Config(Starlette(routes=routes), port=0, log_level="critical")
+        app = _as_proxy(Starlette(routes=routes))
+        config = uvicorn.Config(app, port=0, log_level="critical")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run)
 
@@ -74,6 +76,18 @@ class ChatServer:
     def __exit__(self, *raised: object) -> None:
         self._server.should_exit = True
         self._thread.join()
+
+
+def _as_proxy(app: Any) -> Any:
+    """Serve requests too that come through the server as a proxy, for whichever host."""
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        path = scope.get("path", "")
+        if path.startswith("http://"):
+            scope = {**scope, "path": urlsplit(path).path, "raw_path": b""}
+        await app(scope, receive, send)
+
+    return serve
 
 
 def stream(*deltas: dict, done: bool = True) -> Response:

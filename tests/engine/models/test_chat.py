@@ -16,7 +16,7 @@ from aoai_magic.engine.models.base import (
     Text,
     Usage,
 )
-from aoai_magic.engine.models.chat import open_azure, open_openai
+from aoai_magic.engine.models.remote import open_azure, open_openai
 from aoai_magic.shared import entra_id
 
 from .chat_server import EVENTS, KEY, PYTHON, USER, call, calls, fault, say, stream, take, text
@@ -281,15 +281,17 @@ async def test_azure_asks_the_deployment(server, monkeypatch):
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", server.url)
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", KEY)
     monkeypatch.setenv("OPENAI_API_VERSION", "2024-05-01-preview")
-    server.answer = lambda body: stream({"choices": []}, say("Hi."))
-    model = open_azure("gpt-4o")
-    assert model.name == "azure:gpt-4o"
+    server.answer = lambda body: (
+        fault(404, "Resource not found") if "input" in body else stream({"choices": []}, say("Hi."))
+    )
+    model = open_azure("mine")
+    assert model.name == "azure:mine"
     assert text(await take(model)) == "Hi."
-    path = "/openai/deployments/gpt-4o/chat/completions"
-    assert server.urls == [f"{path}?api-version=2024-05-01-preview"]
+    path = "/openai/deployments/mine/chat/completions"
+    assert server.urls[1:] == [f"{path}?api-version=2024-05-01-preview"]
     server.answer = lambda body: fault(404, "…", code="DeploymentNotFound")
     error = await failure(model)
-    assert "no deployment 'gpt-4o'" in str(error)
+    assert "no deployment 'mine'" in str(error)
     assert "AZURE_OPENAI_ENDPOINT" in str(error)
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from aoai_magic.engine.models import pictures, token_estimate
 from aoai_magic.engine.models.base import Finish, ModelError, Reasoning, Request, Waiting
-from aoai_magic.engine.models.chat import open_azure, open_openai, retry
 from aoai_magic.engine.models.pictures import Picture
+from aoai_magic.engine.models.remote import open_azure, open_openai, retry
 
 from .chat_server import PYTHON, USER, call, calls, fault, say, stream, take, text
 
@@ -315,6 +315,13 @@ async def test_a_deployment_is_tried_with_what_costs_nothing(server, monkeypatch
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", "k")
     server.answer = lambda body: fault(400, "[] is too short - 'messages'")
     await open_azure("d").check()
+    assert server.bodies[-1]["max_output_tokens"] == 1
+    server.answer = lambda body: (
+        fault(404, "Resource not found")
+        if "input" in body
+        else fault(400, "[] is too short - 'messages'")
+    )
+    await open_azure("d").check()
     assert server.bodies[-1]["messages"] == []
     for status, code, words in (
         (404, "DeploymentNotFound", "no deployment 'd'"),
@@ -342,6 +349,8 @@ async def test_azure_wants_no_key_where_one_can_sign_in(server, monkeypatch, tmp
     monkeypatch.setenv("IDENTITY_ENDPOINT", f"{server.url}/token")
     monkeypatch.setenv("IDENTITY_HEADER", "secret")
     monkeypatch.setenv("PATH", str(tmp_path))
-    server.answer = lambda body: stream(say("42"))
+    server.answer = lambda body: (
+        fault(404, "Resource not found") if "input" in body else stream(say("42"))
+    )
     assert text(await take(open_azure("d"))) == "42"
-    assert server.keys[-1] == "Bearer token-of-the-identity"
+    assert server.keys[0] == server.keys[-1] == "Bearer token-of-the-identity"

@@ -1,6 +1,14 @@
-"""Models behind any endpoint that speaks the Chat Completions API."""
+"""The Chat Completions API as servers really speak it."""
 
-from aoai_magic.engine.models.chat.endpoint import open_azure, open_openai
-from aoai_magic.engine.models.chat.model import ChatModel
+from __future__ import annotations
 
-__all__ = ["ChatModel", "open_azure", "open_openai"]
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    """Find the openers, which were here when an older installation noted its entry points."""
+    if name in ("open_azure", "open_openai"):
+        from aoai_magic.engine.models import remote
+
+        return getattr(remote, name)
+    raise AttributeError(name)

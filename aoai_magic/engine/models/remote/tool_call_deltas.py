@@ -41,6 +41,11 @@ class Calls:
     def __bool__(self) -> bool:
         return bool(self._calls)
 
+    @property
+    def complete(self) -> bool:
+        """Whether every call has whole arguments, or none at all."""
+        return all(call.complete or not call.arguments for call in self._calls)
+
     def feed(self, deltas: Sequence[Mapping[str, Any]]) -> Iterator[ToolCall]:
         """Yield the pieces for the server's ``delta.tool_calls``."""
         for delta in deltas:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import anyio
 
 from aoai_magic.engine.models.base import Waiting
-from aoai_magic.engine.models.chat import errors
+from aoai_magic.engine.models.remote import errors
 from aoai_magic.shared.openai_errors import retry_after
 
 TRIES = 5
@@ -21,7 +21,7 @@ LONGEST_WAIT = 120.0
 
 
 def pause(error: Exception, attempt: int) -> float | None:
-    """Give the seconds to wait before the next try, None where there is to be none.
+    """Return the seconds to wait before the next try, None where there is to be none.
 
     ``attempt`` is how many failed before this one.
     """
@@ -29,7 +29,12 @@ def pause(error: Exception, attempt: int) -> float | None:
 
     if isinstance(error, openai.APITimeoutError):
         return None
-    if isinstance(error, openai.APIConnectionError) or errors.is_transport(error):
+    if isinstance(error, errors.StreamFailureError):
+        again = error.code in ("server_error", "rate_limit_exceeded") and attempt + 1 < TRIES
+        return FIRST_WAIT * 2**attempt if again else None
+    if isinstance(error, openai.APIConnectionError | errors.UnfinishedError) or (
+        errors.is_transport(error)
+    ):
         return FIRST_WAIT * 2**attempt if attempt + 1 < CONNECTION_TRIES else None
     if not isinstance(error, openai.APIStatusError) or attempt + 1 >= TRIES:
         return None
@@ -50,18 +55,20 @@ def _passing(error: object) -> bool:
 
 
 def reason(error: Exception) -> str:
-    """Say in a few words why a try failed."""
+    """Return in a few words why a try failed."""
     import openai
 
     if isinstance(error, openai.RateLimitError):
         return "the model takes no more calls for now"
+    if isinstance(error, errors.StreamFailureError):
+        return "the model's server failed"
     if isinstance(error, openai.APIStatusError):
         return f"the model's server failed ({error.status_code})"
     return "the model's server cannot be reached"
 
 
 async def wait(seconds: float, why: str) -> AsyncIterator[Waiting]:
-    """Wait, telling every second how long it still takes."""
+    """Wait, and yield every second how long it still takes."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         yield Waiting(left, why)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aoai_magic.engine.models.base import PYTHON_TOOL, Text, ToolCall
-from aoai_magic.engine.models.chat.tool_call_deltas import fresh_id
+from aoai_magic.engine.models.remote.tool_call_deltas import fresh_id
 
 INSTRUCTIONS = (
     "You can run Python. To do so, write one fenced code block that begins with ```python "

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from aoai_magic.engine.models.base import PYTHON_TOOL, Reasoning, Text, ToolCall
-from aoai_magic.engine.models.chat.tool_call_deltas import fresh_id
+from aoai_magic.engine.models.remote.tool_call_deltas import fresh_id
 
 _THINK, _THOUGHT = "<think>", "</think>"
 _STARTS = ("<tool_call>", "[TOOL_CALLS]", "<|python_tag|>", "<function=")

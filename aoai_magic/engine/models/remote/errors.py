@@ -10,7 +10,7 @@ from aoai_magic.engine.models.base import ModelError
 from aoai_magic.shared.openai_errors import filtered_categories
 
 if TYPE_CHECKING:
-    from aoai_magic.engine.models.chat.endpoint import Endpoint
+    from aoai_magic.engine.models.remote.endpoint import Endpoint
 
 _TOO_LONG = re.compile(
     r"context[ _](length|window|size)|maximum context|too many tokens|prompt is too long"
@@ -33,8 +33,42 @@ _NO_PICTURES = re.compile(
 _LONGEST = re.compile(
     r"(?:maximum|max|available|limit|length|size|window|n_ctx)[^.\d]{0,60}?(\d{3,7})", re.IGNORECASE
 )
+_TAKES_RESPONSES = re.compile(
+    r"v1/responses|responses api instead|chat\W?completions? operation does not work", re.IGNORECASE
+)
+_TAKES_CHAT = re.compile(
+    r"v1/chat/completions|responses operation does not work"
+    r"|not supported (with|by|in) (the )?(v1/)?responses",
+    re.IGNORECASE,
+)
+_NO_STREAM = re.compile(
+    r"\bstream(ing)?\b['\"`]?[^.]{0,40}(not|un)\W?(supported|available|allowed|enabled|implemented)"
+    r"|(not|n't) support[^.]{0,20}\bstream(ing)?\b"
+    r"|(unrecognized|unknown|unsupported|extra)[^.]{0,60}\bstream\b",
+    re.IGNORECASE,
+)
+_EFFORT = re.compile(r"reasoning[._ ]effort|\beffort\b|['\"`]think(ing)?['\"`]", re.IGNORECASE)
+_EFFORT_PARAMETERS = frozenset({"reasoning_effort", "reasoning.effort", "reasoning"})
+_LEVELS = re.compile(
+    r"(?:supported values|one of|should be|must be|expected|allowed)(.*)", re.I | re.S
+)
+_UNREADABLE = re.compile(r"encrypted content.{0,80}could not be|invalid_encrypted", re.I | re.S)
+_NAMES_MODEL = re.compile(r"\b(model|deployment)", re.IGNORECASE)
 _LONGEST_QUOTE = 300
 _TRANSPORT_PACKAGES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "anyio", "ssl"})
+
+
+class StreamFailureError(Exception):
+    """A failure that stood in the stream, with the keys that the SDK's errors have."""
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+class UnfinishedError(ConnectionError):
+    """The stream ended before the answer did."""
 
 
 def is_fault(error: Exception) -> bool:
@@ -43,7 +77,8 @@ def is_fault(error: Exception) -> bool:
 
     # While a stream is read the SDK lets errors of the HTTP library and of the JSON
     # parser through.
-    return isinstance(error, OpenAIError | OSError | ValueError) or is_transport(error)
+    known = (OpenAIError, OSError, ValueError, StreamFailureError)
+    return isinstance(error, known) or is_transport(error)
 
 
 def is_transport(error: Exception) -> bool:
@@ -63,6 +98,68 @@ def refuses_pictures(error: Exception) -> bool:
     )
 
 
+def closed_route(error: Exception, api: str) -> str | None:
+    """Return why an API of the server cannot be used, None where the error says no such thing.
+
+    ``tools`` is that function tools have to be sent over the other API, ``missing`` that this
+    one is not there, or not for this model.
+    """
+    message = _message(error)
+    if _status(error) in {400, 404, 422}:
+        if api == "chat" and _TAKES_RESPONSES.search(message):
+            return "tools" if re.search("tool|function", message, re.IGNORECASE) else "missing"
+        if api == "responses" and _TAKES_CHAT.search(message):
+            return "missing"
+    missing = _status(error) in {404, 405, 501} and not _names_model(error)
+    missing = missing and not refuses_tools(error)
+    return "missing" if missing else None
+
+
+def refuses_streaming(error: Exception) -> bool:
+    """Whether the server says that it cannot stream."""
+    return _status(error) in {400, 404, 422, 501} and bool(_NO_STREAM.search(_message(error)))
+
+
+def refuses_effort(error: Exception) -> bool:
+    """Whether the server refuses the reasoning effort, or that there is one."""
+    if _status(error) not in {400, 422}:
+        return False
+    param = getattr(error, "param", None)
+    return param in _EFFORT_PARAMETERS or bool(_EFFORT.search(_message(error)))
+
+
+def refuses_reasoning_items(error: Exception) -> bool:
+    """Whether the server cannot read reasoning that was sent back, e.g. another key's."""
+    told = f"{_code(error)} {_message(error)}"
+    return _status(error) == 400 and bool(_UNREADABLE.search(told))
+
+
+def refuses_encrypted_reasoning(error: Exception) -> bool:
+    """Whether the model has no reasoning that could be handed out."""
+    return _status(error) == 400 and bool(
+        re.search(r"encrypted content is not supported", _message(error), re.IGNORECASE)
+    )
+
+
+def effort_refusal(error: Exception, endpoint: Endpoint, effort: str) -> ModelError:
+    """Return the sentence for an effort that is not taken; it names those that are."""
+    place = f"{endpoint.kind} {endpoint.model!r} at {endpoint.url}"
+    found = _LEVELS.search(_message(error))
+    levels = re.findall(r"['\"`](\w{2,12})['\"`]", found[1]) if found else []
+    levels = [level for level in dict.fromkeys(levels) if level != effort]
+    if levels:
+        named = ", ".join(levels)
+        return ModelError(f"The {place} does not take the effort {effort!r}; it takes {named}.")
+    if re.search(
+        "unsupported parameter|unknown|unrecognized|extra|does not (take|support)",
+        _message(error),
+        re.IGNORECASE,
+    ):
+        return ModelError(f"The {place} takes no reasoning effort; leave it out.")
+    quote = _quote(error, endpoint.secrets)
+    return ModelError(f"The {place} does not take the effort {effort!r}: {quote}")
+
+
 def is_too_long(error: Exception) -> bool:
     """Whether the conversation is too long for the model."""
     return _code(error) == "context_length_exceeded" or bool(
@@ -71,25 +168,27 @@ def is_too_long(error: Exception) -> bool:
 
 
 def longest(error: Exception) -> int | None:
-    """Give the tokens that the model takes, where the error says so."""
+    """Return the tokens that the model takes, where the error says so."""
     found = _LONGEST.search(_message(error))
     return int(found[1]) if found else None
 
 
 def refused_parameter(error: Exception, names: set[str]) -> str | None:
-    """Name the parameter that the server does not know or support, if it is one of `names`."""
+    """Return the parameter that the server does not know or support, if it is one of `names`."""
     if _status(error) not in {400, 422}:
         return None
-    named = getattr(error, "param", None)
+    named = str(getattr(error, "param", None)).partition("[")[0]
     if named in names:
-        return str(named)
+        return named
     if _TOO_LONG.search(_message(error)):
         return None
-    return next((n for n in sorted(names) if re.search(rf"\b{n}\b", _message(error))), None)
+    return next(
+        (n for n in sorted(names) if re.search(rf"\b{re.escape(n)}\b", _message(error))), None
+    )
 
 
 def describe(error: Exception, endpoint: Endpoint, *, begun: bool) -> ModelError:
-    """Say in one sentence what happened and what to do; `begun` if an answer had begun."""
+    """Return what happened and what to do in one sentence; `begun` if an answer had begun."""
     import openai
 
     place = f"{endpoint.kind} {endpoint.model!r} at {endpoint.url}"
@@ -100,6 +199,8 @@ def describe(error: Exception, endpoint: Endpoint, *, begun: bool) -> ModelError
             f"There is no connection to {endpoint.url} ({_cause(error)}); check that the server "
             f"runs there, or set {endpoint.url_variable}."
         )
+    if isinstance(error, StreamFailureError):
+        return _refusal(error, endpoint, place)
     # Newer SDKs wrap what breaks a stream as a connection error, older ones let it through.
     if not isinstance(error, openai.APIError) or isinstance(error, openai.APIConnectionError):
         return ModelError(f"The answer of the {place} broke off ({_cause(error)}); try again.")
@@ -116,9 +217,14 @@ def _refusal(error: Exception, endpoint: Endpoint, place: str) -> ModelError:
             f"The key or identity may not use the {place}, on Azure for want of a role such as "
             f"Cognitive Services OpenAI User: {quote}"
         )
-    if status == 404:
+    if status == 404 and _names_model(error):
         return ModelError(f"There is no {place} (404); check its name and {endpoint.url_variable}.")
-    if status == 429:
+    if status in (404, 405):
+        return ModelError(
+            f"{endpoint.url} has neither /chat/completions nor /responses ({status}); check "
+            f"{endpoint.url_variable}, which mostly ends with /v1."
+        )
+    if status == 429 or _code(error) in ("rate_limit_exceeded", "insufficient_quota"):
         return ModelError(
             f"The {place} takes no more calls for now{_pause(error)}: {quote}",
             "rate_limit_exceeded",
@@ -137,6 +243,12 @@ def _refusal(error: Exception, endpoint: Endpoint, place: str) -> ModelError:
         )
     number = f" (status {status})" if status else ""
     return ModelError(f"The {place} failed{number}: {quote}")
+
+
+def _names_model(error: Exception) -> bool:
+    # The path of the request may hold the word, or the model's name, too.
+    text = re.sub(r"/\S*", "", f"{_code(error)} {_message(error)}")
+    return bool(_NAMES_MODEL.search(text))
 
 
 def _status(error: Exception) -> int | None:

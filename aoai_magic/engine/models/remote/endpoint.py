@@ -1,0 +1,245 @@
+"""Where a model's server is: its clients, the ways to ask it, and the words for its faults."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from aoai_magic.engine.models.base import ModelError
+from aoai_magic.engine.models.remote.model import RemoteModel
+from aoai_magic.shared import entra_id
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+    from aoai_magic.engine.models.remote.wire import Wire
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 300.0
+"""How long a server may be silent: a large model on a small machine reads for minutes."""
+
+OPENAI_URL = "https://api.openai.com/v1"
+AZURE_API_VERSION = "2024-10-21"
+"""The api-version where ``OPENAI_API_VERSION`` is not set: the newest generally available."""
+
+_OFFICIAL = (
+    ".openai.com",
+    ".openai.azure.com",
+    ".openai.azure.us",
+    ".openai.azure.cn",
+    ".cognitiveservices.azure.com",
+    ".services.ai.azure.com",
+)
+"""How the hosts of OpenAI and of Azure resources end."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One way to ask: an API, ``responses`` or ``chat``, through one of the clients."""
+
+    api: str
+    client: str
+
+    @property
+    def name(self) -> str:
+        """How what was learned of it is kept."""
+        return f"{self.api} {self.client}"
+
+    def path(self, wire: Wire) -> str:
+        """Return where requests are posted, below the client's base URL."""
+        # With a slash Azure's client writes the deployment into it, as the dated API wants.
+        return wire.path if self.client == "dated" else wire.path.lstrip("/")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A server, one of its models, and what the user can set about them.
+
+    Attributes
+    ----------
+    url
+        The server's address, without credentials; it is shown to the user.
+    model
+        The model's or the deployment's name.
+    kind
+        What the server calls it: ``model`` or ``deployment``.
+    url_variable, key_variable
+        Environment variables that hold the address and the key.
+    clients
+        What makes a client, by the form of URLs that it is for; called at the first use, since
+        the SDK is slow to import.
+    routes
+        The ways to ask, the first choice first.
+    official
+        Whether this is OpenAI or Azure OpenAI, which speak their own protocol well.
+    secrets
+        Texts that must never be shown.
+    """
+
+    url: str
+    model: str
+    kind: str
+    url_variable: str
+    key_variable: str
+    clients: Mapping[str, Callable[[], AsyncOpenAI]] = field(repr=False)
+    routes: tuple[Route, ...]
+    official: bool = True
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def origin(self) -> str:
+        """The endpoint and its model in one line."""
+        return f"{self.url} {self.model}"
+
+
+def open_openai(argument: str) -> RemoteModel:
+    """Open ``MODEL[@URL]``: of the server at URL or ``OPENAI_BASE_URL``, else of OpenAI.
+
+    Raises
+    ------
+    ModelError
+        Where no model is named, or OpenAI's key is missing; other servers may need none.
+    """
+    model, base_url = _split(argument)
+    named = bool(base_url)
+    base_url = base_url or os.environ.get("OPENAI_BASE_URL", "").strip()
+    # The key belongs to the server that the environment names, and goes to no other.
+    key = "" if named and not _is_official(base_url) else _variable("OPENAI_API_KEY")
+    if not model:
+        raise ModelError("No model is named; write it as `openai:MODEL`.")
+    if not key and not base_url:
+        raise ModelError(
+            "OpenAI needs an API key; set OPENAI_API_KEY, or OPENAI_BASE_URL for another server."
+        )
+    return RemoteModel(
+        compatible_endpoint(model, base_url or OPENAI_URL, key), name=f"openai:{argument}"
+    )
+
+
+def compatible_endpoint(
+    model: str, base_url: str, key: str, url_variable: str = "OPENAI_BASE_URL"
+) -> Endpoint:
+    """Return the endpoint of a model of a server that speaks OpenAI's API."""
+
+    def connect() -> AsyncOpenAI:
+        from openai import AsyncOpenAI, Timeout
+
+        return AsyncOpenAI(
+            api_key=key or "none",
+            base_url=base_url,
+            max_retries=0,  # ours show that they wait
+            timeout=Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+        )
+
+    official = _is_official(base_url)
+    apis = ("responses", "chat") if official else ("chat", "responses")
+    return Endpoint(
+        url=_without_credentials(base_url),
+        model=model,
+        kind="model",
+        url_variable=url_variable,
+        key_variable="OPENAI_API_KEY",
+        clients={"v1": connect},
+        routes=tuple(Route(api, "v1") for api in apis),
+        official=official,
+        secrets=tuple(filter(None, [key, urlsplit(base_url).password])),
+    )
+
+
+def open_azure(argument: str) -> RemoteModel:
+    """Open the deployment named `argument` of the resource at ``AZURE_OPENAI_ENDPOINT``.
+
+    The key is ``AZURE_OPENAI_API_KEY``, or ``AZURE_OPENAI_AD_TOKEN`` is a token of
+    Entra ID, or with the extra ``entra`` one is fetched, and renewed, by whoever is signed
+    in.
+
+    Raises
+    ------
+    ModelError
+        Where the deployment, the endpoint or all of these are missing.
+    """
+    url, key = _variable("AZURE_OPENAI_ENDPOINT"), _variable("AZURE_OPENAI_API_KEY")
+    token = _variable("AZURE_OPENAI_AD_TOKEN")
+    if not argument:
+        raise ModelError("No deployment is named; write it as `azure:DEPLOYMENT`.")
+    if not url:
+        raise ModelError("Azure OpenAI needs the resource's URL; set AZURE_OPENAI_ENDPOINT.")
+    if not key and not token and not entra_id.installed():
+        raise ModelError(
+            "Azure OpenAI needs an API key; set AZURE_OPENAI_API_KEY, or install "
+            f"{entra_id.EXTRA} to sign in with Entra ID."
+        )
+    version = _variable("OPENAI_API_VERSION")
+    endpoint = Endpoint(
+        url=_without_credentials(url),
+        model=argument,
+        kind="deployment",
+        url_variable="AZURE_OPENAI_ENDPOINT",
+        key_variable="AZURE_OPENAI_API_KEY",
+        clients={
+            "v1": partial(_azure_client, url, key, token, ""),
+            "dated": partial(_azure_client, url, key, token, version or AZURE_API_VERSION),
+        },
+        routes=_azure_routes(version),
+        secrets=tuple(filter(None, [key, token])),
+    )
+    return RemoteModel(endpoint, name=f"azure:{argument}")
+
+
+def _azure_routes(version: str) -> tuple[Route, ...]:
+    """Return the ways to ask: the API without versions first, unless a version was chosen.
+
+    The dated API has Responses in its previews from 2025-03-01 on.
+    """
+    order = ("dated", "v1") if version else ("v1", "dated")
+    has_responses = ("dated",) if version >= "2025-03-01" else ()
+    responses = [Route("responses", name) for name in ("v1", *has_responses)]
+    if has_responses:
+        responses.reverse()
+    return (*responses, *(Route("chat", name) for name in order))
+
+
+def _azure_client(url: str, key: str, token: str, version: str) -> AsyncOpenAI:
+    """Open a client for the API of a dated version, or the one without (``""``)."""
+    from openai import AsyncAzureOpenAI, Timeout
+
+    provider = None if key or token else entra_id.tokens(entra_id.scope(url), ModelError)
+    resource = url.partition("/openai")[0].rstrip("/")
+    where: dict[str, Any] = {"azure_endpoint": resource, "api_version": version}
+    if not version:
+        # Only this client asks for a token at each request, in every version of the SDK; it
+        # sends a version, and `preview` is the one that the API without versions takes.
+        where = {"base_url": f"{resource}/openai/v1", "api_version": "preview"}
+    return AsyncAzureOpenAI(
+        **where,
+        azure_ad_token_provider=provider,
+        max_retries=0,
+        timeout=Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+        api_key=key or None,
+        azure_ad_token=token or None,
+    )
+
+
+def _split(argument: str) -> tuple[str, str]:
+    """Take ``MODEL@URL`` apart; names of models may hold an @ of their own."""
+    model, at, url = argument.rpartition("@")
+    return (model, url.strip()) if at and "://" in url else (argument, "")
+
+
+def _variable(name: str) -> str:
+    return os.environ.get(name, "").strip()
+
+
+def _is_official(url: str) -> bool:
+    """Return whether the host is OpenAI's or an Azure resource's."""
+    return f".{urlsplit(url).hostname or ''}".endswith(_OFFICIAL)
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
