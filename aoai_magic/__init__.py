@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from aoai_magic._version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from aoai_magic.runner.background import PendingTurn
@@ -54,7 +56,8 @@ def ask(prompt: str, *items: Any, **options: Any) -> Turn | PendingTurn | None:
     prompt
         The question; ``@name`` in it attaches a variable or a file.
     *items
-        Names of variables, ``@path`` or ``@glob`` of files, or the objects themselves.
+        Names of variables, of the calling function first, ``@path`` or ``@glob`` of files, or
+        the objects themselves.
     **options
         The options of ``%%assistant`` as keywords: ``out``, ``thread``, ``new``, ``model``,
         ``on``, ``instructions``, ``search``, ``tool`` (functions or their names), ``tool_choice``,
@@ -72,11 +75,13 @@ def ask(prompt: str, *items: Any, **options: Any) -> Turn | PendingTurn | None:
     return ask(prompt, items, options)
 
 
-async def aask(prompt: str, *items: Any, **options: Any) -> Turn | PendingTurn | None:
-    """Do as `ask`, asynchronously."""
+def aask(
+    prompt: str, *items: Any, **options: Any
+) -> Coroutine[Any, Any, Turn | PendingTurn | None]:
+    """Do as `ask`, asynchronously: ``turn = await aask(…)``."""
     from aoai_magic.notebook.python_api import aask
 
-    return await aask(prompt, items, options)
+    return aask(prompt, items, options)
 
 
 def __getattr__(name: str) -> Any:

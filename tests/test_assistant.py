@@ -13,6 +13,7 @@ from aoai_magic.errors import AssistantError, AttachError, TurnInterrupted
 from aoai_magic.runner.kernel_state import Assistant
 from aoai_magic.runner.options import Options
 from aoai_magic.turn import progress
+from aoai_magic.turn.view import Notice
 
 SCHEMA = pa.schema([("a", pa.int64())])
 TOTALS = """
@@ -121,3 +122,9 @@ async def test_tables_come_back_in_the_library_of_what_was_attached(here, script
     assert type(assistant.namespace["totals"]) is kind
     assert list(turn.files) == ["totals.csv"]
     assert turn.files["totals.csv"].text.startswith("region,revenue")
+
+
+async def test_what_stays_text_is_said_in_the_answer(here, script):
+    turn = await Assistant({}).ask("Use @property.", Options(model=script(TOTALS)))
+    notices = [part.text for part in turn.parts if isinstance(part, Notice)]
+    assert notices == ["Sent as text, since no variable or file has that name: @property"]

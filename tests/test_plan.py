@@ -77,6 +77,53 @@ async def test_nothing_is_asked_where_no_data_leaves(asked, monkeypatch):
     assert questions == []
 
 
+@pytest.fixture
+def secret(tmp_path, monkeypatch):
+    path = tmp_path / "secret.txt"
+    path.write_text("x")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return path
+
+
+@pytest.mark.parametrize("answer", ["n", "", EOFError(), RuntimeError("no stdin")])
+async def test_a_file_outside_the_folder_goes_only_after_a_yes(asked, secret, answer, monkeypatch):
+    questions = asked(answer)
+    monkeypatch.delenv("AOAI_MAGIC_CONFIRM_UPLOAD")
+
+    with pytest.raises(
+        AttachError, match=r"Nothing was sent: .*secret\.txt is outside .*here; to at"
+    ):
+        await Assistant({}).ask(f"Read @{secret}", Options())
+    assert questions == [
+        f"Attach {secret}, which is outside the folder {secret.parent}/here? [y/N] "
+    ]
+
+
+async def test_a_yes_or_the_magic_line_lets_it_go(asked, secret, monkeypatch, capsys):
+    questions = asked("y")
+    monkeypatch.delenv("AOAI_MAGIC_CONFIRM_UPLOAD")
+
+    with pytest.raises(ServiceError, match="No key for the engine"):
+        await Assistant({}).ask("Read @../secret.txt", Options(on=ELSEWHERE))
+    assert len(questions) == 1
+    with pytest.raises(ServiceError, match="No key for the engine"):
+        await Assistant({}).ask("Read @../secret.txt", Options(("@../secret.txt",), on=ELSEWHERE))
+    await Assistant({}).ask("Read @../secret.txt", Options(dry_run=True))
+    assert len(questions) == 1
+    assert "you will be asked before it goes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("typed", ["See {{text}}", "See `@../secret.txt`", "@{{text[1:]}}"])
+async def test_what_an_expression_yields_or_code_says_never_attaches(secret, capsys, typed):
+    text = "@../secret.txt @sales"
+
+    await Assistant({**NAMES, "text": text}).ask(typed, Options(dry_run=True))
+    said = capsys.readouterr().out
+    assert "../secret.txt" in said
+    assert "in all 0 files" in said
+
+
 def test_the_setting_is_a_switch():
     assert resolve(config={"confirm_upload": True}).confirm_upload is True
     assert resolve(environ={"AOAI_MAGIC_CONFIRM_UPLOAD": "off"}).confirm_upload is False

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from types import ModuleType
 
 from aoai_magic import frame_codec
 from aoai_magic.attach import (
@@ -16,6 +18,7 @@ from aoai_magic.attach import (
     schema_card,
 )
 from aoai_magic.attach.attachment import Attachment
+from aoai_magic.attach.mentions import Mention, find_mentions, near_misses
 from aoai_magic.errors import AttachError
 from aoai_magic.locale import gettext as _
 from aoai_magic.text.file_names import safe_name
@@ -23,9 +26,6 @@ from aoai_magic.text.file_names import safe_name
 MOST = 1_000
 """Files that a pattern may name."""
 
-# A word after an @ that does not itself follow a word, as it would in an address; a
-# word of a language that is written without spaces may stand before it.
-_MENTION = re.compile(r"(?<![A-Za-z0-9_@./+-])@([\w~./-][\w~./-]*)")
 _MAGIC = re.compile(r"[*?\[]")
 _NAME = re.compile(r"[^\W\d]\w*")
 _NOT_MEANT = frozenset({"In", "Out"})
@@ -80,8 +80,8 @@ def resolve(
     items
         Names of variables, or ``@path`` and ``@glob``.
     prompt
-        Text in which ``@name`` attaches too, if it names a variable that can be
-        attached or a file that exists; any other ``@`` means nothing.
+        Text as the user typed it, in which ``@name`` attaches too, if it names a variable
+        that can be attached or a file that exists.
     namespace
         The notebook's variables.
     cwd
@@ -96,7 +96,8 @@ def resolve(
     Raises
     ------
     AttachError
-        Something named in `items` is not there, or anything cannot be attached.
+        Something named in `items` is not there, a mention in `prompt` is a near miss of
+        something that is, or anything cannot be attached.
     """
     taken: set[str] = set()
     attachments = []
@@ -173,7 +174,9 @@ def _unique(sources: Iterable[_Source]) -> list[_Source]:
 
 def _item(item: str, namespace: Mapping[str, object], cwd: Path) -> Iterator[_Source]:
     if item.startswith("@"):
-        yield from _paths(item[1:], cwd)
+        # As in the question, @name may be a variable where there is no such file.
+        is_variable = item[1:] in namespace and not _is_there(_path(item[1:], cwd))
+        yield from _variables(item[1:], namespace) if is_variable else _paths(item[1:], cwd)
     elif item not in namespace:
         raise AttachError(_unknown(item, namespace, cwd))
     else:
@@ -233,38 +236,75 @@ def _path(text: str, cwd: Path) -> Path:
 
 
 def _mentions(prompt: str, namespace: Mapping[str, object], cwd: Path) -> Iterator[_Source]:
-    for match in _MENTION.finditer(prompt):
-        yield from _mention(match[1], namespace, cwd)
+    for mention in find_mentions(prompt):
+        yield from _mention(mention, namespace, cwd)
 
 
-def _mention(word: str, namespace: Mapping[str, object], cwd: Path) -> Iterator[_Source]:
+def _mention(mention: Mention, namespace: Mapping[str, object], cwd: Path) -> Sequence[_Source]:
     """Take the longest part of the word that names something.
 
-    A sentence's full stop may follow a name, and in Japanese or Chinese so may the
-    next word, without a space.
+    Raises
+    ------
+    AttachError
+        Nothing has that name, but something has nearly that name, or it looks like a path.
     """
-    for text in _readings(word):
+    for text in mention.readings:
         if _is_meant(text) and text in namespace and attachable(namespace[text]) is not None:
-            yield from _variables(text, namespace)
-            return
+            return list(_variables(text, namespace))
         if _is_file(path := _path(text, cwd)):
-            yield path
-            return
+            return [path]
+    if not mention.quoted and (refusal := _refuse_mention(mention, namespace, cwd)):
+        text = _("{refusal} (To send @{word} as text, put it in backticks.)")
+        raise AttachError(text.format(refusal=refusal, word=mention.word))
+    return []
+
+
+def unattached(prompt: str, namespace: Mapping[str, object], cwd: Path) -> list[str]:
+    """Return the mentions of a prompt that attach nothing and stay text, each once.
+
+    Raises
+    ------
+    AttachError
+        As `resolve`.
+    """
+    found = (one for one in find_mentions(prompt) if not _mention(one, namespace, cwd))
+    words = (one.word.rstrip("./-?") for one in found)
+    return list(dict.fromkeys(f"@{word}" for word in words if word))
+
+
+def mentioned_outside(
+    items: Sequence[str], prompt: str, namespace: Mapping[str, object], cwd: Path
+) -> list[Path]:
+    """Return the files outside `cwd` that the prompt alone names, links followed.
+
+    Raises
+    ------
+    AttachError
+        As `resolve`.
+    """
+    named = [source for item in items for source in _item(item, namespace, cwd)]
+    paths = {source for source in named if isinstance(source, Path)}
+    found = (path for path in _mentioned_files(prompt, namespace, cwd) if path not in paths)
+    inside = cwd.resolve()
+    return [path for path in dict.fromkeys(found) if not path.resolve().is_relative_to(inside)]
+
+
+def _mentioned_files(prompt: str, namespace: Mapping[str, object], cwd: Path) -> Iterator[Path]:
+    for mention in find_mentions(prompt):
+        # A variable that holds a path is the user's own word.
+        if not any(text in namespace for text in mention.readings):
+            yield from (one for one in _mention(mention, namespace, cwd) if isinstance(one, Path))
 
 
 def _is_file(path: Path) -> bool:
+    return _is_there(path, Path.is_file)
+
+
+def _is_there(path: Path, test: Callable[[Path], bool] = Path.exists) -> bool:
     try:
-        return path.is_file()
+        return test(path)
     except (OSError, ValueError):  # a name too long, or not to be looked at
         return False
-
-
-def _readings(word: str) -> Iterator[str]:
-    """Give the word, then its beginnings that a letter beyond ASCII follows; each bare too."""
-    for end in range(len(word), 0, -1):
-        if end == len(word) or not word[end].isascii():
-            yield word[:end]
-            yield word[:end].rstrip("./-")
 
 
 def _is_meant(name: str) -> bool:
@@ -330,12 +370,62 @@ def _size(path: Path) -> int:
 # What is said when it cannot be
 
 
+def _refuse_mention(mention: Mention, namespace: Mapping[str, object], cwd: Path) -> str:
+    """Say why a mention is taken for one that went wrong; empty for what is mere text."""
+    for text in mention.readings:
+        if _is_meant(text) and text in namespace and not _is_definition(namespace[text]):
+            return _refusal(text, namespace[text])
+        if text.strip("./~") and _is_there(_path(text, cwd), Path.is_dir):
+            return _(
+                "@{name} is a folder; to attach all files in it, name it on the magic line: "
+                "%%assistant @{name}"
+            ).format(name=text)
+        if _MAGIC.search(text) and (mention.is_path or _matches(text, cwd)):
+            return _(
+                "@{pattern} in the question attaches nothing; patterns go on the magic line: "
+                "%%assistant @{pattern}"
+            ).format(pattern=text)
+    near = near_misses(mention, [*_attachable_names(namespace), *_files_beside(mention, cwd)])
+    if near:
+        return _("There is no variable or file {name}; did you mean {names}?").format(
+            name=mention.word, names=_or([f"@{name}" for name in near])
+        )
+    return _no_file(mention.word, _path(mention.word, cwd)) if mention.is_path else ""
+
+
+def _matches(pattern: str, cwd: Path) -> bool:
+    try:
+        return bool(re.search(r"\w", pattern)) and any(cwd.glob(pattern))
+    except (OSError, ValueError, NotImplementedError):  # no pattern, or not below the folder
+        return False
+
+
+def _is_definition(value: object) -> bool:
+    """Tell whether a value is one that code names after an @, as it does a decorator."""
+    return callable(value) or isinstance(value, ModuleType)
+
+
+def _attachable_names(namespace: Mapping[str, object]) -> list[str]:
+    return [k for k, v in list(namespace.items()) if _is_meant(k) and attachable(v) is not None]
+
+
+def _files_beside(mention: Mention, cwd: Path) -> list[str]:
+    """List the files where a mention would lie, named as it names them."""
+    folder = mention.word.rpartition("/")[0]
+    try:
+        there = _path(folder or ".", cwd).iterdir()
+        names = [one.name for one in islice(there, MOST) if one.is_file()]
+    except (OSError, ValueError):
+        return []
+    return [f"{folder}/{name}" if folder else name for name in names]
+
+
 def _unknown(name: str, namespace: Mapping[str, object], cwd: Path) -> str:
     if _path(name, cwd).exists():
         return _(
             "There is no variable {name}; to attach the file of that name, write @{name}."
         ).format(name=name)
-    known = [k for k, v in namespace.items() if _is_meant(k) and attachable(v) is not None]
+    known = _attachable_names(namespace)
     near = difflib.get_close_matches(name, known, n=3)
     if near:
         return _("There is no variable {name}; did you mean {names}?").format(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.getipython import get_ipython
-from IPython.core.magic import Magics, line_cell_magic, magics_class
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, kwds, magic_arguments
 from IPython.utils._process_common import arg_split
 from traitlets import Bool, Float, Int, Unicode
@@ -19,6 +19,7 @@ from traitlets import Bool, Float, Int, Unicode
 from aoai_magic.errors import UsageError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
+from aoai_magic.notebook.caller import caller_variables
 from aoai_magic.runner.options import Options
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class AssistantMagics(Magics):
     )
     @argument("--quiet", action="store_true", help=later("show only files and the footer"))
     @argument("--raw", action="store_true", help=later("leave {{…}} in the prompt as it is"))
+    @no_var_expand
     @line_cell_magic
     def assistant(self, line: str, cell: str | None = None) -> PendingTurn | None:
         """Ask what the cell says, or do the line's command; for users there is `HELP`."""
@@ -139,7 +141,8 @@ class AssistantMagics(Magics):
 
             run_command(self.state, line)
             return None
-        return _pending(self.state.ask_now(cell, self.options(line)))
+        data = caller_variables(self.state.namespace)
+        return _pending(self.state.ask_now(cell, self.options(line), data))
 
     async def assistant_async(self, line: str, cell: str) -> PendingTurn | None:
         """Do as `assistant`, in an asynchronous cell, which can hear its Stop button."""

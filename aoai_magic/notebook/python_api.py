@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from aoai_magic.notebook.caller import caller_variables
 from aoai_magic.runner.background import PendingTurn
 from aoai_magic.runner.kernel_state import Assistant
 from aoai_magic.runner.options import Options, from_keywords
@@ -21,20 +22,22 @@ def ask(
     return state.ask_now(prompt, given, data)
 
 
-async def aask(
+def aask(
     prompt: str, items: tuple[Any, ...], options: Mapping[str, Any]
-) -> Turn | PendingTurn | None:
+) -> Coroutine[Any, Any, Turn | PendingTurn | None]:
     """See `aoai_magic.aask`."""
+    # Not a coroutine itself: who awaits it may be another than who calls it.
     state, given, data = _prepared(items, options)
-    return await state.ask(prompt, given, data)
+    return state.ask(prompt, given, data)
 
 
 def _prepared(
     items: tuple[Any, ...], options: Mapping[str, Any]
 ) -> tuple[Assistant, Options, dict[str, Any]]:
     state = _state()
-    data: dict[str, Any] = {}
-    names = tuple(_name(item, state.namespace, data) for item in items)
+    data = caller_variables(state.namespace)
+    variables = {**state.namespace, **data}
+    names = tuple(_name(item, variables, data) for item in items)
     # Raw by default: a prompt put together in Python may hold text of data, and braces
     # in that are not to be evaluated; Python has its own f-strings.
     return state, from_keywords(names, {"raw": True, **options}), data
@@ -56,15 +59,15 @@ def _outside() -> Assistant:
     return Assistant(vars(sys.modules["__main__"]))
 
 
-def _name(item: Any, namespace: Mapping[str, Any], data: dict[str, Any]) -> str:
-    """Give the name by which the session will know an object; nameless ones get one."""
+def _name(item: Any, variables: dict[str, Any], data: dict[str, Any]) -> str:
+    """Return the name by which the session will know an object; nameless ones get one."""
     if isinstance(item, str):
         return item
-    for name, value in list(namespace.items()):
+    for name, value in list(variables.items()):
         if value is item and not name.startswith("_"):
             return name
-    name = next(name for name in _spare_names() if name not in data and name not in namespace)
-    data[name] = item
+    name = next(name for name in _spare_names() if name not in variables)
+    data[name] = variables[name] = item
     return name
 
 

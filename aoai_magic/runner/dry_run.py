@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aoai_magic.config.settings import SERVICES
-from aoai_magic.errors import AttachError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import ngettext
 
 if TYPE_CHECKING:
     from aoai_magic.attach.attachment import Attachment
     from aoai_magic.attach.function_tools import Function
-    from aoai_magic.attach.resolve import Description
     from aoai_magic.config.settings import Settings, Target
 
 
@@ -25,8 +23,12 @@ def plan(
     target: Target,
     settings: Settings,
     functions: Sequence[Function] = (),
+    notes: Sequence[str] = (),
 ) -> str:
-    """Say in plain text everything that would leave the notebook, to the byte."""
+    """Say in plain text everything that would leave the notebook, to the byte.
+
+    ``notes`` are sentences about the prompt.
+    """
     from aoai_magic.backends.responses_api.limits import check_items
 
     if target.name in SERVICES:
@@ -34,8 +36,9 @@ def plan(
     sizes: list[int] = []
     where = destination(target, settings)
     lines = [_("Nothing was sent. This would go to {where}:").format(where=where), ""]
-    whole = _bytes(len(prompt.encode()))
+    whole = size_in_words(len(prompt.encode()))
     lines += ["  " + _("prompt  {size}").format(size=whole), *_indented(prompt)]
+    lines += [f"  {note}" for note in notes]
     for function in functions:
         told = _("function {name}, as the model is told of it:").format(name=function.name)
         lines += ["", f"  {told}"]
@@ -45,7 +48,7 @@ def plan(
         for filename, size, what in _outgoing(item, target):
             sizes.append(size)
             line = _("{name}  {size} ({what})")
-            lines.append("  " + line.format(name=filename, size=_bytes(size), what=what))
+            lines.append("  " + line.format(name=filename, size=size_in_words(size), what=what))
         if item.card:
             lines += ["  " + _("and its description, which the model reads:")]
             lines += _indented(item.card)
@@ -53,7 +56,8 @@ def plan(
     return "\n".join([*lines, "", f"  {end.format(count=len(sizes), size=sum(sizes))}"])
 
 
-def _bytes(size: int) -> str:
+def size_in_words(size: int) -> str:
+    """Return a number of bytes in words."""
     return ngettext("{count:,} byte", "{count:,} bytes", size).format(count=size)
 
 
@@ -88,46 +92,8 @@ def _kind(kind: str) -> str:
     return words.get(kind, kind)
 
 
-def confirm(
-    items: Sequence[Description], rows: int | None, target: Target, settings: Settings
-) -> None:
-    """Ask whether attached data may leave this machine, where the user wants to be asked.
-
-    Raises
-    ------
-    AttachError
-        The answer is no, or nobody is there to give one.
-    """
-    if not items or not settings.confirm_upload or _is_here(target):
-        return
-    one = _("{name} ({kind}, {size})")
-    what = ", ".join(
-        one.format(name=item.name, kind=item.kind, size=_bytes(item.bytes)) for item in items
-    )
-    if rows:
-        what = _("{rows:,} rows at most of each frame of {what}").format(rows=rows, what=what)
-    question = _("Send {what} to {where}? [y/N] ").format(
-        what=what, where=destination(target, settings)
-    )
-    try:
-        answer = input(question)
-    except (EOFError, OSError, RuntimeError) as error:  # RuntimeError: a kernel without stdin
-        raise AttachError(
-            _(
-                "Nothing was sent, because confirm_upload asks first and nobody can answer here; "
-                "set it to false for runs without a user, or ask with --on local."
-            )
-        ) from error
-    if answer.strip().lower() not in ("y", "yes"):
-        raise AttachError(
-            _(
-                "Nothing was sent, because the answer was not y; --dry-run shows all that would "
-                "go, and --on local keeps data on this machine."
-            )
-        )
-
-
-def _is_here(target: Target) -> bool:
+def is_here(target: Target) -> bool:
+    """Tell whether a target is on this machine."""
     from aoai_magic.backends.sdk import is_loopback
 
     return target.name == "local" or is_loopback(target.name)

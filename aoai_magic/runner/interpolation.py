@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aoai_magic.errors import UsageError
@@ -21,10 +21,25 @@ def interpolate(prompt: str, namespace: Mapping[str, Any]) -> str:
     UsageError
         If an expression is no Python, or fails.
     """
+    return _replaced(prompt, lambda code: _text(code, namespace))
+
+
+def without_expressions(prompt: str) -> str:
+    """Return the prompt without each ``{{expression}}``: the user's own words alone.
+
+    Raises
+    ------
+    UsageError
+        If an expression is no Python.
+    """
+    return _replaced(prompt, lambda code: " ")
+
+
+def _replaced(prompt: str, replacement: Callable[[str], str]) -> str:
     out, place = [], 0
     while opening := _OPEN.search(prompt, place):
         closing, code = _expression(prompt, opening.end())
-        out += [prompt[place : opening.start()], _text(code, namespace)]
+        out += [prompt[place : opening.start()], replacement(code)]
         place = closing
     return "".join([*out, prompt[place:]])
 

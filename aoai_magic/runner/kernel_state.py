@@ -74,6 +74,7 @@ class Assistant:
     _threads: threads_.Threads | None = None
     _inputs: dict[str, Input] = field(default_factory=dict)
     _ran: dict[tuple[str, str], list[Cell]] = field(default_factory=dict)
+    _shadowed: set[tuple[str, str]] = field(default_factory=set)
     stopping: Stop | None = None
     _backend: Backend | None = None
 
@@ -211,7 +212,7 @@ class Assistant:
         return self._backend
 
     def _job(self, prompt: str, options: Options, data: Mapping[str, Any]) -> Job:
-        text = prompt if options.raw else interpolate(prompt, self.namespace)
+        text = prompt if options.raw else interpolate(prompt, {**self.namespace, **data})
         if not text.strip():
             raise UsageError(
                 _(
@@ -237,15 +238,29 @@ class Assistant:
         from aoai_magic.turn.view import Code
 
         self._inputs.update((item.filename, _input(item)) for item in attachments)
-        earlier = self._ran.setdefault((job.target.name, job.thread_name), [])
+        key = (job.target.name, job.thread_name)
+        earlier = self._ran.setdefault(key, [])
         if job.options.new:
             earlier.clear()
+            self._shadowed.discard(key)
+        if self._is_shadowed(attachments, job):
+            self._shadowed.add(key)
         codes = (part for part in view.parts if isinstance(part, Code) and part.done)
         ran = [Cell(part.code, wanted=part.state == "done") for part in codes]
-        is_wanted = any(cell.wanted for cell in ran)
+        is_wanted = any(cell.wanted for cell in ran) and key not in self._shadowed
         cell = as_cell([*earlier, *ran], self._inputs) if is_wanted else None
         earlier.extend(Cell(one.code, wanted=False) for one in ran)
         return replace(view, inputs=dict(self._inputs), cell=cell, question=job.typed)
+
+    def _is_shadowed(self, attachments: Sequence[Attachment], job: Job) -> bool:
+        """Tell whether a variable of a function has the name of another one of the notebook.
+
+        Python that reads the notebook's own variables would read the wrong one.
+        """
+        names = {item.name for item in attachments if item.origin == "variable"} & job.data.keys()
+        return any(
+            name in self.namespace and self.namespace[name] is not job.data[name] for name in names
+        )
 
     def _kept(self, ended: Ended, job: Job) -> Turn:
         view = ended.view

@@ -18,12 +18,13 @@ from aoai_magic.runner.background import PendingTurn
 from aoai_magic.runner.budget import Budget, Spending, within
 from aoai_magic.runner.event_loop import is_blocking
 from aoai_magic.runner.follow import Stop, follow, interrupts
+from aoai_magic.runner.interpolation import without_expressions
 from aoai_magic.runner.options import Options
 from aoai_magic.runner.recordings import REPLAY, Tape, hash_of
 from aoai_magic.shared import hidden_packages
 from aoai_magic.state import threads as threads_
 from aoai_magic.turn import progress as meter
-from aoai_magic.turn.events import Event, Started
+from aoai_magic.turn.events import Event, Notice, Started
 from aoai_magic.turn.progress import Metered, in_thread
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ class Job:
     def namespace(self) -> Mapping[str, Any]:
         """The variables that can be named, those of the call first."""
         return {**self.assistant.namespace, **self.data}
+
+    @property
+    def mentioning(self) -> str:
+        """The text in which mentions are looked for: as typed, without what expressions yield."""
+        return self.typed if self.options.raw else without_expressions(self.typed)
 
     @property
     def budget(self) -> Budget:
@@ -143,7 +149,7 @@ class Job:
 
         return resolve(
             self.options.items,
-            self.prompt,
+            self.mentioning,
             self.namespace,
             Path.cwd(),
             rows=self.options.rows,
@@ -212,6 +218,9 @@ class Job:
                     if self.pending:
                         self.pending.has_begun()
                 yield event
+                if isinstance(event, Started):
+                    for note in self.notes():
+                        yield Notice(note)
 
     async def _stream(self, ready: Ready) -> AsyncGenerator[Event, None]:
         """Yield what the far side, or a recording, gives."""
@@ -278,12 +287,13 @@ class Job:
         return before.turn.thread if before.turn else self.thread
 
     def confirm(self) -> None:
-        """Ask before data leaves this machine, if the settings want it; raise if not allowed."""
+        """Ask before data leaves this machine, or is read from elsewhere on it."""
         from aoai_magic.attach.resolve import describe
-        from aoai_magic.runner.dry_run import confirm
+        from aoai_magic.runner.consent import confirm, confirm_outside
 
+        confirm_outside(self._outside(), Path.cwd())
         if self.settings.confirm_upload and not (self.tape and self.tape.mode == REPLAY):
-            items = describe(self.options.items, self.prompt, self.namespace, Path.cwd())
+            items = describe(self.options.items, self.mentioning, self.namespace, Path.cwd())
             searched = [f"@{path.removeprefix('@')}" for path in self.options.search]
             items += describe(searched, "", {}, Path.cwd())
             confirm(items, self.options.rows, self.target, self.settings)
@@ -293,7 +303,29 @@ class Job:
         from aoai_magic.runner.dry_run import plan
 
         sent = [*self.attachments(folder), *self.documents()]
-        return plan(self.prompt, sent, self.target, self.settings, self.functions())
+        notes = [
+            *self.notes(),
+            *(
+                _(
+                    "{path} is outside the folder {folder}; you will be asked before it goes."
+                ).format(path=path, folder=Path.cwd())
+                for path in self._outside()
+            ),
+        ]
+        return plan(self.prompt, sent, self.target, self.settings, self.functions(), notes)
+
+    def notes(self) -> list[str]:
+        """Return what the user should know about the prompt: mentions that are mere text."""
+        from aoai_magic.attach.resolve import unattached
+
+        words = unattached(self.mentioning, self.namespace, Path.cwd())
+        text = _("Sent as text, since no variable or file has that name: {words}")
+        return [text.format(words=", ".join(words))] if words else []
+
+    def _outside(self) -> list[Path]:
+        from aoai_magic.attach.resolve import mentioned_outside
+
+        return mentioned_outside(self.options.items, self.mentioning, self.namespace, Path.cwd())
 
     def question(
         self, items: Sequence[Attachment], documents: Sequence[Attachment], after: str

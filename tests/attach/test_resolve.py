@@ -12,7 +12,13 @@ import pyarrow as pa
 import pytest
 
 from aoai_magic import frame_codec
-from aoai_magic.attach.resolve import attachable, describe, resolve
+from aoai_magic.attach.resolve import (
+    attachable,
+    describe,
+    mentioned_outside,
+    resolve,
+    unattached,
+)
 from aoai_magic.errors import AttachError
 
 SALES = pd.DataFrame({"region": ["N", "S", "N"], "revenue": [1.5, None, 3.0]})
@@ -105,7 +111,12 @@ def test_two_files_of_one_name_do_not_collide(attach):
         ("see @sub/deep.txt", ["deep.txt"]),
         ("mail me@sales.com, @nobody, @np, a decorator @property", []),
         ("https://example.org/@sales and @@sales", []),
-        ("@sales.mean() @sales_2 @_hidden @In @*.xlsx @sub @{x} @ @/ @~nobody/x", []),
+        ("@sales*2 @sales?", ["sales.arrow"]),
+        ("@_hidden @In @*gone* @{x} @ @/ @~nobody/x 5 @ 3 %", []),
+        ("npm i @scope/package @types/node; ask “@sales_team” or '@slaes'", []),
+        ("In `@sales` and ``x ` @sales`` or\n```python\n@sales\n```\n~~~\n@budget.xlsx", []),
+        ("`\n\n@sales `", ["sales.arrow"]),
+        ("@budget.xlsx `code` @sales", ["budget.xlsx", "sales.arrow"]),
         (f"@{'long' * 2000}", []),
     ],
 )
@@ -116,6 +127,57 @@ def test_mentions_in_the_prompt(attach, prompt, expected):
     names = {"sales": SALES, "売上": SALES, "np": np, "_hidden": SALES, "In": ["x"]}
 
     assert filenames(attach(prompt=prompt, namespace=names)) == expected
+
+
+@pytest.mark.parametrize(
+    ("prompt", "sentence"),
+    [
+        (
+            "plot @slaes please",
+            r"no variable or file slaes; did you mean @sales\? .*@slaes as text",
+        ),
+        ("plot @Sales", "did you mean @sales"),
+        ("@slaesを見て", "did you mean @sales"),
+        ("@sales.mean() of it", "did you mean @sales"),
+        ("see @budget", r"did you mean @budget\.xlsx"),
+        ("see @sub/depe.txt", r"did you mean @sub/deep\.txt"),
+        ("see @gone/x.csv", "There is no file gone/x.csv, and no folder .*; check the path"),
+        ("see @~/no-such-file", "There is no file ~/no-such-file"),
+        ("all of @sub", "@sub is a folder; to attach all files in it, name it on the magic line"),
+        ("all of @*.xlsx", r"@\*\.xlsx in the question attaches nothing; patterns go on the magic"),
+        ("all of @*.parquet", "patterns go on the magic line"),
+        ("by @model", "model is of type object, which cannot be attached"),
+    ],
+)
+def test_a_mention_that_goes_wrong_is_pointed_out(attach, prompt, sentence):
+    (attach.cwd / "budget.xlsx").write_bytes(b"PK")
+    (attach.cwd / "sub").mkdir()
+    (attach.cwd / "sub" / "deep.txt").write_text("x")
+
+    with pytest.raises(AttachError, match=sentence):
+        attach(prompt=prompt, namespace={"sales": SALES, "np": np, "model": object()})
+
+
+def test_what_is_sent_as_text_is_listed(attach):
+    prompt = "Use @property and @np. @sales? @property! `@code`"
+    assert unattached(prompt, {"sales": SALES, "np": np}, attach.cwd) == ["@property", "@np"]
+
+
+def test_files_outside_the_folder_are_listed_unless_the_line_names_them(attach, tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("x")
+    (attach.cwd / "inside.txt").write_text("x")
+    (attach.cwd / "link.txt").symlink_to(secret)
+    prompt = f"@inside.txt @link.txt @../secret.txt @{secret} @report"
+
+    found = mentioned_outside([], prompt, {"report": secret}, attach.cwd)
+    assert [path.resolve() for path in found] == [secret] * 3
+    items = [f"@{secret}", "@../secret.txt", "@link.txt"]
+    assert mentioned_outside(items, prompt, {"report": secret}, attach.cwd) == []
+
+
+def test_a_variable_may_be_named_by_an_at_on_the_line(attach):
+    assert filenames(attach("@sales")) == ["sales.arrow"]
 
 
 def test_what_is_named_twice_is_attached_once(attach):

@@ -1,0 +1,81 @@
+"""Questions to the user before something leaves this machine, or is read from elsewhere on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aoai_magic.errors import AttachError
+from aoai_magic.locale import gettext as _
+from aoai_magic.runner.dry_run import destination, is_here, size_in_words
+
+if TYPE_CHECKING:
+    from aoai_magic.attach.resolve import Description
+    from aoai_magic.config.settings import Settings, Target
+
+
+def confirm(
+    items: Sequence[Description], rows: int | None, target: Target, settings: Settings
+) -> None:
+    """Ask whether attached data may leave this machine, where the user wants to be asked.
+
+    Raises
+    ------
+    AttachError
+        The answer is no, or nobody is there to give one.
+    """
+    if not items or not settings.confirm_upload or is_here(target):
+        return
+    one = _("{name} ({kind}, {size})")
+    what = ", ".join(
+        one.format(name=item.name, kind=item.kind, size=size_in_words(item.bytes)) for item in items
+    )
+    if rows:
+        what = _("{rows:,} rows at most of each frame of {what}").format(rows=rows, what=what)
+    question = _("Send {what} to {where}? [y/N] ").format(
+        what=what, where=destination(target, settings)
+    )
+    if (agreed := ask_user(question)) is None:
+        raise AttachError(
+            _(
+                "Nothing was sent, because confirm_upload asks first and nobody can answer here; "
+                "set it to false for runs without a user, or ask with --on local."
+            )
+        )
+    if not agreed:
+        raise AttachError(
+            _(
+                "Nothing was sent, because the answer was not y; --dry-run shows all that would "
+                "go, and --on local keeps data on this machine."
+            )
+        )
+
+
+def confirm_outside(paths: Sequence[Path], folder: Path) -> None:
+    """Ask for each file outside the working folder that only the question names.
+
+    Raises
+    ------
+    AttachError
+        The answer is no, or nobody is there to give one.
+    """
+    for path in paths:
+        question = _("Attach {path}, which is outside the folder {folder}? [y/N] ")
+        if ask_user(question.format(path=path, folder=folder)):
+            continue
+        raise AttachError(
+            _(
+                "Nothing was sent: {path} is outside the folder {folder}; to attach it, name it "
+                "on the magic line, e.g. %%assistant @{path}"
+            ).format(path=path, folder=folder)
+        )
+
+
+def ask_user(question: str) -> bool | None:
+    """Ask a question of yes or no; None where nobody can answer, as in a headless run."""
+    try:
+        answer = input(question)
+    except (EOFError, OSError, RuntimeError):  # RuntimeError: a kernel without stdin
+        return None
+    return answer.strip().lower() in ("y", "yes")
