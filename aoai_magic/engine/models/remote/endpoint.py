@@ -56,6 +56,14 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Help:
+    """What a user can do: where nothing answers at the address, and where there is no model."""
+
+    unreachable: str
+    unknown_model: str
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """A server, one of its models, and what the user can set about them.
 
@@ -67,8 +75,10 @@ class Endpoint:
         The model's or the deployment's name.
     kind
         What the server calls it: ``model`` or ``deployment``.
-    url_variable, key_variable
-        Environment variables that hold the address and the key.
+    advice
+        What the user can do about an address or a name that is wrong.
+    key_variable
+        Environment variable that holds the key.
     clients
         What makes a client, by the form of URLs that it is for; called at the first use, since
         the SDK is slow to import.
@@ -83,7 +93,7 @@ class Endpoint:
     url: str
     model: str
     kind: str
-    url_variable: str
+    advice: Help
     key_variable: str
     clients: Mapping[str, Callable[[], AsyncOpenAI]] = field(repr=False)
     routes: tuple[Route, ...]
@@ -115,14 +125,19 @@ def open_openai(argument: str) -> RemoteModel:
         raise ModelError(
             "OpenAI needs an API key; set OPENAI_API_KEY, or OPENAI_BASE_URL for another server."
         )
-    return RemoteModel(
-        compatible_endpoint(model, base_url or OPENAI_URL, key), name=f"openai:{argument}"
+    advice = _advice("the URL after the @" if named else "OPENAI_BASE_URL")
+    endpoint = compatible_endpoint(model, base_url or OPENAI_URL, key, advice)
+    return RemoteModel(endpoint, name=f"openai:{argument}")
+
+
+def _advice(variable: str) -> Help:
+    return Help(
+        f"check that the server runs there, or set {variable}",
+        f"check its name and {variable}",
     )
 
 
-def compatible_endpoint(
-    model: str, base_url: str, key: str, url_variable: str = "OPENAI_BASE_URL"
-) -> Endpoint:
+def compatible_endpoint(model: str, base_url: str, key: str, advice: Help) -> Endpoint:
     """Return the endpoint of a model of a server that speaks OpenAI's API."""
 
     def connect() -> AsyncOpenAI:
@@ -141,7 +156,7 @@ def compatible_endpoint(
         url=_without_credentials(base_url),
         model=model,
         kind="model",
-        url_variable=url_variable,
+        advice=advice,
         key_variable="OPENAI_API_KEY",
         clients={"v1": connect},
         routes=tuple(Route(api, "v1") for api in apis),
@@ -178,7 +193,7 @@ def open_azure(argument: str) -> RemoteModel:
         url=_without_credentials(url),
         model=argument,
         kind="deployment",
-        url_variable="AZURE_OPENAI_ENDPOINT",
+        advice=_advice("AZURE_OPENAI_ENDPOINT"),
         key_variable="AZURE_OPENAI_API_KEY",
         clients={
             "v1": partial(_azure_client, url, key, token, ""),

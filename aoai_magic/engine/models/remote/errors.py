@@ -196,8 +196,8 @@ def describe(error: Exception, endpoint: Endpoint, *, begun: bool) -> ModelError
         return ModelError(f"The {place} did not answer in time; try again.")
     if isinstance(error, openai.APIConnectionError) and not begun:
         return ModelError(
-            f"There is no connection to {endpoint.url} ({_cause(error)}); check that the server "
-            f"runs there, or set {endpoint.url_variable}."
+            f"There is no connection to {endpoint.url} ({_cause(error)}); "
+            f"{endpoint.advice.unreachable}."
         )
     if isinstance(error, StreamFailureError):
         return _refusal(error, endpoint, place)
@@ -218,11 +218,11 @@ def _refusal(error: Exception, endpoint: Endpoint, place: str) -> ModelError:
             f"Cognitive Services OpenAI User: {quote}"
         )
     if status == 404 and _names_model(error):
-        return ModelError(f"There is no {place} (404); check its name and {endpoint.url_variable}.")
+        return ModelError(f"There is no {place} (404); {endpoint.advice.unknown_model}.")
     if status in (404, 405):
         return ModelError(
-            f"{endpoint.url} has neither /chat/completions nor /responses ({status}); check "
-            f"{endpoint.url_variable}, which mostly ends with /v1."
+            f"{endpoint.url} has neither /chat/completions nor /responses ({status}); "
+            f"{endpoint.advice.unreachable} (an address mostly ends with /v1)."
         )
     if status == 429 or _code(error) in ("rate_limit_exceeded", "insufficient_quota"):
         return ModelError(
