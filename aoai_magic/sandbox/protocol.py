@@ -158,8 +158,13 @@ class Session(Protocol):
         """Stop the running cell within a second; the session survives where it can."""
         ...
 
-    async def put(self, name: str, source: Path) -> None:
-        """Make a host file appear as ``MOUNT/name``; the session cannot change the original."""
+    async def put(self, name: str, source: Path, *, bind: bool = True) -> None:
+        """Make a host file appear as ``MOUNT/name``; the session cannot change the original.
+
+        A file that `frame_codec.pack` wrote is from the next cell on the variable of its
+        name as well, whatever that name meant before. With ``bind=False`` a file is put
+        back: variables stay as they are, and the name may be a path.
+        """
         ...
 
     async def alias(self, name: str, target: str) -> None:

@@ -125,6 +125,33 @@ def test_system_prompt_names_files_variables_and_instructions(go, far, tmp_path)
     assert user == {"role": "user", "content": "Go on."}
 
 
+def test_model_is_told_what_was_replaced_by_what_is_attached_now(go, far, tmp_path):
+    packed = frame_codec.pack(pd.DataFrame({"a": [1, 2]}), "sales", tmp_path)
+    with packed.open("rb") as source:
+        frame = go.client.files.create(file=source, purpose="assistants")
+    text = go.client.files.create(file=("x.csv", b"1"), purpose="assistants")
+    attachments = [{"file_id": file.id, "tools": CODE} for file in (frame, text)]
+    thread = go.client.beta.threads.create()
+    far.answers = ["sales = sales.head(1); open('/mnt/data/x.csv', 'w').write('22')", None]
+    prompts = []
+    for attached in (attachments, attachments, ()):
+        before = len(far.asked)
+        go(thread, attachments=attached)
+        prompts.append(far.asked[before]["messages"][0]["content"])
+    variable = "; `sales` was replaced by the notebook's value\n"
+    file = "'x.csv' (1 bytes); replaced by the file that the user attached now\n"
+    assert [(variable in prompt, file in prompt) for prompt in prompts] == [
+        (False, False),
+        (True, True),
+        (True, True),  # no code has run since
+    ]
+    far.answers = ["1"]
+    go(thread)
+    before = len(far.asked)
+    go(thread)
+    assert "replaced" not in far.asked[before]["messages"][0]["content"]
+
+
 def test_later_run_is_told_what_earlier_ones_did_shortened(go, far):
     far.answers = ["print('x' * 500)"]
     run = go()

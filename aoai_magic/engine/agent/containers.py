@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, BinaryIO
 
@@ -181,16 +181,28 @@ class Containers:
         """Give the container's files by their names in its folder."""
         return {row.name: row.body for row in await self._rows(id_)}
 
-    async def copy(self, id_: str, bodies: Sequence[Body]) -> None:
-        """Put copies of stored files into a container, those that it has not yet."""
+    async def copy(
+        self, id_: str, bodies: Sequence[Body], beside: Collection[str] = ()
+    ) -> dict[str, str]:
+        """Put copies of stored files into a container, and give their names there by id.
+
+        Each takes its own name from whatever file had it before; among themselves, and
+        ``beside`` other names of the same request, files of one name are numbered. What the
+        container holds unchanged stays as it is.
+        """
         rows = await self._rows(id_)
-        held = {row.body.get("_copy_of") for row in rows}
-        taken = [{"id": row.id, "filename": row.name} for row in rows]
-        new = [body for body in bodies if body["id"] not in held]
-        for name, body in place([*taken, *new], []).items():
+        ids = {body["id"] for body in bodies}
+        held = {row.body.get("_copy_of"): row.name for row in rows}
+        names = {file_id: name for file_id, name in held.items() if file_id in ids}
+        taken = [_named(name) for name in {*names.values(), *beside}]
+        older = [_named(row.name) for row in rows if row.name not in names.values()]
+        new = [body for body in bodies if body["id"] not in names]
+        for name, body in place(taken, [older, new]).items():
             if body in new:
                 with self._files.path(body["id"]).open("rb") as source:
                     await self.upload(id_, source, name, copy_of=body["id"])
+                names[body["id"]] = name
+        return names
 
     async def upload(self, id_: str, source: BinaryIO, name: str, **extra: str) -> Body:
         """Store a client's file under its name in the container, over one of that name.
@@ -292,6 +304,11 @@ class Containers:
         body = response_objects.container_file(id_, name, file["bytes"], "assistant", cfile)
         await self._store.write(lambda c: _put(c, body, name, file["id"]))
         return body, str(file["id"])
+
+
+def _named(name: str) -> Body:
+    """Stand for a file of which only the name matters."""
+    return {"id": name, "filename": name}
 
 
 def _put(connection: Connection, body: Body, name: str, file_id: str) -> Sequence[str]:

@@ -6,7 +6,7 @@ The model repairs its own failures, within bounds; every attempt is a step of it
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -18,7 +18,7 @@ import anyio.to_thread
 from sqlalchemy import Connection
 
 from aoai_magic import frame_codec
-from aoai_magic.engine.agent import thread_history
+from aoai_magic.engine.agent import handed_over, thread_history
 from aoai_magic.engine.agent.assistants_sink import CodeRecord, Recorder
 from aoai_magic.engine.agent.cell_outputs import Outputs, as_text, clean
 from aoai_magic.engine.agent.loop_guard import STUCK, Repeats
@@ -31,7 +31,7 @@ from aoai_magic.engine.agent.reply import (
 )
 from aoai_magic.engine.agent.sandbox_sessions import Lease, Sessions
 from aoai_magic.engine.agent.system_prompt import Listed, system_prompt
-from aoai_magic.engine.agent.thread_history import Chat, History
+from aoai_magic.engine.agent.thread_history import Chat, History, Thread
 from aoai_magic.engine.agent.tools import Toolbox
 from aoai_magic.engine.config import Bounds
 from aoai_magic.engine.models import pictures, token_estimate
@@ -103,6 +103,7 @@ class RunLoop:
         self._additional = context.get("additional_instructions")
         self._toolbox = Toolbox(recorder.run)
         self._given: dict[str, Body] = {}
+        self._attached: frozenset[str] = frozenset()
         self._failures = 0
         self._pictures = 0
         self._due = True
@@ -216,7 +217,7 @@ class RunLoop:
         self._pictures = sum(map(_count_images, steps))
         self._remember_searches(steps)
         self._resume([step for step in steps if step["run_id"] == self._run["id"]])
-        system = await self._system([body for _, body in thread.messages])
+        system = await self._system(thread)
         told = History(thread, self._run, self._services.bounds, self._services.files.path)
         return [{"role": "system", "content": system}, *await told.messages()]
 
@@ -240,24 +241,27 @@ class RunLoop:
             self.tokens["prompt"] += usage["prompt_tokens"]
             self.tokens["completion"] += usage["completion_tokens"]
 
-    async def _system(self, messages: list[Body]) -> str:
+    async def _system(self, thread: Thread) -> str:
         instructions = [self._run["instructions"], self._additional]
         documents = await self._documents() if self._toolbox.search else None
         if not self._toolbox.python:
             return system_prompt(instructions, False, "new", [], documents)
         await self._services.sessions.isolation()
         thread_id = self._run["thread_id"]
-        self._given = await self._find_given(messages)
+        self._given = await self._find_given([body for _, body in thread.messages])
+        new = handed_over.new_files(thread)
+        self._attached = frozenset(n for n, body in self._given.items() if body["id"] in new)
         known = await self._services.sessions.known(thread_id)
-        files = {name: body["id"] for name, body in self._given.items()}
-        files |= {
-            name: fact.file_id
-            for name, fact in known.items()
-            if name not in self._given or fact.given_id == self._given[name]["id"]
-        }
+        files = handed_over.current_files(self._given, known, self._attached)
         self._recorder.links = files
         state = await self._services.sessions.state(thread_id)
-        listed = await self._list(files)
+        changed = {
+            name
+            for name in self._attached
+            if handed_over.is_replaced(self._given[name], known.get(name))
+        }
+        used = handed_over.words_of_code(thread) if state == "live" else set()
+        listed = await self._list(files, changed, used)
         return system_prompt(instructions, True, state, listed, documents)
 
     async def _documents(self) -> list[str]:
@@ -286,7 +290,9 @@ class RunLoop:
         """Find the files of assistant, thread and messages, and name them."""
         thread_id = self._run["thread_id"]
         thread = await self._services.store.read(lambda c: store.get(c, THREADS, thread_id))
-        attached = [_attached(message) for message in messages if message["role"] == "user"]
+        attached = [
+            handed_over.attached_files(message) for message in messages if message["role"] == "user"
+        ]
         brought = {id_ for ids in attached for id_ in ids}
         standing = [*_resources(self._run), *_resources(thread or {})]
         ids = [*standing, *brought]
@@ -297,23 +303,32 @@ class RunLoop:
             [[found[id_] for id_ in ids if id_ in found] for ids in attached],
         )
 
-    async def _list(self, files: dict[str, str]) -> list[Listed]:
-        bodies = await self._services.files.many(list(files.values()))
-        return [
-            Listed(name, bodies[id_]["bytes"], await self._variable(name, id_))
-            for name, id_ in files.items()
-            if id_ in bodies
-        ]
+    async def _list(
+        self, files: dict[str, str], changed: Collection[str], used: Collection[str]
+    ) -> list[Listed]:
+        """Describe the session's files.
 
-    async def _variable(self, name: str, id_: str) -> str | None:
-        """Tell as what variable the session loads a file, if the notebook side packed it."""
+        ``changed`` names those of which code had another version, ``used`` all names that
+        code may have assigned.
+        """
+        bodies = await self._services.files.many(list(files.values()))
+        listed = []
+        for name, id_ in files.items():
+            if id_ not in bodies:
+                continue
+            manifest = await self._manifest(name, id_)
+            replaced = name in changed
+            if manifest is not None and name in self._attached:
+                replaced = manifest.name in used
+            listed.append(Listed(name, bodies[id_]["bytes"], manifest, replaced))
+        return listed
+
+    async def _manifest(self, name: str, id_: str) -> frame_codec.Manifest | None:
+        """Read as what variable the session loads a file, if the notebook side packed it."""
         if not name.endswith((".arrow", ".parquet")):
             return None
-        manifest = await anyio.to_thread.run_sync(frame_codec.peek, self._services.files.path(id_))
-        if manifest is None:
-            return None
-        shape = f"{manifest.rows} rows, {manifest.columns} columns"
-        return f"the variable `{manifest.name}` ({manifest.kind}, {shape})"
+        path = self._services.files.path(id_)
+        return await anyio.to_thread.run_sync(frame_codec.peek, path)
 
     # Asking
 
@@ -406,7 +421,8 @@ class RunLoop:
             call.record.output(outputs.refuse(_BROKEN))
             return []
         sessions = self._services.sessions
-        async with sessions.lease(self._run["thread_id"], self._given) as lease:
+        async with sessions.lease(self._run["thread_id"], self._given, self._attached) as lease:
+            self._attached = frozenset()  # later code of this run goes on from there
             await self._alias(lease, call.reader.code)
             async with closing(lease.session.run(call.reader.code)) as events:
                 await self._follow_cell(events, call.record, outputs)
@@ -466,6 +482,7 @@ def cell_notes(lease: Lease, outputs: Outputs, made: Mapping[str, Body]) -> list
     if lease.state == "restored" or outputs.lost:
         reason = f" ({outputs.lost})" if outputs.lost else ""
         notes.append(f"[The session is a fresh one: variables of earlier code are lost{reason}]")
+    notes += [f"[{sentence}]" for sentence in lease.left]
     if made:
         notes.append(f"[New or changed files: {', '.join(map(repr, made))}]")
     return notes
@@ -520,15 +537,6 @@ def _store_ids(body: Body) -> list[str]:
     search = (body.get("tool_resources") or {}).get("file_search") or {}
     ids: list[str] = search.get("vector_store_ids") or []
     return ids
-
-
-def _attached(message: Body) -> list[str]:
-    """Give the ids of a message's files that are meant for code."""
-    return [
-        entry["file_id"]
-        for entry in message["attachments"]
-        if any(tool["type"] == "code_interpreter" for tool in entry["tools"] or ())
-    ]
 
 
 def _resources(body: Body) -> list[str]:

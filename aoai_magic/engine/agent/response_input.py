@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import PurePosixPath
@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from aoai_magic.engine.agent.containers import Containers, expired
 from aoai_magic.engine.errors import ApiError, file_not_found
 from aoai_magic.engine.storage import conversations, response_objects, store
+from aoai_magic.engine.storage.file_names import safe_name, untaken_name
 from aoai_magic.engine.storage.files import Files
 from aoai_magic.engine.storage.ids import new_id
 from aoai_magic.engine.storage.objects import Body
@@ -75,11 +76,11 @@ class Gathering:
         earlier = await self._earlier(given.get("previous_response_id"), conversation)
         new = [item for item in items(given["input"]) if item["type"] != "item_reference"]
         _check_answered(earlier, new)
-        container_id = await self._container(given, [*earlier, *new])
-        for item in new:
-            if item["type"] == "message" and isinstance(item["content"], list):
-                for part in item["content"]:
-                    await self._fill(part, container_id)
+        container_id, names = await self._container(given, [*earlier, *new])
+        parts = [part for item in new for part in _parts(item)]
+        names |= await self._copy(parts, container_id, names)
+        for part in parts:
+            await self._fill(part, container_id, names)
         return Told(earlier, new, container_id, conversation)
 
     async def _earlier(self, previous: str | None, conversation: str | None) -> list[Body]:
@@ -97,24 +98,25 @@ class Gathering:
 
     # Containers
 
-    async def _container(self, given: Body, told: list[Body]) -> str | None:
+    async def _container(self, given: Body, told: list[Body]) -> tuple[str | None, dict[str, str]]:
+        """Give the id of the response's container, and the names of the tool's files by id."""
         tools = given.get("tools") or []
         tool = next((tool for tool in tools if tool["type"] == "code_interpreter"), None)
         if tool is None:
-            return None
+            return None, {}
         used = [i["container_id"] for i in told if i["type"] == "code_interpreter_call"]
         await self._check_alive(dict.fromkeys(used))
         asked = tool["container"]
         if isinstance(asked, str):
-            return str((await self._containers.running(asked))["id"])
+            return str((await self._containers.running(asked))["id"]), {}
         files = await self._named(asked.get("file_ids") or [], "tools[0].container.file_ids")
         if used:
             await self._containers.running(used[-1])
-            await self._containers.copy(used[-1], files)
-            return str(used[-1])
-        named = {body["id"]: body for body in files}
-        memory = asked.get("memory_limit")
-        return str((await self._containers.create("auto", named, memory=memory))["id"])
+            container_id = str(used[-1])
+        else:
+            memory = asked.get("memory_limit")
+            container_id = str((await self._containers.create("auto", {}, memory=memory))["id"])
+        return container_id, await self._containers.copy(container_id, files)
 
     async def _check_alive(self, ids: Iterable[str]) -> None:
         """Refuse a conversation with a call whose container has gone, as the service does."""
@@ -135,13 +137,23 @@ class Gathering:
                 raise file_not_found(id_, path)
         return [found[id_] for id_ in dict.fromkeys(ids)]
 
-    async def _fill(self, part: Body, container_id: str | None) -> None:
+    async def _copy(
+        self, parts: Sequence[Body], container_id: str | None, beside: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Copy the stored files that messages name into the container; gives names by id."""
+        named = [part for part in parts if part["type"] == "input_file" and part.get("file_id")]
+        files = await self._named([part["file_id"] for part in named], "input")
+        if container_id is None:
+            return {body["id"]: str(body["filename"]) for body in files}
+        return await self._containers.copy(container_id, files, beside.values())
+
+    async def _fill(self, part: Body, container_id: str | None, names: dict[str, str]) -> None:
         """Load what a part names: a picture for the model, any other file for its code."""
         if part["type"] == "input_image" and part.get("file_id"):
             (file,) = await self._named([part["file_id"]], "input")
             part["_url"] = await self._data_url(file)
         elif part["type"] == "input_file":
-            part["_name"] = await self._bring(part, container_id)
+            part["_name"] = await self._bring(part, container_id, names)
 
     async def _data_url(self, file: Body) -> str | None:
         suffix = _IMAGE_TYPES.get(PurePosixPath(file["filename"]).suffix.lower())
@@ -150,17 +162,23 @@ class Gathering:
         data = await anyio.to_thread.run_sync(self._files.path(file["id"]).read_bytes)
         return f"data:image/{suffix};base64,{base64.b64encode(data).decode()}"
 
-    async def _bring(self, part: Body, container_id: str | None) -> str:
+    async def _bring(self, part: Body, container_id: str | None, names: dict[str, str]) -> str:
+        """Upload what a part holds; gives the name by which code finds its file."""
         if part.get("file_id"):
-            (file,) = await self._named([part["file_id"]], "input")
-            if container_id is not None:
-                await self._containers.copy(container_id, [file])
-            return str(file["filename"])
+            return names[part["file_id"]]
         name = part.get("filename") or "file"
-        if part.get("file_data") and container_id is not None:
-            source = BytesIO(_decoded(part["file_data"]))
-            await self._containers.upload(container_id, source, name)
-        return str(name)
+        if not part.get("file_data") or container_id is None:
+            return str(name)
+        source = BytesIO(_decoded(part["file_data"]))
+        name = untaken_name(safe_name(name), names.values())
+        names[f"input {len(names)}"] = name  # a second one of that name is not to replace it
+        await self._containers.upload(container_id, source, name)
+        return name
+
+
+def _parts(item: Body) -> list[Body]:
+    is_list = item["type"] == "message" and isinstance(item["content"], list)
+    return item["content"] if is_list else []
 
 
 def _decoded(data: str) -> bytes:

@@ -6,7 +6,7 @@ after that the next code gets a fresh interpreter with the same files.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -70,11 +70,28 @@ class Collected:
 
 @dataclass(frozen=True)
 class Lease:
-    """A session, for the time of one cell."""
+    """A session, for the time of one cell.
+
+    ``left`` says in a sentence each which files of earlier turns could not be put back.
+    """
 
     thread_id: str
     session: Session
     state: State
+    left: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Put:
+    """A file to put into a session: what it holds, and as what it was given.
+
+    ``handed`` marks one that is attached now: it has to be there, and what is a variable
+    is bound anew. The others are put back, if that can be done.
+    """
+
+    file_id: str
+    given_id: str | None
+    handed: bool
 
 
 class Sessions:
@@ -121,8 +138,13 @@ class Sessions:
         return "new" if known is None else "restored"
 
     @asynccontextmanager
-    async def lease(self, thread_id: str, given: Mapping[str, Body]) -> AsyncIterator[Lease]:
+    async def lease(
+        self, thread_id: str, given: Mapping[str, Body], attached: Collection[str] = ()
+    ) -> AsyncIterator[Lease]:
         """Hold the thread's session for one cell, with the ``given`` files in place.
+
+        Those named in ``attached`` belong to the current turn and are put as they were given,
+        whatever earlier code has made of them or of their variables.
 
         Waits while as many sessions as there may be are at work.
         """
@@ -133,8 +155,8 @@ class Sessions:
                 held.busy = True
             try:
                 await self._touch(thread_id)
-                await self._furnish(thread_id, held.session, given)
-                yield Lease(thread_id, held.session, state)
+                left = await self._furnish(thread_id, held.session, given, attached)
+                yield Lease(thread_id, held.session, state, left)
             finally:
                 held.busy = False
                 held.used = anyio.current_time()
@@ -274,27 +296,48 @@ class Sessions:
         if files:
             await self._store.write(work)
 
-    async def _furnish(self, thread_id: str, session: Session, given: Mapping[str, Body]) -> None:
-        """Put every file in place that should be there and is not."""
+    async def _furnish(
+        self,
+        thread_id: str,
+        session: Session,
+        given: Mapping[str, Body],
+        attached: Collection[str],
+    ) -> list[str]:
+        """Put every file in place that should be there; gives what could not be put back."""
         known = await self.known(thread_id)
         there = {info.name for info in await session.files()}
-        wanted = _missing(known, there, given)
-        kept: dict[str, tuple[str, str | None]] = {}
-        for name, (file_id, given_id) in wanted.items():
-            path = self._files.path(file_id)
-            if await anyio.to_thread.run_sync(path.exists):
-                await session.put(name, path)
-                kept[name] = (file_id, given_id)
-        if kept:
+        placed: dict[str, Put] = {}
+        left: list[str] = []
+        for name, put in _missing(known, there, given, attached).items():
+            try:
+                if await self._place(session, name, put):
+                    placed[name] = put
+            except SandboxError as error:
+                if put.handed:
+                    raise
+                left.append(str(error))
+        if placed:
             facts = {info.name: info for info in await session.files()}
+            both = [(name, put, facts[name]) for name, put in placed.items() if name in facts]
             await self._remember(
                 thread_id,
                 {
-                    name: Known(*ids, facts[name].bytes, facts[name].modified_ns)
-                    for name, ids in kept.items()
-                    if name in facts
+                    name: Known(put.file_id, put.given_id, info.bytes, info.modified_ns)
+                    for name, put, info in both
                 },
             )
+        return left
+
+    async def _place(self, session: Session, name: str, put: Put) -> bool:
+        """Put one file, if its bytes are still stored; tell whether they are."""
+        path = self._files.path(put.file_id)
+        if not await anyio.to_thread.run_sync(path.exists):
+            return False
+        if put.handed:
+            await session.put(name, path)
+        else:
+            await session.put(name, path, bind=False)
+        return True
 
     async def collect(self, lease: Lease, azure: bool, most: int) -> Collected:
         """Store what the cell made or changed.
@@ -304,6 +347,7 @@ class Sessions:
         known = await self.known(lease.thread_id)
         there = [info for info in await lease.session.files() if _reported(info.name)]
         news = [info for info in there if not _unchanged(info, known.get(info.name))]
+        await self._forget_deleted(lease, known, {info.name for info in there})
         found, facts = Collected(), {}
         for place, info in enumerate(news):
             if len(found.files) == most:
@@ -320,6 +364,19 @@ class Sessions:
             facts[info.name] = _known(info, body, before)
         await self._remember(lease.thread_id, facts)
         return found
+
+    async def _forget_deleted(
+        self, lease: Lease, known: Mapping[str, Known], there: Collection[str]
+    ) -> None:
+        """Let what code made and deleted itself stay deleted; what was given is put again."""
+        gone = [
+            name
+            for name, fact in known.items()
+            if fact.given_id is None and name not in there and not _opens(lease.session, name)
+        ]
+        if gone:
+            where = (SESSION_FILES.c.thread_id == lease.thread_id, SESSION_FILES.c.name.in_(gone))
+            await self._store.write(lambda c: c.execute(delete(SESSION_FILES).where(*where)))
 
     async def _keep(
         self, session: Session, info: FileInfo, before: Known | None, azure: bool
@@ -345,20 +402,23 @@ class Sessions:
 
 
 def _missing(
-    known: Mapping[str, Known], there: set[str], given: Mapping[str, Body]
-) -> dict[str, tuple[str, str | None]]:
-    """Tell which files to put: name to the ids of what to put and of what was given."""
-    wanted: dict[str, tuple[str, str | None]] = {
-        name: (fact.file_id, fact.given_id)
+    known: Mapping[str, Known],
+    there: Collection[str],
+    given: Mapping[str, Body],
+    attached: Collection[str],
+) -> dict[str, Put]:
+    """Name the files to put."""
+    wanted = {
+        name: Put(fact.file_id, None, handed=False)
         for name, fact in known.items()
         if name not in there and fact.given_id is None
     }
     for name, body in given.items():
         fact = known.get(name)
-        if fact is None or fact.given_id != body["id"]:
-            wanted[name] = (body["id"], body["id"])
+        if name in attached or fact is None or fact.given_id != body["id"]:
+            wanted[name] = Put(body["id"], body["id"], handed=True)
         elif name not in there:
-            wanted[name] = (fact.file_id, fact.given_id)
+            wanted[name] = Put(fact.file_id, fact.given_id, handed=False)
     return wanted
 
 
@@ -374,6 +434,15 @@ def _too_many(waiting: Sequence[FileInfo], most: int) -> str:
         f"{len(waiting)} more files wait for the next cell, the first is {waiting[0].name!r}: one "
         f"cell hands over {most}; put many files into one archive."
     )
+
+
+def _opens(session: Session, name: str) -> bool:
+    """Tell whether a file is there, though no listing has it, which ends somewhere."""
+    try:
+        session.open(name).close()
+    except (OSError, SandboxError):
+        return False
+    return True
 
 
 def _reported(name: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aoai_magic.engine.agent.sandbox_sessions import State
 from aoai_magic.engine.models.base import FILE_SEARCH_TOOL, PYTHON_TOOL
+from aoai_magic.frame_codec import Manifest
 from aoai_magic.sandbox.protocol import MOUNT
 
 _PYTHON = f"""\
@@ -46,11 +47,16 @@ _STATES: dict[State, str] = {
 
 @dataclass(frozen=True)
 class Listed:
-    """A file as the prompt lists it; ``variable`` says what it is loaded as, if it is."""
+    """A file as the prompt lists it.
+
+    ``variable`` is the value that it is loaded as, if it is; ``replaced`` tells that code
+    knows another content of it, or of its variable, than it has now.
+    """
 
     name: str
     bytes: int
-    variable: str | None = None
+    variable: Manifest | None = None
+    replaced: bool = False
 
 
 def system_prompt(
@@ -85,5 +91,10 @@ def _documents(names: Sequence[str]) -> str:
 
 
 def _line(file: Listed) -> str:
-    loaded = "" if file.variable is None else f", also there as {file.variable}"
-    return f"- {file.name!r} ({file.bytes} bytes){loaded}"
+    line = f"- {file.name!r} ({file.bytes} bytes)"
+    held = file.variable
+    if held is None:
+        return line + "; replaced by the file that the user attached now" * file.replaced
+    shape = f"{held.rows} rows, {held.columns} columns"
+    line += f", also there as the variable `{held.name}` ({held.kind}, {shape})"
+    return line + f"; `{held.name}` was replaced by the notebook's value" * file.replaced

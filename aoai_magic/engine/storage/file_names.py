@@ -1,14 +1,15 @@
 """Placement: under which names the given files stand in a session's folder.
 
-Files are given with the assistant, with the thread, and with each message. A file that a
-later message brings takes the name from an earlier message's, as saving it again would;
-otherwise everything that is given stays visible, under a name of its own.
+Files are given with the assistant, with the thread, and with each message. What a message
+brings stands under its own name, as saving it again would, whichever file had that name by
+an earlier message; two files of one name in one message stay two, and what is given with
+assistant or thread keeps its name.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from aoai_magic.engine.storage.objects import Body
@@ -29,27 +30,29 @@ def place(standing: Iterable[Body], messages: Iterable[Sequence[Body]]) -> dict[
     """
     placed: dict[str, Body] = {}
     for body in standing:
-        _add(placed, body, frozenset())
+        placed[untaken_name(safe_name(body["filename"]), placed)] = body
+    fixed = frozenset(placed)
     ids = {body["id"] for body in placed.values()}
-    replaceable: set[str] = set()
     for files in messages:
-        earlier = frozenset(replaceable)
-        for body in files:
-            if body["id"] not in ids:
-                replaceable.add(_add(placed, body, earlier))
-                ids.add(body["id"])
+        claimed = set(fixed)
+        for body in {body["id"]: body for body in files if body["id"] not in ids}.values():
+            name = _claim(body, placed, claimed)
+            claimed.add(name)
+            placed[name] = body
     return placed
 
 
-def _add(placed: dict[str, Body], body: Body, replaceable: frozenset[str]) -> str:
+def _claim(body: Body, placed: Mapping[str, Body], claimed: Collection[str]) -> str:
+    """Name a file of a message, none of whose ``claimed`` names it may take."""
     name = safe_name(body["filename"])
-    if name not in replaceable:
-        name = _free(name, placed)
-    placed[name] = body
-    return name
+    if name not in claimed:
+        return name
+    own = (one for one, other in placed.items() if other["id"] == body["id"])
+    return next((one for one in own if one not in claimed), None) or untaken_name(name, placed)
 
 
-def _free(name: str, taken: Iterable[str]) -> str:
+def untaken_name(name: str, taken: Iterable[str]) -> str:
+    """Return the name, numbered where it is among ``taken``."""
     names = set(taken)
     path = PurePosixPath(name)
     count = 2

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
@@ -91,7 +92,7 @@ class Worker:
         self._shell = _Prepared.shell
         self._figures = _Prepared.figures
         self._shell.send = channel.send
-        self._shell.folder = plan.workdir
+        self._shell.folder = self._workdir = plan.workdir
         self._frames = LazyFrames(Path(plan.workdir), self._shell.user_ns)
         if not plan.isolated:
             places = {MOUNT: plan.data, "/tmp": plan.scratch}  # noqa: S108
@@ -111,13 +112,21 @@ class Worker:
             if getattr(sys, name, None) is None:
                 setattr(sys, name, stream)
 
+    def _restore_folder(self) -> None:
+        """Go back to the session's folder where a cell has deleted the one it worked in."""
+        try:
+            Path.cwd()
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.chdir(self._workdir)
+
     def run(self, request: Frame) -> None:
         """Run one cell and say that it is done."""
         started = time.perf_counter()
         self._budget.reset()
         ok = False
         with contextlib.suppress(KeyboardInterrupt):
-            ok = self._run_cell(str(request["code"]))
+            ok = self._run_cell(str(request["code"]), request.get("put", ()))
         seconds = time.perf_counter() - started
         flush_all()
         dropped = self._budget.dropped
@@ -139,10 +148,11 @@ class Worker:
                 return
             where = where.f_back
 
-    def _run_cell(self, code: str) -> bool:
+    def _run_cell(self, code: str, put: Sequence[str]) -> bool:
         self._restore_streams()
+        self._restore_folder()
         self._figures.attach()
-        self._frames.load_for(code)
+        self._frames.prepare(code, put)
         self._shell.code = code
         try:
             result = self._shell.run_cell(code, store_history=False)

@@ -72,9 +72,9 @@ class Cell:
         }
         self._task: asyncio.Task[None] | None = None
 
-    def start(self, code: str) -> None:
-        """Begin."""
-        self._task = asyncio.get_running_loop().create_task(self._run(code))
+    def start(self, code: str, put: set[str]) -> None:
+        """Begin; ``put`` names the files to bind as variables, emptied once they are sent."""
+        self._task = asyncio.get_running_loop().create_task(self._run(code, put))
 
     async def events(self) -> AsyncIterator[Event]:
         """Yield the events as they come."""
@@ -122,11 +122,11 @@ class Cell:
         self.strike("time", text)
         self.interrupt()
 
-    async def _run(self, code: str) -> None:
+    async def _run(self, code: str, put: set[str]) -> None:
         timer = asyncio.get_running_loop().call_later(self._timeout, self._expire)
         ok = False
         try:
-            ok = await self._begin(code) and await self._read() and not self._interrupted
+            ok = await self._begin(code, put) and await self._read() and not self._interrupted
         except framing.FrameError as error:
             self._interpreter.kill(f"The session was closed, for it sent no sense: {error}.")
         finally:
@@ -134,9 +134,10 @@ class Cell:
             timer.cancel()
             await self._conclude(ok)
 
-    async def _begin(self, code: str) -> bool:
+    async def _begin(self, code: str, put: set[str]) -> bool:
         try:
-            await self._interpreter.send({"type": "run", "code": code})
+            await self._interpreter.send({"type": "run", "code": code, "put": sorted(put)})
+            put.clear()
         except framing.FrameError as error:  # ours: nothing was sent, and nothing is lost
             text = f"The code of this cell cannot be run: {error}."
             self._queue.put_nowait(Error("ValueError", text, f"ValueError: {text}"))

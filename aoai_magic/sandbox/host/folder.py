@@ -16,7 +16,7 @@ import shutil
 import stat
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -81,6 +81,16 @@ def _open_beneath(folder: int, name: str, flags: int) -> int:
         return _open_walking(folder, name, flags)
 
 
+Stamp = tuple[int, ...]
+"""What is another once a file was replaced or written to; code cannot set all of it back."""
+
+
+def stamp(status: os.stat_result) -> Stamp:
+    """Return the stamp of a file with that status."""
+    times = (status.st_mtime_ns, status.st_ctime_ns)
+    return (status.st_dev, status.st_ino, status.st_size, *times)
+
+
 @dataclass(frozen=True)
 class Usage:
     """Bytes on disk, and whether everything was looked at."""
@@ -102,6 +112,12 @@ class Folder:
         except PermissionError:
             self.path.chmod(0o700)  # the session's code has closed it; the host looks all the same
             return os.open(self.path, _DIRECTORY)
+
+    def restore(self) -> None:
+        """Make the folder again where code that is not isolated has deleted or replaced it."""
+        if self.path.is_symlink() or not self.path.is_dir():
+            self.path.unlink(missing_ok=True)
+            self.path.mkdir(mode=0o700)
 
     def open(self, name: str) -> BinaryIO:
         """Open a regular file for reading.
@@ -131,8 +147,17 @@ class Folder:
         regular = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
         return regular and status.st_size <= self._largest
 
+    def stamp(self, name: str) -> Stamp | None:
+        """Return the stamp of a regular file; None where there is none that can be read."""
+        try:
+            with self.open(name) as file:
+                return stamp(os.fstat(file.fileno()))
+        except (OSError, SandboxError):
+            return None
+
     def files(self) -> list[FileInfo]:
         """List the readable files, in the order of their names."""
+        self.restore()
         found = [
             FileInfo(name, status.st_size, status.st_mtime_ns)
             for name, status in self._walk(MOST, DEEPEST)
@@ -185,8 +210,12 @@ class Folder:
         finally:
             os.close(descriptor)
 
-    def put(self, name: str, source: Path, owner: int | None) -> None:
+    def put(
+        self, name: str, source: Path, owner: int | None, *, make_folders: bool = False
+    ) -> None:
         """Copy a host file in, over whatever stands at that name.
+
+        With ``make_folders`` it may be a path, of which what is missing is made.
 
         The copy shares its blocks with the original where the file system can do that,
         and is otherwise made by the kernel. It is not a hard link: the session could
@@ -195,17 +224,19 @@ class Folder:
         Raises
         ------
         SandboxError
-            When the name is not a plain one, or there is no room.
+            When the name is not a plain one, when a file stands where one of its folders
+            belongs, or there is no room.
         """
-        if not _plain(name) or "/" in name:
+        if not _plain(name) or name.count("/") > (DEEPEST if make_folders else 0):
             raise SandboxError(f"A file cannot be put into the session as {name!r}.")
         staged = self.path.parent / f"incoming-{secrets.token_hex(8)}"
         try:
+            self.restore()
             self._check_size(name, source)
             _copy(source, staged)
             if owner is not None:
                 os.chown(staged, owner, owner)
-            self._replace(staged, name)
+            self._replace(staged, name, owner)
         except OSError as error:
             reason = error.strerror or str(error)
             raise SandboxError(f"{name!r} could not be put into the session: {reason}.") from None
@@ -241,16 +272,40 @@ class Folder:
             text = f"{name!r} has {size:,} bytes, and a session's files may have"
             raise SandboxError(f"{text} {self._largest:,}; raise the limit on disk space.")
 
-    def _replace(self, staged: Path, name: str) -> None:
-        root = self._root()
+    def _replace(self, staged: Path, name: str, owner: int | None) -> None:
+        *parents, last = name.split("/")
+        folder = self._make_folders(parents, owner)
         try:
             try:
-                os.rename(staged, name, dst_dir_fd=root)  # replaces a link, never follows it
+                os.rename(staged, last, dst_dir_fd=folder)  # replaces a link, never follows it
             except IsADirectoryError:
-                os.rename(name, f"{name}.{secrets.token_hex(4)}", src_dir_fd=root, dst_dir_fd=root)
-                os.rename(staged, name, dst_dir_fd=root)
+                aside = f"{last}.{secrets.token_hex(4)}"
+                os.rename(last, aside, src_dir_fd=folder, dst_dir_fd=folder)
+                os.rename(staged, last, dst_dir_fd=folder)
         finally:
-            os.close(root)
+            os.close(folder)
+
+    def _make_folders(self, parts: Sequence[str], owner: int | None) -> int:
+        """Open the folder at that path beneath the root; what is missing of it is made."""
+        current = self._root()
+        for part in parts:
+            try:
+                inner = _open_or_make(current, part, owner)
+            finally:
+                os.close(current)
+            current = inner
+        return current
+
+
+def _open_or_make(parent: int, name: str, owner: int | None) -> int:
+    try:
+        return os.open(name, _DIRECTORY, dir_fd=parent)
+    except FileNotFoundError:
+        os.mkdir(name, 0o700, dir_fd=parent)
+    made = os.open(name, _DIRECTORY, dir_fd=parent)
+    if owner is not None:
+        os.fchown(made, owner, owner)
+    return made
 
 
 def _entries(descriptor: int) -> Iterator[tuple[str, os.stat_result]]:

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from aoai_magic.sandbox.host import escape_probe, levels
 from aoai_magic.sandbox.host.cell import Cell
-from aoai_magic.sandbox.host.folder import Folder, Usage, remove
+from aoai_magic.sandbox.host.folder import Folder, Stamp, Usage, remove, stamp
 from aoai_magic.sandbox.host.interpreter import Interpreter
 from aoai_magic.sandbox.host.levels import Rung
 from aoai_magic.sandbox.host.processes import held
@@ -66,6 +66,8 @@ class LocalSession:
         self._born = self.used = time.monotonic()
         self._has_state = False
         self._lost = ""
+        self._placed: dict[str, tuple[Stamp | None, Stamp | None]] = {}
+        self._unbound: set[str] = set()
 
     @property
     def alive(self) -> bool:
@@ -153,7 +155,7 @@ class LocalSession:
             cell = self._cell = Cell(
                 interpreter, self._limits, timeout or self._limits.cell_seconds
             )
-            cell.start(code)
+            cell.start(code, self._unbound)
             if self._stopping:
                 cell.interrupt()
             async for event in cell.events():
@@ -180,9 +182,20 @@ class LocalSession:
             self._cell.interrupt()
             await self._cell.wait()
 
-    async def put(self, name: str, source: Path) -> None:
-        """Copy a host file in as ``MOUNT/name``; see `Folder.put`."""
-        await asyncio.to_thread(self.folder.put, name, source, self._uid)
+    async def put(self, name: str, source: Path, *, bind: bool = True) -> None:
+        """Copy a host file in as ``MOUNT/name``; see `Session.put` and `Folder.put`."""
+        await asyncio.to_thread(self._put, name, source, make_folders=not bind)
+        if bind:
+            self._unbound.add(name)
+
+    def _put(self, name: str, source: Path, *, make_folders: bool) -> None:
+        """Copy, unless what was copied before from that very file is there untouched."""
+        origin = stamp(source.stat()) if source.exists() else None
+        here = self.folder.stamp(name)
+        if origin is not None and here is not None and self._placed.get(name) == (origin, here):
+            return
+        self.folder.put(name, source, self._uid, make_folders=make_folders)
+        self._placed[name] = (origin, self.folder.stamp(name))
 
     async def alias(self, name: str, target: str) -> None:
         """Let a file be found under a second name too; see `Folder.alias`."""
