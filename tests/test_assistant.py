@@ -8,8 +8,13 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from serving import serving_app
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
-from aoai_magic.errors import AssistantError, AttachError, TurnInterrupted
+from aoai_magic.backends.local_engine import LAUNCHER
+from aoai_magic.errors import AttachError, TurnInterrupted
 from aoai_magic.runner.kernel_state import Assistant
 from aoai_magic.runner.options import Options
 from aoai_magic.turn import progress
@@ -94,12 +99,83 @@ async def test_what_cannot_be_attached_begins_no_turn(here, capsys):
     assert capsys.readouterr().out == ""
 
 
-async def test_a_table_that_cannot_be_read_is_named(here, script):
+async def test_a_table_that_cannot_be_read_is_named(here, script, capsys):
     broken = TOTALS.replace("totals.csv", "totals.parquet")
-    options = Options(out="totals", model=script(broken))
+    assistant = Assistant({})
+    turn = await assistant.ask("Totals?", Options(out="totals", model=script(broken)))
 
-    with pytest.raises(AssistantError, match=r"totals is not set because totals\.parquet cannot"):
-        await Assistant({}).ask("Totals?", options)
+    assert turn.status == "completed"
+    assert "totals" not in assistant.namespace
+    said = capsys.readouterr().out
+    assert "`totals` was not set: totals.parquet could not be read as a table" in said
+
+
+SHOWN = r"""
+turns:
+  - when: "one"
+    replies:
+      - text: |
+          The best:
+
+          | region | revenue | code |
+          |---|---:|---|
+          | **North** | 1,234.5 | 007 |
+          | A\|B | 2 | 010 |
+  - when: "two"
+    replies:
+      - text: "|a|\n|-|\n|1|\n\nand\n\n|b|\n|-|\n|2|\n"
+  - when: "."
+    replies:
+      - text: "North, by far | no table"
+"""
+
+
+async def test_a_table_that_is_shown_counts_where_none_was_saved(here, script, capsys):
+    assistant = Assistant({"top": "before"})
+    model = script(SHOWN)
+
+    await assistant.ask("one", Options(out="top", model=model))
+    top = assistant.namespace["top"]
+    assert top.columns.tolist() == ["region", "revenue", "code"]
+    assert top["region"].tolist() == ["North", "A|B"]
+    assert top["revenue"].tolist() == [1234.5, 2.0]
+    assert "`top` is the table that the answer shows" in capsys.readouterr().out
+    await assistant.ask("two", Options(out="top", model=model))
+    assert [frame.to_dict("list") for frame in assistant.namespace["top"].values()] == [
+        {"a": [1]},
+        {"b": [2]},
+    ]
+    assert "`top` holds the 2 tables" in capsys.readouterr().out
+
+
+async def test_an_answer_without_a_table_does_not_fail_the_cell(here, script, capsys):
+    assistant = Assistant({"top": "before"})
+    for name, said in [("top", " and is what it was before."), ("best", ".")]:
+        turn = await assistant.ask("Which?", Options(out=name, model=script(SHOWN)))
+        assert turn.status == "completed"
+        last = capsys.readouterr().out.splitlines()[-1]
+        assert last == f"No table was returned, so `{name}` was not set{said}"
+    assert assistant.namespace["top"] == "before"
+    assert "best" not in assistant.namespace
+
+
+async def test_the_model_is_told_which_table_is_needed(here, monkeypatch):
+    told = []
+
+    async def complete(request):
+        told.append(await request.body())
+        return JSONResponse({"error": {"message": "enough"}}, status_code=400)
+
+    routes = [Route("/v1/chat/completions", complete, methods=["POST"])]
+    with serving_app(Starlette(routes=routes)) as url:
+        monkeypatch.setenv("AOAI_MAGIC_TARGET", "local")
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{url}/v1")
+        options = Options(out="top", model="openai:m", no_raise=True, instructions="Be brief.")
+        await Assistant({}).ask("Best?", options)
+        LAUNCHER.stop()
+    body = told[0].decode()
+    assert "becomes the variable `top` of the user's" in body
+    assert "Be brief." in body
 
 
 @pytest.mark.parametrize(

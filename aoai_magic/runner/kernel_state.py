@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from aoai_magic.config import settings as settings_
 from aoai_magic.config.settings import Settings, Target
-from aoai_magic.errors import AssistantError, TurnError, TurnInterrupted, UsageError
+from aoai_magic.errors import TurnError, TurnInterrupted, UsageError
 from aoai_magic.locale import gettext as _
 from aoai_magic.results.notebook_code import Cell, as_cell
-from aoai_magic.results.read_table import LIBRARIES, is_table
+from aoai_magic.results.read_table import LIBRARIES
 from aoai_magic.runner.background import PendingTurn
+from aoai_magic.runner.bind_tables import bind_tables
 from aoai_magic.runner.event_loop import run_blocking
 from aoai_magic.runner.follow import Stop, interrupts
 from aoai_magic.runner.interpolation import interpolate
@@ -276,7 +277,8 @@ class Assistant:
         if view.thread:
             self.remember(view.thread, job)
         if turn.status == "completed" and job.options.out:
-            self.namespace[job.options.out] = _bound(turn, job.options.out)
+            if note := bind_tables(turn, job.options.out, self.namespace):
+                print(note)  # noqa: T201 - the notebook's own output
         elif turn.status != "completed":
             _fail(turn, no_raise=job.options.no_raise)
         if ended.trouble:
@@ -320,24 +322,3 @@ def _library(attachments: Sequence[Attachment]) -> str:
     """Say in which library tables come back: that of all frames attached, or pandas."""
     frames = {item.kind.partition(".")[0] for item in attachments if "." in item.kind}
     return frames.pop() if len(frames) == 1 and frames <= set(LIBRARIES) else "pandas"
-
-
-def _bound(turn: Turn, name: str) -> Any:
-    """Give what ``-o`` binds: the one table, or several by name."""
-    frames = turn.frames
-    unread = [file for file in turn.files if is_table(file)]
-    if not frames and unread:
-        raise AssistantError(
-            _(
-                "{name} is not set because {files} cannot be read as a table: it is broken "
-                "or too large; _assistant.files[{first!r}] has its bytes."
-            ).format(name=name, files=", ".join(unread), first=unread[0])
-        )
-    if not frames:
-        raise AssistantError(
-            _(
-                "{name} is not set because no table came back; ask for one in so many words, "
-                "e.g. 'save the result as a CSV file'."
-            ).format(name=name)
-        )
-    return next(iter(frames.values())) if len(frames) == 1 else frames

@@ -15,6 +15,7 @@ from aoai_magic.config.settings import Settings, Target
 from aoai_magic.errors import AssistantError, UsageError
 from aoai_magic.locale import gettext as _
 from aoai_magic.runner.background import PendingTurn
+from aoai_magic.runner.bind_tables import instructions_for
 from aoai_magic.runner.budget import Budget, Spending, within
 from aoai_magic.runner.event_loop import is_blocking
 from aoai_magic.runner.follow import Stop, follow, interrupts
@@ -77,6 +78,12 @@ class Job:
     def namespace(self) -> Mapping[str, Any]:
         """The variables that can be named, those of the call first."""
         return {**self.assistant.namespace, **self.data}
+
+    @property
+    def instructions(self) -> str:
+        """What the model is told at the start."""
+        out = [instructions_for(self.options.out)] if self.options.out else []
+        return "\n\n".join(filter(None, [self.settings.instructions, *out]))
 
     @property
     def mentioning(self) -> str:
@@ -232,7 +239,7 @@ class Job:
             for event in self.tape.play():
                 yield event
             return
-        instructions = self.settings.instructions
+        instructions = self.instructions
         prices = load(self.settings.folder)
         model, most = self.target.model, self.budget.most_output(self.target.model, prices)
         question = Question(

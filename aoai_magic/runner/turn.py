@@ -72,6 +72,13 @@ class ReturnedFile:
         """The content as text; bytes that are no UTF-8 are replaced."""
         return self.data.decode("utf-8", "replace")
 
+    @property
+    def is_table(self) -> bool:
+        """Whether it is meant to be a table, by its name."""
+        from aoai_magic.results.read_table import is_table
+
+        return is_table(self.name)
+
     @cached_property
     def frame(self) -> Any:
         """The content as a DataFrame (several sheets: a dict of them), None if it is no table."""
@@ -191,6 +198,14 @@ class Turn:
         """
         frames = {name: file.frame for name, file in self.files.items()}
         return {name: frame for name, frame in frames.items() if frame is not None}
+
+    @cached_property
+    def shown_tables(self) -> dict[str, Any]:
+        """The tables that stand in the answer's text, as DataFrames with the values as shown."""
+        from aoai_magic.results.read_markdown import read_markdown
+
+        tables = read_markdown(self.text, self._library)
+        return {f"table-{number}": table for number, table in enumerate(tables, 1)}
 
     @property
     def usage(self) -> Usage:
