@@ -288,3 +288,10 @@ def test_a_user_is_answered_in_their_language(run):
     assert "%assistant status   顯示回合在何處執行及原因" in printed(zh[2])
     assert printed(zh[3]).startswith("::\n\n  %%assistant [-o NAME]")
     assert "顯示會傳送的內容，但不傳送" in printed(zh[3])
+
+
+def test_an_effort_stands_in_the_last_line_and_in_the_record(run):
+    notebook = run("%%assistant --effort high sales\nplot")
+    footer = notebook.cells[-1].outputs[-1].data
+    assert "effort: high" in footer["text/plain"]
+    assert footer["application/vnd.aoai-magic.turn+json"]["effort"] == "high"

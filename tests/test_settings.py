@@ -23,6 +23,7 @@ def test_the_stronger_source_wins_and_is_named():
         "sandbox": "default",
         "max_tokens": "default",
         "max_cost": "default",
+        "effort": "default",
         "save": "default",
         "display": "default",
         "confirm_upload": "default",
@@ -52,6 +53,7 @@ def test_default_target(environ, name, model):
     [
         {"timeout": "soon"},
         {"timeout": -1},
+        {"effort": "very high"},
         {"display": "hologram"},
         {"target": "moon"},
         {"recordings_mode": "later"},

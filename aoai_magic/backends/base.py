@@ -35,6 +35,8 @@ class Question:
         Functions of the notebook that the model may call.
     tool_choice
         As the API takes it, None for the far side's own.
+    effort
+        How much a reasoning model reasons, empty for its own default.
     max_output
         Tokens that the model may write at most, None for any number.
     """
@@ -48,6 +50,7 @@ class Question:
     functions: Sequence[Function] = ()
     tool_choice: str | dict[str, Any] | None = None
     max_output: int | None = None
+    effort: str = ""
 
 
 class Backend(Protocol):

@@ -54,6 +54,8 @@ class Settings:
         Model SPEC for ``local``, deployment or model name elsewhere; empty: the default.
     sandbox
         Sandbox SPEC of the local engine.
+    effort
+        How much a reasoning model reasons, as its server names it; empty: its own default.
     instructions
         What the model is told at the start of every turn.
     timeout
@@ -82,6 +84,7 @@ class Settings:
     timeout: float = 600.0
     max_tokens: int = 0
     max_cost: float = 0.0
+    effort: str = ""
     save: str = ""
     display: str = "auto"
     confirm_upload: bool = False
@@ -205,6 +208,12 @@ def _checked(name: str, value: Any, source: str) -> Any:
         )
     if name == "target":
         _check_target(str(value), source)
+    if name == "effort" and value and not str(value).isidentifier():
+        raise SettingsError(
+            _(
+                "effort is {value!r} ({source}), but must be a word such as none, low or high."
+            ).format(value=value, source=_(source))
+        )
     return str(value)
 
 

@@ -164,6 +164,7 @@ def facts(view: views.View) -> list[str]:
     """Give what the quiet line at the end says: who, where, how long, how much, how safe."""
     said = [
         sanitize.cut(sanitize.line(view.model), TITLE_CHARS),
+        _("effort: {level}").format(level=sanitize.line(view.effort)) if view.effort else "",
         sanitize.cut(sanitize.line(view.target), TITLE_CHARS),
         duration(view.seconds) if view.seconds is not None else "",
         tokens(view) if view.usage.total_tokens else "",

@@ -1,7 +1,7 @@
 """Registry: SPECs to models and sandboxes, through entry points.
 
 A SPEC is the name of an entry point and, after a colon, an argument that only the entry
-point understands: ``openai:gpt-4o``, ``scripted:turns.yaml``, ``local``.
+point understands: ``openai:gpt-6-luna``, ``scripted:turns.yaml``, ``local``.
 """
 
 from __future__ import annotations

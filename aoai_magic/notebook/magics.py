@@ -57,6 +57,7 @@ class AssistantMagics(Magics):
     model = Unicode(help="model SPEC, deployment or model name").tag(config=True)
     sandbox = Unicode("local", help="sandbox SPEC of the local engine").tag(config=True)
     instructions = Unicode(help="what the model is told at each start").tag(config=True)
+    effort = Unicode(help="reasoning effort; empty: the model's own").tag(config=True)
     timeout = Float(600.0, help="seconds that a turn may take, 0: no limit").tag(config=True)
     max_tokens = Int(help="tokens that a turn may take, 0: no limit").tag(config=True)
     max_cost = Float(help="US dollars that a turn may cost, 0: no limit").tag(config=True)
@@ -100,6 +101,7 @@ class AssistantMagics(Magics):
         "-m", "--model", metavar="SPEC", help=later("offline, azure:DEPLOYMENT, openai:MODEL, …")
     )
     @argument("--on", metavar="TARGET", help=later("local, azure, openai or an engine's URL"))
+    @argument("--effort", metavar="LEVEL", help=later("reasoning effort: none, minimal, low … max"))
     @argument("--instructions", metavar="TEXT", help=later("what the model is told first"))
     @argument(
         "--search", nargs="+", action="extend", metavar="PATH", help=later("search these files")

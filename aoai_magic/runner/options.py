@@ -26,8 +26,8 @@ class Options:
         Name of the thread; named ones go on after a restart of the kernel.
     new
         Whether the thread begins afresh.
-    model, on, instructions, timeout, max_tokens, max_cost, save
-        As the settings ``model``, ``target``, ``instructions``, ``timeout`` (seconds),
+    model, on, effort, instructions, timeout, max_tokens, max_cost, save
+        As the settings ``model``, ``target``, ``effort``, ``instructions``, ``timeout`` (seconds),
         ``max_tokens``, ``max_cost`` (US dollars) and ``save`` (a folder).
     search
         Files, globs and folders that are searched.
@@ -60,6 +60,7 @@ class Options:
     new: bool = False
     model: str | None = None
     on: str | None = None
+    effort: str | None = None
     instructions: str | None = None
     search: tuple[str, ...] = ()
     tool: tuple[str | Callable[..., Any], ...] = ()
@@ -93,6 +94,7 @@ class Options:
         return {
             "target": self.on,
             "model": self.model,
+            "effort": self.effort,
             "instructions": self.instructions,
             "timeout": self.timeout,
             "max_tokens": self.max_tokens,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -252,14 +252,23 @@ class Job:
             functions=self.functions(),
             tool_choice=self.tool_choice(),
             max_output=most,
+            effort=self.settings.effort,
         )
         asked = "\n".join(
             [self.prompt, instructions, *(item.card or "" for item in ready.attachments)]
         )
         spending = Spending(self.budget, prices, self.target.name, model, asked)
-        stream = within(ready.backend.turn(question), spending)
+        stream = within(self._with_effort(ready.backend.turn(question)), spending)
         async with aclosing(self.tape.watch(stream) if self.tape else stream) as turn:
             async for event in turn:
+                yield event
+
+    async def _with_effort(self, stream: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+        """Yield a turn's events; its start says which effort was asked for."""
+        async with aclosing(stream) as turn:  # type: ignore[type-var]
+            async for event in turn:
+                if isinstance(event, Started) and self.settings.effort:
+                    event = replace(event, effort=self.settings.effort)
                 yield event
 
     async def _ready(self, folder: Path) -> Ready:
@@ -344,6 +353,7 @@ class Job:
             "--model": self.options.model,
             "--on": self.options.on and without_credentials(self.options.on),
             "--instructions": self.settings.instructions,
+            "--effort": self.settings.effort,
             "--tool-choice": self.options.tool_choice,
             "--rows": self.options.rows,
             "--schema-only": self.options.schema_only,

@@ -42,13 +42,15 @@ class Usage:
 class Started:
     """The far side has taken the turn.
 
-    ``isolation`` is the level at which code will run, where the target knows it.
+    ``isolation`` is the level at which code will run, where the target knows it; ``effort``
+    how much the model was asked to reason, where somebody set it.
     """
 
     thread: str
     target: str
     model: str
     isolation: str | None = None
+    effort: str | None = None
 
 
 @dataclass(frozen=True)

@@ -170,6 +170,7 @@ class View:
     target: str = ""
     model: str = ""
     isolation: str | None = None
+    effort: str | None = None
     parts: tuple[Part, ...] = ()
     files: tuple[File, ...] = ()
     usage: Usage = field(default_factory=Usage)
@@ -210,6 +211,7 @@ def _(event: events.Started, view: View) -> View:
         target=event.target,
         model=event.model,
         isolation=event.isolation,
+        effort=event.effort or view.effort,
         progress=None,
     )
 

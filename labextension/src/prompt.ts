@@ -13,6 +13,7 @@ export const VALUE_OPTIONS: readonly string[] = [
   '-m',
   '--model',
   '--on',
+  '--effort',
   '--instructions',
   '--rows',
   '--save',

@@ -50,6 +50,7 @@ export function facts(turn: TurnRecord, trans: TranslationBundle): string[] {
   const total = turn.usage.input_tokens + turn.usage.output_tokens;
   return [
     turn.model,
+    turn.effort ? trans.__('effort: %1', turn.effort) : '',
     turn.target,
     typeof turn.seconds === 'number' ? duration(turn.seconds, trans) : '',
     total ? tokens(total, trans) : '',

@@ -66,8 +66,9 @@ def ask(request, url, server, tmp_path):
     # The engine keeps what it has learnt of a model for as long as it lives.
     model = f"openai:{request.node.name}"
 
-    async def ask(show=lambda seen: None, stop=None):
-        return await follow(far.turn(Question("Go.", model=model)), show, stop or Stop(), 60)
+    async def ask(show=lambda seen: None, stop=None, **more):
+        question = Question("Go.", model=model, **more)
+        return await follow(far.turn(question), show, stop or Stop(), 60)
 
     return ask
 
@@ -180,3 +181,17 @@ async def test_whether_a_model_would_answer_can_be_asked(server, url, tmp_path):
     assert "there are llama3" in await far.check("openai:llama4")
     assert "No model is named" in await far.check("openai:")
     assert await far.check("offline") == ""
+
+
+async def test_an_effort_reaches_the_model_or_is_refused_with_what_it_takes(server, ask, wire):
+    server.answer = lambda body: stream(say("42"))
+    assert (await ask(effort="xhigh")).text == "42"
+    assert server.bodies[-1]["reasoning_effort"] == "xhigh"
+    words = (
+        "Unsupported value: 'reasoning_effort' does not support 'minimal' with this model. "
+        "Supported values are: 'none', 'low', and 'high'."
+    )
+    server.answer = lambda body: fault(400, words, param="reasoning_effort")
+    seen = await ask(effort="minimal")
+    assert seen.status == "failed"
+    assert "does not take the effort 'minimal'; it takes none, low, high." in seen.error

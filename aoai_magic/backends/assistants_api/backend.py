@@ -218,6 +218,8 @@ def _asked(
     }
     if question.tool_choice is not None:
         asked["tool_choice"] = question.tool_choice
+    if question.effort:
+        asked["reasoning_effort"] = question.effort
     if question.max_output is not None:
         asked["max_completion_tokens"] = max(question.max_output, _LEAST_OUTPUT)
     return asked

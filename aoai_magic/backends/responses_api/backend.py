@@ -366,11 +366,12 @@ class _Turn:
         while True:
             extra = {name: v for name, v in _OPTIONAL.items() if (model, name) not in refused}
             try:
-                self._stream = await self._responses.create(**self._request(), **extra)
+                self._stream = await self._responses.create(**_with_extra(self._request(), extra))
             except openai.BadRequestError as error:
                 about = f"{error.param} {error.message}".lower()
                 names = {(model, name) for name in extra if name in about}
-                if not names:
+                # An effort is somebody's choice: the service's words name those that it takes.
+                if not names or "effort" in about:
                     raise
                 refused.update(names)
             else:
@@ -403,6 +404,8 @@ class _Turn:
             request["previous_response_id"] = previous
         if asked.tool_choice is not None and not self._outputs:
             request["tool_choice"] = _choice(asked.tool_choice)
+        if asked.effort:
+            request["reasoning"] = {"effort": asked.effort}
         if asked.max_output is not None:
             request["max_output_tokens"] = max(asked.max_output, _LEAST_OUTPUT)
         return request
@@ -469,6 +472,12 @@ class _Turn:
                     await self._api.responses.cancel(self._reader.response)
             except openai.APIError:
                 return  # it was over, or ended with its connection: nothing is left to stop
+
+
+def _with_extra(request: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    """Return a request with what is asked for beside it; an effort stays beside a summary."""
+    reasoning = {**extra.get("reasoning", {}), **request.get("reasoning", {})}
+    return {**extra, **request, **({"reasoning": reasoning} if reasoning else {})}
 
 
 class _Polled:

@@ -28,6 +28,7 @@ def record(view: View) -> dict[str, Any]:
         "target": _text(view.target),
         "model": _text(view.model),
         "isolation": _text(view.isolation),
+        "effort": _text(view.effort),
         "status": view.status,
         "error": _text(view.error),
         "seconds": view.seconds,

@@ -150,7 +150,7 @@ class Model(Protocol):
     """
 
     name: str
-    """How ``%assistant status`` names it, e.g. ``offline`` or ``azure:gpt-4o``.
+    """How ``%assistant status`` names it, e.g. ``offline`` or ``azure:DEPLOYMENT``.
 
     A model that looks at pictures has an attribute ``sees`` that is true as well; it is
     shown what its code drew.
