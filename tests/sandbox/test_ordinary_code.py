@@ -114,9 +114,7 @@ async def test_much_output_of_children_is_taken_quickly_and_cut(make_sandbox):
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 async def test_processes_of_every_kind_work(make_sandbox, method):
     session = await (await make_sandbox()).open("a")
-    await run(
-        session, "import math\nFACTOR = 5\n%pwd\ndef scale(x): return x * FACTOR"
-    )
+    await run(session, "import math\nFACTOR = 5\n%pwd\ndef scale(x): return x * FACTOR")
     code = f"""
 import multiprocessing as mp
 from concurrent.futures import ProcessPoolExecutor
