@@ -41,8 +41,9 @@ def flush(folder: str) -> list[str]:
     if not written:
         return []
     for writer in _objects(_WRITERS):
-        if not writer.closed and writer.writable():
-            writer.flush()
+        with contextlib.suppress(ValueError, io.UnsupportedOperation):  # closed, or no file
+            if writer.fileno() in written:  # a pipe that nobody reads would take for ever
+                writer.flush()
     empty = [name for fd, name in written.items() if _size(fd) == 0]
     return sorted({*empty, *(name for name in map(_unfinished, _objects(_types())) if name)})
 
