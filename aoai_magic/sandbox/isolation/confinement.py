@@ -22,7 +22,7 @@ _NAMESPACES = (
     | syscalls.CLONE_NEWUTS
     | syscalls.CLONE_NEWCGROUP
 )
-_READABLE = (
+READABLE = (
     "/lib",
     "/lib64",
     "/bin",
@@ -151,7 +151,7 @@ def restrict(plan: Plan) -> None:
             landlock.restrict(["/"], writable)
         seccomp.restrict(contained=True)
     elif plan.level == "landlock":
-        landlock.restrict([*root_fs.software(), *_READABLE], [plan.data, plan.scratch, "/dev/null"])
+        landlock.restrict([*root_fs.software(), *READABLE], [plan.data, plan.scratch, "/dev/null"])
         version = syscalls.landlock_version()
         own_signals = None if version >= landlock.SCOPES_SIGNALS else os.getpid()
         truncation = version >= landlock.WATCHES_TRUNCATION
