@@ -12,7 +12,6 @@ from aoai_magic.errors import AssistantError
 from aoai_magic.notebook.line_commands import run_command
 from aoai_magic.runner.kernel_state import Assistant
 from aoai_magic.state.crash_journal import Journal, left_behind
-from aoai_magic.state.database import worker
 from aoai_magic.turn import events
 
 HAPPENED = [
@@ -25,16 +24,20 @@ HAPPENED = [
     events.FileMade("a.bin", b"\xff\x00"),
 ]
 DIES = """
-import os, pickle, sys
+import asyncio, os, pickle, sys
 from pathlib import Path
 from aoai_magic.state.crash_journal import Journal
-from aoai_magic.state.database import worker
 
-journal = Journal(Path(sys.argv[1]), "notebook.ipynb", 1, "Why?")
-for event in pickle.loads(sys.stdin.buffer.read()):
-    journal(event)
-worker().submit(lambda: None).result(30)
-os._exit(9)
+async def happened():
+    for event in pickle.loads(sys.stdin.buffer.read()):
+        yield event
+
+async def main():
+    async for event in Journal(Path(sys.argv[1]), "notebook.ipynb", 1, "Why?").keep(happened()):
+        pass
+    os._exit(9)
+
+asyncio.run(main())
 """
 
 
@@ -46,11 +49,9 @@ def die(folder):
     assert subprocess.run(command, input=pickle.dumps(HAPPENED), timeout=60).returncode == 9
 
 
-def watch(journal):
-    """Have a turn watched; return what its observer gave."""
-    seen = [journal(event) for event in HAPPENED]
-    worker().submit(lambda: None).result(30)
-    return seen
+async def stream():
+    for event in HAPPENED:
+        yield event
 
 
 async def test_a_turn_outlives_its_process(tmp_path):
@@ -71,7 +72,7 @@ async def test_a_turn_outlives_its_process(tmp_path):
 
 async def test_a_turn_that_is_over_or_goes_on_is_not_left_behind(tmp_path):
     journal = Journal(tmp_path, "notebook.ipynb", 1, "Why?")
-    assert watch(journal) == HAPPENED
+    assert [event async for event in journal.keep(stream())] == HAPPENED
     assert len(list(tmp_path.glob("journal/*"))) == 1
     assert left_behind(tmp_path, "notebook.ipynb") is None
     journal.close()
@@ -81,7 +82,7 @@ async def test_a_turn_that_is_over_or_goes_on_is_not_left_behind(tmp_path):
 async def test_a_new_turn_takes_the_place_of_what_was_left_behind(tmp_path):
     die(tmp_path)
     journal = Journal(tmp_path, "notebook.ipynb", 2, "And now?")
-    assert watch(journal) == HAPPENED
+    assert [event async for event in journal.keep(stream())] == HAPPENED
     assert list(tmp_path.glob("journal/*")) == [journal.path]
     journal.close()
 
@@ -99,7 +100,7 @@ async def test_a_process_of_the_same_number_is_not_taken_for_the_dead_one(tmp_pa
 async def test_what_cannot_be_kept_costs_no_turn(tmp_path):
     (tmp_path / "journal").write_text("no folder")
     journal = Journal(tmp_path, "notebook.ipynb", 1, "Why?")
-    assert watch(journal) == HAPPENED
+    assert [event async for event in journal.keep(stream())] == HAPPENED
     journal.close()
 
 

@@ -28,7 +28,7 @@ def test_the_first_cell_runs_with_no_key(tmp_path):
     outputs = notebook.cells[1].outputs
     assert any("image/png" in output.get("data", {}) for output in outputs)
     said = [output.text for output in notebook.cells[2].outputs if output.output_type == "stream"]
-    assert "".join(said) == "['period', 'North', 'South'] 6 3700\n"
+    assert "".join(said) == "['month', 'North', 'South'] 6 3700\n"
 
 
 def test_every_option_and_command_is_named():

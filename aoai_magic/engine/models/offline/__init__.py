@@ -1,9 +1,9 @@
-"""The offline model: rules in place of a language model, at work on the real data.
+"""The offline model: rules in place of a language model, which answer rightly or refuse.
 
-It sees what any model sees, chat messages and the python tool, and needs neither a key
-nor a network. It first looks at the data, writes code for each thing that the prompt
-asks (`recipes`), reads what the code printed, tries another way when it failed, and says
-in the prompt's language what came out.
+A question is cut into tokens (`scan`), read as a query by a grammar that must account for
+every token (`parse`, `understand`), written as a few lines of pandas (`write`), and answered
+from what those printed (`answer`). The tables are known from the cards that came along
+(`schema`); files are read once (`files`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,5 @@ __all__ = ["OfflineModel", "open_model"]
 def open_model(argument: str) -> OfflineModel:
     """Open the model; it takes no argument."""
     if argument:
-        raise ModelError(
-            f"The offline model takes no argument; write `offline`, not `offline:{argument}`."
-        )
+        raise ModelError("Use `offline`: the offline model takes no argument.")
     return OfflineModel()

@@ -1,240 +1,312 @@
-"""The words around the findings: what could not be done, and what this model is."""
+"""Answers: what the code printed, in the language of the question."""
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Sequence
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from aoai_magic.engine.models.offline.findings import plain
-from aoai_magic.engine.models.offline.language import Language, Phrase
-from aoai_magic.engine.models.offline.schema import Table
-from aoai_magic.engine.models.offline.times import VAGUE
+from aoai_magic.engine.models.offline.lexicon import Language, number, plain, say
+from aoai_magic.engine.models.offline.query import Query
+from aoai_magic.engine.models.offline.schema import Column
+from aoai_magic.engine.models.offline.write import MOST_SHOWN, MOUNT, Program
 
-NOTICE: Phrase = {
-    "en": "*Offline model: written by fixed rules, without a language model; check what matters.*",
-    "ja": "*オフラインモデル：言語モデルを使わず、決まった規則で答えています。*",
-    "zh": "*離線模型：依固定規則回答，未使用語言模型。*",
-}
-_GREETING = re.compile(
-    r"^\W*(hi|hello|hey|help|good (morning|evening)|thanks?|thank you)\b|what can you do"
-    r"|こんにちは|ありがとう|何ができ|使い方|你好|您好|謝謝|可以做什麼|能做什麼|怎麼用",
-    re.IGNORECASE,
-)
-_CANNOT: Phrase = {
-    "en": "I can't do that offline.",
-    "ja": "これはオフラインではできません。",
-    "zh": "離線模式做不到這件事。",
-}
-_HELP: Phrase = {
-    "en": """\
-Without a language model I follow fixed rules. Here is what I can do with attached data:
+_NOTES = ("[An image was shown to the user.]", "[New or changed files: ")
+_CUT = " characters left out …]"
+_NAMES = {"名前", "氏名", "姓名"}
 
-- an overview, missing values, the distribution of a column, outliers
-- totals, averages, medians, percentiles and the like per group; counts, shares, ratios
-- the top or bottom ones, the first or last rows, rows that meet a condition
-- values per day, week, month, quarter or year, by month of the year, day of the week or hour
-- which group grew fastest, correlations and scatter plots, joining two tables
-- converting to CSV, JSON or Excel, sums and equations
-
-For everything else choose a model, for example with `--model openai:MODEL`.""",
-    "ja": """\
-言語モデルを使わず、決まった規則で動いています。添付したデータについて、次のことができます。
-
-- 概要、欠損値、列の分布、外れ値
-- グループ別の合計・平均・中央値・パーセンタイルなど、件数、構成比、比率
-- 上位・下位、最初・最後の行、条件に合う行の抽出
-- 日・週・月・四半期・年ごとの推移、1〜12月・曜日・時間帯別の比較
-- 最も伸びたグループ、相関と散布図、2つの表の結合
-- CSV・JSON・Excel への変換、計算と方程式
-
-それ以外には、`--model openai:MODEL` などでモデルを設定してください。""",
-    "zh": """\
-我沒有語言模型，只依固定規則運作。對附加的資料，我可以：
-
-- 概覽、缺失值、欄位分布、離群值
-- 各組的總和、平均、中位數、百分位數等；筆數、占比、比率
-- 最高或最低的幾名、最前或最後幾列、篩選符合條件的資料
-- 每日、每週、每月、每季或每年的變化；依月份、星期或小時比較
-- 哪一組成長最快、相關與散佈圖、合併兩個表格
-- 轉成 CSV、JSON 或 Excel，以及計算與解方程式
-
-其他需求請設定模型，例如 `--model openai:MODEL`。""",
-}
-_NO_DATA: Phrase = {
-    "en": "There is no table here to work on; attach a DataFrame or a file "
-    "(`%%assistant sales` or `%%assistant @sales.csv`).",
-    "ja": "対象となる表がありません。DataFrame かファイルを添付してください"
-    "（`%%assistant sales` または `%%assistant @sales.csv`）。",
-    "zh": "這裡沒有可分析的表格；請附加 DataFrame 或檔案"
-    "（`%%assistant sales` 或 `%%assistant @sales.csv`）。",
-}
-_NO_COLUMN: Phrase = {
-    "en": "**{table}** has no column for “{name}”. Its columns are: {columns}.",
-    "ja": "**{table}** に「{name}」にあたる列はありません。列は次のとおりです：{columns}。",
-    "zh": "**{table}** 沒有對應「{name}」的欄位。現有欄位：{columns}。",
-}
-_MOST_COLUMNS = 40
-_NO_PYTHON: Phrase = {
-    "en": "I work by running Python, and this request does not let me; allow the code interpreter.",
-    "ja": "Python を実行して答えますが、この要求では許可されていません。"
-    "コードインタープリターを許可してください。",
-    "zh": "我需要執行 Python 才能回答，但這次不允許；請允許使用程式碼直譯器。",
-}
-_FAILED: Phrase = {
-    "en": "The code for this failed ({}); put it more simply, with the names of the columns.",
-    "ja": "この処理のコードは失敗しました（{}）。列名を使い、より簡単な形でお試しください。",
-    "zh": "這部分的程式碼執行失敗（{}）；請用欄位名稱、以更簡單的方式再試一次。",
-}
-_NO_ROWS: Phrase = {
-    "en": "No rows meet the condition ({}).",
-    "ja": "条件（{}）に合う行はありません。",
-    "zh": "沒有符合條件（{}）的資料。",
-}
-_NO_VALUE: Phrase = {
-    "en": "**{table}** has no value “{value}”. {known}",
-    "ja": "**{table}** に「{value}」という値はありません。{known}",
-    "zh": "**{table}** 沒有「{value}」這個值。{known}",
-}
-_IGNORED: Phrase = {
-    "en": "No value of the data is “{value}”, so this is about all rows. {near}",
-    "ja": "「{value}」という値はデータにないため、すべての行を対象にしました。{near}",
-    "zh": "資料中沒有「{value}」這個值，因此以下包含所有資料。{near}",
-}
-_NEAR: Phrase = {
-    "en": "Did you mean {}?",
-    "ja": "{} のことでしょうか。",
-    "zh": "是指 {} 嗎？",
-}
-_VALUES: Phrase = {
-    "en": "The values of `{}` are: {}.",
-    "ja": "`{}` の値は次のとおりです：{}。",
-    "zh": "`{}` 的值有：{}。",
-}
-_MOST_VALUES = 12
-_NOT_SAVED: Phrase = {
-    "en": " No file was written.",
-    "ja": "ファイルは作成していません。",
-    "zh": "因此沒有寫入檔案。",
-}
-_UNCLEAR: Phrase = {
-    "en": "I can't tell what “{}” is about offline; name a column with it, such as {}.",
-    "ja": "「{}」が何を指すか、オフラインでは判断できません。{} のように列名を添えてください。",
-    "zh": "離線模式無法判斷「{}」指的是什麼；請寫出欄位名稱，例如 {}。",
-}
-_UNCLEAR_TIME: Phrase = {
-    "en": "I don't count from today offline, so “{}” is unclear; name the dates, "
-    "such as 2024 or March 2024.",
-    "ja": "オフラインでは今日を基準にしないため、「{}」は判断できません。"
-    "2024年、2024年3月のように指定してください。",
-    "zh": "離線模式不以今天為基準，無法判斷「{}」；請寫出日期，例如 2024年 或 2024年3月。",
-}
-_UNREADABLE: Phrase = {
-    "en": "A file could not be read: {}",
-    "ja": "読めないファイルがあります：{}",
-    "zh": "有檔案無法讀取：{}",
-}
-_NO_EXCEL: Phrase = {
-    "en": "(openpyxl is not installed here, so the file is CSV and not Excel.)",
-    "ja": "（openpyxl がないため、Excel ではなく CSV で保存しました。）",
-    "zh": "（此處沒有 openpyxl，因此存成 CSV 而非 Excel。）",
-}
-_NO_CHART: Phrase = {
-    "en": "(No chart: it could not be drawn here.)",
-    "ja": "（ここではグラフを描けませんでした。）",
-    "zh": "（此處無法繪製圖表。）",
-}
+Rows = list[list[str]]
 
 
-def help_text(prompt: str, language: Language) -> str:
-    """Say that this can't be done, unless it is a greeting, and what can."""
-    if _GREETING.search(prompt):
-        return _HELP[language]
-    return f"{_CANNOT[language]} {_HELP[language]}"
+class Unreadable(Exception):  # noqa: N818
+    """What the code printed is not what the answer needs."""
 
 
-def no_data(language: Language) -> str:
-    """Say that there is nothing to work on."""
-    return _NO_DATA[language]
+@dataclass(frozen=True)
+class Results:
+    """The values and tables that programs printed, in order."""
+
+    values: list[str]
+    tables: list[Rows]
+
+    def take(self, program: Program) -> Results:
+        """Take the results of the next program out."""
+        values = [self.values.pop(0) for shape in program.shapes if shape == "value"]
+        return Results(values, [self.tables.pop(0) for shape in program.shapes if shape == "table"])
 
 
-def no_column(name: str, table: Table, language: Language) -> str:
-    """Say that there is no such column, and which there are."""
-    names = [plain(column.name) for column in table.columns[:_MOST_COLUMNS]]
-    more = [*names, "…"] if len(table.columns) > _MOST_COLUMNS else names
-    columns = (", " if language == "en" else "、").join(more)
-    return _NO_COLUMN[language].format(name=plain(name), table=plain(table.name), columns=columns)
+def read_output(output: str, shapes: Iterable[str]) -> Results:
+    """Read what programs printed; raise `Unreadable` if it is cut or something else."""
+    lines = [line for line in output.split("\n") if not line.startswith(_NOTES)]
+    found = Results([], [])
+    for shape in shapes:
+        while lines and not lines[0].strip():
+            del lines[0]
+        if not lines or _CUT in output:
+            raise Unreadable("the output is not whole")
+        if shape == "value":
+            found.values.append(lines.pop(0).strip())
+        else:
+            reader, rows = csv.reader(lines), Rows()
+            while row := next(reader, []):
+                rows.append(row)
+            del lines[: reader.line_num]
+            found.tables.append(rows)
+    return found
 
 
-def no_value(value: str, table: Table, language: Language) -> str:
-    """Say that no column has a value, and which are near it or which there are."""
-    comma = ", " if language == "en" else "、"
-    columns = [c for c in table.categories if c.kind == "text" and c.values]
-    near = _near(value, table, language)
-    known = [near] if near else []
-    for column in [] if near else columns:
-        if column.distinct <= _MOST_VALUES:
-            listed = comma.join(map(plain, column.values))
-            known.append(_VALUES[language].format(plain(column.name), listed))
-    told = (" " if language == "en" else "").join(known[:3])
-    name, value = plain(table.name), plain(value)
-    return _NO_VALUE[language].format(table=name, value=value, known=told).strip()
+def write_answer(query: Query, program: Program, results: Results, language: Language) -> str:
+    """Write the answer to one query; raise `Unreadable` where a number is missing."""
+    return _Answer(query, results, language).text(program.file)
 
 
-def ignored(value: str, table: Table, language: Language) -> str:
-    """Say that a word is taken for no condition, as no column has such a value."""
-    near = _near(value, table, language)
-    return _IGNORED[language].format(value=plain(value), near=near).strip()
+class _Answer:
+    def __init__(self, query: Query, results: Results, language: Language) -> None:
+        self._query, self._language = query, language
+        self._values, self._tables = results.values, results.tables
+        self._count = -1
+
+    def text(self, file: str) -> str:
+        query = self._query
+        if query.filters and (query.task != "share" or query.groups):
+            self._count = _whole(self._values.pop(0))
+        counts = query.task == "figure" and not query.groups and not query.columns
+        if not self._count and not counts:
+            return self._say("none")
+        parts = [getattr(self, f"_{query.task}")(), self._remarks()]
+        if file:
+            parts.append(self._say("saved", name=plain(file), path=f"{MOUNT}/{file}"))
+        return "\n\n".join(filter(None, parts))
+
+    def _say(self, sentence: str, /, **words: object) -> str:
+        conditions = self._query.conditions(self._language)
+        space = " " * conditions.startswith(" ")
+        words.setdefault("cond", space + plain(conditions, 300) if conditions else "")
+        return say(f"answer {sentence}", self._language, **words)
+
+    def _what(self) -> str:
+        return plain(self._query.value_name(self._language), 100)
+
+    def _name(self) -> str:
+        return plain(self._query.columns[0].name)
+
+    def _remarks(self) -> str:
+        """Say which rows are in or out for want of a value, and how tables were joined."""
+        query, told = self._query, []
+        if join := query.join:
+            key = plain(" = ".join(dict.fromkeys([join.left, join.right])))
+            names = {"left": query.table.label, "right": join.table.label}
+            told.append(self._say("joined", key=key, **names))
+        outside = [f.column for f in query.filters if f.operator in ("not in", "!=")]
+        inside = [g.column for g in query.groups if query.task == "figure" and not query.join]
+        for key, columns in (("kept", outside), ("dropped", inside)):
+            without = [plain(column.name) for column in dict.fromkeys(columns) if column.nulls]
+            told += [self._say(key, what=name) for name in without]
+        return " ".join(told)
+
+    # Tasks
+
+    def _figure(self) -> str:
+        query, language = self._query, self._language
+        if query.groups:
+            return self._groups()
+        if not query.columns:
+            count = self._count if query.filters else _whole(self._values[0])
+            name = plain(query.table.label)
+            return self._say("one" if count == 1 else "count", x=number(count), table=name)
+        if not self._tables:
+            is_number = query.columns[0].kind == "number" or query.measures[0].figure == "nunique"
+            shown = _cell(self._values[0], query.columns[0], is_number)
+            return self._say("value", what=self._what(), x=shown)
+        values = [_number(row[-1]) for row in self._tables[0][1:]]
+        names = [plain(measure.name(language), 100) for measure in query.measures]
+        cells = [list(pair) for pair in zip(names, values, strict=True)]
+        return self._titled(_grid(["", say("value", language)], cells))
+
+    def _titled(self, grid: str) -> str:
+        title = plain(self._query.title(self._language), 300)
+        return f"{self._say('table', what=title, cond='')}\n\n{grid}"
+
+    def _groups(self) -> str:
+        query, size, language = self._query, len(self._query.groups), self._language
+        count, rows = _whole(self._values[-1]), self._tables[0][1:]
+        write = _percent if query.task == "share" else _number
+        names = [
+            [group.label(text, language) for text, group in zip(row, query.groups, strict=False)]
+            for row in rows
+        ]
+        cells = [[*name, *map(write, row[size:])] for name, row in zip(names, rows, strict=True)]
+        header = [group.name(language) for group in query.groups]
+        shares = query.task == "share"
+        header += [self._what()] if shares else [m.name(language) for m in query.measures]
+        grid = _grid(header, cells[:MOST_SHOWN], size)
+        if len(query.measures) > 1:
+            return self._titled(grid)
+        found = [
+            (float(row[-1]), ", ".join(name), cell[-1])
+            for row, name, cell in zip(rows, names, cells, strict=True)
+            if "" not in row
+        ]
+        parts = [self._lead(found) if found else self._say("none"), grid * bool(rows)]
+        if count > MOST_SHOWN:
+            parts.insert(1, self._say("first", n=MOST_SHOWN, all=number(count)))
+        return "\n\n".join(filter(None, parts))
+
+    def _lead(self, found: list[tuple[float, str, str]]) -> str:
+        """Say which group is highest, or which place is asked for."""
+        query, rank = self._query, self._query.rank
+        down, place = (rank.descending, rank.place) if rank else (True, 1)
+        values = sorted({value for value, *_ in found}, reverse=down)
+        if len(values) < place:
+            return self._say("none")
+        best = [one for one in found if one[0] == values[place - 1]]
+        words = {"what": self._what(), "x": best[0][2]}
+        if not rank and query.is_time and len(best) == 1 < len(found):
+            _, low, shown = min(found)
+            return self._say("time", who=best[0][1], who2=low, x2=shown, **words)
+        who = ", ".join(f"**{name}**" for _, name, _ in best[:5]) + ", …" * (len(best) > 5)
+        if len(best) > 1:
+            return self._say("tie", who=who, end=self._end(), **words)
+        words["end"] = self._end()
+        key = "share" if query.task == "share" else "top" if query.columns else "most"
+        return self._say("fewest" if key == "most" and not down else key, who=who, **words)
+
+    def _end(self) -> str:
+        """Say which end is asked for: "highest", "second lowest"."""
+        query, rank, language = self._query, self._query.rank, self._language
+        dated = "date " * (query.task == "rows" and query.columns[0].kind == "date")
+        text = say(f"end {dated}{'desc' if not rank or rank.descending else 'asc'}", language)
+        return say(f"place {rank.place}", language, text) if rank and rank.place > 1 else text
+
+    def _share(self) -> str:
+        query = self._query
+        if query.groups:
+            return self._groups()
+        what = self._name() if query.columns else say("row noun", self._language)
+        value = _percent(self._values[0])
+        return self._say("none") if value == "–" else self._say("part", x=value, what=what)
+
+    def _rows(self) -> str:
+        query, rank = self._query, self._query.rank
+        count = _whole(self._values[-1]) if self._values else self._count
+        header, *rows = self._tables[0]
+        grid = self._grid_of_rows()
+        if not rows:
+            return self._say("none")
+        if not query.columns or not rank:
+            more = self._say("shown", n=len(rows)) if count > len(rows) else ""
+            return f"{self._say('rows', x=number(count), more=more)}\n\n{grid}"
+        column, wanted = query.columns[0], rank.count or 1
+        words = {"end": self._end(), "what": self._name()}
+        words["x"] = _cell(rows[0][header.index(column.name)], column)
+        known = [c for c in query.table.columns if c.words[-1:] == ("name",) or c.name in _NAMES]
+        if len(known) == count == 1:
+            who = f"**{plain(rows[0][header.index(known[0].name)])}**"
+            return f"{self._say('top', who=who, **words)}\n\n{grid}"
+        tied = count > wanted and rank.place == 1
+        ties = self._say("ties", n=number(count)) if tied else ""
+        key = "best rows" if wanted > 1 else "best row"
+        return f"{self._say(key, n=number(min(wanted, count)), ties=ties, **words)}\n\n{grid}"
+
+    def _grid_of_rows(self) -> str:
+        join = self._query.join
+        known = (*self._query.table.columns, *(join.table.columns if join else ()))
+        columns = {column.name: column for column in known}
+        header, *rows = self._tables[0]
+        kinds = [columns.get(name) for name in header]
+        cells = [[_cell(text, kind) for text, kind in zip(row, kinds, strict=True)] for row in rows]
+        return _grid(header, cells, len(header))
+
+    def _table(self) -> str:
+        return self._say("saved table", n=number(self._values[0]))
+
+    def _correlation(self) -> str:
+        a, b = (plain(column.name) for column in self._query.columns)
+        _number(self._values[0])
+        return self._say("corr", a=a, b=b, x=f"{float(self._values[0]):.2f}")
+
+    _scatter = _correlation
+
+    def _distribution(self) -> str:
+        keys = ("mean", "std", "low", "q1", "median", "q3", "high")
+        values = [_number(row[-1]) for row in self._tables[0][2:]]
+        words = dict(zip(keys, values, strict=True))
+        return self._say("distribution", what=self._name(), **words)
+
+    def _outliers(self) -> str:
+        low, high, count = map(_number, self._values)
+        lead = self._say("outliers", what=self._name(), x=count, low=low, high=high)
+        return lead if count == "0" else f"{lead}\n\n{self._grid_of_rows()}"
+
+    def _missing(self) -> str:
+        counts = [(row[0], _whole(row[1])) for row in self._tables[0][1:]]
+        total = number(sum(count for _, count in counts))
+        if len(counts) == 1 and self._query.columns:
+            return self._say("missing one", what=plain(counts[0][0]), x=total)
+        if total == "0":
+            return self._say("no missing")
+        heading = say("overview", self._language).split()
+        cells = [[plain(name), number(count)] for name, count in counts if count]
+        return f"{self._say('missing', x=total)}\n\n{_grid([heading[0], heading[2]], cells)}"
+
+    def _duplicates(self) -> str:
+        names = ", ".join(plain(column.name) for column in self._query.columns)
+        what = f" ({names})" if names else ""
+        return self._say("duplicates", x=_number(self._values[0]), what=what)
+
+    def _overview(self) -> str:
+        table = self._query.table
+        missing = {row[0]: _whole(row[1]) for row in self._tables[0][1:]}
+        facts = {}
+        for header, *rows in self._tables[1:]:
+            facts = {row[0]: dict(zip(header, row, strict=True)) for row in rows}
+        cells = []
+        for column in table.columns:
+            nulls = number(missing.get(column.name, column.nulls))
+            values = _values(column, facts.get(column.name, {}))
+            cells.append([plain(column.name), plain(column.dtype), nulls, values])
+        words = {"table": plain(table.label), "rows": number(self._values[0]), "n": len(cells)}
+        lead = self._say("overview", x=number(sum(missing.values())), **words)
+        return f"{lead}\n\n{_grid(say('overview', self._language).split(), cells, 4)}"
 
 
-def _near(value: str, table: Table, language: Language) -> str:
-    values = {v.lower(): v for c in table.categories if c.kind == "text" for v in c.values}
-    near = [values[v] for v in difflib.get_close_matches(value.lower(), values, 3, 0.7)]
-    comma = ", " if language == "en" else "、"
-    return _NEAR[language].format(comma.join(map(plain, near))) if near else ""
+def _grid(header: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> str:
+    """Write a Markdown table of safe cells; columns after the first `texts` are amounts."""
+    line = "".join(["|---"] * texts + ["|---:"] * (len(header) - texts)) + "|"
+    lines = [f"| {' | '.join(cells)} |" for cells in ([plain(name) for name in header], *rows)]
+    return "\n".join([lines[0], line, *lines[1:]])
 
 
-def no_python(language: Language) -> str:
-    """Say that code is needed."""
-    return _NO_PYTHON[language]
+def _cell(text: str, column: Column | None, must: bool = False) -> str:
+    """Write a value of a column; one that must be a number is checked."""
+    if must or (column is not None and column.is_measure and text):
+        return _number(text) if must else number(text)
+    return plain(text.removesuffix(" 00:00:00"))
 
 
-def failure(reason: str, language: Language) -> str:
-    """Say that the code failed, and why."""
-    return _FAILED[language].format(plain(reason, 200))
+def _values(column: Column, facts: dict[str, str]) -> str:
+    """Say in a few words which values a column has."""
+    if facts and column.is_measure:
+        low, high, mean = (number(facts[key]) for key in ("min", "max", "mean"))
+        return f"{low} … {high} (⌀ {mean})"
+    if column.low:
+        return " … ".join(plain(end.removesuffix(" 00:00:00")) for end in (column.low, column.high))
+    more = ", …" if column.values and not (column.complete and len(column.values) < 7) else ""
+    return plain(", ".join(column.values[:6]), 120) + more if column.values else ""
 
 
-def no_rows(conditions: str, saving: bool, language: Language) -> str:
-    """Say that nothing is left to work on, and that nothing was saved where that was asked."""
-    told = _NO_ROWS[language].format(plain(conditions, 200))
-    return told + _NOT_SAVED[language] if saving else told
+def _number(text: str) -> str:
+    """Write what must be a number."""
+    try:
+        return number(float(text or "nan"))
+    except ValueError:
+        raise Unreadable(f"{text[:40]!r} is not a number") from None
 
 
-def unclear(words: str, table: Table, language: Language) -> str:
-    """Say that a condition can't be followed, and how to put it."""
-    template = _UNCLEAR_TIME if VAGUE.search(words) else _UNCLEAR
-    columns = [f"`{plain(column.name)}`" for column in table.numbers[:2]] or ["…"]
-    return template[language].format(
-        plain(words), (", " if language == "en" else "、").join(columns)
-    )
+def _percent(text: str) -> str:
+    return "–" if _number(text) == "–" else f"{float(text) * 100:,.1f}%"
 
 
-def unreadable(lines: Sequence[str], language: Language) -> str:
-    """Say which files can't be read."""
-    return _UNREADABLE[language].format("; ".join(map(plain, lines)))
-
-
-def no_excel(language: Language) -> str:
-    """Say that a file has another format than was asked for."""
-    return _NO_EXCEL[language]
-
-
-def no_chart(language: Language) -> str:
-    """Say that a chart is wanting."""
-    return _NO_CHART[language]
-
-
-def with_notice(text: str, earlier: str, language: Language) -> str:
-    """Add what this model is, once per conversation."""
-    told = any(notice in earlier for notice in NOTICE.values())
-    return text if told else f"{text}\n\n{NOTICE[language]}"
+def _whole(text: str) -> int:
+    _number(text)
+    return int(float(text))

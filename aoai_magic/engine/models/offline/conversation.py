@@ -6,19 +6,22 @@ import ast
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from aoai_magic.engine.models.offline.findings import read_findings
+from aoai_magic.engine.models.offline.schema import Table, read_card
 
 _LISTED = re.compile(
-    r"^- (?P<name>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\") \((?P<bytes>\d+) bytes\)"
-    r"(?:, also there as (?P<variable>.*))?$",
+    r"^- (?P<name>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\") \(\d+ bytes\)"
+    r"(?:, also there as the variable `(?P<variable>\w+)`(?: \((?P<kind>[\w.]+))?.*)?$",
     re.MULTILINE,
 )
-
+_LOADER = re.compile(
+    r"variable `(\w+)` with its types, run (exec\(open\('[^'\n]+'\)\.read\(\)\)) once"
+)
 _LONGEST_PROMPT = 2000
-"""Characters of a prompt that are read; the time that the rules take grows with its square."""
+
+Message = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -31,92 +34,55 @@ class Step:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A prompt, the code that was run for it, and what was answered.
-
-    ``given`` holds the names of the data that came with the prompt.
-    """
+    """A prompt, the code that was run for it, what was answered, and the tables that came along."""
 
     prompt: str
     steps: tuple[Step, ...] = ()
     answer: str = ""
-    given: frozenset[str] = frozenset()
+    tables: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """Everything that the messages tell.
-
-    Attributes
-    ----------
-    exchanges
-        Oldest first; the last one is being answered.
-    files
-        The files that the session is said to hold, by name, with their sizes in bytes.
-    variables
-        The variables that files are also loaded as, by the file's name.
-    bare
-        Whether the session is said to hold no files.
-    """
+    """All that the messages say: exchanges, oldest first, and names of the session's files."""
 
     exchanges: tuple[Exchange, ...]
-    files: Mapping[str, int]
-    variables: Mapping[str, str]
-    bare: bool = False
+    files: tuple[str, ...]
 
     @property
-    def saved(self) -> set[str]:
-        """Names of the files that our own code wrote: results, not the user's data."""
-        steps = (step for past in self.exchanges for step in past.steps)
-        found = (read_findings(step.output).get("saved") for step in steps)
-        return {grid.first("file") for grid in found if grid}
+    def now(self) -> Exchange:
+        """The exchange that is being answered."""
+        return self.exchanges[-1]
 
 
-def read_conversation(messages: Sequence[Mapping[str, Any]]) -> Conversation:
+def read_conversation(messages: Sequence[Message]) -> Conversation:
     """Read the messages of a request."""
-    system = "\n".join(_text(m) for m in messages if m["role"] in {"system", "developer"})
-    files, variables = {}, {}
-    for match in _LISTED.finditer(system):
-        name = str(ast.literal_eval(match["name"]))
-        files[name] = int(match["bytes"])
-        if variable := _variable(match["variable"] or "", name):
-            variables[name] = variable
-    bare = not files and "There are no files in" in system
-    return Conversation(tuple(_exchanges(messages)), files, variables, bare)
-
-
-def _variable(text: str, file: str) -> str:
-    """Find the variable's name in how a listing puts it: "the variable `sales` (…)"."""
-    quoted = re.search(r"[`'\"]([A-Za-z_]\w*)[`'\"]", text)
-    words = [quoted[1]] if quoted else re.findall(r"[^\W\d]\w*", text)
-    stem = file.rpartition(".")[0]
-    return next((w for w in [stem, *words] if w in words and w.isidentifier()), "")
-
-
-def _exchanges(messages: Sequence[Mapping[str, Any]]) -> Iterator[Exchange]:
-    outputs = {m["tool_call_id"]: _text(m) for m in messages if m["role"] == "tool"}
-    asked: list[Mapping[str, Any]] = []
-    steps: list[Step] = []
-    answers: list[str] = []
+    system = [text for m in messages if m["role"] in {"system", "developer"} for text in _parts(m)]
+    listed = list(_LISTED.finditer("\n".join(system)))
+    files = tuple(str(ast.literal_eval(match["name"])) for match in listed)
+    kinds = {match["variable"]: match["kind"] or "" for match in listed if match["variable"]}
+    turns: list[list[Message]] = [[]]
     for message in messages:
-        if message["role"] == "user":
-            if steps or answers:
-                yield _exchange(asked, steps, answers)
-                asked, steps, answers = [], [], []
-            asked.append(message)
-        elif message["role"] == "assistant":
-            answers += [_text(message)] if _text(message) else []
-            steps += _steps(message, outputs)
-    yield _exchange(asked, steps, answers)
+        answered = any(one["role"] == "assistant" for one in turns[-1])
+        if message["role"] == "user" and answered:
+            turns.append([])
+        turns[-1].append(message)
+    return Conversation(tuple(_exchange(turn, kinds) for turn in turns), files)
 
 
-def _exchange(
-    asked: Sequence[Mapping[str, Any]], steps: Sequence[Step], answers: Sequence[str]
-) -> Exchange:
-    given = frozenset(name for message in asked for name in _given(message))
-    return Exchange("\n".join(map(_prompt, asked)), tuple(steps), "\n".join(answers), given)
+def _exchange(messages: Sequence[Message], kinds: Mapping[str, str]) -> Exchange:
+    asked = [message for message in messages if message["role"] == "user"]
+    outputs = {m["tool_call_id"]: "\n".join(_parts(m)) for m in messages if m["role"] == "tool"}
+    replies = [message for message in messages if message["role"] == "assistant"]
+    return Exchange(
+        "\n".join("".join(_parts(message)[:1])[:_LONGEST_PROMPT] for message in asked),
+        tuple(step for message in replies for step in _steps(message, outputs)),
+        "\n".join(text for message in replies for text in _parts(message)),
+        tuple({t.name: t for message in asked for t in _tables(message, kinds)}.values()),
+    )
 
 
-def _steps(message: Mapping[str, Any], outputs: Mapping[str, str]) -> Iterator[Step]:
+def _steps(message: Message, outputs: Mapping[str, str]) -> Iterator[Step]:
     for call in message.get("tool_calls") or ():
         try:
             code = str(json.loads(call["function"]["arguments"])["code"])
@@ -125,25 +91,19 @@ def _steps(message: Mapping[str, Any], outputs: Mapping[str, str]) -> Iterator[S
         yield Step(code, outputs.get(call["id"], ""))
 
 
-def _prompt(message: Mapping[str, Any]) -> str:
-    """Give what was typed: the first text part; later ones describe attached data."""
-    content = message.get("content") or ""
-    if not isinstance(content, str):
-        content = next((part["text"] for part in content if part.get("type") == "text"), "")
-    return content[:_LONGEST_PROMPT]
+def _tables(message: Message, kinds: Mapping[str, str]) -> Iterator[Table]:
+    """Read the cards of a message; a frame is in the session, or a line of code loads it."""
+    texts = _parts(message)[1:]
+    loaders = dict(_LOADER.findall("\n".join(texts)))
+    for table in filter(None, map(read_card, texts)):
+        if table.name in kinds:
+            yield replace(table, kind=kinds[table.name] or table.kind)
+        elif table.name in loaders:
+            yield replace(table, setup=loaders[table.name])
 
 
-def _given(message: Mapping[str, Any]) -> Iterator[str]:
-    """Give the names of attached data, with which the texts that describe them begin."""
-    content = message.get("content") or ""
-    parts = [] if isinstance(content, str) else content
-    for part in [part for part in parts if part.get("type") == "text"][1:]:
-        if found := re.match(r"`([^`\n]+)`", part["text"]):
-            yield found[1]
-
-
-def _text(message: Mapping[str, Any]) -> str:
+def _parts(message: Message) -> list[str]:
     content = message.get("content") or ""
     if isinstance(content, str):
-        return content
-    return "\n".join(part.get("text", "") for part in content if part.get("type") == "text")
+        return [content]
+    return [str(part["text"]) for part in content if part.get("type") == "text"]

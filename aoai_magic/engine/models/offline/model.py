@@ -1,15 +1,15 @@
 """The offline model: from the messages to the next piece of code, or to the answer.
 
-It keeps no state: every call reads the conversation anew, sees which code was run and
-what it printed, and finds from that alone what comes next.
+It keeps no state: every call reads the conversation anew.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import anyio
 
@@ -23,64 +23,33 @@ from aoai_magic.engine.models.base import (
     ToolCall,
     Usage,
 )
-from aoai_magic.engine.models.offline import answer, lookup, repair
-from aoai_magic.engine.models.offline.conversation import (
-    Conversation,
-    Exchange,
-    Step,
-    read_conversation,
-)
-from aoai_magic.engine.models.offline.findings import Findings, read_findings
-from aoai_magic.engine.models.offline.inspection import (
-    OPENING,
-    SUFFIXES,
-    Inspection,
-    inspection_code,
-    read_inspection,
-)
-from aoai_magic.engine.models.offline.intent import is_refused, needs_data, read_tasks
-from aoai_magic.engine.models.offline.language import Language, detect
-from aoai_magic.engine.models.offline.naming import kept_apart
-from aoai_magic.engine.models.offline.printing import PRINTER
-from aoai_magic.engine.models.offline.recipes import RECIPES, ending
+from aoai_magic.engine.models.offline.answer import Unreadable, read_output, write_answer
+from aoai_magic.engine.models.offline.conversation import Conversation, Step, read_conversation
+from aoai_magic.engine.models.offline.files import SUFFIXES, Reading, inspected
+from aoai_magic.engine.models.offline.lexicon import detect, plain, say
+from aoai_magic.engine.models.offline.maths import find_problem, tell_maths, write_maths
+from aoai_magic.engine.models.offline.query import Query, Refusal
 from aoai_magic.engine.models.offline.schema import Table
-from aoai_magic.engine.models.offline.script import described
-from aoai_magic.engine.models.offline.task import Task, Way
+from aoai_magic.engine.models.offline.understand import understand
+from aoai_magic.engine.models.offline.write import Program, write
+from aoai_magic.engine.search.quotes import find_quotes
 
 _CHARACTERS_PER_TOKEN = 4
 _PIECE = 120
 """Characters per piece of streamed code."""
+_MOST_FILES, _MOST_TRIES = 10, 12
+_GREETING = re.compile(
+    r"^\W*(hi|hello|hey|help)\W*$|what can you do|何ができ|使い方|こんにちは|做什麼|怎麼用|^你好",
+    re.I,
+)
 
 
 @dataclass(frozen=True)
-class Code:
-    """The next step: code to run."""
+class Next:
+    """What comes next: ``code`` to run, a ``search``, or the ``answer``."""
 
+    kind: str
     text: str
-
-
-@dataclass(frozen=True)
-class Query:
-    """The next step: a search of the user's documents."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The end of the turn."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What came of a task."""
-
-    task: Task
-    way: Way
-    findings: Findings = field(default_factory=dict)
-    error: str = ""
 
 
 class OfflineModel:
@@ -89,72 +58,67 @@ class OfflineModel:
     name = "offline"
 
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
-        """Yield the next call of the python tool, or the answer."""
+        """Yield the next call of a tool, or the answer."""
         step = await anyio.to_thread.run_sync(next_step, request)
         for piece in _pieces(step):
             yield piece
-        yield _usage(request, step.text)
-        yield Finish("stop" if isinstance(step, Answer) else "tool_calls")
+        # There are no tokens here, but a run reports some: a rough count.
+        size = sum(len(str(message.get("content") or "")) for message in request.messages)
+        counts = (size // _CHARACTERS_PER_TOKEN, len(step.text) // _CHARACTERS_PER_TOKEN + 1)
+        yield Usage(*counts)
+        yield Finish("stop" if step.kind == "answer" else "tool_calls")
 
 
-def next_step(request: Request) -> Code | Query | Answer:
+def next_step(request: Request) -> Next:
     """Decide what comes next in a conversation."""
     talk = read_conversation(request.messages)
-    if _looks_up(request, talk):
-        return _lookup(request, talk)
-    step = _work(request, talk)
-    if isinstance(step, Answer) and _must_run(request):
-        return Code(inspection_code(talk.variables, talk.files))
+    language = detect(talk.now.prompt)
+    try:
+        step = _documents(request, talk) or _Turn(talk).next()
+    except Refusal as refusal:
+        step = Next("answer", refusal.text(language))
+    if step.kind == "code" and not _may_run(request):
+        step = Next("answer", Refusal("no python").text(language))
+    named = {"type": "function", "function": {"name": PYTHON_TOOL}}
+    must_run = _may_run(request) and request.tool_choice in ("required", named)
+    if step.kind == "answer" and must_run and not talk.now.steps:
+        return Next("code", "print('ready')\n")
+    notices = [say("notice", one) for one in ("en", "ja", "zh")]
+    if step.kind == "answer" and not any(
+        notice in past.answer for notice in notices for past in talk.exchanges
+    ):
+        return Next("answer", f"{step.text}\n\n{say('notice', language)}")
     return step
 
 
-def _looks_up(request: Request, talk: Conversation) -> bool:
-    """Whether the documents matter for this prompt, and not the session's data."""
-    if not lookup.offered(request):
-        return False
-    if lookup.demanded(request) or lookup.output(request) is not None:
-        return True
-    return not _may_run(request) or not (talk.files and _wants_a_look(talk))
+def _documents(request: Request, talk: Conversation) -> Next | None:
+    """Look the question up where the documents matter, and not the session's data."""
+    names = {tool["function"]["name"] for tool in request.tools}
+    if FILE_SEARCH_TOOL not in names or request.tool_choice == "none":
+        return None
+    prompt, language = talk.now.prompt, detect(talk.now.prompt)
+    if (found := _found(request)) is not None:
+        quotes = [f"> {plain(text, 400)} {mark}" for text, mark in find_quotes(found, prompt)]
+        heading = say("found" if quotes else "nothing found", language)
+        return Next("answer", "\n\n".join([heading, *quotes]))
+    choice = request.tool_choice
+    demanded = not isinstance(choice, str) and choice["function"]["name"] == FILE_SEARCH_TOOL
+    data = _may_run(request) and (talk.files or find_problem(prompt))
+    return None if data and not demanded else Next("search", prompt)
 
 
-def _lookup(request: Request, talk: Conversation) -> Query | Answer:
-    prompt, found = talk.exchanges[-1].prompt, lookup.output(request)
-    if found is None:
-        return Query(prompt)
-    language = detect(prompt)
-    text = lookup.told(found, prompt, language)
-    return Answer(answer.with_notice(text, _said(talk), language))
-
-
-def _must_run(request: Request) -> bool:
-    """Whether the client demands that code is run."""
-    named = {"type": "function", "function": {"name": PYTHON_TOOL}}
-    return _may_run(request) and request.tool_choice in ("required", named)
-
-
-def _said(talk: Conversation) -> str:
-    return "\n".join(past.answer for past in talk.exchanges)
-
-
-def _work(request: Request, talk: Conversation) -> Code | Answer:
-    """Decide what comes next in work on data."""
-    now = talk.exchanges[-1]
-    language = detect(now.prompt)
-    earlier = _said(talk)
-    tables = _tables(talk)
-    if tables is None and _wants_a_look(talk):
-        if not _may_run(request):
-            return Answer(answer.with_notice(answer.no_python(language), earlier, language))
-        return Code(inspection_code(talk.variables, talk.files))
-    tasks = _asked(now, tables or (), _previous(talk, tables or ()))
-    outcomes, way = _replay(tasks, talk, language)
-    if len(outcomes) < len(tasks):
-        if not _may_run(request):
-            return Answer(answer.with_notice(answer.no_python(language), earlier, language))
-        task = tasks[len(outcomes)]
-        return Code(_opened(_code(task, way, language), bool(now.steps)))
-    text = _report(outcomes, now, language)
-    return Answer(answer.with_notice(text, earlier, language))
+def _found(request: Request) -> str | None:
+    """Return what the last search of this turn found; None if there was none yet."""
+    ids: set[str] = set()
+    found: str | None = None
+    for message in request.messages:
+        if message["role"] == "user":
+            ids, found = set(), None
+        calls = message.get("tool_calls") or ()
+        ids |= {call["id"] for call in calls if call["function"]["name"] == FILE_SEARCH_TOOL}
+        if message["role"] == "tool" and message["tool_call_id"] in ids:
+            found = str(message["content"])
+    return found
 
 
 def _may_run(request: Request) -> bool:
@@ -162,203 +126,135 @@ def _may_run(request: Request) -> bool:
     return PYTHON_TOOL in names and request.tool_choice != "none"
 
 
-def _wants_a_look(talk: Conversation) -> bool:
-    """Whether the data matter for this prompt; nothing is run for a poem."""
-    now = talk.exchanges[-1]
-    if talk.bare:
-        return False
-    follows = any(_is_look(step) for past in talk.exchanges[:-1] for step in past.steps)
-    stems = {name.rpartition(".")[0] for name in talk.files} - {""}
-    return needs_data(now.prompt, stems) or (follows and not is_refused(now.prompt))
+class _Turn:
+    """One prompt, from the files to read to the answer."""
 
+    def __init__(self, talk: Conversation) -> None:
+        self._talk, self._prompt = talk, talk.now.prompt
+        self._language = detect(self._prompt)
+        self._steps = [step for step in talk.now.steps if not inspected(step.code)]
+        steps = [step for past in talk.exchanges for step in past.steps]
+        looks = [(inspected(step.code), step.output) for step in steps]
+        self._looks = {look.file: (look, output) for look, output in looks if look}
+        codes = "\n".join(step.code for step in steps if not inspected(step.code))
+        # What our own code wrote are results, not the user's data.
+        self._made = {
+            name for name in talk.files if f'.to_{_writer(name)}("/mnt/data/{name}"' in codes
+        }
 
-def _is_look(step: Step) -> bool:
-    return step.code.startswith(OPENING)
+    def next(self) -> Next:
+        if _GREETING.search(self._prompt):
+            return Next("answer", say("can", self._language))
+        if problem := find_problem(self._prompt):
+            if not self._steps:
+                return Next("code", write_maths(problem))
+            output = _output(self._steps[-1])
+            return Next("answer", tell_maths(problem, output, self._language))
+        if reading := self._unread():
+            return Next("code", reading.inspection())
+        queries = self._queries()
+        files = {*self._talk.files} - (self._made if self._steps else set())
+        programs: list[Program] = []
+        for query in queries:
+            programs.append(write(query, self._language, files))
+            files.add(programs[-1].file)
+        if not self._steps:
+            return Next("code", _joined(programs))
+        return Next("answer", self._answer(queries, programs))
 
-
-def _tables(talk: Conversation) -> list[Table] | None:
-    """Give the tables of the last look; None if a look at the present data is wanting."""
-    steps = [step for past in talk.exchanges for step in past.steps if _is_look(step)]
-    if not steps:
+    def _unread(self) -> Reading | None:
+        """Return the next file to read, and how; None if all have been tried."""
+        described = {table.name for past in self._talk.exchanges for table in past.tables}
+        files = [name for name in self._talk.files if name.lower().endswith(SUFFIXES)]
+        files = [n for n in files if n.rpartition(".")[0] not in described and n not in self._made]
+        for name in files[:_MOST_FILES]:
+            reading, output = self._looks.get(name, (None, ""))
+            other = reading.other(output) if reading else Reading(name)
+            if other and len(self._talk.now.steps) < _MOST_TRIES:
+                return other
         return None
-    look = read_inspection(steps[-1].output)
-    looked_now = any(_is_look(step) for step in talk.exchanges[-1].steps)
-    if looked_now or (look.complete and _is_present(look, talk)):
-        return _of_user(look.tables, talk)
-    return None
+
+    def _tables(self) -> list[Table]:
+        tables = {t.name: t for past in self._talk.exchanges for t in past.tables}
+        for reading, output in self._looks.values():
+            for table in reading.tables(output):
+                read = any(f"\n{table.setup}\n" in step.code for step in self._talk.now.steps)
+                tables.setdefault(table.name, replace(table, setup="") if read else table)
+        for reading, output in self._looks.values():
+            if not tables and "Error" in output:
+                raise Refusal("unreadable", reading.file, _failure(output).words[0])
+        return list(tables.values())
+
+    def _queries(self) -> list[Query]:
+        tables, now = self._tables(), self._talk.now
+        previous: Query | None = None
+        for past in self._talk.exchanges[:-1]:
+            try:
+                language = detect(past.prompt)
+                found = understand(past.prompt, past.tables, tables, previous, language)
+            except Refusal:
+                continue
+            previous = found[-1]
+        return understand(now.prompt, now.tables, tables, previous, self._language)
+
+    def _answer(self, queries: Sequence[Query], programs: Sequence[Program]) -> str:
+        output = _output(self._steps[-1])
+        try:
+            shapes = [shape for program in programs for shape in program.shapes]
+            results = read_output(output, shapes)
+            return "\n\n".join(
+                write_answer(query, program, results.take(program), self._language)
+                for query, program in zip(queries, programs, strict=True)
+            )
+        except (Unreadable, IndexError, ValueError, KeyError) as error:
+            # The output comes from data: cut or odd, it must not end the turn.
+            raise Refusal("failed", str(error)) from None
 
 
-def _of_user(tables: Sequence[Table], talk: Conversation) -> list[Table]:
-    """Leave out what our own code wrote, unless the prompt names it or there is nothing else."""
-    prompt, saved = talk.exchanges[-1].prompt, talk.saved
-    wanted = [t for t in tables if t.file not in saved or t.name in prompt]
-    return wanted or list(tables)
+def _output(step: Step) -> str:
+    if "Traceback (most recent call last)" in step.output or re.search(
+        r"^[\w.]*Error: ", step.output, re.M
+    ):
+        raise _failure(step.output)
+    return step.output
 
 
-def _is_present(look: Inspection, talk: Conversation) -> bool:
-    """Whether the files of a look are those that the session holds now."""
-    own = talk.saved
-    present = {
-        name: size
-        for name, size in talk.files.items()
-        if name.lower().endswith(SUFFIXES) and name not in own
-    }
-    return all(look.sizes.get(name) in {size, -1} for name, size in present.items())
+def _failure(output: str) -> Refusal:
+    """Return what to say of code that failed, by the last line that it printed."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no output"]
+    last = next(
+        (line for line in reversed(lines) if re.match(r"[\w.]*(Error|Exception)\b", line)),
+        lines[-1],
+    )
+    if "Index has duplicate keys" in last:
+        return Refusal("which figure", "")
+    if "Merge keys are not unique in right dataset" in last:
+        last = "the second table has several rows for one key"
+    return Refusal("failed", last[:200])
 
 
-def _previous(talk: Conversation, tables: Sequence[Table]) -> Task | None:
-    """Read the earlier prompts again, for what "the same" may refer to."""
-    previous: Task | None = None
-    for past in talk.exchanges[:-1]:
-        tasks = _asked(past, tables, previous)
-        previous = next((task for task in reversed(tasks) if task.table), previous)
-    return previous
+def _writer(name: str) -> str:
+    suffix = name.rpartition(".")[2]
+    return {"tsv": "csv", "xlsx": "excel"}.get(suffix, suffix)
 
 
-def _asked(past: Exchange, tables: Sequence[Table], previous: Task | None) -> list[Task]:
-    """Read what a prompt wants, and of which tables it came with."""
-    told = [replace(t, given=not past.given.isdisjoint({t.variable, t.file})) for t in tables]
-    return read_tasks(past.prompt, told, previous)
+def _joined(programs: Sequence[Program]) -> str:
+    """Join programs into one piece of code, with imports and what reads a file once."""
+    imports = [*dict.fromkeys(line for program in programs for line in program.imports)]
+    lines: list[str] = []
+    for program in programs:
+        new = [line for line in program.lines if not ("pd.read_" in line and line in lines)]
+        lines += [*([""] if lines else []), *new]
+    return "\n".join([*imports, *([""] if imports else []), *lines]) + "\n"
 
 
-def _replay(
-    tasks: Sequence[Task], talk: Conversation, language: Language
-) -> tuple[list[_Outcome], Way]:
-    """Follow the steps taken so far through the tasks."""
-    way = repair.learned(step.output for past in talk.exchanges for step in past.steps)
-    steps = [step for step in talk.exchanges[-1].steps if not _is_look(step)]
-    outcomes, tried = _without_code(tasks, [], way), 0
-    for step in steps:
-        if len(outcomes) == len(tasks):
-            break
-        tried += 1
-        outcome, other = _judge(tasks[len(outcomes)], way, step, tried, language)
-        if outcome is None:
-            way = other
-            continue
-        outcomes, tried = _without_code(tasks, [*outcomes, outcome], way), 0
-        way = other
-    return outcomes, way
-
-
-def _without_code(tasks: Sequence[Task], outcomes: list[_Outcome], way: Way) -> list[_Outcome]:
-    """Pass over tasks that run nothing."""
-    while len(outcomes) < len(tasks) and tasks[len(outcomes)].kind not in RECIPES:
-        outcomes = [*outcomes, _Outcome(tasks[len(outcomes)], way)]
-    return outcomes
-
-
-def _judge(
-    task: Task, way: Way, step: Step, tried: int, language: Language
-) -> tuple[_Outcome | None, Way]:
-    """Tell whether a step did its task; if not, give the way to try next."""
-    findings = read_findings(step.output)
-    if "kept" in findings and findings["kept"].first("rows") == "0":
-        return _Outcome(task, way, findings), way
-    expected = RECIPES[task.kind].expects
-    complete = expected in findings if expected else bool(findings)
-    if complete and not repair.failed(step.output):
-        return _Outcome(task, way, findings), way
-    other = _other_way(task, way, step, language) if tried < repair.MOST_TRIES else None
-    if other is not None:
-        return None, other
-    error = "" if complete else repair.reason(step.output)
-    return _Outcome(task, way, findings, error or repair.reason(step.output)), way
-
-
-def _other_way(task: Task, way: Way, step: Step, language: Language) -> Way | None:
-    """Give the next way whose code differs from the code that failed."""
-    other = repair.another_way(step.output, way)
-    while other is not None and _code(task, other, language) == step.code.replace(PRINTER, ""):
-        other = repair.another_way(step.output, other)
-    return other
-
-
-def _code(task: Task, way: Way, language: Language) -> str:
-    code = "\n".join(RECIPES[task.kind].code(task, way, language)).rstrip() + "\n"
-    tables = [source for table in (task.table, task.other) if table for source in table.sources]
-    return kept_apart(code, {table.variable for table in tables})
-
-
-def _opened(code: str, goes_on: bool) -> str:
-    """Put the function that prints where the turn's first code uses it.
-
-    It stands once in each turn: the session may be a new one, and the turn's code as a
-    whole runs in any notebook.
-    """
-    if goes_on or "print_table(" not in code:
-        return code
-    head, imported, rest = code.partition("import pandas as pd\n")
-    return head + imported + PRINTER + rest
-
-
-def _report(outcomes: Sequence[_Outcome], now: Exchange, language: Language) -> str:
-    parts = [_told(outcome, language) for outcome in outcomes]
-    for step in filter(_is_look, now.steps):
-        if lines := read_inspection(step.output).unreadable:
-            parts += [answer.unreadable(lines, language)]
-    return "\n\n".join(dict.fromkeys(filter(None, parts)))
-
-
-def _refusal(task: Task, language: Language) -> str:
-    """Say why nothing was run."""
-    if task.kind == "nothing":
-        return answer.no_data(language)
-    if task.kind in _REFUSALS and task.table:
-        return _REFUSALS[task.kind](task.text, task.table, language)
-    return answer.help_text(task.text, language)
-
-
-_REFUSALS = {
-    "absent": answer.no_value,
-    "unclear": answer.unclear,
-    "unknown": answer.no_column,
-}
-
-
-def _told(outcome: _Outcome, language: Language) -> str:
-    task, found = outcome.task, outcome.findings
-    if task.kind not in RECIPES:
-        return _refusal(task, language)
-    if "kept" in found and found["kept"].first("rows") == "0":
-        return answer.no_rows(described(task.filters), bool(task.save), language)
-    if outcome.error:
-        return answer.failure(outcome.error, language)
-    try:
-        told = RECIPES[task.kind].tell(task, found, language)
-    except (IndexError, KeyError, ValueError):
-        # The output comes from data: cut or odd, it must not end the turn.
-        return answer.failure("its output cannot be read", language)
-    if task.ignored and task.table:
-        told = f"{answer.ignored(task.ignored, task.table, language)}\n\n{told}"
-    notes = [ending(task, found, language)]
-    if task.save == "xlsx" and not outcome.way.excel:
-        notes.append(answer.no_excel(language))
-    if task.chart not in {"", "none"} and not outcome.way.chart:
-        notes.append(answer.no_chart(language))
-    return "\n\n".join(filter(None, [told, *notes]))
-
-
-def _pieces(step: Code | Query | Answer) -> Iterator[Chunk]:
-    if isinstance(step, Answer):
-        return _lines(step.text)
-    if isinstance(step, Query):
-        return _call(FILE_SEARCH_TOOL, {"query": step.text})
-    return _call(PYTHON_TOOL, {"code": step.text})
-
-
-def _call(tool: str, given: dict[str, str]) -> Iterator[Chunk]:
-    arguments = json.dumps(given, ensure_ascii=False)
+def _pieces(step: Next) -> Iterator[Chunk]:
+    if step.kind == "answer":
+        yield from (Text(line) for line in step.text.splitlines(keepends=True))
+        return
+    tools = {"search": (FILE_SEARCH_TOOL, "query"), "code": (PYTHON_TOOL, "code")}
+    tool, name = tools[step.kind]
+    arguments = json.dumps({name: step.text}, ensure_ascii=False)
     yield ToolCall(0, id=f"call_{uuid.uuid4().hex[:24]}", name=tool)
     for start in range(0, len(arguments), _PIECE):
         yield ToolCall(0, arguments=arguments[start : start + _PIECE])
-
-
-def _lines(text: str) -> Iterator[Chunk]:
-    return (Text(line) for line in text.splitlines(keepends=True))
-
-
-def _usage(request: Request, text: str) -> Usage:
-    """Count roughly: there are no tokens here, but a run reports some."""
-    size = sum(len(str(message.get("content") or "")) for message in request.messages)
-    return Usage(size // _CHARACTERS_PER_TOKEN, len(text) // _CHARACTERS_PER_TOKEN + 1)

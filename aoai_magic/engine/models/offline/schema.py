@@ -1,156 +1,201 @@
-"""The schema of the data: what the inspection found, as values."""
+"""What is known of the data: tables and their columns, as the schema cards tell."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import lru_cache
+from itertools import takewhile
 from typing import Literal
 
-Kind = Literal["number", "date", "flag", "text", "amount as text", "date as text", "other"]
-"""What a column holds; the two "as text" want a conversion before use."""
+Kind = Literal["number", "text", "date", "period", "flag", "other"]
 
-NUMERIC: frozenset[Kind] = frozenset({"number", "amount as text"})
-TEMPORAL: frozenset[Kind] = frozenset({"date", "date as text"})
-CATEGORICAL: frozenset[Kind] = frozenset({"text", "flag"})
-
-_NAMING = {"id", "no", "code", "zip", "postcode", "index", "unnamed", "key", "uuid"}
+_UNITS = frozenset(
+    [
+        "mm",
+        "cm",
+        "m",
+        "km",
+        "mg",
+        "g",
+        "kg",
+        "ms",
+        "s",
+        "sec",
+        "min",
+        "usd",
+        "eur",
+        "jpy",
+        "twd",
+        "gbp",
+        "pct",
+        "sqft",
+    ]
+)
+_TITLE = re.compile(
+    r"^`(?P<name>[^`\n]+)`: (?P<kind>[\w.]+), (?P<rows>[\d,]+) (?:rows?|values?)\b", re.MULTILINE
+)
+_COLUMN = re.compile(
+    r"(?P<name>.+?): (?P<dtype>\S+(?:, [\w/+=:'.-]+[\])]+)?)"
+    r"(?: \((?P<values>.*)\))?(?:; (?P<nulls>[\d,]+) null)?"
+)
+_KINDS: tuple[tuple[str, Kind], ...] = (
+    (r"bool|Boolean", "flag"),
+    (r"u?int\d|float\d|double|U?Int\d|Float\d|[Dd]ecimal|Sparse\[(int|float)", "number"),
+    (r"datetime64|timestamp|Datetime|date32|Date$", "date"),
+    (r"period", "period"),
+    (r"object|str|String|Utf8|large_string|string|category|Categorical|Enum|dictionary", "text"),
+)
+_ISO = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?")
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table.
+    """A column, or a named level of the index.
 
-    Attributes
-    ----------
-    dtype
-        The name of its pandas dtype.
-    nulls, distinct
-        How many values are missing, and how many different ones there are.
-    values
-        All values of a text column with few of them, most frequent first; else examples.
-    low, high
-        The range of a number or a date, as text.
-    form
-        How text is to be read: ``decimal comma``, ``day first`` or ``年月日``.
+    ``values`` are examples of a text column's values; ``complete`` says whether they are
+    all. A ``date`` of the dtype ``text`` is written as text in the data.
     """
 
     name: str
     kind: Kind
     dtype: str = ""
-    nulls: int = 0
-    distinct: int = 0
     values: tuple[str, ...] = ()
+    complete: bool = False
+    nulls: int = 0
     low: str = ""
     high: str = ""
-    form: str = ""
+    is_level: bool = False
 
     @property
-    def numeric(self) -> bool:
-        """Whether it can be summed."""
-        return self.kind in NUMERIC
+    def words(self) -> tuple[str, ...]:
+        """The words of its name, lower case and singular, without a unit at the end."""
+        words = split_name(self.name)
+        return words[:-1] if len(words) > 1 and words[-1] in _UNITS else words
 
     @property
-    def temporal(self) -> bool:
-        """Whether it says when."""
-        return self.kind in TEMPORAL
+    def unit(self) -> str:
+        """The unit that its name ends with, or ``""``."""
+        found = re.findall(r"[a-z]+|[%€$£¥]|円|元", self.name.lower())
+        return found[-1] if len(found) > 1 and found[-1] in _UNITS | set("%€$£¥円元") else ""
 
     @property
-    def yearly(self) -> bool:
-        """Whether it is a number that names years."""
-        named = re.search(r"year|\byr\b|^年|年度|年份|西暦", self.name, re.IGNORECASE)
-        years = [text.partition(".")[0] for text in (self.low, self.high)]
-        return bool(named) and all(re.fullmatch(r"1[5-9]\d\d|2[01]\d\d", y) for y in years)
+    def is_whole(self) -> bool:
+        """Whether it holds whole numbers."""
+        return self.kind == "number" and "int" in self.dtype.lower()
 
     @property
-    def categorical(self) -> bool:
-        """Whether it names groups."""
-        return self.kind in CATEGORICAL
+    def is_year(self) -> bool:
+        """Whether it holds years as whole numbers."""
+        return self.is_whole and ("year" in self.words or self.name in {"年", "年度", "年份"})
 
     @property
-    def identifying(self) -> bool:
-        """Whether it is a number that only names things, so that its sum means nothing."""
-        words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", self.name).lower()))
-        cjk = self.name.endswith(("番号", "編號", "コード", "代碼"))
-        return self.numeric and (bool(_NAMING & words) or cjk or self.yearly)
+    def is_id(self) -> bool:
+        """Whether its values name things, so that no sum or mean of them means anything."""
+        named = self.words[-1:] and self.words[-1] in {"id", "code", "key", "zip", "no", "uuid"}
+        named = named or self.name.endswith(("編號", "番号"))
+        return self.kind in ("number", "text") and bool(named)
 
+    @property
+    def is_measure(self) -> bool:
+        """Whether figures of it mean something."""
+        return self.kind == "number" and not self.is_id and not self.is_year
 
-@dataclass(frozen=True)
-class Join:
-    """How a table is joined of two: each row of `left` with its partner in `right`."""
-
-    left: Table
-    right: Table
-    on: tuple[Column, Column]
+    @property
+    def has_zone(self) -> bool:
+        """Whether its times have a time zone."""
+        zone = re.search(r"datetime64\[\w+, |tz=|time_zone='", self.dtype)
+        return self.kind == "date" and zone is not None
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table in the session.
+    """A table that code can name.
 
-    Attributes
-    ----------
-    name
-        What people call it: the variable's name or the file's stem.
-    file
-        The file's name under the data folder.
-    variable
-        Name of the variable that also holds it, or ``""``.
-    kind
-        The variable's type, such as ``pandas.DataFrame``.
-    sheet
-        The sheet of a workbook with more than one, or ``""``.
-    options
-        Keywords that the reader of the file takes.
-    indexed, labelled
-        Whether its index says something, and whether its labels are not all texts.
-    join
-        The two tables that it is joined of, if it is.
-    given
-        Whether it came with the prompt that is being read; no part of what it is.
+    ``name`` is the variable's, ``label`` what the user calls it; ``setup`` is the line of
+    code that defines the variable, where the session has not got it.
     """
 
     name: str
-    file: str
-    rows: int
     columns: tuple[Column, ...]
-    variable: str = ""
-    kind: str = ""
-    sheet: str = ""
-    options: tuple[tuple[str, str | bool], ...] = ()
-    indexed: bool = False
-    labelled: bool = False
-    join: Join | None = None
-    given: bool = field(default=False, compare=False)
+    rows: int = 0
+    kind: str = "pandas.DataFrame"
+    label: str = ""
+    setup: str = ""
 
     @property
-    def sources(self) -> list[Table]:
-        """The tables of the session that it is made of."""
-        return [self.join.left, self.join.right] if self.join else [self]
+    def days_are_rows(self) -> bool:
+        """Whether each row is one day: as many rows as its only dates have days."""
+        dates = [column for column in self.columns if column.kind == "date"]
+        try:
+            ends = [date.fromisoformat(end[:10]) for c in dates for end in (c.low, c.high)]
+        except ValueError:
+            return False
+        return len(ends) == 2 and (ends[1] - ends[0]).days + 1 == self.rows
 
-    def column(self, name: str) -> Column | None:
-        """Find a column by its exact name."""
-        return next((column for column in self.columns if column.name == name), None)
 
-    @property
-    def dates(self) -> list[Column]:
-        """The columns that say when."""
-        yearly = [column for column in self.columns if column.yearly]
-        return [column for column in self.columns if column.temporal] or yearly
+@lru_cache(maxsize=4096)
+def split_name(name: str) -> tuple[str, ...]:
+    """Split a name as written by programs into lower-case singular words."""
+    name = re.sub(r"(?<=\w)\s*[(\[].*[)\]]\s*$", "", name)
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
+    return tuple(singular(word) for word in re.findall(r"[a-z]+|\d+", spaced.lower()))
 
-    @property
-    def numbers(self) -> list[Column]:
-        """The columns that can be summed, without those that only name things."""
-        return [c for c in self.columns if c.numeric and not c.identifying]
 
-    @property
-    def quantities(self) -> list[Column]:
-        """The numbers that say how many pieces there are."""
-        words = r"quantit|qty|units?\b(?!\s*(price|cost))|数量|個数|數量|件數|銷量"
-        spaced = {c: re.sub(r"_|(?<=[a-z])(?=[A-Z])", " ", c.name) for c in self.numbers}
-        return [c for c, name in spaced.items() if re.search(words, name, re.IGNORECASE)]
+def singular(word: str) -> str:
+    """Return the singular of an English word, as far as the ending shows it."""
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes")):
+        return word[:-2]
+    return word[:-1] if len(word) > 3 and word.endswith("s") and word[-2] not in "sui" else word
 
-    @property
-    def categories(self) -> list[Column]:
-        """The columns that name groups, the ones with few groups first."""
-        groups = [column for column in self.columns if column.categorical]
-        return sorted(groups, key=lambda column: column.distinct)
+
+def read_card(text: str) -> Table | None:
+    """Read the table that a card describes; None if it describes something else."""
+    title = _TITLE.search(text)
+    if not title:
+        return None
+    lines = text[title.start() :].split("\n")
+    columns = list(_read_lines(lines))
+    if not columns or len({column.name for column in columns}) < len(columns):
+        return None
+    rows = int(title["rows"].replace(",", ""))
+    return Table(title["name"], tuple(columns), rows, title["kind"], title["name"])
+
+
+def _read_lines(lines: list[str]) -> Iterator[Column]:
+    """Read the levels of the index, and the lines below "Columns:"."""
+    levels = [line[7:].removesuffix(".") for line in lines[1:3] if line.startswith("Index: ")]
+    for found in map(_COLUMN.fullmatch, "; ".join(levels).split("; ")):
+        if found and found["name"] != "unnamed":
+            yield replace(_column(found), is_level=True)
+    start = lines.index("Columns:") + 1 if "Columns:" in lines else len(lines)
+    for line in takewhile(lambda line: line.startswith("- "), lines[start:]):
+        if found := _COLUMN.fullmatch(line[2:]):
+            yield _column(found)
+
+
+def _column(found: re.Match[str]) -> Column:
+    nulls = int((found["nulls"] or "0").replace(",", ""))
+    return make_column(found["name"], found["dtype"], found["values"] or "", nulls)
+
+
+def make_column(name: str, dtype: str, values: str, nulls: int) -> Column:
+    """Make a column of its dtype and what a card says of its values."""
+    kinds = [kind for pattern, kind in _KINDS if re.match(pattern, dtype)]
+    kind: Kind = kinds[0] if kinds else "other"
+    if kind in ("number", "date", "period"):
+        # A column of Arrow's days is one of Python's dates in pandas.
+        dtype = "text" if re.match("date32|Date$", dtype) else dtype
+        low, _, high = values.partition(" to ")
+        return Column(name, kind, dtype, nulls=nulls, low=low, high=high or low)
+    if kind != "text":
+        return Column(name, kind, dtype, nulls=nulls)
+    listed = re.sub(r", … (.*)$|, …$", "", values)
+    texts = tuple(value for value in listed.split(", ") if value and "…" not in value)
+    if texts and all(_ISO.fullmatch(text) for text in texts):
+        return Column(name, "date", "text", nulls=nulls)
+    return Column(name, kind, dtype, texts, listed == values and bool(values), nulls)

@@ -1,4 +1,4 @@
-"""Units that stand at numbers: which column they fit, and by what they differ from its own."""
+"""Numbers as a question writes them, and the units at them."""
 
 from __future__ import annotations
 
@@ -6,72 +6,53 @@ import re
 
 from aoai_magic.engine.models.offline.schema import Column
 
-_MONEY = {
-    "$": "usd", "dollar": "usd", "usd": "usd", "美元": "usd", "ドル": "usd",
-    "€": "eur", "euro": "eur", "eur": "eur", "歐元": "eur", "ユーロ": "eur",
-    "£": "gbp", "pound": "gbp", "gbp": "gbp",
-    "¥": "jpy", "yen": "jpy", "jpy": "jpy", "円": "jpy", "日圓": "jpy",
-    "twd": "twd", "ntd": "twd", "元": "twd", "塊": "twd",
+_SAME = {
+    "dollar": "usd", "dollars": "usd", "美元": "usd", "ドル": "usd", "$": "usd", "euro": "eur",
+    "euros": "eur", "€": "eur", "£": "gbp", "¥": "jpy", "yen": "jpy", "円": "jpy", "元": "twd",
+    "grams": "g", "グラム": "g", "公克": "g", "公斤": "kg", "公分": "cm", "seconds": "s", "秒": "s",
+    "minutes": "min", "percent": "%", "％": "%", "years old": "year", "歳": "year", "歲": "year",
 }  # fmt: skip
-_MEASURED = {
-    "mm": ("length", 1e-3), "cm": ("length", 1e-2), "m": ("length", 1.0), "km": ("length", 1e3),
-    "mg": ("mass", 1e-3), "g": ("mass", 1.0), "kg": ("mass", 1e3),
-    "ミリ": ("length", 1e-3), "センチ": ("length", 1e-2), "公分": ("length", 1e-2),
-    "公釐": ("length", 1e-3), "公里": ("length", 1e3), "グラム": ("mass", 1.0),
-    "公克": ("mass", 1.0), "公斤": ("mass", 1e3), "gram": ("mass", 1.0), "kilo": ("mass", 1e3),
-    "ms": ("time", 1e-3), "s": ("time", 1.0), "sec": ("time", 1.0), "second": ("time", 1.0),
-    "秒": ("time", 1.0), "min": ("time", 60.0), "minute": ("time", 60.0), "分鐘": ("time", 60.0),
-    "分": ("time", 60.0), "キロ": ("mass", 1e3),
-}  # fmt: skip
-_AGES = {"歳", "歲", "years old", "year old"}
-_AGE_NAMES = re.compile(r"\bage\b|年齢|年齡|歳", re.IGNORECASE)
-_PER_CENT = {"%", "percent", "％", "パーセント"}
-UNIT = "|".join(
-    sorted(
-        map(re.escape, {*_MONEY, *_MEASURED, *_PER_CENT, *_AGES} - {"$", "€", "£", "¥"}), key=len
-    )[::-1]
+_SIZES = {"mm": (1, 0.001), "cm": (1, 0.01), "m": (1, 1), "km": (1, 1000), "mg": (2, 0.001),
+          "g": (2, 1), "kg": (2, 1000), "ms": (3, 0.001), "s": (3, 1), "min": (3, 60)}  # fmt: skip
+_MONEY = {"usd", "eur", "gbp", "jpy", "twd"}
+_UNIT = "|".join(
+    sorted(map(re.escape, {*_SAME, *_SIZES, *_MONEY, "%"} - set("$€£¥")), key=len)[::-1]
 )
-"""Pattern of a unit after a number."""
-
-_MONEY_NAMES = re.compile(
-    r"revenue|sales|amount|turnover|income|profit|price|cost|spend|budget|salary|wage|\bpay\b|fee"
-    r"|売上|金額|利益|価格|単価|給与|年収|營收|銷售額|營業額|收入|利潤|價|薪|費",
+_WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
+          "nine": 9, "ten": 10, "twelve": 12, "fifteen": 15, "twenty": 20, "dozen": 12,
+          "hundred": 100}  # fmt: skip
+_HAN = "〇一二三四五六七八九"
+_SCALES = {"k": 1e3, "千": 1e3, "万": 1e4, "萬": 1e4, "億": 1e8, "": 1}
+NUMBER = re.compile(
+    r"(?<![A-Za-z0-9_.])(?P<money>[$€£¥]\s?)?"
+    rf"(?P<number>-?\d[\d,]*(?:\.\d+)?|(?:{'|'.join(_WORDS)})\b)"
+    rf"(?P<scale>k\b|万|萬|千|億)?\s?(?P<unit>{_UNIT})?(?![A-Za-z0-9_])"
+    r"|(?P<han>[一二三四五六七八九十兩]+)(?=\s*(?:名|個|筆|件|位|隻|匹|羽|行|列|社|人|大|つ|種|間|日間|天))",
     re.IGNORECASE,
 )
-_PER_CENT_NAMES = re.compile(r"percent|pct|rate|ratio|share|discount|率|割合|折扣", re.IGNORECASE)
 
 
-def _unit(text: str) -> str:
-    text = text.strip().lower()
-    return text if text in _MEASURED or text in _MONEY or not text.endswith("s") else text[:-1]
-
-
-def _own(column: Column) -> str:
-    """Give the unit in a column's name: "mm" in "bill_length_mm" and "Length (mm)"."""
-    words = re.findall(
-        r"[a-z]+|[%€$£¥]|円|元", re.sub(r"([a-z])([A-Z])", r"\1 \2", column.name).lower()
-    )
-    return next(
-        (w for w in reversed(words[1:] or words) if w in {*_MEASURED, *_MONEY, "%", "pct"}), ""
-    )
+def read_number(match: re.Match[str]) -> tuple[float, str] | None:
+    """Return the number that `NUMBER` has found, and its unit; None if it is none."""
+    text = (match["number"] or match["han"]).lower().replace(",", "")
+    if match["han"]:
+        tens, ten, ones = text.replace("兩", "二").rpartition("十")
+        if len(tens) > 1 or len(ones) > 1:
+            return None
+        value: float = (_HAN.index(tens) if tens else 1) * 10 if ten else 0
+        value += _HAN.index(ones) if ones else 0
+    else:
+        value = float(_WORDS.get(text, 0)) or float(text)
+    value *= _SCALES[(match["scale"] or "").lower()]
+    unit = (match["money"] or match["unit"] or "").strip().lower()
+    return (int(value) if value == int(value) else value), _SAME.get(unit, unit)
 
 
 def factor(unit: str, column: Column) -> float | None:
-    """Give what makes a number in `unit` one of the column's; None if it can't be the column's."""
-    given, own = _unit(unit), _own(column)
-    if given in _MEASURED:
-        kind, size = _MEASURED[given]
-        if own not in _MEASURED or _MEASURED[own][0] != kind:
-            return None
-        return size / _MEASURED[own][1]
-    if given in _PER_CENT:
-        named = own in {"%", "pct"} or _PER_CENT_NAMES.search(column.name)
-        fraction = column.high and abs(float(column.high)) <= 1
-        return (0.01 if fraction else 1.0) if named else None
-    if given in _AGES or unit.strip().lower() in _AGES:
-        return 1.0 if _AGE_NAMES.search(column.name.replace("_", " ")) else None
-    if given in _MONEY:
-        if own in _MONEY:
-            return 1.0 if _MONEY[own] == _MONEY[given] else None
-        return 1.0 if _MONEY_NAMES.search(column.name) else None
-    return 1.0
+    """Return what makes a number in `unit` one of the column's; None if that is not known."""
+    own = _SAME.get(column.unit, column.unit)
+    if unit in _SIZES and own in _SIZES:
+        (kind, size), (kind2, size2) = _SIZES[unit], _SIZES[own]
+        return size / size2 if kind == kind2 else None
+    ages = unit == "year" and (column.words == ("age",) or column.name in {"年齢", "年齡"})
+    return 1.0 if not unit or unit == own or ages or (unit in _MONEY and not own) else None

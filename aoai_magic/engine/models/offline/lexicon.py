@@ -1,0 +1,111 @@
+r"""The words that the rules know and the sentences that they write, in three languages.
+
+``words.csv`` maps a meaning to phrases (regular expressions). A meaning is a kind, one
+character that the grammar of `parse` is written in, and a value, as in ``S:desc:weight``::
+
+    A figure   H how many   U different   % share   S superlative   T top   L second, third
+    E first or last rows   > comparison   < comparison after the number   ~ between
+    ! not, before   ^ not, after   = is   B each, before   b each, after   z sorted by
+    F monthly   m month   Y day of the week   I since, before   j since, after a date
+    W which   l list   P plot   K kind of chart   X save   x format   M missing
+    d duplicates   O overview   i outliers   h distribution   R correlation   V against
+    C compare   k coloured by   r rows   & and   | or   : to   J join
+    u a word that points back   _ a word without meaning of its own here
+
+A word in none of them is not understood, and a question with such a word is refused.
+Rows with the meaning ``@`` are words for one thing, in names of columns and in questions.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+Language = Literal["en", "ja", "zh"]
+"""English, Japanese or Traditional Chinese."""
+
+ADDITIVE = re.compile(
+    r"precipitation|rain|revenue|sales|amount|turnover|income|profit|quantity|qty|units|volume"
+    r"|passengers|bytes|spend|expense|population|降水|雨量|売上|金額|利益|数量|個数|營收|銷售|營業額|收入"
+    r"|利潤|數量|銷量|支出|人口",
+    re.IGNORECASE,
+)
+"""Names of columns whose sum means something; of others the figure must be named."""
+
+_KANA, _HAN = re.compile(r"[\u3041-\u30ff]"), re.compile(r"[\u4e00-\u9fff]")
+# Characters and words of Japanese that Traditional Chinese does not write.
+_JAPANESE = re.compile(
+    r"[売円気県図検変対応価単権区数総]|(?<![類性分個差特級國區識])別|一覧|上位|下位|月次|年次|相関|欠損|推移"
+)
+
+
+def detect(text: str) -> Language:
+    """Return the language by its script; the words alone count, not quoted code."""
+    words = re.sub(r"`[^`]*`", "", text)
+    if _KANA.search(words):
+        return "ja"
+    if _HAN.search(words):
+        return "ja" if _JAPANESE.search(words) else "zh"
+    return "en"
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with Path(__file__).with_name(name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@lru_cache
+def words(language: Language) -> list[tuple[str, str, re.Pattern[str]]]:
+    """Return kinds, values and patterns; English words stand in every other language too."""
+    found = []
+    for row in _rows("words.csv"):
+        kind, value = row["meaning"][0], row["meaning"][1:].lstrip(":")
+        for phrases in {row[language], row["en"]} if kind != "@" else ():
+            # Phrases that begin with a letter or digit are whole words.
+            whole = rf"(?<![A-Za-z0-9_])(?=[A-Za-z0-9])(?:{phrases})(?![A-Za-z0-9_])"
+            pattern = rf"{whole}|(?![A-Za-z0-9])(?:{phrases})"
+            found += [(kind, value, re.compile(pattern, re.IGNORECASE))] if phrases else []
+    return found
+
+
+@lru_cache
+def concepts() -> list[tuple[frozenset[str], tuple[str, ...]]]:
+    """Return words for one thing: those of English, and those of other scripts."""
+    rows = [row for row in _rows("words.csv") if row["meaning"] == "@"]
+    return [(frozenset(row["en"].split("|")), tuple(row["ja"].split("|"))) for row in rows]
+
+
+@lru_cache
+def _sentences() -> dict[str, dict[str, str]]:
+    return {row["key"]: row for row in _rows("sentences.csv")}
+
+
+def say(key: str, language: Language, /, *values: object, **words: object) -> str:
+    """Write a sentence of ``sentences.csv``."""
+    return _sentences()[key][language].format(*values, **words)
+
+
+# Values as they stand in an answer
+
+
+def plain(text: str, longest: int = 60) -> str:
+    """Return text of the data as one line without markup, not too long."""
+    text = " ".join(text.split())
+    text = text if len(text) <= longest else text[: longest - 1] + "…"
+    return re.sub(r"([\\`*\[\]<|])", r"\\\1", text) or "–"
+
+
+def number(text: str | float) -> str:
+    """Write a number for people: thousands apart, two decimals; below 1, four digits."""
+    try:
+        value = float(text)
+    except ValueError:
+        return plain(str(text))
+    if value != value or value in (float("inf"), float("-inf")):
+        return "–"
+    if value and abs(value) < 1:
+        return f"{value:.4g}"
+    return f"{value:,.2f}".rstrip("0").rstrip(".")

@@ -1,0 +1,193 @@
+"""What a question asks for, once every word of it is accounted for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from aoai_magic.engine.models.offline.dates import Period
+from aoai_magic.engine.models.offline.lexicon import Language, plain, say
+from aoai_magic.engine.models.offline.schema import Column, Table
+
+_SIGNS = {"in": "=", "not in": "≠", "==": "=", "!=": "≠", "period": "=", "not period": "≠"}
+
+
+class Refusal(Exception):  # noqa: N818
+    """The question is not answered: ``reason`` names a sentence, ``words`` go into it."""
+
+    def __init__(self, reason: str, *words: str) -> None:
+        super().__init__(reason, *words)
+        self.reason, self.words = reason, words
+
+    def text(self, language: Language) -> str:
+        """Say in one line why there is no answer, and what can be done."""
+        names = [plain(word) for word in dict.fromkeys(self.words)]
+        if self.reason == "words":
+            names = [say("quoted", language, name) for name in names]
+        names = [*names[:12], "…"] if len(names) > 12 else names
+        listed, rest = (say("comma", language).join(part) for part in (names, names[1:]))
+        words = {"words": listed, "first": "".join(names[:1]), "rest": rest}
+        line = say(f"no {self.reason}", language, **words)
+        if self.reason in {"no python", "unreadable", "failed", "file exists"}:
+            return line
+        return line + (" " if language == "en" else "") + say("can", language)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A condition on rows.
+
+    ``operator`` is ``in``, ``not in``, a comparison, ``between``, ``true``, ``false``; or,
+    of a `Period`, ``period``, ``not period``, ``since``, ``after``, ``before``, ``until``.
+    """
+
+    column: Column
+    operator: str
+    value: tuple[object, ...] = ()
+
+    def text(self, language: Language) -> str:
+        """Name the condition: "region = Europe"."""
+        name, values = self.column.name, self.value
+        if self.operator in ("true", "false"):
+            return say(f"flag {self.operator}", language, name)
+        if self.operator == "between":
+            return f"{values[0]} ≤ {name} ≤ {values[1]}"
+        texts = [value.text if isinstance(value, Period) else str(value) for value in values]
+        if self.operator in ("since", "after", "before", "until"):
+            return f"{name} {say(f'span {self.operator}', language, texts[0])}"
+        sign = _SIGNS.get(self.operator, self.operator)
+        return f"{name} {sign} {say('or', language).join(texts)}"
+
+
+@dataclass(frozen=True)
+class Group:
+    """What rows are grouped by: a column, its periods (``M``), or a part of the calendar."""
+
+    column: Column
+    by: str = ""
+
+    @property
+    def is_time(self) -> bool:
+        """Whether the groups follow one another in time."""
+        return bool(self.by) or self.column.is_year or self.column.kind == "period"
+
+    def name(self, language: Language) -> str:
+        """Name what the groups are: "region", "month"."""
+        return say(f"time {self.by}", language) if self.by else self.column.name
+
+    def label(self, text: str, language: Language) -> str:
+        """Write the label of one group as people know it; safe in Markdown."""
+        whole = text.removesuffix(".0") if re.fullmatch(r"-?\d+\.0", text) else text
+        names = {"weekday": ("weekdays", 0), "month": ("months", 1)}
+        if self.by in names and whole.isdecimal():
+            key, first = names[self.by]
+            return say(key, language).split()[int(whole) - first]
+        return plain(whole.removesuffix(" 00:00:00"))
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure of a column; without a column, the number of rows."""
+
+    column: Column | None
+    figure: str = "size"
+
+    def name(self, language: Language) -> str:
+        """Name it: "total revenue"."""
+        if self.column is None:
+            return say("rows", language)
+        key, p = ("p", self.figure[1:]) if re.match(r"p\d", self.figure) else (self.figure, "")
+        return say(f"figure {key or 'none'}", language, self.column.name, p=p)
+
+
+@dataclass(frozen=True)
+class Rank:
+    """Which groups or rows are asked for; ``place`` is 2 for the second."""
+
+    descending: bool = True
+    count: int | None = None
+    place: int = 1
+
+
+@dataclass(frozen=True)
+class Join:
+    """A second table, and the columns by which its rows are found."""
+
+    table: Table
+    left: str
+    right: str
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question.
+
+    ``task`` is ``figure``, ``share``, ``rows``, ``table``, ``correlation``, ``scatter``,
+    ``distribution``, ``outliers``, ``missing``, ``duplicates`` or ``overview``; empty where
+    the sentence only changes the query before it, by ``figures`` among other things.
+    """
+
+    table: Table
+    task: str = ""
+    join: Join | None = None
+    measures: tuple[Measure, ...] = ()
+    groups: tuple[Group, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    rank: Rank | None = None
+    ends: str = ""
+    plot: str = ""
+    colour: Column | None = None
+    save: str = ""
+    file: str = ""
+    figures: tuple[str, ...] = field(default=(), compare=False)
+    follows: bool = field(default=False, compare=False)
+
+    @property
+    def columns(self) -> list[Column]:
+        """The columns of the measures."""
+        return [measure.column for measure in self.measures if measure.column]
+
+    @property
+    def is_time(self) -> bool:
+        """Whether the groups follow one another in time."""
+        return any(group.is_time for group in self.groups)
+
+    def value_name(self, language: Language) -> str:
+        """Name what is worked out: "total revenue"."""
+        if self.task == "share":
+            name = self.columns[0].name if self.columns else say("row noun", language)
+            return say("share of", language, name)
+        return say("and", language).join(m.name(language) for m in self.measures)
+
+    def name(self, language: Language) -> str:
+        """Name the query without its conditions: "total revenue by region"."""
+        if self.task in ("scatter", "correlation"):
+            return say("against", language, *(column.name for column in self.columns))
+        text = self.value_name(language)
+        if self.groups:
+            groups = say("and", language).join(group.name(language) for group in self.groups)
+            text = say("by", language, figure=text, group=groups)
+        return text
+
+    def title(self, language: Language) -> str:
+        """Name the query for the title of a chart."""
+        text = self.name(language)
+        begins_with_name = any(text.startswith(column.name) for column in self.columns)
+        text = text if begins_with_name else text[:1].upper() + text[1:]
+        return text + self.conditions(language)
+
+    def conditions(self, language: Language) -> str:
+        """Name the conditions in brackets: " (region = Europe, date = 2024)"."""
+        texts = [found.text(language) for found in self.filters]
+        return say("brackets", language, say("comma", language).join(texts)) if texts else ""
+
+    def file_stem(self) -> str:
+        """Name a file after what is in it."""
+        label = self.table.label or self.table.name
+        if self.task == "table":
+            return label
+        name = {"rows": f"{label}_rows", "outliers": f"{label}_outliers"}.get(self.task)
+        if self.rank and self.task == "rows" and self.columns:
+            name = f"top_{self.rank.count or 1}_{self.columns[0].name}"
+        text = re.sub(r"[^\w]+", "_", name or self.name("en")).strip("_").lower()
+        return text[:80] or "result"

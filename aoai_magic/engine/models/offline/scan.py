@@ -1,0 +1,240 @@
+"""A question cut into tokens: every stretch of it has a meaning, or is not understood."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import groupby
+
+from aoai_magic.engine.models.offline.dates import DATES, read_date
+from aoai_magic.engine.models.offline.lexicon import Language, concepts, words
+from aoai_magic.engine.models.offline.schema import Column, Table, singular, split_name
+from aoai_magic.engine.models.offline.units import NUMBER, read_number
+
+_PERCENTILE = re.compile(
+    r"(\d\d?)(?:(?:st|nd|rd|th)? ?percentile|パーセンタイル)|第(\d\d?)百分位數?", re.IGNORECASE
+)
+_QUOTED = re.compile(r"[\"“'‘「『](?P<text>[^\"”'’」』]{1,60})[\"”'’」』]")
+_FILE = re.compile(r"(?<![\w/.-])[\w-]+\.(csv|xlsx|json|parquet)\b", re.IGNORECASE)
+_PROPER = re.compile(r"(?<![A-Za-z0-9_])[A-Z][\w.-]*(?: (?:[A-Z][\w.-]*|\d+))*")
+_WORD = re.compile(r"[A-Za-z_][\w'’-]*|\d[\d.,]*\w*")
+_PUNCTUATION = re.compile(r"[\s.,;:?!()（）\[\]`'\"’，。？！：；…・/–—*]+")
+_KINDS = {"number": "n", "date": "t", "flag": "f"}
+_Word = tuple[str, int, int]
+
+
+@dataclass(frozen=True)
+class Match:
+    """A value of a column."""
+
+    column: Column
+    value: str
+
+
+@dataclass(frozen=True)
+class Token:
+    """A stretch of the question; ``rank`` says how sure its meaning is."""
+
+    kind: str
+    value: object
+    text: str
+    start: int
+    end: int
+    rank: float = 0.0
+
+    @property
+    def column(self) -> Column:
+        """The column that it names, or whose value it is."""
+        assert isinstance(self.value, Column | Match)
+        return self.value.column if isinstance(self.value, Match) else self.value
+
+
+def normalize(text: str) -> str:
+    """Return the text with wide digits and letters as plain ones."""
+    return "".join(unicodedata.normalize("NFKC", c) if "！" <= c <= "～" else c for c in text)
+
+
+def scan(text: str, tables: Sequence[Table], language: Language) -> list[list[Token]]:
+    """Return the tokens, each with its possible meanings; kind ``?`` is not understood."""
+    found = [*_words(text, language), *_literals(text)]
+    found += [token for table in tables for token in _names(text, table)]
+    return [*_chosen(text, found)]
+
+
+def _make(kind: str, value: object, match: re.Match[str], rank: float) -> Token:
+    return Token(kind, value, match[0], match.start(), match.end(), rank)
+
+
+@lru_cache(maxsize=256)
+def _words(text: str, language: Language) -> tuple[Token, ...]:
+    return tuple(
+        _make(kind, value, match, 2)
+        for kind, value, pattern in words(language)
+        for match in _everywhere(pattern, text)
+        if match[0]
+    )
+
+
+def _everywhere(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Find matches at every place, also inside one another."""
+    place = 0
+    while match := pattern.search(text, place):
+        yield match
+        place = match.start() + 1
+
+
+def _literals(text: str) -> Iterator[Token]:
+    for match in _everywhere(NUMBER, text):
+        if number := read_number(match):
+            yield _make("N", number, match, 2)
+    for match in _PERCENTILE.finditer(text):
+        yield _make("A", f"p{match[1] or match[2]}", match, 2)
+    for pattern in DATES:
+        for match in pattern.finditer(text):
+            if period := read_date(match):
+                yield _make("D", period, match, 2.5)
+    for match in _QUOTED.finditer(text):
+        yield _make("q", match["text"], match, 1.5)
+    for match in _FILE.finditer(text):
+        yield _make("x", match[0], match, 5)
+
+
+# Names of the data
+
+
+def _names(text: str, table: Table) -> Iterator[Token]:
+    found = [(singular(m[0].lower()), *m.span()) for m in re.finditer(r"[A-Za-z]+|\d+", text)]
+    for column in table.columns:
+        kind = "y" if column.is_year else "c" if column.is_id else _KINDS.get(column.kind, "c")
+        for start, end, rank in _spots(text, found, column.name, column.words):
+            yield Token(kind, column, text[start:end], start, end, rank)
+        for value in column.values if column.kind == "text" else ():
+            for match in re.finditer(_forms(value), text, re.IGNORECASE):
+                if _is_whole(text, *match.span()):
+                    rank = 3.6 if match[0] == value else 3.2
+                    yield _make("v", Match(column, value), match, rank)
+    name = table.label or table.name
+    for start, end, rank in _spots(text, found, name, split_name(name)):
+        if rank >= 3:
+            yield Token("r", table, text[start:end], start, end, 3)
+
+
+def _spots(
+    text: str, found: Sequence[_Word], name: str, own: Sequence[str]
+) -> Iterator[tuple[int, int, float]]:
+    """Find a name, words of it, or other words for it; with how sure each is."""
+    for match in re.finditer(re.escape(name), text, re.IGNORECASE):
+        if _is_whole(text, *match.span()):
+            yield *match.span(), 4
+    whole, joined = split_name(name), "".join(own)
+    for size in range(1, len(whole) + 1):
+        parts = {own[i : i + size]: 1 + size / 9 for i in range(len(own) - size + 1)}
+        parts |= {whole: 3.6, tuple(own): 3.5, (joined,): 3.5}
+        for window in (found[i : i + size] for i in range(len(found) - size + 1)):
+            if rank := parts.get(tuple(word for word, *_ in window)):
+                yield window[0][1], window[-1][2], rank
+    for start, end, share in _by_concept(text, found, name, own):
+        yield start, end, 3 if share == 1 else 0.9 + share / 9
+    yield from _parts(text, name)
+
+
+def _parts(text: str, name: str) -> Iterator[tuple[int, int, float]]:
+    """Find parts of a Japanese or Chinese name by which people call the column."""
+    for run in re.findall(r"[\u3041-\u30ff\u3400-\u9fff々ー]{3,}", name):
+        for size in range(len(run) - 1, 1, -1):
+            for start in range(len(run) - size + 1):
+                for match in re.finditer(re.escape(run[start : start + size]), text):
+                    yield *match.span(), 1 + size / len(run) / 9
+
+
+def _by_concept(
+    text: str, found: Sequence[_Word], name: str, own: Sequence[str]
+) -> list[tuple[int, int, float]]:
+    """Find other words for the same thing; of a compound name, words for its parts."""
+    spots: list[tuple[int, int, float]] = []
+    for english, foreign in concepts():
+        plain = {singular(word) for word in english}
+        hits = plain.intersection(own)
+        if hits or name in foreign:
+            share = 1.0 if name in foreign else len(hits) / len(own)
+            spots += [(start, end, share) for word, start, end in found if word in plain]
+            spots += [
+                (*match.span(), share)
+                for word in filter(None, foreign)
+                for match in re.finditer(word, text)
+            ]
+    return spots
+
+
+def _is_whole(text: str, start: int, end: int) -> bool:
+    """Whether a stretch is no part of a longer word of letters."""
+    edges = text[max(start - 1, 0) : start + 1], text[end - 1 : end + 1]
+    inside = [len(edge) == 2 and re.fullmatch(r"[A-Za-z0-9_]{2}", edge) for edge in edges]
+    return not ((inside[0] and start > 0) or inside[1])
+
+
+@lru_cache(maxsize=1024)
+def _forms(value: str) -> str:
+    """Return a pattern of a value as sentences inflect it: returned, returns; rain, rainy."""
+    text = re.escape(value)
+    if not re.fullmatch(r"[A-Za-z][A-Za-z ]*", value):
+        return text
+    stem = value[:-1] if value.endswith("e") else re.sub(r"(?<=[a-z]{3})ed$", "", value)
+    return rf"(?:{text}(?:e?s|'s)?|{re.escape(stem)}(?:s|es|ed)?|{text}{value[-1]}?y)"
+
+
+# The choice
+
+
+def _chosen(text: str, found: list[Token]) -> Iterator[list[Token]]:
+    """Go through the text, taking the longest stretch at each place."""
+    found.sort(key=lambda token: token.start)
+    by_start = {start: [*tokens] for start, tokens in groupby(found, lambda token: token.start)}
+    place = 0
+    while place < len(text):
+        if here := by_start.get(place):
+            longest = max(token.end for token in here)
+            yield _meanings([token for token in here if token.end == longest])
+            place = longest
+        elif match := _PUNCTUATION.match(text, place):
+            place = match.end()
+        else:
+            token = _unknown(text, place, by_start)
+            yield [token]
+            place = token.end
+
+
+def _meanings(tokens: Sequence[Token]) -> list[Token]:
+    """Keep what the stretch may mean: the surest names of the data, and the surest words."""
+    names = [token for token in tokens if isinstance(token.value, Column | Match | Table)]
+    other = [token for token in tokens if token not in names]
+    best = max((token.rank for token in names), default=0.0)
+    kept = [token for token in names if token.rank == best and not (other and best < 3)]
+    columns = [token for token in kept if isinstance(token.value, Column)]
+    if len({token.column.name for token in columns}) > 1:
+        choices = tuple(dict.fromkeys(token.column.name for token in columns))
+        kept = [token for token in kept if token not in columns]
+        kept.append(replace(columns[0], kind="*", value=choices))
+    surest = max((token.rank for token in other), default=0.0)
+    kept += [token for token in other if token.rank == surest]
+    if best < 4:  # "students" may be the rows of a table with a column "student"
+        kept += [token for token in names if token.kind == "r"]
+    return [*{(token.kind, str(token.value)): token for token in kept}.values()]
+
+
+def _unknown(text: str, place: int, by_start: dict[int, list[Token]]) -> Token:
+    """Return a stretch that no word covers: a name of something, or a word."""
+    word, proper = _WORD.match(text, place), _PROPER.match(text, place)
+    if proper and len(proper[0]) > 1 and (place > 0 or " " in proper[0]):
+        return _make("q", proper[0], proper, 1)
+    if word:
+        return _make("?", word[0], word, 0)
+    end = place + 1
+    while end < len(text) and end not in by_start and not _PUNCTUATION.match(text, end):
+        if _WORD.match(text, end):
+            break
+        end += 1
+    return Token("?", text[place:end], text[place:end], place, end)

@@ -1,0 +1,240 @@
+"""From a prompt to queries: its sentences, the table of each, and what carries over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import permutations, product
+
+from aoai_magic.engine.models.offline.lexicon import Language
+from aoai_magic.engine.models.offline.parse import parse
+from aoai_magic.engine.models.offline.query import Join, Measure, Query, Refusal
+from aoai_magic.engine.models.offline.scan import Token, normalize, scan
+from aoai_magic.engine.models.offline.schema import Table, split_name
+
+_SENTENCES = re.compile(r"(?<=[?!。？！;；\n])|(?<=[^\W\d]\.)\s+(?=\S)|(?<=\d\.)\s+(?=[A-Z])")
+_MOST_READINGS = 64
+
+
+def understand(
+    prompt: str,
+    given: Sequence[Table],
+    tables: Sequence[Table],
+    previous: Query | None,
+    language: Language,
+) -> list[Query]:
+    """Read a prompt as queries; raise `Refusal` if something is not understood, or not certain.
+
+    `given` are the tables that came with this prompt, `tables` all that there are,
+    `previous` the query before, which a sentence may change.
+    """
+    queries: list[Query] = []
+    for sentence in filter(str.strip, _SENTENCES.split(normalize(prompt))):
+        options = scan(sentence, tables, language)
+        if all(any(token.kind in "_uW=" for token in tokens) for tokens in options):
+            continue
+        before = queries[-1] if queries else previous
+        found = _sentence(sentence, given, tables, before, language)
+        merged = _merged(queries[-1], found[0]) if queries and len(found) == 1 else None
+        queries[len(queries) - bool(merged) :] = [merged] if merged else found
+    if not queries:
+        raise Refusal("incomplete")
+    return queries
+
+
+def _merged(first: Query, second: Query) -> Query | None:
+    """Make one of two that differ in their ends alone: "Plot …. Which month had the most?"."""
+    if first.task == "overview" and second == Query(first.table, "missing"):
+        return first
+    ends = {
+        name: getattr(second, name) or getattr(first, name)
+        for name in ("rank", "plot", "save", "file")
+    }
+    merged = replace(first, **ends)
+    return merged if replace(second, **ends) == merged else None
+
+
+def _sentence(
+    sentence: str,
+    given: Sequence[Table],
+    tables: Sequence[Table],
+    previous: Query | None,
+    language: Language,
+) -> list[Query]:
+    refusals: list[Refusal] = []
+    for pool in dict.fromkeys([tuple(given) or tuple(tables), tuple(tables)]):
+        found = list(_in_tables(sentence, pool, previous, language, refusals))
+        found = found or list(_in_joins(sentence, pool, language, refusals))
+        if len(found) > 1:
+            found = [one for one in found if one[1]] or found
+        queries = [query for query, _ in found]
+        if len(queries) == 1 or (queries and all(query.task == "overview" for query in queries)):
+            return queries
+        if queries:
+            raise Refusal("which table", *(query.table.label for query in queries))
+    raise min(refusals, key=_badness) if tables else Refusal("no data")
+
+
+def _badness(refusal: Refusal) -> tuple[int, int]:
+    """Order refusals: one that asks for something says more than one of unknown words."""
+    place = {"words": 1, "incomplete": 1}.get(refusal.reason, 0)
+    return place, place * len(refusal.words)
+
+
+def _in_tables(
+    sentence: str,
+    pool: Sequence[Table],
+    previous: Query | None,
+    language: Language,
+    refusals: list[Refusal],
+) -> Iterator[tuple[Query, bool]]:
+    """Yield what a sentence means of each table, and whether it names the table."""
+    for table in pool:
+        tokens = scan(sentence, [table], language)
+        named = any(token.kind == "r" and token.value == table for o in tokens for token in o)
+        before = previous if previous and previous.table.name == table.name else None
+        try:
+            yield _read(tokens, table, before), named
+        except Refusal as refusal:
+            refusals.append(refusal)
+
+
+def _read(tokens: Sequence[Sequence[Token]], table: Table, previous: Query | None) -> Query:
+    """Try what the tokens may mean together; the surest reading counts, if it is the only one."""
+    found: dict[Query, float] = {}
+    refusals: list[Refusal] = []
+    several = [options for options in tokens if len(options) > 1]
+    for place, reading in enumerate(product(*tokens)):
+        if place >= _MOST_READINGS:
+            raise Refusal("words", *(options[0].text for options in several))
+        try:
+            query = _finished(parse(reading, table), previous)
+        except Refusal as refusal:
+            refusals.append(refusal)
+            continue
+        found[query] = max(found.get(query, 0.0), sum(token.rank for token in reading))
+    if not found:
+        raise min(refusals, key=_badness)
+    queries = [query for query, rank in found.items() if rank == max(found.values())]
+    counts = [query for query in queries if query.measures == (Measure(None),)]
+    if len(counts) == 1 and any(options[0].kind == "H" for options in tokens):
+        return counts[0]
+    if len(queries) > 1:
+        names = [t.column.name for options in several for t in options if t.kind == "v"]
+        if len(set(names)) > 1:
+            raise Refusal("which value", several[0][0].text, *names)
+        raise Refusal("ambiguous", *(options[0].text for options in several))
+    return queries[0]
+
+
+# Two tables
+
+
+def _in_joins(
+    sentence: str, pool: Sequence[Table], language: Language, refusals: list[Refusal]
+) -> Iterator[tuple[Query, bool]]:
+    for left, right in permutations(pool, 2):
+        if not (keys := _keys(left, right)):
+            continue
+        others = [column for column in right.columns if column.name != keys[1]]
+        both = replace(left, columns=(*left.columns, *others), setup="")
+        bare = replace(right, columns=())
+        tokens = [_nouns(options, bare) for options in scan(sentence, [both, bare], language)]
+        try:
+            query = _read(tokens, both, None)
+        except Refusal as refusal:
+            refusals.append(refusal)
+            continue
+        used = [*(g.column for g in query.groups), *(f.column for f in query.filters)]
+        # A figure of the right table would count its rows once for each of the left one's.
+        sound = all(column in left.columns for column in query.columns)
+        if sound and any(column not in left.columns for column in used):
+            yield replace(query, table=left, join=Join(right, *keys)), False
+
+
+def _nouns(options: Sequence[Token], right: Table) -> list[Token]:
+    """Let the right table's name be no noun for rows: what is counted are the left one's."""
+    kept = [o for o in options if not (o.kind == "r" and o.value == right)]
+    return kept or [replace(options[0], kind="J")]
+
+
+def _keys(left: Table, right: Table) -> tuple[str, str] | None:
+    """Find the columns by which rows of the left table find theirs in the right one."""
+    kinds = {c.name: c.kind for c in left.columns if c.kind in ("text", "number")}
+    shared = [c.name for c in right.columns if kinds.get(c.name) == c.kind]
+    if len(shared) == 1:
+        return shared[0], shared[0]
+    named = f"{'_'.join(split_name(right.label))}_id"
+    has_id = any(c.name == "id" for c in right.columns)
+    return (named, "id") if not shared and named in kinds and has_id else None
+
+
+# What carries over
+
+
+def _finished(query: Query, previous: Query | None) -> Query:
+    """Finish a query; one without a task of its own changes the query before."""
+    if not query.task:
+        if previous is None:
+            raise Refusal("incomplete")
+        return _changed(previous, query)
+    carried = previous and (previous.filters or previous.groups)
+    bare = not (query.groups or query.filters or query.rank)
+    if query.follows and carried and bare and query.task in ("figure", "share"):
+        raise Refusal("follow")
+    return query
+
+
+def _changed(previous: Query, new: Query) -> Query:
+    changes = (new.groups, new.filters, new.figures, new.rank, new.plot, new.save)
+    if not any(changes) or new.ends or new.colour:
+        raise Refusal("incomplete")
+    query = replace(previous, save=new.save, file=new.file)
+    if new.save and not any(changes[:4]):
+        query = replace(query, plot="")
+    if new.figures:
+        columns = list(dict.fromkeys(query.columns))
+        if query.task != "figure" or not columns or len(columns) < len(query.measures):
+            raise Refusal("follow")
+        measures = tuple(Measure(c, f) for c in columns for f in new.figures)
+        query = replace(query, measures=measures, plot="")
+    if new.groups:
+        query = _with_groups(query, new)
+    changed = {found.column for found in new.filters}
+    kept = [found for found in query.filters if found.column not in changed]
+    query = replace(query, filters=(*kept, *new.filters), plot=new.plot or query.plot)
+    return _with_rank(query, new) if new.rank else query
+
+
+def _with_groups(query: Query, new: Query) -> Query:
+    if query.task not in ("figure", "share") or "" in {m.figure for m in query.measures}:
+        raise Refusal("follow")
+    times = [group for group in query.groups if group.is_time]
+    if new.rank and new.groups != query.groups:
+        raise Refusal("follow")
+    if new.rank:
+        return query
+    groups = new.groups
+    if len(query.groups) > 1 and len(groups) == 1:
+        if not groups[0].is_time or len(times) != 1:
+            raise Refusal("follow")
+        groups = tuple(groups[0] if group == times[0] else group for group in query.groups)
+    return replace(query, groups=groups, rank=None)
+
+
+def _with_rank(query: Query, new: Query) -> Query:
+    """Read "And the lowest?": of the groups, the rows or the figure before."""
+    assert new.rank
+    if query.task == "figure" and len(query.groups) == 1 and len(query.measures) == 1:
+        return replace(query, rank=new.rank, plot=new.plot)
+    if query.task == "rows" and query.rank and not query.ends:
+        return replace(query, rank=replace(new.rank, count=new.rank.count or query.rank.count))
+    wanted, other = ("max", "min") if new.rank.descending else ("min", "max")
+    if (
+        query.task == "figure"
+        and not query.groups
+        and {m.figure for m in query.measures} == {other}
+    ):
+        return replace(query, measures=tuple(replace(m, figure=wanted) for m in query.measures))
+    raise Refusal("follow")

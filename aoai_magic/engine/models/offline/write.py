@@ -1,0 +1,410 @@
+"""Queries as ordinary pandas, on the variables by their own names.
+
+The code prints what the answer is read from: a value on one line, or a table as CSV,
+which says every value exactly, whatever letters are in it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from aoai_magic.engine.models.offline.dates import Period
+from aoai_magic.engine.models.offline.lexicon import Language
+from aoai_magic.engine.models.offline.query import Filter, Group, Query, Refusal
+from aoai_magic.engine.models.offline.schema import Column, Table
+
+MOUNT, MOST_SHOWN = "/mnt/data", 20
+_ROWS_SHOWN = 10
+_PARTS = {"weekday": "dayofweek", "hour": "hour", "month": "month"}
+_SIGNS = {"since": ">=", "after": ">", "before": "<", "until": "<="}
+_CATEGORIES = ("category", "dictionary", "Enum", "Categorical")
+
+
+@dataclass
+class Program:
+    """Code, what it prints in order (``value`` or ``table``), and the file that it writes."""
+
+    lines: list[str] = field(default_factory=list)
+    shapes: list[str] = field(default_factory=list)
+    imports: list[str] = field(default_factory=list)
+    file: str = ""
+
+    def show(self, expression: str, index: bool = True) -> None:
+        """Print a table."""
+        self.lines.append(f"print({expression}.to_csv({'' if index else 'index=False'}))")
+        self.shapes.append("table")
+
+    def value(self, *expressions: str) -> None:
+        """Print values, each on its line."""
+        self.lines += [f"print({expression})" for expression in expressions]
+        self.shapes += ["value"] * len(expressions)
+
+
+def quoted(value: object) -> str:
+    """Write a text or number as Python."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+
+
+def write(query: Query, language: Language, files: Collection[str] = ()) -> Program:
+    """Write the code of a query, with no file of a name in `files`; raise `Refusal`."""
+    return _Writer(query, language, files).program()
+
+
+class _Writer:
+    def __init__(self, query: Query, language: Language, files: Collection[str]) -> None:
+        self._query, self._language, self._files = query, language, files
+        self._out = Program()
+        self._used = {query.table.name} | ({query.join.table.name} if query.join else set())
+
+    def _new(self, name: str) -> str:
+        """Return a name that is not one of the user's."""
+        return self._new(name + "_") if name in self._used else name
+
+    def _line(self, line: str) -> None:
+        self._out.lines.append(line)
+
+    def _let(self, name: str, expression: str) -> str:
+        name = self._new(name)
+        self._line(f"{name} = {expression}")
+        return name
+
+    def program(self) -> Program:
+        query, out = self._query, self._out
+        self._frame = self._open()
+        self._rows = self._frame
+        if query.filters and (query.task != "share" or query.groups):
+            self._rows = self._let("chosen", self._where(self._frame, query.filters))
+            out.value(f"len({self._rows})")
+        getattr(self, "_rows_task" if query.task == "rows" else f"_{query.task}")()
+        if any("pd." in line for line in out.lines):
+            out.imports.insert(0, "import pandas as pd")
+        if query.save and not out.file:
+            raise Refusal("save")
+        if query.plot and not any(".plot" in line or "plt." in line for line in out.lines):
+            raise Refusal("plot")
+        return out
+
+    # The frame and its columns
+
+    def _open(self) -> str:
+        join = self._query.join
+        frame = self._as_frame(self._query.table)
+        if not join:
+            return frame
+        other, left, right = self._as_frame(join.table), quoted(join.left), quoted(join.right)
+        keys = f"on={left}" if left == right else f"left_on={left}, right_on={right}"
+        how = f'{keys}, how="left", validate="many_to_one"'
+        return self._let("joined", f"{frame}.merge({other}, {how})")
+
+    def _as_frame(self, table: Table) -> str:
+        """Write what makes the table a frame of pandas with all its columns; return its name."""
+        query, expression = self._query, table.name
+        if table.setup:
+            self._line(table.setup)
+        used = [g.column for g in query.groups] + [f.column for f in query.filters]
+        used += query.columns
+        if table.kind.startswith(("polars.", "pyarrow.")):
+            expression += ".to_pandas()"
+        elif table.kind.endswith("Series"):
+            label = next(column.name for column in table.columns if not column.is_level)
+            expression += f".to_frame({quoted(label)})"
+        if any(column.is_level and column in table.columns for column in used):
+            expression += ".reset_index()"
+        return (
+            table.name if expression == table.name else self._let(f"{table.name}_frame", expression)
+        )
+
+    def _column(self, column: Column, frame: str = "") -> str:
+        return f"{frame or self._rows}[{quoted(column.name)}]"
+
+    def _time(self, column: Column, frame: str) -> str:
+        text = self._column(column, frame)
+        if column.kind == "date" and column.dtype == "text":
+            return f"pd.to_datetime({text})"
+        return f"{text}.dt.tz_localize(None)" if column.has_zone else text
+
+    # Conditions
+
+    def _where(self, frame: str, filters: Sequence[Filter]) -> str:
+        texts = [self._condition(found, frame) for found in filters]
+        joined = " & ".join(f"({text})" for text in texts) if len(texts) > 1 else texts[0]
+        return f"{frame}[{joined}]"
+
+    def _condition(self, found: Filter, frame: str) -> str:
+        text, values, operator = self._column(found.column, frame), found.value, found.operator
+        if operator in ("true", "false"):
+            return text if operator == "true" else f"~{text}"
+        if operator == "between":
+            return f"{text}.between({quoted(values[0])}, {quoted(values[1])})"
+        if values and isinstance(values[0], Period):
+            return self._period(found, frame)
+        if operator in ("in", "not in"):
+            return _among(text, values, operator == "not in")
+        return f"{text} {operator} {quoted(values[0])}"
+
+    def _period(self, found: Filter, frame: str) -> str:
+        column, operator = found.column, found.operator
+        periods = [value for value in found.value if isinstance(value, Period)]
+        period, negated, text = periods[0], operator == "not period", self._time(column, frame)
+        years = [p.start.year for p in periods if p.start]
+        if column.is_year and operator in _SIGNS:
+            return f"{text} {_SIGNS[operator]} {years[0]}"
+        if column.is_year or (period.unit == "Y" and operator not in _SIGNS):
+            return _among(text if column.is_year else f"{text}.dt.year", years, negated)
+        if period.part:
+            numbers = [number for p in periods for number in p.numbers]
+            return _among(f"{text}.dt.{period.part}", numbers, negated)
+        if operator in _SIGNS:
+            day = period.end if operator in ("after", "until") else period.start
+            sign = ">=" if operator in ("since", "after") else "<"
+            return f'{text}{".dt.start_time" if column.kind == "period" else ""} {sign} "{day}"'
+        if period.unit == "D":
+            days = [str(p.start) for p in periods]
+            return _among(f'{text}.dt.strftime("%Y-%m-%d")', days, negated)
+        how = "asfreq" if column.kind == "period" else "to_period"
+        text = f'{text}.dt.{how}("{period.unit}").astype(str)'
+        return _among(text, [p.name for p in periods], negated)
+
+    # Groups
+
+    def _grouped(self, *more: str) -> str:
+        groups = self._query.groups
+        keys = [self._key(group) for group in groups]
+        options = [keys[0] if len(keys) == 1 else f"[{', '.join(keys)}]", *more]
+        if any(not g.by and g.column.dtype.startswith(_CATEGORIES) for g in groups):
+            options.append("observed=True")
+        if self._query.join and not more:
+            options.append("dropna=False")
+        return f"{self._rows}.groupby({', '.join(options)})"
+
+    def _key(self, group: Group) -> str:
+        if not group.by:
+            return quoted(group.column.name)
+        how = _PARTS.get(group.by) or f'to_period("{group.by}")'
+        return f"{self._time(group.column, self._rows)}.dt.{how}"
+
+    # Tasks
+
+    def _figure(self) -> None:
+        query, rank = self._query, self._query.rank
+        if not query.groups:
+            self._totals()
+            return
+        if rank and query.measures[0].figure == "":
+            name = self._let("result", self._each_once())
+        else:
+            name = self._let("result", self._grouped() + self._aggregated())
+        one = len(query.measures) == len(query.groups) == 1
+        if rank and rank.count:
+            how = "nlargest" if rank.descending else "nsmallest"
+            self._out.lines[-1] += f'.{how}({rank.count}, keep="all")'
+        elif one and (not query.is_time or (rank and not query.plot)):
+            down = not rank or rank.descending
+            self._out.lines[-1] += f".sort_values({'ascending=False' if down else ''})"
+        self._print_and_draw(name)
+
+    def _each_once(self) -> str:
+        """Rank groups by a column whose sum means nothing: each group must be one row."""
+        (group,), (column,) = self._query.groups, self._query.columns
+        few = group.column.complete and len(group.column.values) < self._query.table.rows
+        if group.by or few:
+            raise Refusal("which figure", column.name)
+        key = quoted(group.column.name)
+        return f"{self._rows}.set_index({key}, verify_integrity=True)[{quoted(column.name)}]"
+
+    def _aggregated(self) -> str:
+        measures = self._query.measures
+        figures = list(dict.fromkeys(measure.figure for measure in measures))
+        names = [quoted(name) for name in dict.fromkeys(c.name for c in self._query.columns)]
+        if not names:
+            return ".size()"
+        if len(figures) == 1:
+            listed = names[0] if len(names) == 1 else f"[{', '.join(names)}]"
+            return f"[{listed}]{_call(figures[0])}"
+        if any(re.match(r"p\d|$", figure) for figure in figures) or 1 < len(names) < len(measures):
+            raise Refusal("words", *figures)
+        if len(names) == 1:
+            return f"[{names[0]}].agg({json.dumps(figures)})"
+        pairs = zip(names, (quoted(m.figure) for m in measures), strict=True)
+        return f".agg({{{', '.join(f'{name}: {figure}' for name, figure in pairs)}}})"
+
+    def _totals(self) -> None:
+        measures = self._query.measures
+        if len(measures) > 1:
+            self._out.show(self._rows + self._aggregated())
+        elif measures[0].column:
+            self._out.value(f"{self._column(measures[0].column)}{_call(measures[0].figure)}")
+        elif not self._query.filters:
+            self._out.value(f"len({self._rows})")
+
+    def _share(self) -> None:
+        query = self._query
+        names = [quoted(column.name) for column in query.columns]
+        if not query.groups:
+            if not names:
+                self._out.value(f"({self._condition(query.filters[0], self._frame)}).mean()")
+                return
+            part = self._let("part", self._where(self._frame, query.filters))
+            self._out.value(f"{part}[{names[0]}].sum() / {self._frame}[{names[0]}].sum()")
+            return
+        of = f"[{names[0]}].sum()" if names else ".size()"
+        whole = f"{self._rows}{of}" if names else f"len({self._rows})"
+        text = f"({self._grouped('dropna=False')}{of} / {whole})"
+        order = "" if query.is_time else ".sort_values(ascending=False)"
+        self._print_and_draw(self._let("result", text + order if order else text[1:-1]))
+
+    def _rows_task(self) -> None:
+        query, name = self._query, self._rows
+        if query.rank:
+            name = self._let("result", self._rows + self._cut())
+        if query.rank or not query.filters:
+            self._out.value(f"len({name})")
+        count = query.rank.count if query.rank else 0
+        self._out.show(f"{name}.head({max(_ROWS_SHOWN, min(count or 0, MOST_SHOWN))})", index=False)
+        self._save(name)
+
+    def _cut(self) -> str:
+        rank = self._query.rank
+        assert rank
+        if self._query.ends:
+            return f".{'head' if self._query.ends == 'first' else 'tail'}({rank.count})"
+        (column,) = self._query.columns
+        if column.kind not in ("number", "date") or column.dtype == "text":
+            raise Refusal("not a number", column.name)
+        if rank.place > 1:
+            how = f'method="dense", ascending={not rank.descending}'
+            return f"[{self._column(column)}.rank({how}) == {rank.place}]"
+        how = "nlargest" if rank.descending else "nsmallest"
+        return f'.{how}({rank.count or 1}, {quoted(column.name)}, keep="all")'
+
+    def _table(self) -> None:
+        self._out.value(f"len({self._frame})")
+        self._save(self._frame)
+
+    def _correlation(self) -> None:
+        upright, across = self._query.columns
+        if self._query.plot:
+            self._draw_scatter(upright, across)
+        self._out.value(f"{self._column(across)}.corr({self._column(upright)})")
+
+    _scatter = _correlation
+
+    def _draw_scatter(self, upright: Column, across: Column) -> None:
+        title = quoted(self._query.title(self._language))
+        x, y = quoted(across.name), quoted(upright.name)
+        if not self._query.colour:
+            self._line(f"{self._rows}.plot.scatter(x={x}, y={y}, title={title})")
+            return
+        by = quoted(self._query.colour.name)
+        self._out.imports.append("import matplotlib.pyplot as plt")
+        self._line(f"for name, part in {self._rows}.groupby({by}):")
+        self._line(f"    plt.scatter(part[{x}], part[{y}], label=name)")
+        for call in (f"title({title})", f"xlabel({x})", f"ylabel({y})", f"legend(title={by})"):
+            self._line(f"plt.{call}")
+
+    def _distribution(self) -> None:
+        (column,) = self._query.columns
+        title = quoted(self._query.title(self._language))
+        self._line(f"axes = {self._column(column)}.plot.hist(bins=20, title={title})")
+        self._line(f"axes.set_xlabel({quoted(column.name)})")
+        self._out.show(f"{self._column(column)}.describe()")
+
+    def _outliers(self) -> None:
+        column = self._column(self._query.columns[0])
+        self._line(f"low, high = {column}.quantile([0.25, 0.75])")
+        self._line("margin = 1.5 * (high - low)")
+        outside = f"({column} < low - margin) | ({column} > high + margin)"
+        name = self._let("result", f"{self._rows}[{outside}]")
+        self._out.value("low - margin", "high + margin", f"len({name})")
+        self._out.show(f"{name}.head({_ROWS_SHOWN})", index=False)
+        self._save(name)
+
+    def _missing(self) -> None:
+        names = ", ".join(quoted(column.name) for column in self._query.columns)
+        self._out.show(f"{self._rows}{f'[[{names}]]' * bool(names)}.isna().sum()")
+
+    def _duplicates(self) -> None:
+        names = ", ".join(quoted(column.name) for column in self._query.columns)
+        self._out.value(f"{self._rows}.duplicated({f'[{names}]' * bool(names)}).sum()")
+
+    def _overview(self) -> None:
+        self._out.value(f"len({self._frame})")
+        self._out.show(f"{self._frame}.isna().sum()")
+        if any(c.kind == "number" and not c.is_level for c in self._query.table.columns):
+            self._out.show(f'{self._frame}.describe(include="number").T')
+
+    # Output
+
+    def _print_and_draw(self, name: str) -> None:
+        query = self._query
+        whole = query.is_time and (query.plot or not query.rank)
+        if query.plot:
+            self._draw(name)
+        self._out.value(f"len({name})")
+        self._out.show(name if whole else f"{name}.head({MOST_SHOWN})")
+        self._save(name)
+
+    def _draw(self, name: str) -> None:
+        query, language = self._query, self._language
+        moves = any(group.by not in _PARTS for group in query.groups if group.is_time)
+        kind = ("line" if moves else "bar") if query.plot == "auto" else query.plot
+        shown = name if query.is_time else f"{name}.head({MOST_SHOWN})"
+        if len(query.groups) > 1:
+            shown = f"{name}.unstack()"
+        title = quoted(query.title(language))
+        one = len(query.measures) == 1
+        if kind == "pie" and one and len(query.groups) == 1:
+            self._line(f'{shown}.plot.pie(title={title}, ylabel="")')
+        elif kind in ("bar", "line") and (one or len(query.groups) == 1):
+            x, y = query.groups[0].name(language), query.value_name(language)
+            labels = f"xlabel={quoted(x)}, ylabel={quoted(y)}"
+            self._line(f"{shown}.plot.{kind}(title={title}, {labels})")
+
+    def _save(self, name: str) -> None:
+        query = self._query
+        if not query.save:
+            return
+        if query.groups:
+            label = query.columns[0].name if query.columns else "rows"
+            label = "share" if query.task == "share" else label
+            label += "_" * any(label == group.column.name for group in query.groups)
+            one, wide = len(query.measures) == 1, query.is_time and len(query.groups) == 2
+            name += ".unstack()" * (one and wide)
+            name += f".reset_index({f'name={quoted(label)}' * (one and not wide)})"
+        periods = [g.column.name for g in query.groups if g.by and g.by not in _PARTS]
+        if periods and query.save != "csv":
+            name = self._let("table", name)  # no other format knows pandas' periods
+            for column in map(quoted, periods):
+                self._line(f"{name}[{column}] = {name}[{column}].astype(str)")
+        options = {
+            "csv": ", index=False",
+            "xlsx": ", index=False",
+            "json": ', orient="records", date_format="iso", force_ascii=False',
+        }
+        writer = {"xlsx": "excel"}.get(query.save, query.save)
+        where = quoted(f"{MOUNT}/{self._path()}")
+        self._line(f"{name}.to_{writer}({where}{options.get(query.save, '')})")
+
+    def _path(self) -> str:
+        query, number = self._query, 1
+        if query.file in self._files:
+            raise Refusal("file exists", query.file)
+        name = query.file or f"{query.file_stem()}.{query.save}"
+        while name in self._files:
+            number += 1
+            name = f"{query.file_stem()}_{number}.{query.save}"
+        self._out.file = name
+        return name
+
+
+def _among(text: str, values: Sequence[object], negated: bool) -> str:
+    if len(values) == 1:
+        return f"{text} {'!=' if negated else '=='} {quoted(values[0])}"
+    return f"{'~' if negated else ''}{text}.isin([{', '.join(map(quoted, values))}])"
+
+
+def _call(figure: str) -> str:
+    return f".quantile(0.{int(figure[1:]):02})" if re.match(r"p\d", figure) else f".{figure}()"
