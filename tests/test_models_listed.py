@@ -130,7 +130,7 @@ def test_a_server_that_says_nothing_is_not_waited_for(told, monkeypatch):
 
 def test_an_engine_and_an_azure_resource_are_asked_as_well(told, engine, monkeypatch):
     monkeypatch.setenv("AOAI_MAGIC_TARGET", engine.url)
-    assert "No key for the engine" in told()
+    assert "No token for" in told()
     monkeypatch.setenv("AOAI_MAGIC_TOKEN", engine.token)
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", engine.url)
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", engine.token)

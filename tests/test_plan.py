@@ -59,7 +59,7 @@ async def test_without_a_yes_nothing_leaves(asked, answer, sentence):
 async def test_after_a_yes_the_turn_goes_on(asked):
     questions = asked("Y")
 
-    with pytest.raises(ServiceError, match="No key for the engine"):
+    with pytest.raises(ServiceError, match="No token for"):
         await ask(ELSEWHERE, "sales")
     assert len(questions) == 1
 
@@ -67,12 +67,12 @@ async def test_after_a_yes_the_turn_goes_on(asked):
 async def test_nothing_is_asked_where_no_data_leaves(asked, monkeypatch):
     questions = asked("n")
 
-    with pytest.raises(ServiceError, match="No key for the engine"):
+    with pytest.raises(ServiceError, match="No token for"):
         await ask(ELSEWHERE)
-    with pytest.raises(ServiceError, match="No key for the engine"):
+    with pytest.raises(ServiceError, match="No token for"):
         await ask("http://127.0.0.1:9", "sales")
     monkeypatch.setenv("AOAI_MAGIC_CONFIRM_UPLOAD", "no")
-    with pytest.raises(ServiceError, match="No key for the engine"):
+    with pytest.raises(ServiceError, match="No token for"):
         await ask(ELSEWHERE, "sales")
     assert questions == []
 
@@ -104,10 +104,10 @@ async def test_a_yes_or_the_magic_line_lets_it_go(asked, secret, monkeypatch, ca
     questions = asked("y")
     monkeypatch.delenv("AOAI_MAGIC_CONFIRM_UPLOAD")
 
-    with pytest.raises(ServiceError, match="No key for the engine"):
+    with pytest.raises(ServiceError, match="No token for"):
         await Assistant({}).ask("Read @../secret.txt", Options(on=ELSEWHERE))
     assert len(questions) == 1
-    with pytest.raises(ServiceError, match="No key for the engine"):
+    with pytest.raises(ServiceError, match="No token for"):
         await Assistant({}).ask("Read @../secret.txt", Options(("@../secret.txt",), on=ELSEWHERE))
     await Assistant({}).ask("Read @../secret.txt", Options(dry_run=True))
     assert len(questions) == 1

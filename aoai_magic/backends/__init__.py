@@ -42,13 +42,19 @@ def open_backend(settings: Settings, target: Target) -> Assistants | Responses:
         # All engines over one data directory share its files, so the ledger's
         # place is the directory and not the address of today's engine.
         return Assistants(Endpoint(engine.url, engine.token), "local", ledger, "local")
-    url = server_url(target)
-    return Assistants(Endpoint(url, engine_key()), target.name, ledger, url)
+    address = server_base(target.address or target.name)
+    endpoint = Endpoint(address, engine_key(address))
+    return Assistants(endpoint, target.name, ledger, server_url(target))
 
 
 def server_url(target: Target) -> str:
     """Give the base of an engine that is named by its URL."""
-    return target.name.rstrip("/").removesuffix("/v1")
+    return server_base(target.name)
+
+
+def server_base(url: str) -> str:
+    """Return the base of the URL of an engine, whichever of its APIs it names."""
+    return url.rstrip("/").removesuffix("/v1")
 
 
 def open_service(settings: Settings, target: Target) -> Responses:

@@ -88,7 +88,7 @@ class Launcher:
     """Keeps one engine, started at the first use and replaced when it no longer fits."""
 
     engine: Engine | None = None
-    _fits: object = None
+    _fits: object = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def ensure(self, home: Path, sandbox: str, environ: Mapping[str, str] | None = None) -> Engine:

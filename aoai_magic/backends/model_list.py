@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from aoai_magic.backends.sdk import client, own_words, without_credentials
+from aoai_magic.backends.sdk import client, own_words
 from aoai_magic.errors import ServiceError
 from aoai_magic.locale import gettext as _
+from aoai_magic.shared.network import without_credentials
 
 if TYPE_CHECKING:
     from aoai_magic.backends.sdk import Endpoint

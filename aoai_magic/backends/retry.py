@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 import anyio
 
-from aoai_magic.errors import ServiceError
+from aoai_magic.errors import AssistantError, ServiceError
 from aoai_magic.locale import gettext as _
 from aoai_magic.shared.openai_errors import retry_after
 from aoai_magic.turn.events import Event, Progress
@@ -35,7 +35,8 @@ def is_dropped(error: Exception) -> bool:
     import openai
 
     if isinstance(error, openai.APIConnectionError):
-        return True
+        # One with a sentence of ours was refused on purpose.
+        return not isinstance(error.__cause__, AssistantError)
     return type(error).__module__.partition(".")[0] in _HTTP
 
 

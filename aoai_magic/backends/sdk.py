@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import re
 import warnings
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from aoai_magic.errors import ServiceError
 from aoai_magic.locale import gettext as _
+from aoai_magic.shared.network import (
+    CERTIFICATES,
+    credentials_header,
+    http_client,
+    way_to,
+    without_credentials,
+)
 
 if TYPE_CHECKING:
     import openai
@@ -25,19 +30,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a client goes: the base URL without a path, and the key."""
+    """Where a client of an engine goes.
 
-    url: str
-    key: str
+    Attributes
+    ----------
+    address
+        Base URL without a path; a name and password may stand in it.
+    key
+        Token of the engine.
+    """
 
-    def __repr__(self) -> str:
-        return f"Endpoint({self.url!r})"
+    address: str = field(repr=False)
+    key: str = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """The address as it may be shown and kept."""
+        return without_credentials(self.address)
 
     def open(self, **options: Any) -> openai.AsyncOpenAI:
         """Open a client."""
         import openai
 
-        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key=self.key, **options)
+        headers = credentials_header(self.address)
+        made = openai.AsyncOpenAI(
+            base_url=f"{self.url}/v1", api_key=self.key, default_headers=headers, **options
+        )
+        # The SDK reads both from the environment; they are for OpenAI alone.
+        made.organization = made.project = None
+        return made
 
 
 _clients: weakref.WeakKeyDictionary[
@@ -58,49 +79,28 @@ def client(endpoint: Endpoint | Service) -> openai.AsyncOpenAI:
 
 
 def _open(endpoint: Endpoint | Service) -> openai.AsyncOpenAI:
-    import openai
-
-    options: dict[str, Any] = {}
-    if is_loopback(endpoint.url):
-        # A proxy from the environment has no business on the way to our own engine,
-        # and loading the CA bundle for plain HTTP would cost tens of milliseconds.
-        options["http_client"] = openai.DefaultAsyncHttpxClient(trust_env=False, verify=False)
-    return endpoint.open(**options)
+    return endpoint.open(http_client=http_client(endpoint.url, ServiceError))
 
 
-def is_loopback(url: str) -> bool:
-    """Say whether the host of ``url`` is this machine by its name or address."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def engine_key(url: str, environ: os._Environ[str] | dict[str, str] | None = None) -> str:
+    """Return the token for an engine that somebody else started.
 
-
-def without_credentials(url: str) -> str:
-    """Give a URL less the name and password that may stand in it, and its query."""
-    parts = urlsplit(url)
-    place = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=place, query="", fragment="").geturl()
-
-
-def engine_key(environ: os._Environ[str] | dict[str, str] | None = None) -> str:
-    """Give the key for an engine that somebody else started.
+    It is AOAI_MAGIC_TOKEN alone: the key of a service is for that service.
 
     Raises
     ------
     ServiceError
-        If none is set.
+        If it is not set.
     """
     env = os.environ if environ is None else environ
-    key = env.get("AOAI_MAGIC_TOKEN") or env.get("OPENAI_API_KEY")
-    if not key:
-        raise ServiceError(
-            _("No key for the engine; set AOAI_MAGIC_TOKEN to the token it printed.")
-        )
-    return key
+    if key := env.get("AOAI_MAGIC_TOKEN"):
+        return key
+    raise ServiceError(
+        _(
+            "No token for {url}. Set AOAI_MAGIC_TOKEN; the server keeps its token in "
+            "DATA_DIR/token."
+        ).format(url=without_credentials(url))
+    )
 
 
 @contextmanager
@@ -115,17 +115,30 @@ def own_words(where: str) -> Iterator[None]:
             _("{where} refused the request: {reason}").format(where=where, reason=_told(error))
         ) from error
     except openai.APIConnectionError as error:
-        raise ServiceError(
-            _(
-                "{where} could not be reached ({reason}); %assistant status says where turns go."
-            ).format(where=where, reason=error.__cause__ or error)
-        ) from error
+        # What our own hook raised in the middle of a request is a sentence already.
+        if isinstance(error.__cause__, ServiceError):
+            raise error.__cause__ from error
+        raise ServiceError(_unreached(where, error)) from error
     except openai.APIError as error:
         raise ServiceError(
             _("{where} failed in the middle of the turn: {reason}").format(
                 where=where, reason=error.message
             )
         ) from error
+
+
+def _unreached(where: str, error: openai.APIConnectionError) -> str:
+    reason = " ".join(str(error.__cause__ or error).split())
+    names = [name for name in CERTIFICATES if os.environ.get(name)]
+    if "CERTIFICATE_VERIFY_FAILED" in reason and names:
+        text = _("{where} could not be reached ({reason}); check {names}, which is set.")
+        return text.format(where=where, reason=reason, names=", ".join(names))
+    if proxy := way_to(str(error.request.url)):
+        text = _("{where} could not be reached through the proxy of {proxy} ({reason}).")
+        return text.format(where=where, reason=reason, proxy=proxy)
+    return _(
+        "{where} could not be reached ({reason}); %assistant status says where turns go."
+    ).format(where=where, reason=reason)
 
 
 def _told(error: openai.APIStatusError) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aoai_magic.errors import ServiceError
 from aoai_magic.locale import gettext as _
 from aoai_magic.shared import entra_id
+from aoai_magic.shared.network import credentials_header, is_openais, without_credentials
 
 if TYPE_CHECKING:
     import openai
@@ -23,24 +24,35 @@ class Service:
 
     Attributes
     ----------
-    url
-        Its base URL, which ends with ``/v1`` or, on Azure, with ``/openai/v1``.
+    address
+        Its base URL, which ends with ``/v1`` or, on Azure, with ``/openai/v1``; a name and
+        password may stand in it.
     key
         API key; empty where Entra ID is asked for tokens.
     scope
         What the tokens are for; empty where there is a key.
     """
 
-    url: str
+    address: str = field(repr=False)
     key: str = field(repr=False)
     scope: str = ""
+
+    @property
+    def url(self) -> str:
+        """The address as it may be shown and kept."""
+        return without_credentials(self.address)
 
     def open(self, **options: Any) -> openai.AsyncOpenAI:
         """Open a client."""
         import openai
 
+        options["default_headers"] = credentials_header(self.address)
         if self.key:
-            return openai.AsyncOpenAI(base_url=self.url, api_key=self.key, **options)
+            made = openai.AsyncOpenAI(base_url=self.url, api_key=self.key, **options)
+            if not is_openais(self.url):
+                # The SDK reads both from the environment; they are for OpenAI alone.
+                made.organization = made.project = None
+            return made
         # Only this client asks for a token at each request, in every version of the SDK.
         return openai.AsyncAzureOpenAI(
             base_url=self.url,

@@ -15,6 +15,7 @@ from typing import Any
 from aoai_magic.errors import SettingsError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
+from aoai_magic.shared.network import hide_credentials, without_credentials
 
 SERVICES = ("azure", "openai")
 """Targets where model and interpreter are a service's."""
@@ -77,8 +78,8 @@ class Settings:
         Name of each setting to the source that won.
     """
 
-    target: str = ""
-    model: str = ""
+    target: str = field(default="", repr=False)
+    model: str = field(default="", repr=False)
     sandbox: str = "local"
     instructions: str = ""
     timeout: float = 600.0
@@ -113,16 +114,24 @@ class Target:
     Attributes
     ----------
     name
-        ``local``, ``azure``, ``openai`` or an engine's URL.
+        ``local``, ``azure``, ``openai`` or an engine's URL, which may be shown and kept.
     model
         Model SPEC or name; empty where the far side has its own default.
     why
         The setting or variable that decided, for ``%assistant status``.
+    address
+        An engine's URL as it was given; a name and password may stand in it.
     """
 
     name: str
-    model: str
+    model: str = field(repr=False)
     why: str
+    address: str = field(default="", repr=False)
+
+    @property
+    def shown_model(self) -> str:
+        """The model as it may be shown and kept; a URL in it may hold a name and password."""
+        return hide_credentials(self.model)
 
 
 def resolve(
@@ -170,6 +179,8 @@ def resolve_target(settings: Settings, environ: Mapping[str, str] | None = None)
     model = settings.model
     if name == "local" and not model:
         model = "openai:" if env.get("OPENAI_BASE_URL") else "offline"
+    if "://" in name:
+        return Target(without_credentials(name), model, why, name)
     return Target(name, model, why)
 
 
@@ -249,5 +260,5 @@ def _check_target(value: str, source: str) -> None:
             _(
                 "target is {value!r} ({source}), but must be local, azure, openai or an "
                 "engine's URL."
-            ).format(value=value, source=_(source))
+            ).format(value=value.rpartition("@")[2], source=_(source))
         )

@@ -177,7 +177,7 @@ def overview(state: Assistant) -> dict[str, Any]:
     return {
         "target": target.name,
         "why": target.why,
-        "model": target.model,
+        "model": target.shown_model,
         "turns": len(state.turns),
         "usage": {
             "input_tokens": state.usage.input_tokens,

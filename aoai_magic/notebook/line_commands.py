@@ -20,6 +20,7 @@ from aoai_magic.runner.gaps import gaps
 from aoai_magic.runner.remote_resources import FarSide
 from aoai_magic.runner.turn import Turn
 from aoai_magic.shared import hidden_packages
+from aoai_magic.shared.network import hide_credentials
 from aoai_magic.text.width import line, pad, width
 
 if TYPE_CHECKING:
@@ -74,7 +75,12 @@ def status(state: Assistant, words: Sequence[str]) -> str:
     target = settings_.resolve_target(settings)
     where = _("{target} ({why})").format(target=target.name, why=target.why)
     rows = [(_("target"), where)]
-    rows += [(_("model"), (target.model or _("the default")) + _offline_note(target.model))]
+    rows += [
+        (
+            _("model"),
+            (target.shown_model or _("the default")) + _offline_note(target.model),
+        )
+    ]
     rows += [(_("goes to"), destination(target, settings))]
     rows += _engine_rows(state, settings, target)
     if settings.recordings:
@@ -211,12 +217,14 @@ def models(state: Assistant, words: Sequence[str]) -> str:
 def config(state: Assistant, words: Sequence[str]) -> str:
     """List the settings, their values and where each came from."""
     settings = state.settings()
-    rows = [
-        (name, str(getattr(settings, name)), _(settings.sources[name])) for name in settings_.NAMES
-    ]
+    rows = [(name, _shown(settings, name), _(settings.sources[name])) for name in settings_.NAMES]
     rows.insert(0, (_("setting"), _("value"), _("from")))
     how = _("Change one with %config AssistantMagics.NAME = VALUE or AOAI_MAGIC_NAME.")
     return "\n".join([*(line(row, (16, 29)) for row in rows), "", how])
+
+
+def _shown(settings: settings_.Settings, name: str) -> str:
+    return hide_credentials(str(getattr(settings, name)))
 
 
 def show(state: Assistant, words: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
 from aoai_magic.runner.gaps import gaps
 from aoai_magic.shared import entra_id
+from aoai_magic.shared.network import hide_credentials
 from aoai_magic.text.width import pad
 
 LIBRARIES = {
@@ -77,7 +78,7 @@ def _target(target: Target) -> Iterator[Finding]:
     yield Finding(
         "ok",
         _("turns go to {name} ({why}), model {model}").format(
-            name=target.name, why=target.why, model=target.model or "-"
+            name=target.name, why=target.why, model=target.shown_model or "-"
         ),
     )
     if target.model == "offline":
@@ -142,7 +143,10 @@ def _engine(settings: Settings, spec: str) -> Iterator[Finding]:
     except AssistantError as error:
         yield Finding("bad", str(error))
         return
-    yield Finding("bad" if model else "ok", model or _("{spec} would answer").format(spec=spec))
+    yield Finding(
+        "bad" if model else "ok",
+        model or _("{spec} would answer").format(spec=hide_credentials(spec)),
+    )
     yield Finding(
         "ok",
         _("the local engine starts, its files are in {folder}").format(folder=settings.folder),
@@ -187,7 +191,9 @@ def _service(settings: Settings, target: Target) -> Iterator[Finding]:
         return
     yield Finding(
         "ok",
-        _("{url} would take a turn by {model}").format(url=service.service.url, model=target.model),
+        _("{url} would take a turn by {model}").format(
+            url=service.service.url, model=target.shown_model
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aoai_magic.config.settings import SERVICES
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import ngettext
+from aoai_magic.shared.network import is_loopback, without_credentials
 
 if TYPE_CHECKING:
     from aoai_magic.attach.attachment import Attachment
@@ -94,8 +95,6 @@ def _kind(kind: str) -> str:
 
 def is_here(target: Target) -> bool:
     """Tell whether a target is on this machine."""
-    from aoai_magic.backends.sdk import is_loopback
-
     return target.name == "local" or is_loopback(target.name)
 
 
@@ -107,14 +106,16 @@ def destination(target: Target, settings: Settings) -> str:
                 "the local engine on this machine, model {model} at {server} "
                 "(code and files stay here)"
             ).format(
-                model=target.model,
-                server=os.environ.get("OPENAI_BASE_URL") or _("the OpenAI service"),
+                model=target.shown_model,
+                server=without_credentials(os.environ.get("OPENAI_BASE_URL", ""))
+                or _("the OpenAI service"),
             )
         return _("the local engine on this machine, model {model} (files stay in {folder})").format(
-            model=target.model, folder=settings.folder
+            model=target.shown_model, folder=settings.folder
         )
     if target.name == "azure":
-        endpoint = os.environ.get("AZURE_OPENAI_ENDPOINT") or _("an unset endpoint")
+        endpoint = os.environ.get("AZURE_OPENAI_ENDPOINT", "")
+        endpoint = without_credentials(endpoint) or _("an unset endpoint")
         return _("Azure OpenAI at {endpoint}").format(endpoint=endpoint)
     if target.name == "openai":
         return _("the OpenAI service")

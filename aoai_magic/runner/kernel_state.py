@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from aoai_magic.backends.base import Backend
     from aoai_magic.turn.view import View
 
+MOST_CHARACTERS = 256_000
+"""What the API takes as one message."""
+
 Namespace = MutableMapping[str, Any]
 Layers = Callable[[], tuple[Mapping[str, Any], Mapping[str, Any]]]
 
@@ -220,6 +223,13 @@ class Assistant:
                     "The cell holds no question; write one below the %%assistant line, e.g. "
                     "'Which region grew fastest?' (%%assistant? shows all options)."
                 )
+            )
+        if len(text) > MOST_CHARACTERS:
+            raise UsageError(
+                _(
+                    "The question has {count:,} characters, and at most {most:,} can be sent; put "
+                    "the text into a file or a variable and attach it, e.g. %%assistant @notes.txt"
+                ).format(count=len(text), most=MOST_CHARACTERS)
             )
         settings = self.settings(options)
         target = settings_.resolve_target(settings)

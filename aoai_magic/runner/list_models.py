@@ -65,13 +65,13 @@ def in_force(settings: Settings, target: Target) -> str:
     known = _("{model} on {target} ({why})")
     if settings.model:
         why = _(settings.sources["model"])
-        return known.format(model=_shown(target.model), target=target.name, why=why)
+        return known.format(model=_shown(target.shown_model), target=target.name, why=why)
     if target.model == "openai:" or target.name in settings_.SERVICES:
         noun = {"azure": "DEPLOYMENT", "openai": "MODEL"}.get(target.name, "openai:MODEL")
         return _("none on {target} ({why}; name one with -m {noun})").format(
             target=target.name, why=target.why, noun=noun
         )
-    model = target.model or _("the default")
+    model = target.shown_model or _("the default")
     return known.format(model=model, target=target.name, why=target.why)
 
 
@@ -175,8 +175,8 @@ async def _asked(named: str, opener: Opener) -> Place:
 
 
 def _openai_server() -> tuple[Service, str]:
-    from aoai_magic.backends.sdk import without_credentials
     from aoai_magic.backends.services import OPENAI_URL, Service
+    from aoai_magic.shared.network import without_credentials
 
     url, key = os.environ.get("OPENAI_BASE_URL", ""), os.environ.get("OPENAI_API_KEY", "")
     if not url and not key:
@@ -187,8 +187,8 @@ def _openai_server() -> tuple[Service, str]:
 
 
 def _azure_resource() -> tuple[Service, str]:
-    from aoai_magic.backends.sdk import without_credentials
     from aoai_magic.backends.services import azure
+    from aoai_magic.shared.network import without_credentials
 
     service = azure()
     told = _("deployments have the names that you gave them; models of {url}")
@@ -196,7 +196,8 @@ def _azure_resource() -> tuple[Service, str]:
 
 
 def _engine(target: Target) -> tuple[Endpoint, str]:
-    from aoai_magic.backends import server_url
+    from aoai_magic.backends import server_base
     from aoai_magic.backends.sdk import Endpoint, engine_key
 
-    return Endpoint(server_url(target), engine_key()), _("an engine serves other names by its own")
+    address = server_base(target.address or target.name)
+    return Endpoint(address, engine_key(address)), _("an engine serves other names by its own")

@@ -18,11 +18,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from aoai_magic.backends.sdk import without_credentials
 from aoai_magic.config.settings import RECORDINGS_MODES
 from aoai_magic.errors import AssistantError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later, ngettext
+from aoai_magic.shared.network import without_credentials
 from aoai_magic.turn import events
 from aoai_magic.turn.event_json import read, written
 from aoai_magic.turn.events import Event

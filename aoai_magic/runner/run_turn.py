@@ -347,7 +347,7 @@ class Job:
         self, items: Sequence[Attachment], documents: Sequence[Attachment], after: str
     ) -> dict[str, Any]:
         """Say what the answer depends on; see `recordings.Question`."""
-        from aoai_magic.backends.sdk import without_credentials
+        from aoai_magic.shared.network import without_credentials
 
         options = {
             "--model": self.options.model,

@@ -14,6 +14,7 @@ from aoai_magic.backends.sdk import Endpoint, client, own_words
 from aoai_magic.errors import ServiceError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
+from aoai_magic.shared.network import hide_credentials
 from aoai_magic.turn import events
 from aoai_magic.turn.events import Event
 from aoai_magic.turn.progress import Metered, MeteredFile, in_thread
@@ -78,7 +79,7 @@ class Assistants:
                 files[item.sha256] = sending.result
             assistant = await self._assistant(api, question)
             thread = question.thread or (await api.beta.threads.create()).id
-            model = question.model or str(told.get("model", ""))
+            model = hide_credentials(question.model or str(told.get("model", "")))
             isolation = (told.get("sandbox") or {}).get("level")
             yield events.Started(thread, self.target, model, isolation)
             if isolation == "none":

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from aoai_magic.engine.models.base import ModelError
 from aoai_magic.engine.models.remote.model import RemoteModel
 from aoai_magic.shared import entra_id
+from aoai_magic.shared.network import credentials_header, http_client, without_credentials
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -118,7 +119,8 @@ def open_openai(argument: str) -> RemoteModel:
     named = bool(base_url)
     base_url = base_url or os.environ.get("OPENAI_BASE_URL", "").strip()
     # The key belongs to the server that the environment names, and goes to no other.
-    key = "" if named and not _is_official(base_url) else _variable("OPENAI_API_KEY")
+    own = not named or base_url.rstrip("/") == _variable("OPENAI_BASE_URL").rstrip("/")
+    key = _variable("OPENAI_API_KEY") if own or _is_official(base_url) else ""
     if not model:
         raise ModelError("No model is named; write it as `openai:MODEL`.")
     if not key and not base_url:
@@ -143,17 +145,23 @@ def compatible_endpoint(model: str, base_url: str, key: str, advice: Help) -> En
     def connect() -> AsyncOpenAI:
         from openai import AsyncOpenAI, Timeout
 
-        return AsyncOpenAI(
+        client = AsyncOpenAI(
             api_key=key or "none",
-            base_url=base_url,
+            base_url=without_credentials(base_url),
+            default_headers=credentials_header(base_url),
+            http_client=http_client(base_url, ModelError),
             max_retries=0,  # ours show that they wait
             timeout=Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
         )
+        if not _is_official(base_url):
+            # The SDK reads both from the environment; they are for OpenAI alone.
+            client.organization = client.project = None
+        return client
 
     official = _is_official(base_url)
     apis = ("responses", "chat") if official else ("chat", "responses")
     return Endpoint(
-        url=_without_credentials(base_url),
+        url=without_credentials(base_url),
         model=model,
         kind="model",
         advice=advice,
@@ -190,7 +198,7 @@ def open_azure(argument: str) -> RemoteModel:
         )
     version = _variable("OPENAI_API_VERSION")
     endpoint = Endpoint(
-        url=_without_credentials(url),
+        url=without_credentials(url),
         model=argument,
         kind="deployment",
         advice=_advice("AZURE_OPENAI_ENDPOINT"),
@@ -223,7 +231,7 @@ def _azure_client(url: str, key: str, token: str, version: str) -> AsyncOpenAI:
     from openai import AsyncAzureOpenAI, Timeout
 
     provider = None if key or token else entra_id.tokens(entra_id.scope(url), ModelError)
-    resource = url.partition("/openai")[0].rstrip("/")
+    resource = without_credentials(url).partition("/openai")[0].rstrip("/")
     where: dict[str, Any] = {"azure_endpoint": resource, "api_version": version}
     if not version:
         # Only this client asks for a token at each request, in every version of the SDK; it
@@ -231,6 +239,8 @@ def _azure_client(url: str, key: str, token: str, version: str) -> AsyncOpenAI:
         where = {"base_url": f"{resource}/openai/v1", "api_version": "preview"}
     return AsyncAzureOpenAI(
         **where,
+        default_headers=credentials_header(url),
+        http_client=http_client(url, ModelError),
         azure_ad_token_provider=provider,
         max_retries=0,
         timeout=Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
@@ -252,9 +262,3 @@ def _variable(name: str) -> str:
 def _is_official(url: str) -> bool:
     """Return whether the host is OpenAI's or an Azure resource's."""
     return f".{urlsplit(url).hostname or ''}".endswith(_OFFICIAL)
-
-
-def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
