@@ -19,6 +19,7 @@ def running() -> Iterator[ChatServer]:
 def server(running, monkeypatch) -> ChatServer:
     running.bodies.clear()
     running.urls.clear()
+    running.keys.clear()
     monkeypatch.setenv("OPENAI_BASE_URL", running.url + "/v1")
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     return running

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from aoai_magic.engine.models.base import Reasoning, Request, Text, ToolCall
 from aoai_magic.engine.models.remote import fenced_code
+from aoai_magic.engine.models.remote.cited_numbers import CitedNumbers
 from aoai_magic.engine.models.remote.conversation import offers_python
 from aoai_magic.engine.models.remote.inline_tool_calls import SpokenReader
 from aoai_magic.engine.models.remote.learned import Learned
+from aoai_magic.engine.models.remote.questions import is_how_to
 from aoai_magic.engine.models.remote.repetition import Repetition
 
 Piece = Text | Reasoning | ToolCall
@@ -23,9 +25,11 @@ class AnswerText:
 
     def __init__(self, request: Request, learned: Learned, *, official: bool) -> None:
         self._repetition = Repetition()
+        self._cited = CitedNumbers()
         # A model that was never seen to call a tool may write its code as an answer.
         fence = offers_python(request) and not (learned.tools and (learned.calls or official))
-        self._fence = fenced_code.FenceReader() if fence else None
+        fence = fence and not is_how_to(request)
+        self._fence = fenced_code.FenceReader(eager=not learned.tools) if fence else None
         names = {tool["function"]["name"] for tool in request.tools}
         plain = request.tool_choice == "none" or "response_format" in request.options
         self._spoken = None if official else SpokenReader(() if plain else names)
@@ -47,14 +51,23 @@ class AnswerText:
             yield from self._fenced(piece)
 
     def _fenced(self, piece: Piece) -> Iterator[Piece]:
+        pieces: Iterable[Piece] = [piece]
         if self._fence and isinstance(piece, Text):
-            yield from self._fence.feed(piece.text)
-        else:
+            pieces = self._fence.feed(piece.text)
+        for one in pieces:
+            yield from self._shown(one)
+
+    def _shown(self, piece: Piece) -> Iterator[Piece]:
+        if not isinstance(piece, Text):
             yield piece
+        elif text := self._cited.feed(piece.text):
+            yield Text(text)
 
     def end(self) -> Iterator[Piece]:
         """Yield what was held back."""
         for piece in self._spoken.end() if self._spoken and not self.done else ():
             yield from self._fenced(piece)
-        if self._fence:
-            yield from self._fence.end()
+        for piece in self._fence.end() if self._fence else ():
+            yield from self._shown(piece)
+        if held := self._cited.end():
+            yield Text(held)

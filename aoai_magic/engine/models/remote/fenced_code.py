@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from aoai_magic.engine.models.base import PYTHON_TOOL, Text, ToolCall
+from aoai_magic.engine.models.base import PYTHON_TOOL, Reasoning, Text, ToolCall
 from aoai_magic.engine.models.remote.tool_call_deltas import fresh_id
 
 INSTRUCTIONS = (
@@ -23,6 +23,10 @@ INSTRUCTIONS = (
 _OPEN = re.compile(r"\s{0,3}```+[ \t]*(python3?|py|tool_code)[ \t]*\r?\n?", re.IGNORECASE)
 _UNDECIDED = re.compile(r"\s{0,3}(`{0,2}|```+[ \t]*\w{0,9}[ \t]*\r?)")
 """An unfinished line that may still become a fence."""
+_EXAMPLE = re.compile(
+    r"\byour[_-]?\w*\.\w+|\bpath[/_]to\b|/path/|\b(?:example|filename)\.\w+", re.IGNORECASE
+)
+"""Code that names what only a reader can fill in."""
 _CLOSE = re.compile(r"\s{0,3}```+[ \t]*\r?\n?")
 
 
@@ -59,21 +63,27 @@ def _code(call: Mapping[str, Any]) -> str:
 
 
 class FenceReader:
-    """Turns streamed text into text and at most one call: the first python block.
+    """Turns streamed text into text and at most one call.
 
-    What follows the block is dropped, for it is the model's guess at the output.
+    An ``eager`` reader is for a model that was told of this protocol: its first python block
+    is the call, and what follows is its guess at the output, which is not waited for. Else the
+    text from the first block on is held back until it is known what it is: all of its python
+    blocks are the call, its words are thoughts; where the code is an example, all stays text.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, eager: bool) -> None:
+        self._eager = eager
         self._held = ""
+        self._kept: list[str] = []
         self._at_line_start = True
         self._inside = False
+        self._called = False
         self.done = False
 
     @property
     def called(self) -> bool:
-        """Whether a block has begun."""
-        return self._inside or self.done
+        """Whether a block has become a call."""
+        return self._called
 
     def feed(self, text: str) -> Iterator[Text | ToolCall]:
         """Yield what can be told from the text so far."""
@@ -85,27 +95,61 @@ class FenceReader:
         for line in lines:
             yield from self._line(line)
 
-    def end(self) -> Iterator[Text | ToolCall]:
+    def end(self) -> Iterator[Text | Reasoning | ToolCall]:
         """Yield what was held back; close a block that the model left open."""
         if self._held:
             yield from self._line(self._held)
-        if self._inside:
+        if self._kept:
+            yield from self._decided("".join(self._kept))
+        elif self._inside:
             yield self._close()
 
     def _line(self, line: str) -> Iterator[Text | ToolCall]:
         fresh, self._at_line_start = self._at_line_start, line.endswith("\n")
         if self.done:
             return
-        if self._inside and fresh and _CLOSE.fullmatch(line):
+        if self._kept or (not self._eager and fresh and _OPEN.fullmatch(line)):
+            self._kept.append(line)
+        elif self._inside and fresh and _CLOSE.fullmatch(line):
             yield self._close()
         elif self._inside:
             yield ToolCall(0, arguments=json.dumps(line, ensure_ascii=False)[1:-1])
         elif fresh and _OPEN.fullmatch(line):
-            self._inside = True
+            self._inside = self._called = True
             yield ToolCall(0, id=fresh_id(), name=PYTHON_TOOL, arguments='{"code": "')
         else:
             yield Text(line)
 
+    def _decided(self, text: str) -> Iterator[Text | Reasoning | ToolCall]:
+        blocks, words = _blocks(text)
+        code = "\n".join(blocks)
+        if not code.strip() or _EXAMPLE.search(code):
+            yield Text(text)
+            return
+        self._called = True
+        if words.strip():
+            yield Reasoning(f"{words.strip()}\n\n")
+        arguments = json.dumps({"code": code}, ensure_ascii=False)
+        yield ToolCall(0, id=fresh_id(), name=PYTHON_TOOL, arguments=arguments)
+
     def _close(self) -> ToolCall:
         self._inside, self.done = False, True
         return ToolCall(0, arguments='"}')
+
+
+def _blocks(text: str) -> tuple[list[str], str]:
+    """Take the python blocks out of a text; returns them and the rest."""
+    blocks: list[str] = []
+    words: list[str] = []
+    inside = False
+    for line in text.splitlines(keepends=True):
+        if inside and _CLOSE.fullmatch(line):
+            inside = False
+        elif inside:
+            blocks[-1] += line
+        elif _OPEN.fullmatch(line):
+            inside = True
+            blocks.append("")
+        else:
+            words.append(line)
+    return blocks, "".join(words)

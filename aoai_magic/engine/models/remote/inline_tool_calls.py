@@ -2,7 +2,8 @@
 
 Models write a call as they were taught, and the server is to make a tool call of it. One
 that does not know the model's form hands it on as text: ``<tool_call>{…}</tool_call>``
-(Hermes, Qwen), ``[TOOL_CALLS][{…}]`` (Mistral), ``<|python_tag|>…`` and bare JSON (Llama).
+(Hermes, Qwen), ``[TOOL_CALLS][{…}]`` (Mistral), ``<|python_tag|>…`` and bare JSON (Llama),
+JSON in a fence or in the middle of a sentence (small models), and what is nearly JSON.
 Thoughts between ``<think>`` and ``</think>`` are handed on like that too.
 """
 
@@ -14,14 +15,31 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from aoai_magic.engine.models.base import PYTHON_TOOL, Reasoning, Text, ToolCall
+from aoai_magic.engine.models.remote.loose_calls import loose_call
 from aoai_magic.engine.models.remote.tool_call_deltas import fresh_id
 
 _THINK, _THOUGHT = "<think>", "</think>"
-_STARTS = ("<tool_call>", "[TOOL_CALLS]", "<|python_tag|>", "<function=")
+_FENCES = ("```json", "```tool_call", "```tool_code\n{")
+_STARTS = (
+    "<tool_call>",
+    "[TOOL_CALLS]",
+    "<|python_tag|>",
+    "<function=",
+    "<function_call>",
+    "<tools>",
+    '{"name"',
+    '{ "name"',
+    '{\n  "name"',
+    *_FENCES,
+)
 _LONGEST = max(map(len, (*_STARTS, _THINK, _THOUGHT)))
 _FUNCTION = re.compile(r"<function=(\w+)>(.*?)(?:</function>|$)", re.DOTALL)
 _PARAMETER = re.compile(r"<parameter=(\w+)>\n?(.*?)\n?(?:</parameter>|$)", re.DOTALL)
-_BLOCK = re.compile(r"</?tool_call>|\[/?TOOL_CALLS\]|<\|\w+\|>")
+_BLOCK = re.compile(r"</?(?:tool_call|function_call|tools)>|\[/?TOOL_CALLS\]|<\|\w+\|>")
+_FENCE = re.compile(r"```\w*\s*\n(.*?)(?:\n[ \t]*```([^`]*))?\Z", re.DOTALL)
+_IN_CALL = re.compile(r"[\"'](?:name|function|tool)[\"']\s*:\s*[\"'](\w+)[\"']")
+_DECIDED = 120
+"""Characters after which a block of JSON would have named its tool."""
 
 
 class SpokenReader:
@@ -43,6 +61,8 @@ class SpokenReader:
             self._begin()
         if self._state == "text":
             yield from self._write()
+        if self._state == "fence":
+            yield from self._read_fence()
 
     def _begin(self) -> None:
         start = self._held.lstrip()
@@ -54,8 +74,9 @@ class SpokenReader:
             self._state, self._held = "thinking", start[len(_THINK) :].lstrip("\n")
         elif start == "[" and self._tools:
             return
-        elif start.startswith(("{", "[{", *_STARTS)) and self._tools:
-            self._state = "call"  # bare JSON, or not: that shows in the end
+        elif start.startswith(("{", "[{", *_STARTS)) and not start.startswith(_FENCES):
+            # Bare JSON, or not: that shows in the end.
+            self._state = "call" if self._tools else "text"
         else:
             self._state = "text"
 
@@ -73,7 +94,7 @@ class SpokenReader:
         places = [place for start in _STARTS if (place := self._held.find(start)) >= 0]
         if places and self._tools:
             text, self._held = self._held[: min(places)], self._held[min(places) :]
-            self._state = "call"
+            self._state = "fence" if self._held.startswith(_FENCES) else "call"
         else:
             keep = _undecided(self._held, _STARTS) if self._tools else 0
             cut = len(self._held) - keep
@@ -81,17 +102,32 @@ class SpokenReader:
         if text:
             yield Text(text)
 
+    def _read_fence(self) -> Iterator[Text]:
+        """Decide whether a block of JSON is a call, as soon as that can be told."""
+        body = self._held[3:]
+        named = _IN_CALL.search(body)
+        if named and named[1] in self._tools:
+            self._state = "call"
+        elif named or "```" in body or len(body) > _DECIDED:
+            text, self._held = self._held[:3], body
+            self._state = "text"
+            yield Text(text)
+            yield from self._write()
+
     def end(self) -> Iterator[Text | Reasoning | ToolCall]:
         """Yield what was held back."""
         yield from self.feed("")
         if self._state == "thinking":
             yield Reasoning(self._held)
             return
-        calls = list(self._spoken(self._held)) if self._state == "call" else []
+        spoken, words = _without_fence(self._held)
+        calls = list(self._spoken(spoken)) if self._state == "call" else []
         if not calls:
             yield from [Text(self._held)] if self._held else []
             return
         self.called = True
+        if words:
+            yield Reasoning(f"{words}\n\n")  # said of an output that it had not seen
         for index, (name, arguments) in enumerate(calls):
             yield ToolCall(index, id=fresh_id(), name=name, arguments=arguments)
 
@@ -106,8 +142,16 @@ class SpokenReader:
         if python and not any(name in self._tools for name, _ in found):
             code = _BLOCK.sub("", text).strip()
             found = [(PYTHON_TOOL, json.dumps({"code": code}, ensure_ascii=False))]
-        if found and all(name in self._tools for name, _ in found):
-            yield from found
+        if not (found and all(name in self._tools for name, _ in found)):
+            loose = loose_call(_BLOCK.sub("\n", text), self._tools)
+            found = [loose] if loose else []
+        yield from found
+
+
+def _without_fence(text: str) -> tuple[str, str]:
+    """Take a call out of its fence; returns it and what was said after it."""
+    fenced = _FENCE.match(text)
+    return (fenced[1], (fenced[2] or "").strip()) if fenced else (text, "")
 
 
 def _undecided(text: str, marks: Collection[str]) -> int:

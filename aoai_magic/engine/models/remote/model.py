@@ -12,7 +12,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,9 @@ from aoai_magic.engine.models.base import (
 )
 from aoai_magic.engine.models.chat.wire import ChatWire
 from aoai_magic.engine.models.remote import conversation, errors, retry
+from aoai_magic.engine.models.remote.first_answer import Added, FirstAnswer
 from aoai_magic.engine.models.remote.learned import Learned
+from aoai_magic.engine.models.remote.questions import awaits_first_code
 from aoai_magic.engine.models.remote.wire import Wire
 from aoai_magic.engine.models.responses.wire import ResponsesWire
 
@@ -114,10 +116,35 @@ class RemoteModel:
     # Asking
 
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
-        """Yield the endpoint's answer; every error is a `ModelError` with one sentence."""
+        """Yield the endpoint's answer; every error is a `ModelError` with one sentence.
+
+        A first answer that states results of data that no code has looked at is asked for once
+        more, by the protocol that this model can follow.
+        """
+        if not awaits_first_code(request):
+            async for chunk in self._asked(request):
+                yield chunk
+            return
+        proven = self._endpoint.official or self._learned.calls
+        first = FirstAnswer(request, proven=proven)
+        async for chunk in self._asked(request):
+            for shown in first.take(chunk):
+                yield shown
+        if not first.unfounded:
+            return
+        yield first.set_aside()
+        again = first.asked_again(request, fenced=not proven)
+        async for chunk in self._asked(again, fenced=not proven):
+            if isinstance(chunk, ToolCall) and not proven:
+                self._learned.tools = False  # it follows fences, and did not call
+            yield Added(first.usage).to(chunk)
+
+    async def _asked(self, request: Request, *, fenced: bool = False) -> AsyncIterator[Chunk]:
+        """Ask until the server answers, or cannot; ``fenced`` asks without its tool calls."""
         failures = 0
         while True:
-            attempt = _Attempt(request, self._route(), failures)
+            learned = replace(self._learned, tools=False) if fenced else self._learned
+            attempt = _Attempt(request, learned, self._route(), failures)
             try:
                 async for chunk in self._answered(attempt):
                     yield chunk
@@ -146,10 +173,10 @@ class RemoteModel:
 
     async def _answered(self, attempt: _Attempt) -> AsyncIterator[Chunk]:
         wire, origin = _WIRES[attempt.route.api], self._endpoint.origin
-        parameters = wire.parameters(attempt.request, self._learned, origin)
+        parameters = wire.parameters(attempt.request, attempt.learned, origin)
         attempt.parameters = parameters
         reader = wire.reader(
-            attempt.request, self._learned, origin, official=self._endpoint.official
+            attempt.request, attempt.learned, origin, official=self._endpoint.official
         )
         async with aclosing(self._events(attempt, wire, parameters)) as events:
             async for event in events:
@@ -318,6 +345,7 @@ class _Attempt:
     """
 
     request: Request
+    learned: Learned
     route: Route
     failures: int
     parameters: Mapping[str, Any] = ()  # type: ignore[assignment]
