@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
 
 class AssistantError(Exception):
-    """Base of all; IPython shows the sentence alone, without a traceback."""
+    """Base of all; IPython shows the sentence alone, without a traceback.
+
+    Attributes
+    ----------
+    turn
+        The turn that was done all the same, or as far as it came; None where there is none.
+    """
+
+    turn: Turn | None = None
 
     def _render_traceback_(self) -> list[str]:
         # IPython's hook for exceptions that know best how they should look.

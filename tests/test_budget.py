@@ -5,8 +5,9 @@ import pytest
 from aoai_magic.config.prices import load
 from aoai_magic.config.settings import resolve
 from aoai_magic.errors import SettingsError, UsageError
-from aoai_magic.runner.budget import Budget, Spending, within
-from aoai_magic.runner.follow import Stop, follow
+from aoai_magic.runner.budget import Budget, BudgetObserver, Spending
+from aoai_magic.runner.cancel import CancelToken
+from aoai_magic.runner.follow import follow
 from aoai_magic.turn.events import (
     CodeDelta,
     CodeDone,
@@ -48,8 +49,10 @@ class Stream:
 
 async def done(tmp_path, stream, asked="", **limits):
     budget, prices = Budget(**limits), load(tmp_path)
-    spending = Spending(budget, prices, "openai", "gpt-4.1", asked)
-    return await follow(within(stream.turn(), spending), lambda view: None, Stop())
+    cancel = CancelToken()
+    observer = BudgetObserver(cancel)
+    observer.begin(Spending(budget, prices, "openai", "gpt-4.1", asked))
+    return await follow(stream.turn(), lambda view: None, cancel, observers=[observer])
 
 
 async def test_a_turn_within_its_budget_is_whole_and_tells_its_cost(tmp_path):

@@ -12,6 +12,7 @@ from aoai_magic.errors import AssistantError
 from aoai_magic.notebook.line_commands import run_command
 from aoai_magic.runner.kernel_state import Assistant
 from aoai_magic.state.crash_journal import Journal, left_behind
+from aoai_magic.state.database import worker
 from aoai_magic.turn import events
 
 HAPPENED = [
@@ -24,20 +25,16 @@ HAPPENED = [
     events.FileMade("a.bin", b"\xff\x00"),
 ]
 DIES = """
-import asyncio, os, pickle, sys
+import os, pickle, sys
 from pathlib import Path
 from aoai_magic.state.crash_journal import Journal
+from aoai_magic.state.database import worker
 
-async def happened():
-    for event in pickle.loads(sys.stdin.buffer.read()):
-        yield event
-
-async def main():
-    async for event in Journal(Path(sys.argv[1]), "notebook.ipynb", 1, "Why?").keep(happened()):
-        pass
-    os._exit(9)
-
-asyncio.run(main())
+journal = Journal(Path(sys.argv[1]), "notebook.ipynb", 1, "Why?")
+for event in pickle.loads(sys.stdin.buffer.read()):
+    journal(event)
+worker().submit(lambda: None).result(30)
+os._exit(9)
 """
 
 
@@ -49,9 +46,11 @@ def die(folder):
     assert subprocess.run(command, input=pickle.dumps(HAPPENED), timeout=60).returncode == 9
 
 
-async def stream():
-    for event in HAPPENED:
-        yield event
+def watch(journal):
+    """Have a turn watched; return what its observer gave."""
+    seen = [journal(event) for event in HAPPENED]
+    worker().submit(lambda: None).result(30)
+    return seen
 
 
 async def test_a_turn_outlives_its_process(tmp_path):
@@ -72,7 +71,7 @@ async def test_a_turn_outlives_its_process(tmp_path):
 
 async def test_a_turn_that_is_over_or_goes_on_is_not_left_behind(tmp_path):
     journal = Journal(tmp_path, "notebook.ipynb", 1, "Why?")
-    assert [event async for event in journal.keep(stream())] == HAPPENED
+    assert watch(journal) == HAPPENED
     assert len(list(tmp_path.glob("journal/*"))) == 1
     assert left_behind(tmp_path, "notebook.ipynb") is None
     journal.close()
@@ -82,7 +81,7 @@ async def test_a_turn_that_is_over_or_goes_on_is_not_left_behind(tmp_path):
 async def test_a_new_turn_takes_the_place_of_what_was_left_behind(tmp_path):
     die(tmp_path)
     journal = Journal(tmp_path, "notebook.ipynb", 2, "And now?")
-    assert [event async for event in journal.keep(stream())] == HAPPENED
+    assert watch(journal) == HAPPENED
     assert list(tmp_path.glob("journal/*")) == [journal.path]
     journal.close()
 
@@ -100,7 +99,7 @@ async def test_a_process_of_the_same_number_is_not_taken_for_the_dead_one(tmp_pa
 async def test_what_cannot_be_kept_costs_no_turn(tmp_path):
     (tmp_path / "journal").write_text("no folder")
     journal = Journal(tmp_path, "notebook.ipynb", 1, "Why?")
-    assert [event async for event in journal.keep(stream())] == HAPPENED
+    assert watch(journal) == HAPPENED
     journal.close()
 
 

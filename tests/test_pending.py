@@ -146,12 +146,13 @@ async def test_an_error_after_the_beginning_is_said_and_kept(assistant, gate, ca
     assert (await calm).error == "The model has gone away."
 
 
-async def test_what_cannot_be_bound_is_said_and_raised(assistant, capsys):
-    pending = await assistant.ask("hello", Options(background=True, out="x"))
-    with pytest.raises(AssistantError, match="no table came back"):
+async def test_what_cannot_be_saved_is_said_and_raised(assistant, capsys):
+    pending = await assistant.ask("hello", Options(background=True, save="~nobody-at-all/x"))
+    with pytest.raises(AssistantError, match="names no user"):
         await pending
-    assert "x is not set because no table came back" in capsys.readouterr().err
-    assert repr(pending) == "<PendingTurn failed>"
+    assert "names no user" in capsys.readouterr().err
+    assert repr(pending) == "<PendingTurn completed>"
+    assert assistant.namespace["_assistant"] is pending.turn
 
 
 async def test_what_keeps_a_turn_from_beginning_fails_at_once(assistant, capsys):

@@ -224,13 +224,9 @@ async def test_every_event_is_read_as_it_was_written(tmp_path):
     question = {"prompt": "日本語? ../x", "after": ""}
     question |= {key: {} for key in ("data", "documents", "functions", "options")}
 
-    async def stream():
-        for event in story:
-            yield event
-
     tape = Tape(tmp_path, "record")
     assert not tape.find(question)
-    assert [event async for event in tape.watch(stream())] == story
+    assert [tape(event) for event in story] == story
     tape.keep(View(status="completed", seconds=2.0))
     assert tape.path.parent == tmp_path
     assert "secret" not in tape.path.read_text("utf-8", "surrogatepass")

@@ -13,9 +13,9 @@ from aoai_magic.config import settings as settings_
 from aoai_magic.errors import AssistantError, UsageError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later, ngettext
+from aoai_magic.runner.cancel import CANCEL_SECONDS
 from aoai_magic.runner.dry_run import destination
 from aoai_magic.runner.event_loop import wait_for
-from aoai_magic.runner.follow import STOP_SECONDS
 from aoai_magic.runner.gaps import gaps
 from aoai_magic.runner.remote_resources import FarSide
 from aoai_magic.runner.turn import Turn
@@ -179,7 +179,7 @@ def stop(state: Assistant, words: Sequence[str]) -> str:
         )
     for pending in running:
         pending.stop()
-    concurrent.futures.wait([pending.future for pending in running], STOP_SECONDS)
+    concurrent.futures.wait([pending.future for pending in running], CANCEL_SECONDS)
     stopped, stopping = _("Stopped: {turn}."), _("Stopping: {turn}.")
     said = [(stopped if one.done else stopping).format(turn=_described(one)) for one in running]
     return "\n".join(said) or _("No turn runs in the background.")

@@ -1,36 +1,58 @@
 """Files that came back, as frames.
 
-Everything here comes from a session and is hostile: sizes are bounded before anything
-is parsed, nothing is unpickled, and a file that is odd in any way is simply no table.
+Everything here comes from a session and is hostile: it is read in a process of its own
+(`aoai_magic.tables.process`), nothing is unpickled, and what is no table says why.
 """
 
 from __future__ import annotations
 
-import gzip
-import importlib
-import io
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+import importlib.util
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from aoai_magic.results.decode_arrow import MOST_BYTES, decode, most_bytes
+from aoai_magic.errors import AssistantError
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import ngettext
 from aoai_magic.results.geo_tables import with_geometry
-from aoai_magic.results.read_csv import read_separated
-from aoai_magic.results.read_json import MOST_CELLS, read_json, read_lines
-from aoai_magic.text.file_names import untaken
+from aoai_magic.tables import process
+from aoai_magic.tables.errors import NoTable
+from aoai_magic.tables.found import Facts, Found
 
-MOST_SHEETS = 100
-
-MOST_RATIO = 200
-"""How much larger than the file a workbook may unpack; real ones stay below 50."""
+_LOG = logging.getLogger(__name__)
 
 LIBRARIES = ("pandas", "polars", "pyarrow")
 """Libraries in which tables are given."""
 
-_SHEET_ROWS = 1 << 20
-
 Frame = Any
+
+
+class TableError(AssistantError):
+    """A file cannot be read as a table; the text says why, without the file's name."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What a file holds.
+
+    Attributes
+    ----------
+    frames
+        By the name of the sheet; of a file with one table the name is empty.
+    notes
+        What its reader guessed or kept as it is, a sentence each.
+    """
+
+    frames: Mapping[str, Frame]
+    notes: tuple[str, ...]
+
+    @property
+    def frame(self) -> Frame | dict[str, Frame]:
+        """The one table, or a dict of several by name."""
+        frames = dict(self.frames)
+        return next(iter(frames.values())) if len(frames) == 1 else frames
 
 
 def read_table(source: Path | bytes, name: str, library: str = "pandas") -> Frame | None:
@@ -41,151 +63,196 @@ def read_table(source: Path | bytes, name: str, library: str = "pandas") -> Fram
     source
         The file, or its content.
     name
-        Its name, whose suffix says what it is: ``.csv .tsv .parquet .xlsx .json .jsonl
-        .ndjson .feather .arrow``, and any of these with ``.gz`` behind it.
+        Its name, whose suffix says what it is: ``.csv .tsv .parquet .xlsx .xls .xlsb .ods
+        .json .jsonl .ndjson .feather .arrow``, and any of these with ``.gz``, ``.bz2``,
+        ``.xz`` or ``.zip`` behind it.
     library
-        One of `LIBRARIES`.
+        One of `LIBRARIES`; where it is not installed, the next one that is.
 
     Returns
     -------
     frame | dict | None
         A DataFrame (Table) of `library`; of a workbook with several sheets a dict of them by
-        name; None for what is no table, is broken, or needs more memory than it may have.
-        No file makes it raise.
+        name; None for what is no table. No file makes it raise.
     """
-    reader = _reader(name)
-    if reader is None:
-        return None
     try:
-        data = _content(source)
-        data = _unpacked(data) if name.lower().endswith(".gz") else data
-        frame = reader(data, library) if data else None
-        return _as_arrow(frame) if library == "pyarrow" else frame
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException:  # the errors of these parsers have no common base; polars panics
+        return read_tables(source, name, library).frame
+    except TableError:
         return None
+
+
+def read_tables(source: Path | bytes, name: str, library: str = "pandas") -> Tables:
+    """Read a file as `read_table` does, and return what was found out on the way too.
+
+    Raises
+    ------
+    TableError
+        It is no table, and why.
+    """
+    try:
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        found = process.read(data, name)
+    except NoTable as none:
+        raise TableError(_reason(none)) from none
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise TableError(_("it cannot be read ({reason})").format(reason=reason)) from error
+    library = installed(library)
+    frames = {one.facts.name if len(found) > 1 else "": _frame(one, library) for one in found}
+    notes = [note for one in found for note in notes_on(one.facts)]
+    return Tables(frames, tuple(dict.fromkeys(notes)))
+
+
+def read_head(data: bytes, name: str, rows: int, *, whole: bool = True) -> list[Found]:
+    """Return the first rows of each table in a file as an Arrow table, and the facts on it.
+
+    With ``whole`` false `data` is the file's beginning, which is enough for lines of text.
+
+    Raises
+    ------
+    TableError
+        It holds none, and why.
+    """
+    try:
+        found = process.read(data, name, rows=rows, whole=whole)
+    except NoTable as none:
+        raise TableError(_reason(none)) from none
+    return [replace(one, table=_plain(one)) for one in found]
 
 
 def is_table(name: str) -> bool:
-    """Tell by its name whether a file is meant to be a table."""
-    return _reader(name) is not None
+    """Return whether a file is meant to be a table, by its name."""
+    return process.is_table(name)
 
 
-def _reader(name: str) -> Callable[[bytes, str], Frame] | None:
-    path = PurePosixPath(name.lower())
-    return _READERS.get(path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix)
+def is_of_lines(name: str) -> bool:
+    """Return whether the first lines of such a file are a table themselves."""
+    return process.is_of_lines(name)
 
 
-def _content(source: Path | bytes) -> bytes:
-    if isinstance(source, bytes):
-        return source if len(source) <= most_bytes(len(source)) else b""
-    return _content(source.read_bytes()) if source.is_file() else b""
+def installed(library: str) -> str:
+    """Return the library, or the first of `LIBRARIES` that can be imported in its place."""
+    there = [one for one in LIBRARIES if importlib.util.find_spec(one) is not None]
+    return library if library in there else there[0]
 
 
-def _unpacked(data: bytes) -> bytes:
-    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-        content = file.read(MOST_BYTES + 1)
-    return content if len(content) <= MOST_BYTES else b""
+def _reason(none: NoTable) -> str:
+    """Say why a file is no table."""
+    reasons = {
+        "not text": _("it is no text in an encoding that is known"),
+        "empty": _("it is empty"),
+        "not a table": _("it does not hold a table"),
+        "broken": _("it is broken"),
+        "too large": _("it needs more memory than a table may have"),
+        "too many columns": _("it has too many columns"),
+        "header too long": _("its header is too long"),
+        "lines longer than the header": _("some lines have more values than the header has names"),
+        "lines of different lengths": _("its lines have different numbers of values"),
+        "too slow": _("reading it took too long"),
+        "missing package": _("that needs {package}; install it with: pip install {package}"),
+        "our mistake": _("its reader failed, which is a bug of aoai_magic; the log has it"),
+    }
+    return reasons[none.reason].format(package=none.detail)
 
 
-def _encoded(suffix: str) -> Callable[[bytes, str], Frame]:
-    def read(data: bytes, library: str) -> Frame:
-        table = decode(data, suffix)
-        return None if table is None else _from_arrow(table, library)
+def notes_on(facts: Facts) -> Iterator[str]:
+    """Yield what a user should know of how a table was read, a sentence each."""
+    if facts.guessed:
+        yield _("Read as {encoding}, which is a guess.").format(encoding=facts.encoding)
+    if facts.skipped:
+        yield ngettext(
+            "{count} line above the header was left out.",
+            "{count} lines above the header were left out.",
+            facts.skipped,
+        ).format(count=facts.skipped)
+    if facts.uncomputed:
+        yield ngettext(
+            "{count} formula has no value, because no spreadsheet program has computed it.",
+            "{count} formulas have no value, because no spreadsheet program has computed them.",
+            facts.uncomputed,
+        ).format(count=facts.uncomputed)
+    sentences = {
+        "long": _("Kept as text, because digits would be lost: {columns}."),
+        "separator": _("Kept as text, because its commas may mean either thing: {columns}."),
+        "mixed": _("Kept as text, because it mixes texts and other values: {columns}."),
+        "offsets": _("Converted to UTC, because the offset changes: {columns}."),
+    }
+    for why, sentence in sentences.items():
+        if columns := facts.kept.get(why):
+            yield sentence.format(columns=", ".join(columns))
+    if facts.filled:
+        yield _("Merged cells were filled downwards: {columns}.").format(
+            columns=", ".join(facts.filled)
+        )
 
-    return read
+
+def _frame(found: Found, library: str) -> Frame:
+    try:
+        return _MAKERS[library](found)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except Exception as error:
+        _LOG.exception("a table could not be made a frame of %s", library)
+        raise TableError(
+            _("{library} cannot hold it ({reason})").format(
+                library=library, reason=str(error).splitlines()[0][:200] if str(error) else ""
+            )
+        ) from error
 
 
-def _from_arrow(table: Any, library: str) -> Frame:
+def _plain(found: Found) -> Any:
     from aoai_magic import frame_codec
 
-    table = frame_codec.plain(table)  # it may be a copy of one of ours
-    if library == "pyarrow":
-        return table
-    if library == "polars":
-        return _module("polars").from_arrow(table)
-    return with_geometry(table.to_pandas(), table)
+    return frame_codec.plain(found.table)  # it may be a copy of one of ours
 
 
-def _as_arrow(frame: Frame) -> Frame:
-    """Make a Table of what the readers of texts and sheets give for pandas."""
+def _pyarrow(found: Found) -> Frame:
+    return _plain(found)
+
+
+def _polars(found: Found) -> Frame:
+    import polars as pl
+
+    return pl.from_arrow(_plain(found))
+
+
+def _pandas(found: Found) -> Frame:
     import pyarrow as pa
 
-    if isinstance(frame, dict):
-        return {name: _as_arrow(sheet) for name, sheet in frame.items()}
-    if frame is None or isinstance(frame, pa.Table):
-        return frame
-    return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    table = _plain(found)
+    # Days are times for pandas, in the unit that it uses by itself.
+    unit = "ns" if _major() < 3 else "us"
+    fields = [
+        field.with_type(pa.timestamp(unit)) if pa.types.is_date32(field.type) else field
+        for field in table.schema
+    ]
+    is_of_arrow = b"pandas" in (table.schema.metadata or {})
+    if not is_of_arrow:
+        table = table.cast(pa.schema(fields, table.schema.metadata))
+    return _labelled(with_geometry(table.to_pandas(), table), found.facts)
 
 
-def _workbook(data: bytes, library: str) -> Frame:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        size = sum(info.file_size for info in archive.infolist())
-    if size > min(MOST_BYTES, max(len(data), 1 << 16) * MOST_RATIO):
-        return None
-    book = _module("openpyxl").load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-    frames = {sheet.title: _sheet(sheet, library) for sheet in book.worksheets[:MOST_SHEETS]}
-    filled = {name: frame for name, frame in frames.items() if frame is not None}
-    return next(iter(filled.values())) if len(filled) == 1 else (filled or None)
+def _major() -> int:
+    import pandas as pd
+
+    return int(pd.__version__.partition(".")[0])
 
 
-def _sheet(sheet: Any, library: str) -> Frame:
-    """Read one sheet; its first row is the header.
+def _labelled(frame: Frame, facts: Facts) -> Frame:
+    """Give a frame the labels of several header rows, and its index."""
+    import pandas as pd
 
-    Not by pandas: one cell in the last corner makes it build seventeen billion.
-    """
-    # What the sheet says of its size is not to be trusted, and rows would be filled up to it.
-    sheet.reset_dimensions()
-    rows = list(_bounded(sheet.iter_rows(values_only=True)))
-    while rows and all(value is None for value in rows[-1]):
-        rows.pop()
-    if not rows:
-        return None
-    width = max(len(row) for row in rows)
-    labels = _labels(rows[0], width)
-    columns = zip(*((*row, *[None] * (width - len(row))) for row in rows[1:]), strict=True)
-    values = list(columns) or [()] * width
-    if width > 1 and rows[0][0] is None and list(values[0]) == list(range(len(rows) - 1)):
-        labels, values = labels[1:], values[1:]  # row numbers, which pandas writes unasked
-    if library == "polars":
-        return _module("polars").DataFrame(
-            dict(zip(labels, map(list, values), strict=True)), strict=False
-        )
-    return _module("pandas").DataFrame(dict(zip(labels, values, strict=True)))
+    if facts.index:
+        frame = frame.set_index(list(frame.columns[: facts.index]))
+        frame.index.names = [name or None for name in facts.index_names]
+    if facts.labels:
+        names = [name or None for name in facts.level_names]
+        frame.columns = pd.MultiIndex.from_tuples(facts.labels, names=names)
+    return frame
 
 
-def _bounded(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-    widest = 0
-    for count, row in enumerate(rows, 1):
-        widest = max(widest, len(row))
-        if count > _SHEET_ROWS or count * widest > MOST_CELLS:
-            raise ValueError("The sheet is too large.")
-        yield row
-
-
-def _labels(header: Sequence[Any], width: int) -> list[str]:
-    """Name every column, each once."""
-    labels: list[str] = []
-    for place in range(width):
-        value = header[place] if place < len(header) else None
-        label = f"column {place + 1}" if value is None else str(value)
-        labels.append(untaken(label, "", labels))
-    return labels
-
-
-def _module(name: str) -> Any:
-    return importlib.import_module(name)
-
-
-_READERS: Mapping[str, Callable[[bytes, str], Frame]] = {
-    ".csv": lambda data, library: read_separated(data, ",", library),
-    ".tsv": lambda data, library: read_separated(data, "\t", library),
-    ".parquet": _encoded(".parquet"),
-    ".xlsx": _workbook,
-    ".json": read_json,
-    ".jsonl": read_lines,
-    ".ndjson": read_lines,
-    ".feather": _encoded(".feather"),
-    ".arrow": _encoded(".arrow"),
+_MAKERS: Mapping[str, Callable[[Found], Frame]] = {
+    "pandas": _pandas,
+    "polars": _polars,
+    "pyarrow": _pyarrow,
 }

@@ -22,9 +22,11 @@ from aoai_magic.errors import AssistantError, TurnError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import ngettext
 from aoai_magic.runner import event_loop
+from aoai_magic.runner.cancel import CANCEL_SECONDS, CancelToken
 from aoai_magic.runner.cell_output import AskingCell
-from aoai_magic.runner.follow import STOP_SECONDS, TICK, Stop
+from aoai_magic.runner.follow import TICK
 from aoai_magic.runner.turn import Turn, cell_number
+from aoai_magic.turn.events import Event, Started
 
 if TYPE_CHECKING:
     from aoai_magic.display import Screen
@@ -54,7 +56,7 @@ class PendingTurn:
         self.thread = thread
         self.number = number
         self.cell = cell_number()
-        self.wish = Stop(_loop=event_loop.loop())
+        self.cancel = CancelToken(event_loop.loop())
         self._cell = AskingCell(display)
         self._since = time.monotonic()
         self._begun: concurrent.futures.Future[None] = concurrent.futures.Future()
@@ -70,7 +72,7 @@ class PendingTurn:
         """The turn as far as it came, once it is over; None before, or if there was none."""
         error = self.future.exception() if self.done else None
         if error:
-            return error.turn if isinstance(error, TurnError) else None
+            return error.turn if isinstance(error, AssistantError) else None
         return self.future.result() if self.done else None
 
     @property
@@ -87,7 +89,7 @@ class PendingTurn:
 
     def stop(self) -> None:
         """Ask it to stop; what has come until then is kept."""
-        self.wish()
+        self.cancel()
 
     def result(self, timeout: float | None = None) -> Turn:
         """Wait for the turn, at most ``timeout`` seconds; an interrupt ends the waiting alone.
@@ -159,10 +161,12 @@ class PendingTurn:
         if not self._begun.done():
             self.future.result()
 
-    def has_begun(self) -> None:
-        """Say that the far side has the question and its data."""
-        if not self._cell.is_headless and not self._begun.done():
+    def observe(self, event: Event) -> Event:
+        """Heed that the server has the question and its data; see `follow.Observer`."""
+        is_begun = isinstance(event, Started) and not self._cell.is_headless
+        if is_begun and not self._begun.done():
             self._begun.set_result(None)
+        return event
 
     async def over(self) -> None:
         """Wait for the end, whatever it is."""
@@ -170,7 +174,7 @@ class PendingTurn:
 
     def open_screen(self) -> Screen:
         """Open the screen in the cell that asked."""
-        return self._cell.open_screen(self.wish)
+        return self._cell.open_screen(self.cancel)
 
     async def _followed(self, work: Coroutine[Any, Any, Turn]) -> Turn:
         self._cell.hold()
@@ -231,7 +235,7 @@ def _end_all() -> None:
     running = list(_running)
     for pending in running:
         pending.stop()
-    concurrent.futures.wait([pending.future for pending in running], STOP_SECONDS)
+    concurrent.futures.wait([pending.future for pending in running], CANCEL_SECONDS)
     if running:
         text = ngettext(
             "{count} turn was still running in the background and was stopped.",

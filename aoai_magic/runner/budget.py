@@ -6,8 +6,6 @@ what comes and goes; what the far side reports replaces the count.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -28,6 +26,7 @@ from aoai_magic.turn.events import (
 
 if TYPE_CHECKING:
     from aoai_magic.config.prices import Prices
+    from aoai_magic.runner.cancel import CancelToken
 
 BYTES_PER_TOKEN = 4
 """Of UTF-8: close for English, and for Chinese and Japanese too."""
@@ -173,18 +172,31 @@ class Spending:
         return None
 
 
-async def within(stream: AsyncIterator[Event], spending: Spending) -> AsyncGenerator[Event, None]:
-    """Yield a turn's events with what it costs; where it takes too much, stop it and say so."""
-    reason = None
-    async with aclosing(stream) as turn:  # type: ignore[type-var]
-        async for event in turn:
-            yield spending.take(event)
-            # Only where the model goes on: an answer that is there is not taken away.
-            if isinstance(event, _WRITING) and (reason := spending.exceeded()):
-                break
-    if reason:
-        yield UsageReported(spending.usage, spending.cost)
-        yield Finished("incomplete", reason)
+class BudgetObserver:
+    """Counts what a turn takes, says what it costs, and ends it where it takes too much."""
+
+    def __init__(self, cancel: CancelToken) -> None:
+        self._cancel = cancel
+        self._spending: Spending | None = None
+
+    def begin(self, spending: Spending) -> None:
+        """Count from here on; before, nothing was asked, and a recording costs nothing."""
+        self._spending = spending
+
+    def __call__(self, event: Event) -> Event:
+        """Return the event with what the turn costs, where it says what was used."""
+        if self._spending is None:
+            return event
+        try:
+            counted = self._spending.take(event)
+        except UsageError as error:
+            self._cancel.cancel(Finished("failed", str(error)))
+            return event
+        # Only where the model goes on: an answer that is there is not taken away.
+        if isinstance(event, _WRITING) and (reason := self._spending.exceeded()):
+            used = UsageReported(self._spending.usage, self._spending.cost)
+            self._cancel.cancel(used, Finished("incomplete", reason))
+        return counted
 
 
 def _tokens(text: str) -> int:

@@ -1,102 +1,79 @@
-"""One turn, followed to its end: stream in, fold, show, stop; nothing is ever lost."""
+"""The pump of a turn: events in, past the observers, folded, shown; nothing is ever lost."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import signal
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 
 from aoai_magic.errors import AssistantError
 from aoai_magic.locale import gettext as _
-from aoai_magic.turn.events import Event, Finished
+from aoai_magic.runner.cancel import CANCEL_SECONDS, CancelToken, interrupted
+from aoai_magic.turn.events import Event, Finished, Notice
 from aoai_magic.turn.view import View, fold
 
 TICK = 0.2
 """Seconds after which the view is shown again though nothing came (elapsed time)."""
 
-STOP_SECONDS = 4.0
-"""How long a stopped turn may take to tell the far side."""
-
 _log = logging.getLogger(__name__)
 
 Show = Callable[[View], None]
 
-
-@dataclass
-class Stop:
-    """A wish to stop that any thread, signal handler or button may utter."""
-
-    _event: asyncio.Event = field(default_factory=asyncio.Event)
-    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
-
-    def __call__(self) -> None:
-        """Ask for the turn to stop."""
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and so has the turn
-            self._loop.call_soon_threadsafe(self._event.set)
-
-    @property
-    def asked(self) -> bool:
-        """Whether somebody asked."""
-        return self._event.is_set()
-
-    async def wait(self) -> None:
-        """Wait until somebody asks."""
-        await self._event.wait()
+Observer = Callable[[Event], Event]
+"""Sees each event of a turn before it is folded, and returns the event that the next one sees.
+It is called on the event loop: what takes time is for a thread of its own."""
 
 
 async def follow(
-    stream: AsyncIterator[Event], show: Show, stop: Stop, timeout: float = 0.0
+    stream: AsyncIterator[Event],
+    show: Show,
+    cancel: CancelToken,
+    timeout: float = 0.0,
+    observers: Sequence[Observer] = (),
 ) -> View:
-    """Fold the stream and show each view; give the last one, which is never ``running``.
+    """Fold the stream and show each view; return the last one, which is never ``running``.
 
-    Errors of the far side, a stop, a time-out and an interrupt all end in a view that
-    keeps what had come. ``timeout`` is in seconds, 0 for no limit.
+    Errors of the server, a cancelled turn, a time-out and an interrupt all end in a view that
+    keeps what had come; a fault in ``show`` or in an observer costs only that one, and the
+    view's ``troubles`` say so. ``timeout`` is in seconds, 0 for no limit.
     """
-    turn = _Following(show, timeout)
-    pump = asyncio.create_task(_pump(stream, turn.queue))
-    waiting = asyncio.create_task(stop.wait())
+    turn = _Following(show, cancel, observers)
+    receiving = asyncio.create_task(_receive(stream, turn.queue))
+    timer = _start_timer(cancel, timeout)
     try:
-        await turn.until_over(waiting)
+        await turn.until_over()
     except asyncio.CancelledError:
-        turn.reason = _interrupted()
+        cancel()
     finally:
-        waiting.cancel()
-    await _ended(pump)
+        timer.cancel()
+    await _end(receiving)
     turn.drain()
     return turn.view
-
-
-def _interrupted() -> Finished:
-    return Finished("interrupted", _("The turn was stopped; what had come until then is kept."))
 
 
 class _Following:
     """The state of one `follow`."""
 
-    def __init__(self, show: Show, timeout: float) -> None:
+    def __init__(self, show: Show, cancel: CancelToken, observers: Sequence[Observer]) -> None:
         self.queue: asyncio.Queue[Event] = asyncio.Queue()
         self.view = View()
-        self.reason: Finished | None = None
         self._show = show
+        self._cancel = cancel
+        self._observers = list(observers)
         self._began = time.monotonic()
-        self._timeout = timeout
+        self._is_deaf = False
 
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._began
-
-    async def until_over(self, stopped: asyncio.Task[None]) -> None:
-        """Take events until the turn is over, or is to be stopped."""
+    async def until_over(self) -> None:
+        """Take events until the turn is over, or cancelled."""
         getter = asyncio.create_task(self.queue.get())
+        cancelled = asyncio.create_task(self._cancel.wait())
         try:
-            while self.view.status == "running" and not self._is_to_stop(stopped):
+            while self.view.status == "running" and not self._cancel.ending:
                 await asyncio.wait(
-                    {getter, stopped}, timeout=TICK, return_when=asyncio.FIRST_COMPLETED
+                    {getter, cancelled}, timeout=TICK, return_when=asyncio.FIRST_COMPLETED
                 )
                 if getter.done():
                     self._take(getter.result())
@@ -104,17 +81,12 @@ class _Following:
                     getter = asyncio.create_task(self.queue.get())
                 self._draw()
         finally:
+            cancelled.cancel()
             getter.cancel()
-            await asyncio.wait({getter})
-            if not getter.cancelled():
+            with contextlib.suppress(asyncio.CancelledError):  # a second interrupt
+                await asyncio.wait({getter})
+            if getter.done() and not getter.cancelled():
                 self._take(getter.result())
-
-    def _is_to_stop(self, stopped: asyncio.Task[None]) -> bool:
-        if stopped.done():
-            self.reason = _interrupted()
-        elif self._timeout and self.seconds > self._timeout:
-            self.reason = _late(self._timeout)
-        return self.reason is not None
 
     def _take_waiting(self) -> None:
         while not self.queue.empty():
@@ -123,34 +95,66 @@ class _Following:
     def drain(self) -> None:
         """Take what is left, and see that the turn has an end."""
         self._take_waiting()
-        if self.view.status == "running":
-            self._take(self.reason or _interrupted())
+        for event in self._cancel.ending or (interrupted(),):
+            self._fold(event)
         self._draw()
+
+    def _take(self, event: Event) -> None:
+        """Fold an event, past the observers; nothing after one of them has cancelled."""
+        cancelled = bool(self._cancel.ending)
+        if self._is_deaf or (cancelled and isinstance(event, Finished)):
+            return
+        for observer in list(self._observers):
+            event = self._observed(observer, event)
+        self._fold(event)
+        self._is_deaf = bool(self._cancel.ending) and not cancelled
+
+    def _observed(self, observer: Observer, event: Event) -> Event:
+        try:
+            return observer(event)
+        except Exception as error:
+            _log.exception("%r is left out of the rest of the turn", observer)
+            self._observers.remove(observer)
+            self._add_trouble(
+                _("A part of aoai_magic failed during the turn ({error!r}); please report it."),
+                error,
+            )
+            return event
+
+    def _fold(self, event: Event) -> None:
+        if self.view.status != "running":
+            return
+        if isinstance(event, Finished) and event.seconds is None:
+            # Of a recorded turn the recording says it.
+            event = replace(event, seconds=time.monotonic() - self._began)
+        self.view = fold(self.view, event)
 
     def _draw(self) -> None:
         """Show the view; a fault in showing must not cost the user the turn."""
         try:
             self._show(self.view)
-        except Exception:
+        except Exception as error:
             _log.exception("The turn cannot be shown; _assistant will hold it")
             self._show = _blind
+            self._add_trouble(
+                _("The turn could not be shown while it ran ({error!r})."),
+                error,
+            )
 
-    def _take(self, event: Event) -> None:
-        if self.view.status != "running":
-            return
-        if isinstance(event, Finished):
-            event = self.reason or event
-            # That of a recorded turn is told by the recording.
-            seconds = self.seconds if event.seconds is None else event.seconds
-            event = replace(event, seconds=seconds)
-        self.view = fold(self.view, event)
+    def _add_trouble(self, sentence: str, error: Exception) -> None:
+        self.view = with_trouble(self.view, sentence.format(error=error))
+
+
+def with_trouble(view: View, sentence: str) -> View:
+    """Return the view with a trouble: among its ``troubles``, and as a notice to be shown."""
+    return replace(fold(view, Notice(sentence)), troubles=(*view.troubles, sentence))
 
 
 def _blind(view: View) -> None:
     """Show nothing."""
 
 
-async def _pump(stream: AsyncIterator[Event], queue: asyncio.Queue[Event]) -> None:
+async def _receive(stream: AsyncIterator[Event], queue: asyncio.Queue[Event]) -> None:
     """Move the stream into the queue; its errors become the turn's end."""
     try:
         async for event in stream:
@@ -166,10 +170,16 @@ async def _pump(stream: AsyncIterator[Event], queue: asyncio.Queue[Event]) -> No
         )
 
 
-async def _ended(pump: asyncio.Task[None]) -> None:
-    """End the pump: by now it is done, or is to stop and to tell the far side so."""
-    pump.cancel()
-    await asyncio.wait({pump}, timeout=STOP_SECONDS)
+async def _end(receiving: asyncio.Task[None]) -> None:
+    """End the receiving: by now it is done, or is to stop and to tell the server so."""
+    receiving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):  # a second interrupt
+        await asyncio.wait({receiving}, timeout=CANCEL_SECONDS)
+
+
+def _start_timer(cancel: CancelToken, seconds: float) -> asyncio.TimerHandle:
+    wait = seconds if seconds else float(10**9)
+    return asyncio.get_running_loop().call_later(wait, lambda: cancel.cancel(_late(seconds)))
 
 
 def _late(seconds: float) -> Finished:
@@ -180,26 +190,3 @@ def _late(seconds: float) -> Finished:
             "with --timeout."
         ).format(seconds=seconds),
     )
-
-
-@contextlib.contextmanager
-def interrupts(stop: Stop) -> Iterator[None]:
-    """Turn the first Ctrl-C (or the kernel's interrupt) into a stop.
-
-    Without this a terminal's Ctrl-C would tear down the event loop and leave the run
-    going on the far side. Only the main thread can hear signals.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def heard(*_: object) -> None:
-        stop()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, heard)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

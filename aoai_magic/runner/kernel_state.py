@@ -1,47 +1,60 @@
-"""The assistant of one kernel: its threads, its last turn, and how a turn is done."""
+"""The assistant of one kernel: its threads, its turns, and what is kept between them."""
 
 from __future__ import annotations
 
 import itertools
-import os
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aoai_magic.config import settings as settings_
 from aoai_magic.config.settings import Settings, Target
-from aoai_magic.errors import TurnError, TurnInterrupted, UsageError
+from aoai_magic.errors import AssistantError, TurnError, TurnInterrupted, UsageError
 from aoai_magic.locale import gettext as _
-from aoai_magic.results.notebook_code import Cell, as_cell
+from aoai_magic.locale import later
 from aoai_magic.results.read_table import LIBRARIES
+from aoai_magic.runner.after_turn import Step, add_trouble, finish
 from aoai_magic.runner.background import PendingTurn
 from aoai_magic.runner.bind_tables import bind_tables
-from aoai_magic.runner.event_loop import run_blocking
-from aoai_magic.runner.follow import Stop, interrupts
+from aoai_magic.runner.cancel import CancelToken, interrupts
+from aoai_magic.runner.event_loop import is_blocking, run_blocking
 from aoai_magic.runner.interpolation import interpolate
+from aoai_magic.runner.notebook_cell import CellHistory
 from aoai_magic.runner.options import Options
 from aoai_magic.runner.recordings import Tape
-from aoai_magic.runner.run_turn import Ended, Job
+from aoai_magic.runner.request import Request, working_folder
+from aoai_magic.runner.run_turn import Dependencies, Outcome, remember, run_turn
 from aoai_magic.runner.turn import Turn
 from aoai_magic.shared import hidden_packages
 from aoai_magic.state import threads as threads_
+from aoai_magic.state.crash_journal import Journal, left_behind
+from aoai_magic.state.database import open_database
 from aoai_magic.state.usage import Spent
 from aoai_magic.turn.events import Usage
-from aoai_magic.turn.view import Input
 
 if TYPE_CHECKING:
     from aoai_magic.attach.attachment import Attachment
     from aoai_magic.backends.base import Backend
-    from aoai_magic.turn.view import View
+    from aoai_magic.display import Screen
 
 MOST_CHARACTERS = 256_000
 """What the API takes as one message."""
 
 Namespace = MutableMapping[str, Any]
 Layers = Callable[[], tuple[Mapping[str, Any], Mapping[str, Any]]]
+
+CELL = later("The answer's Python could not be made into a cell ({reason}).")
+SAVE = later(
+    "What came back was not saved ({reason}); save it with %assistant save DIR, into another "
+    "folder if need be."
+)
+RECORD = later("The turn was not recorded ({reason}).")
+BIND = later("The tables were not bound to the name of -o ({reason}); _assistant.frames has them.")
+KEEP = later("What the turn took, or its thread, could not be written down ({reason}).")
 
 
 def _no_layers() -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -57,13 +70,15 @@ class Assistant:
     namespace
         The notebook's variables.
     layers
-        Gives the settings of ``%config`` and of the configuration file.
+        Returns the settings of ``%config`` and of the configuration file.
     turns
         All turns of this kernel, oldest first.
     front_end
         The settings of the front end.
     pending
         Turns in the background, oldest first; some may be over.
+    cancelling
+        Cancels the turn that is going on.
     """
 
     namespace: Namespace
@@ -71,15 +86,12 @@ class Assistant:
     turns: list[Turn] = field(default_factory=list)
     front_end: Mapping[str, Any] = field(default_factory=dict)
     pending: list[PendingTurn] = field(default_factory=list)
+    cancelling: CancelToken | None = None
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-    _links: dict[tuple[str, str], Tape] = field(default_factory=dict)
-    _newest: dict[tuple[str, str], int] = field(default_factory=dict)
+    _tapes: dict[tuple[str, str], Tape] = field(default_factory=dict)
     _left_behind: Turn | None = None
     _threads: threads_.Threads | None = None
-    _inputs: dict[str, Input] = field(default_factory=dict)
-    _ran: dict[tuple[str, str], list[Cell]] = field(default_factory=dict)
-    _shadowed: set[tuple[str, str]] = field(default_factory=set)
-    stopping: Stop | None = None
+    _cells: CellHistory = field(default_factory=CellHistory)
     _backend: Backend | None = None
 
     @property
@@ -90,9 +102,7 @@ class Assistant:
         return self.turns[-1] if self.turns else self._left_behind
 
     def _recovered(self) -> Turn | None:
-        from aoai_magic.state.crash_journal import left_behind
-
-        view = left_behind(self.settings().folder, threads_.place(self.namespace))
+        view = left_behind(self.settings().folder, self._place())
         if view is None:
             return None
         turn = self.namespace["_assistant"] = Turn(view)
@@ -109,41 +119,27 @@ class Assistant:
         )
 
     def running(self) -> list[PendingTurn]:
-        """Give the turns that run in the background, oldest first."""
+        """Return the turns that run in the background, oldest first."""
         return [one for one in self.pending if not one.done]
 
-    def before(self, job: Job) -> PendingTurn | None:
-        """Give the turn that was asked last in the job's thread and still runs there."""
-        key = (job.target.name, job.thread_name)
-        asked = range(self._newest.get(key, 0), job.number)
-        there = [one for one in self.running() if (one.target, one.thread) == key]
-        return next((one for one in reversed(there) if one.number in asked), None)
-
-    def recorded(
-        self, job: Job, items: Sequence[Attachment], documents: Sequence[Attachment]
-    ) -> bool:
-        """Tell whether a turn is to be played from its recording; raise if it has to be."""
-        assert job.tape
-        before = self._links.get((job.options.on or "", job.thread_name))
-        before = None if job.options.new else before
-        question = job.question(items, documents, before.key if before else "")
-        return job.tape.find(question, only=bool(before and before.played))
-
     def settings(self, options: Options | None = None) -> Settings:
-        """Give the settings in force."""
+        """Return the current settings."""
         config, file = self.layers()
         given = options.settings if options else {}
         return settings_.resolve(given, config, file, front_end=self.front_end)
 
     def threads(self, settings: Settings) -> threads_.Threads:
-        """Give the threads of this notebook."""
+        """Return the threads of this notebook."""
         if self._threads is None or self._threads.folder != settings.folder:
-            self._threads = threads_.Threads(settings.folder, threads_.place(self.namespace))
+            self._threads = threads_.Threads(settings.folder, self._place())
         return self._threads
 
     def spent(self, settings: Settings) -> Spent:
-        """Give the record of what this notebook's turns took."""
-        return Spent(settings.folder, threads_.place(self.namespace))
+        """Return the record of what this notebook's turns took."""
+        return Spent(settings.folder, self._place())
+
+    def _place(self) -> str:
+        return threads_.place(self.namespace)
 
     async def ask(
         self, prompt: str, options: Options, data: Mapping[str, Any] | None = None
@@ -155,67 +151,33 @@ class Assistant:
         Raises
         ------
         AssistantError
-            If the turn could not be begun.
+            If the turn could not be begun, or what was asked for besides the answer (``out``,
+            ``save``, a recording) could not be done; the turn is kept then.
         TurnError
             If it failed, unless ``no_raise``; it holds the turn as far as it came.
         """
-        job = self._agreed(prompt, options, data or {})
-        return await self._asked(job) if job else None
-
-    def _agreed(self, prompt: str, options: Options, data: Mapping[str, Any]) -> Job | None:
-        """Return the turn to be done, once the user agreed to it; None after a dry run."""
-        job = self._job(prompt, options, data)
-        if options.dry_run:
-            with _folder() as folder:
-                print(job.plan(folder))  # noqa: T201 - what the user asked to read
-            return None
-        job.confirm()
-        return job
-
-    def _asked(self, job: Job) -> Coroutine[Any, Any, Turn | PendingTurn]:
-        return self._begun(job) if job.options.background else self._whole(job)
-
-    async def _whole(self, job: Job) -> Turn:
-        with hidden_packages.named(), _folder() as folder:
-            ended = await job.done(folder)
-        return self._kept(ended, job)
-
-    async def _begun(self, job: Job) -> PendingTurn:
-        """Have a turn done in the background; give it once the far side has the question."""
-        display = job.settings.display
-        pending = PendingTurn(job.target.name, job.thread_name, job.number, display)
-        self.pending = [*self.running(), pending]
-        self.stopping = pending.wish
-        with interrupts(pending.wish):
-            pending.start(self._whole(replace(job, pending=pending)))
-            await pending.taken()
-        self.stopping = None
-        self.namespace["_pending"] = pending
-        return pending
+        request = self._agreed(prompt, options, data or {})
+        return await self._asked(request) if request else None
 
     def ask_now(
         self, prompt: str, options: Options, data: Mapping[str, Any] | None = None
     ) -> Turn | PendingTurn | None:
         """Do as `ask`, from code that is not asynchronous, also inside a running loop."""
         # The user's expressions and questions belong to the thread of the cell.
-        job = self._agreed(prompt, options, data or {})
-        return run_blocking(self._asked(job), self.stop) if job else None
+        request = self._agreed(prompt, options, data or {})
+        return run_blocking(self._asked(request), self.stop) if request else None
 
-    def stop(self) -> None:
-        """Ask the turn that is going on, if one is, to stop."""
-        if self.stopping:
-            self.stopping()
+    def _agreed(self, prompt: str, options: Options, data: Mapping[str, Any]) -> Request | None:
+        """Return the turn to be done, once the user agreed to it; None after a dry run."""
+        request = self._request(prompt, options, data)
+        if options.dry_run:
+            with _folder() as folder:
+                print(request.plan(folder))  # noqa: T201 - what the user asked to read
+            return None
+        request.confirm()
+        return request
 
-    def backend(self, settings: Settings, target: Target) -> Backend:
-        """Give the backend of a target; for ``local`` the engine is started if need be."""
-        from aoai_magic.backends import open_backend
-
-        backend = open_backend(settings, target)
-        # An equal one from before knows already which assistants it made.
-        self._backend = backend if backend != self._backend else self._backend
-        return self._backend
-
-    def _job(self, prompt: str, options: Options, data: Mapping[str, Any]) -> Job:
+    def _request(self, prompt: str, options: Options, data: Mapping[str, Any]) -> Request:
         text = prompt if options.raw else interpolate(prompt, {**self.namespace, **data})
         if not text.strip():
             raise UsageError(
@@ -232,83 +194,180 @@ class Assistant:
                 ).format(count=len(text), most=MOST_CHARACTERS)
             )
         settings = self.settings(options)
-        target = settings_.resolve_target(settings)
-        typed, number = prompt.strip("\n"), next(self._numbers)
-        folder, mode = settings.recordings, settings.recordings_mode
-        tape = Tape(Path.cwd() / Path(folder).expanduser(), mode) if folder else None
-        job = Job(self, text.strip("\n"), options, data, settings, target, typed, number, tape)
-        job.check()
-        if job.budget:
+        request = Request(
+            text.strip("\n"),
+            prompt.strip("\n"),
+            options,
+            settings,
+            settings_.resolve_target(settings),
+            dict(self.namespace),
+            data,
+            next(self._numbers),
+            self._place(),
+        )
+        request.check()
+        if request.budget:
             from aoai_magic.config.prices import load
 
-            job.budget.check(target.model, load(settings.folder))
-        return job
+            request.budget.check(request.target.model, load(settings.folder))
+        return request
 
-    def with_cell(self, view: View, attachments: Sequence[Attachment], job: Job) -> View:
-        """Add what was asked, and the Python as the notebook can run it, with what it needs."""
-        from aoai_magic.turn.view import Code
+    def _asked(self, request: Request) -> Coroutine[Any, Any, Turn | PendingTurn]:
+        return self._begin(request) if request.options.background else self._run(request)
 
-        self._inputs.update((item.filename, _input(item)) for item in attachments)
-        key = (job.target.name, job.thread_name)
-        earlier = self._ran.setdefault(key, [])
-        if job.options.new:
-            earlier.clear()
-            self._shadowed.discard(key)
-        if self._is_shadowed(attachments, job):
-            self._shadowed.add(key)
-        codes = (part for part in view.parts if isinstance(part, Code) and part.done)
-        ran = [Cell(part.code, wanted=part.state == "done") for part in codes]
-        is_wanted = any(cell.wanted for cell in ran) and key not in self._shadowed
-        cell = as_cell([*earlier, *ran], self._inputs) if is_wanted else None
-        earlier.extend(Cell(one.code, wanted=False) for one in ran)
-        return replace(view, inputs=dict(self._inputs), cell=cell, question=job.typed)
+    async def _begin(self, request: Request) -> PendingTurn:
+        """Have a turn done in the background; return once the server has the question."""
+        pending = PendingTurn(*request.thread_key, request.number, request.settings.display)
+        self.pending = [*self.running(), pending]
+        self.cancelling = pending.cancel
+        with interrupts(pending.cancel):
+            pending.start(self._run(request, pending))
+            await pending.taken()
+        self.cancelling = None
+        self.namespace["_pending"] = pending
+        return pending
 
-    def _is_shadowed(self, attachments: Sequence[Attachment], job: Job) -> bool:
-        """Tell whether a variable of a function has the name of another one of the notebook.
-
-        Python that reads the notebook's own variables would read the wrong one.
-        """
-        names = {item.name for item in attachments if item.origin == "variable"} & job.data.keys()
-        return any(
-            name in self.namespace and self.namespace[name] is not job.data[name] for name in names
-        )
-
-    def _kept(self, ended: Ended, job: Job) -> Turn:
-        view = ended.view
-        turn = Turn(view, library=_library(ended.attachments))
-        if job.pending:
-            turn.shown_in = job.pending.cell
-        self.turns.append(turn)
-        self.namespace["_assistant"] = turn
-        if job.tape:
-            self._links[(job.options.on or "", job.thread_name)] = job.tape
-        if not (job.tape and job.tape.played):
-            self.spent(job.settings).add(view)
-        if view.thread:
-            self.remember(view.thread, job)
-        if turn.status == "completed" and job.options.out:
-            if note := bind_tables(turn, job.options.out, self.namespace):
-                print(note)  # noqa: T201 - the notebook's own output
-        elif turn.status != "completed":
-            _fail(turn, no_raise=job.options.no_raise)
-        if ended.trouble:
-            raise ended.trouble
+    async def _run(self, request: Request, pending: PendingTurn | None = None) -> Turn:
+        """Do a turn, keep it, and then all that follows; raise what the user is to hear."""
+        journal = Journal(request.settings.folder, request.place, request.number, request.typed)
+        deps = self._dependencies(request, journal, pending)
+        try:
+            with hidden_packages.named(), _folder() as folder:
+                outcome = await run_turn(request, deps, folder)
+                turn = self._keep(outcome, request, pending)
+                steps = self._steps(turn, outcome, request, deps.tape)
+                show = partial(self._show, turn, outcome)
+                failed = await finish(turn, steps, show, deps.cancel)
+        finally:
+            journal.close()
+        if turn.status != "completed":
+            _fail(turn, no_raise=request.options.no_raise)
+        if failed and not request.options.no_raise:
+            error = AssistantError(failed[0])
+            error.turn = turn
+            raise error
         return turn
 
-    def remember(self, thread: str, job: Job) -> None:
-        """Have the thread's name mean this thread, unless a later turn has begun it afresh."""
-        key = (job.target.name, job.thread_name)
-        if job.tape and job.tape.played:
-            return
-        if job.number >= self._newest.get(key, 0):
-            self._newest[key] = job.number
-            self.threads(job.settings).put(job.thread_name, job.target.name, thread)
+    def _running_in_thread(self, request: Request) -> PendingTurn | None:
+        """Return the turn that was asked last in the request's thread and still runs there."""
+        newest = self.threads(request.settings).newest(request.thread_name, request.target.name)
+        asked = range(newest, request.number)
+        there = [one for one in self.running() if (one.target, one.thread) == request.thread_key]
+        return next((one for one in reversed(there) if one.number in asked), None)
+
+    def _dependencies(
+        self, request: Request, journal: Journal, pending: PendingTurn | None
+    ) -> Dependencies:
+        settings = request.settings
+        cancel = pending.cancel if pending else CancelToken()
+        if not pending:
+            self.cancelling = cancel
+        return Dependencies(
+            self.threads(settings),
+            partial(self.backend, settings, request.target),
+            cancel,
+            pending.open_screen if pending else _opener(settings.display, cancel),
+            [journal, *([pending.observe] if pending else [])],
+            _tape(settings),
+            self._tapes.get((request.options.on or "", request.thread_name)),
+            self._running_in_thread(request),
+        )
+
+    def _keep(self, outcome: Outcome, request: Request, pending: PendingTurn | None) -> Turn:
+        """Keep the turn, first of all; nothing that can fail comes before."""
+        view = replace(outcome.view, question=request.typed)
+        turn = Turn(view, library=_library(outcome.attachments))
+        if pending:
+            turn.shown_in = pending.cell
+        self.turns.append(turn)
+        self.namespace["_assistant"] = turn
+        return turn
+
+    def _steps(
+        self, turn: Turn, outcome: Outcome, request: Request, tape: Tape | None
+    ) -> list[Step]:
+        """Return what is to be done once the turn is kept, in order."""
+        options = request.options
+        steps = [Step(CELL, partial(self._add_cell, turn, outcome, request))]
+        if request.settings.save:
+            steps.append(Step(SAVE, partial(_save, turn, request), is_asked=True))
+        if tape:
+            self._tapes[options.on or "", request.thread_name] = tape
+            steps.append(Step(RECORD, partial(tape.keep, turn.view), is_asked=True))
+        if options.out and turn.status == "completed":
+            bind = partial(self._bind, turn, options.out)
+            steps.append(Step(BIND, bind, is_asked=True))
+        if not (tape and tape.played):
+            steps.append(Step(KEEP, partial(self._write_down, turn, request)))
+        return steps
+
+    def _add_cell(self, turn: Turn, outcome: Outcome, request: Request) -> None:
+        turn.view = self._cells.with_cell(turn.view, outcome.attachments, request)
+
+    def _bind(self, turn: Turn, name: str) -> None:
+        if note := bind_tables(turn, name, self.namespace):
+            add_trouble(turn, note)
+
+    def _write_down(self, turn: Turn, request: Request) -> None:
+        settings = request.settings
+        self.spent(settings).add(turn.view)
+        if turn.view.thread:
+            remember(request, self.threads(settings), turn.view.thread)
+        trouble = open_database(settings.folder).take_trouble()
+        if trouble:
+            add_trouble(turn, trouble)
+
+    def _show(self, turn: Turn, outcome: Outcome) -> None:
+        outcome.screen.close(turn.view)
+
+    def stop(self) -> None:
+        """Cancel the turn that is going on, if one is."""
+        if self.cancelling:
+            self.cancelling()
+
+    def backend(self, settings: Settings, target: Target) -> Backend:
+        """Return the backend of a target; for ``local`` the engine is started if need be."""
+        from aoai_magic.backends import open_backend
+
+        backend = open_backend(settings, target)
+        # An equal one from before knows already which assistants it made.
+        self._backend = backend if backend != self._backend else self._backend
+        return self._backend
+
+
+def _opener(display: str, cancel: CancelToken) -> Callable[[], Screen]:
+    """Return what opens the screen of a turn whose cell waits for it."""
+    from aoai_magic.display import open_screen
+
+    button = None if is_blocking() else cancel
+    return lambda: open_screen(display, on_stop=button)
+
+
+def _tape(settings: Settings) -> Tape | None:
+    if not settings.recordings:
+        return None
+    folder = working_folder() / Path(settings.recordings).expanduser()
+    return Tape(folder, settings.recordings_mode)
+
+
+def _save(turn: Turn, request: Request) -> None:
+    from aoai_magic.runner.save_files import save
+
+    turn.view = save(turn.view, request.settings.save, overwrite=request.options.overwrite)
 
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="aoai-magic-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="aoai-magic-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise AssistantError(
+            _("No temporary folder can be made ({reason}); free some space, or set TMPDIR.").format(
+                reason=error.strerror
+            )
+        ) from error
+    with folder as name:
+        yield Path(name)
 
 
 def _fail(turn: Turn, *, no_raise: bool) -> None:
@@ -319,13 +378,6 @@ def _fail(turn: Turn, *, no_raise: bool) -> None:
     from aoai_magic.display import complain
 
     complain(turn.view)
-
-
-def _input(item: Attachment) -> Input:
-    """Say what an attached file is in the notebook: a variable, or a path from here."""
-    if item.origin == "variable":
-        return Input(item.name, is_variable=True, kind=item.kind, expression=item.expression)
-    return Input(os.path.relpath(item.path), is_variable=False)
 
 
 def _library(attachments: Sequence[Attachment]) -> str:

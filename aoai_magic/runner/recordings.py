@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
-from contextlib import aclosing
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from aoai_magic.errors import AssistantError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later, ngettext
 from aoai_magic.shared.network import without_credentials
+from aoai_magic.shared.private_files import write_whole
 from aoai_magic.turn import events
 from aoai_magic.turn.event_json import read, written
 from aoai_magic.turn.events import Event
@@ -118,12 +117,11 @@ class Tape:
         """Yield the events of the recording."""
         yield from self._events
 
-    async def watch(self, stream: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
-        """Yield the events of a stream, and keep them."""
-        async with aclosing(stream):
-            async for event in stream:
-                self._events.append(event)
-                yield event
+    def __call__(self, event: Event) -> Event:
+        """Keep an event of a turn that is recorded; see `follow.Observer`."""
+        if self._question and not self.played:
+            self._events.append(event)
+        return event
 
     def keep(self, view: View) -> None:
         """Write the recording of a turn that is over; one without a whole answer has none.
@@ -133,10 +131,11 @@ class Tape:
         AssistantError
             If it cannot be written.
         """
+        happened, self._events = self._events, []  # they hold the bytes of files
         if self.played or view.status != "completed":
             return
         last = events.Finished(view.status, seconds=view.seconds)
-        turn = [*_merged(self._events), last]
+        turn = [*_merged(happened), last]
         document = {
             "version": VERSION,
             "question": self._question,
@@ -144,7 +143,8 @@ class Tape:
         }
         text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
         try:
-            _write(self.path, text.encode("utf-8", "surrogatepass"))
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_whole(self.path, text.encode("utf-8", "surrogatepass"))
         except OSError as error:
             raise AssistantError(
                 _(
@@ -213,17 +213,6 @@ def _merged(stream: Iterable[Event]) -> list[Event]:
         elif not isinstance(event, events.Progress | events.Finished):
             kept.append(event)
     return kept
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    made = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        made.write_bytes(data)
-        made.replace(path)
-    finally:
-        made.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], list[Event]]:

@@ -155,6 +155,11 @@ class Turn:
         return self.view.question
 
     @property
+    def troubles(self) -> list[str]:
+        """What went wrong around the answer, a sentence for each: not saved, not recorded, …."""
+        return list(self.view.troubles)
+
+    @property
     def text(self) -> str:
         """The answer's prose, Markdown."""
         return self.view.text

@@ -7,19 +7,21 @@ when the turn has ended and is shown; what a kernel that died has left behind is
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import hashlib
 import json
 import os
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 import psutil
 
+from aoai_magic.shared.private_files import open_new, private_folder
+from aoai_magic.state.database import WAIT_SECONDS, worker
 from aoai_magic.turn import events
 from aoai_magic.turn.event_json import read, written
 from aoai_magic.turn.view import View, fold
@@ -49,48 +51,59 @@ class Journal:
     place: str
     number: int
     question: str
-    _file: TextIO | None = field(default=None, init=False)
+    _file: BinaryIO | None = field(default=None, init=False)
+    _waiting: list[events.Event] = field(default_factory=list, init=False)
 
     @property
     def path(self) -> Path:
         """Where it is."""
         return self.folder / "journal" / f"{_key(self.place)}-{os.getpid()}-{self.number}.jsonl"
 
-    async def keep(
-        self, stream: AsyncGenerator[events.Event, None]
-    ) -> AsyncGenerator[events.Event, None]:
-        """Yield the events of a stream, each once it is kept."""
-        async with aclosing(stream):
-            async for event in stream:
-                self._write(event)
-                yield event
+    def __call__(self, event: events.Event) -> events.Event:
+        """Have an event written; see `follow.Observer`."""
+        is_passing = isinstance(event, events.Progress | events.Finished)
+        if not is_passing and len(getattr(event, "data", b"")) <= LARGEST:
+            self._waiting.append(event)
+            if len(self._waiting) == 1:  # else the worker is on its way
+                worker().submit(self._write)
+        return event
 
     def close(self) -> None:
-        """Forget the turn: it is over."""
-        with contextlib.suppress(OSError):
-            if self._file is not None:
-                self._file.close()
-            self.path.unlink(missing_ok=True)
+        """Forget the turn: it is over, and kept elsewhere."""
+        with contextlib.suppress(concurrent.futures.TimeoutError):
+            worker().submit(self._delete).result(WAIT_SECONDS)
 
-    def _write(self, event: events.Event) -> None:
-        is_passing = isinstance(event, events.Progress | events.Finished)
-        if is_passing or len(getattr(event, "data", b"")) > LARGEST:
-            return
-        # A full disk must not cost the turn itself.
-        with contextlib.suppress(OSError, ValueError):
-            self._file = self._file or self._begun()
-            self._file.write(json.dumps(written(event)) + "\n")
-            self._file.flush()
+    # In the worker's thread
 
-    def _begun(self) -> TextIO:
+    def _write(self) -> None:
+        # A slice, as the event loop may add at any moment; what it adds is written here too,
+        # or finds the list empty and sends the worker again.
+        while happened := self._waiting[:]:
+            # A full disk must not cost the turn itself.
+            with contextlib.suppress(OSError, ValueError):
+                self._file = self._file or self._open()
+                lines = (json.dumps(written(event)) + "\n" for event in happened)
+                self._file.write("".join(lines).encode("ascii"))
+                self._file.flush()
+            del self._waiting[: len(happened)]
+
+    def _open(self) -> BinaryIO:
         """Open the file, and forget what dead kernels left of this notebook's turns before."""
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(self.folder)
+        private_folder(self.path.parent)
         for path in _left(self.folder, self.place):
             path.unlink(missing_ok=True)
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        file = os.fdopen(descriptor, "w", encoding="ascii")
-        file.write(json.dumps({"version": VERSION, "question": self.question}) + "\n")
+        self.path.unlink(missing_ok=True)
+        file = open_new(self.path)
+        file.write(json.dumps({"version": VERSION, "question": self.question}).encode() + b"\n")
         return file
+
+    def _delete(self) -> None:
+        with contextlib.suppress(OSError):  # what it still holds does not fit on the disk
+            if self._file is not None:
+                self._file.close()
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
 
 def left_behind(folder: Path, place: str) -> View | None:

@@ -164,6 +164,8 @@ class View:
         The Python that ran, as one cell of the notebook, once it is over; None where none ran.
     question
         What was asked, as it was typed, once it is over.
+    troubles
+        What went wrong around the answer, which is whole all the same: a sentence for each.
     """
 
     thread: str = ""
@@ -182,6 +184,7 @@ class View:
     inputs: Mapping[str, Input] = field(default_factory=dict)
     cell: str | None = None
     question: str = ""
+    troubles: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

@@ -12,7 +12,8 @@ from aoai_magic.backends.assistants_api.backend import Assistants
 from aoai_magic.backends.base import Question
 from aoai_magic.backends.sdk import Endpoint, client
 from aoai_magic.errors import ServiceError
-from aoai_magic.runner.follow import Stop, follow
+from aoai_magic.runner.cancel import CancelToken
+from aoai_magic.runner.follow import follow
 from aoai_magic.state.uploads import Ledger
 from aoai_magic.turn import view
 
@@ -61,7 +62,7 @@ def attached(tmp_path):
 
 
 async def asked(backend, question, show=lambda view: None, stop=None):
-    return await follow(backend.turn(question), show, stop or Stop(), timeout=60)
+    return await follow(backend.turn(question), show, stop or CancelToken(), timeout=60)
 
 
 async def test_a_whole_turn_and_a_second_one(backend, attached, script):
@@ -128,7 +129,7 @@ async def test_cleanup_deletes_what_was_sent(backend, attached, script):
 async def test_a_stop_cancels_the_run_and_the_thread_goes_on(backend, script):
     endless = "turns:\n  - - code: |\n        import time\n        print('on', flush=True)\n"
     model = script(endless + "        time.sleep(60)\n    - text: never\n  - - text: again\n")
-    stop = Stop()
+    stop = CancelToken()
     seen = await asked(
         backend,
         Question("Go.", model=model),
@@ -172,7 +173,7 @@ async def test_a_question_right_after_a_stop_waits_until_the_thread_is_free(tmp_
 
 
 async def test_a_thread_that_somebody_else_works_in_is_not_waited_for(backend, script):
-    model, stop = script(SLOW), Stop()
+    model, stop = script(SLOW), CancelToken()
     begun = asyncio.Event()
     first = asyncio.create_task(
         asked(backend, Question("Go.", model=model), lambda view: view.parts and begun.set(), stop)

@@ -8,7 +8,8 @@ from aoai_magic.backends.base import Question
 from aoai_magic.backends.responses_api.backend import Responses
 from aoai_magic.backends.services import Service
 from aoai_magic.errors import ServiceError
-from aoai_magic.runner.follow import Stop, follow
+from aoai_magic.runner.cancel import CancelToken
+from aoai_magic.runner.follow import follow
 from aoai_magic.state.container_copies import Shelf
 from aoai_magic.state.uploads import Ledger
 from aoai_magic.turn import view
@@ -41,12 +42,12 @@ async def first(backend, script, tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     attached = resolve(["@notes.txt"], "", {}, tmp_path, folder=tmp_path / "packed")
     question = Question("Make.", attached, model=script(SCRIPT))
-    return await follow(backend.turn(question), lambda view: None, Stop(), timeout=60)
+    return await follow(backend.turn(question), lambda view: None, CancelToken(), timeout=60)
 
 
 async def listed(backend, thread, script):
     question = Question("List.", (), thread, script(SCRIPT))
-    seen = await follow(backend.turn(question), lambda view: None, Stop(), timeout=60)
+    seen = await follow(backend.turn(question), lambda view: None, CancelToken(), timeout=60)
     return "".join(part.text for part in seen.parts if isinstance(part, view.Logs))
 
 

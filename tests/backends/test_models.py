@@ -12,7 +12,8 @@ from aoai_magic.backends.base import Question
 from aoai_magic.backends.responses_api.backend import Responses
 from aoai_magic.backends.sdk import Endpoint
 from aoai_magic.backends.services import Service
-from aoai_magic.runner.follow import Stop, follow
+from aoai_magic.runner.cancel import CancelToken
+from aoai_magic.runner.follow import follow
 from aoai_magic.state.container_copies import Shelf
 from aoai_magic.state.uploads import Ledger
 from aoai_magic.turn import view
@@ -68,7 +69,7 @@ def ask(request, url, server, tmp_path):
 
     async def ask(show=lambda seen: None, stop=None, **more):
         question = Question("Go.", model=model, **more)
-        return await follow(far.turn(question), show, stop or Stop(), 60)
+        return await follow(far.turn(question), show, stop or CancelToken(), 60)
 
     return ask
 
@@ -110,7 +111,7 @@ async def test_a_wait_can_be_interrupted(server, ask):
     server.answer = lambda body: fault(
         429, "Slow down", {"retry-after": "100", "x-should-retry": "true"}
     )
-    stop = Stop()
+    stop = CancelToken()
 
     def show(seen):
         if seen.progress and "trying again in" in seen.progress.what:

@@ -14,7 +14,8 @@ from aoai_magic.backends.base import Question
 from aoai_magic.backends.responses_api.backend import Responses
 from aoai_magic.backends.services import Service
 from aoai_magic.engine.config import Bounds
-from aoai_magic.runner.follow import Stop, follow
+from aoai_magic.runner.cancel import CancelToken
+from aoai_magic.runner.follow import follow
 from aoai_magic.runner.kernel_state import Assistant
 from aoai_magic.runner.options import from_keywords
 from aoai_magic.state.container_copies import Shelf
@@ -75,7 +76,7 @@ def attached(tmp_path):
 
 
 async def asked(backend, question, show=lambda view: None, stop=None):
-    return await follow(backend.turn(question), show, stop or Stop(), timeout=60)
+    return await follow(backend.turn(question), show, stop or CancelToken(), timeout=60)
 
 
 def logs(seen):
@@ -137,7 +138,7 @@ turns:
 
 
 async def test_an_interrupt_cancels_the_response(backend, script):
-    stop = Stop()
+    stop = CancelToken()
     model = script(INTERRUPTED)
 
     def show(seen):

@@ -10,7 +10,8 @@ from aoai_magic.backends.base import Question
 from aoai_magic.backends.responses_api.backend import Responses
 from aoai_magic.backends.services import Service
 from aoai_magic.errors import ServiceError
-from aoai_magic.runner.follow import Stop, follow
+from aoai_magic.runner.cancel import CancelToken
+from aoai_magic.runner.follow import follow
 from aoai_magic.state.container_copies import Shelf
 from aoai_magic.state.uploads import Ledger
 from aoai_magic.turn import view
@@ -109,7 +110,7 @@ def ask(far, faults, tmp_path):
 
     async def ask(thread=None, model=model, show=lambda seen: None):
         question = Question("Go.", (), thread, model)
-        return await follow(backend.turn(question), show, Stop(), timeout=60)
+        return await follow(backend.turn(question), show, CancelToken(), timeout=60)
 
     return ask
 
@@ -257,7 +258,7 @@ async def test_a_container_is_paid_by_the_minute_and_once(far, ask, tmp_path):
 
     async def asked(thread):
         turn = backend.turn(Question("Go.", (), thread, model))
-        return await follow(turn, lambda seen: None, Stop(), timeout=60)
+        return await follow(turn, lambda seen: None, CancelToken(), timeout=60)
 
     first = await asked(None)
     assert first.usage.container_minutes == 5
@@ -270,7 +271,7 @@ async def test_an_answer_is_no_longer_than_allowed(ask, tmp_path, far):
     reply = {**TURN[0], "usage": {"prompt_tokens": 1, "completion_tokens": 40}}
     model = write_script(tmp_path, {"when": "", "replies": [reply, TURN[1]]})
     turn = backend.turn(Question("Go.", model=model, max_output=20))
-    seen = await follow(turn, lambda seen: None, Stop(), timeout=60)
+    seen = await follow(turn, lambda seen: None, CancelToken(), timeout=60)
     assert (seen.status, seen.text) == ("incomplete", "Let me see.")
 
 

@@ -12,7 +12,8 @@ from aoai_magic.attach.resolve import resolve
 from aoai_magic.backends.assistants_api.backend import Assistants
 from aoai_magic.backends.base import Question
 from aoai_magic.backends.sdk import Endpoint
-from aoai_magic.runner.follow import Stop, follow
+from aoai_magic.runner.cancel import CancelToken
+from aoai_magic.runner.follow import follow
 from aoai_magic.state.uploads import Ledger
 from aoai_magic.turn import progress
 
@@ -54,7 +55,7 @@ async def test_bytes_sent_of_bytes_are_told(backend, question, monkeypatch):
     seen = []
 
     view = await follow(
-        backend.turn(question(large=LARGE)), lambda view: seen.append(view.progress), Stop()
+        backend.turn(question(large=LARGE)), lambda view: seen.append(view.progress), CancelToken()
     )
 
     assert view.status == "completed", view.error
@@ -66,7 +67,9 @@ async def test_bytes_sent_of_bytes_are_told(backend, question, monkeypatch):
 async def test_what_is_sent_in_no_time_says_nothing(backend, question):
     seen = []
 
-    await follow(backend.turn(question(notes="x")), lambda view: seen.append(view.progress), Stop())
+    await follow(
+        backend.turn(question(notes="x")), lambda view: seen.append(view.progress), CancelToken()
+    )
 
     assert not any(seen)
 
@@ -74,7 +77,7 @@ async def test_what_is_sent_in_no_time_says_nothing(backend, question):
 async def test_a_stopped_upload_leaves_nothing(backend, question, there, monkeypatch):
     monkeypatch.setattr(progress, "PATIENCE", 0.001)
     monkeypatch.setattr(progress, "EVERY", 0.001)
-    stop = Stop()
+    stop = CancelToken()
 
     def show(view):
         if view.progress and 0 < view.progress.done < len(LARGE):
@@ -85,14 +88,14 @@ async def test_a_stopped_upload_leaves_nothing(backend, question, there, monkeyp
     assert view.status == "interrupted"
     assert backend.ledger.entries() == []
     assert there() == []
-    again = await follow(backend.turn(question(large=LARGE)), lambda view: None, Stop())
+    again = await follow(backend.turn(question(large=LARGE)), lambda view: None, CancelToken())
     assert again.status == "completed"
     assert there() == ["large.bin"]
     await backend.cleanup()
 
 
 async def test_what_was_sent_whole_when_the_stop_came_can_be_taken_back(backend, question, there):
-    stop = Stop()
+    stop = CancelToken()
     # The thread is known only after the file is there.
     view = await follow(
         backend.turn(question(large=LARGE)), lambda view: stop() if view.thread else None, stop
@@ -109,7 +112,7 @@ async def test_what_is_there_after_a_late_stop_is_known_and_can_be_taken_back(
 ):
     monkeypatch.setattr(progress, "PATIENCE", 0.0)
     monkeypatch.setattr(progress, "EVERY", 0.0)
-    stop = Stop()
+    stop = CancelToken()
 
     def show(view):
         if view.thread or (view.progress and view.progress.done == len(LARGE)):

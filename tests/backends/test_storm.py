@@ -15,7 +15,8 @@ from aoai_magic.backends.responses_api import backend as responses
 from aoai_magic.backends.responses_api.backend import Responses
 from aoai_magic.backends.sdk import Endpoint
 from aoai_magic.backends.services import Service
-from aoai_magic.runner.follow import Stop, follow
+from aoai_magic.runner.cancel import CancelToken
+from aoai_magic.runner.follow import follow
 from aoai_magic.state.container_copies import Shelf
 from aoai_magic.state.uploads import Ledger
 from aoai_magic.turn import view
@@ -72,7 +73,7 @@ def backend(wire, url, home):
 
 async def asked(far, model):
     turn = far.turn(Question("Go.", model=model))
-    return await follow(turn, lambda seen: None, Stop(), timeout=60)
+    return await follow(turn, lambda seen: None, CancelToken(), timeout=60)
 
 
 def told(seen):

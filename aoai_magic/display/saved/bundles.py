@@ -147,6 +147,12 @@ def files_output(view: View) -> Bundle | None:
     )
 
 
+def prepare(view: View) -> None:
+    """Read the heads of a view's tables; takes a while, so not to be called on the event loop."""
+    for _preview in tables_of(view):
+        pass
+
+
 def tables_of(view: View) -> Iterator[Preview]:
     """Give the heads of the first tables among the files."""
     found = (table for file in view.files[:LISTED_FILES] for table in previews(file))

@@ -157,6 +157,7 @@ def _table(table: Preview) -> str:
     head, *rows = table.rows
     kinds = [' class="number"' if column.is_number else "" for column in table.columns]
     caption = f"{to_html.text_html(table.name)}: {table.shape}"
+    caption += "".join(f" {to_html.text_html(note)}" for note in table.notes)
     lines = [_row("th", head, kinds), *(_row("td", row, kinds) for row in rows)]
     return f'<table tabindex="0">\n<caption>{caption}</caption>\n{"".join(lines)}</table>'
 

@@ -5,13 +5,20 @@ Written as a table of Markdown, not of HTML: what stands in the cells is anybody
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import PurePosixPath
+from hashlib import sha256
 from typing import Any, NamedTuple
 
+from aoai_magic import locale
 from aoai_magic.display import labels
 from aoai_magic.display.markdown import to_markdown
-from aoai_magic.results.read_table import read_table
+from aoai_magic.results.read_table import (
+    TableError,
+    is_of_lines,
+    is_table,
+    notes_on,
+    read_head,
+)
+from aoai_magic.tables.found import Found
 from aoai_magic.text import sanitize
 from aoai_magic.text.width import width
 from aoai_magic.turn import view as views
@@ -23,8 +30,9 @@ MOST_BYTES = 4 << 20
 """Larger files are not read whole just to be looked at."""
 
 HEAD_BYTES = 1 << 16
-LINES = (".csv", ".tsv", ".jsonl", ".ndjson")
-"""Kinds of which the first lines are a table themselves."""
+
+_KEPT: dict[tuple[str, str, bytes], tuple[Preview, ...]] = {}
+_MOST_KEPT = 100
 
 
 class Column(NamedTuple):
@@ -41,6 +49,7 @@ class Preview(NamedTuple):
     name: str
     shape: str
     columns: list[Column]
+    notes: tuple[str, ...]
 
     @property
     def marked(self) -> str:
@@ -48,13 +57,17 @@ class Preview(NamedTuple):
         rule = ["---:" if column.is_number else ":---" for column in self.columns]
         rows = [map(to_markdown.escape, row) for row in self.rows]
         lines = [f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:])]
-        return "\n".join([f"{to_markdown.code_span(self.name)}: {self.shape}", "", *lines])
+        notes = "".join(f" {to_markdown.escape(note)}" for note in self.notes)
+        caption = f"{to_markdown.code_span(self.name)}: {self.shape}{'.' if notes else ''}{notes}"
+        return "\n".join([caption, "", *lines])
 
     @property
     def plain(self) -> str:
         """The same for where Markdown is not drawn."""
         rows = zip(*map(_padded, self.columns), strict=True)
-        return "\n".join([f"{self.name}: {self.shape}", *("  ".join(r).rstrip() for r in rows)])
+        caption = ". ".join([f"{self.name}: {self.shape}", " ".join(self.notes)]).strip(". ")
+        caption += "." if self.notes else ""
+        return "\n".join([caption, *("  ".join(r).rstrip() for r in rows)])
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
@@ -62,34 +75,46 @@ class Preview(NamedTuple):
         return list(zip(*([column.name, *column.cells] for column in self.columns), strict=True))
 
 
-def previews(file: views.File) -> Iterator[Preview]:
-    """Give the head of each table in a file; nothing where it holds none."""
-    data = _read(file)
-    read = read_table(data, file.name, "pyarrow") if data else None
-    sheets = read if isinstance(read, dict) else {"": read}
-    for sheet, table in sheets.items():
-        # Any one line of text is a table without rows.
-        if table is not None and table.num_rows and table.num_columns:
-            name = f"{file.name} › {sheet}" if sheet else file.name
-            yield _preview(name, table, whole=data is file.data)
+def previews(file: views.File) -> tuple[Preview, ...]:
+    """Return the head of each table in a file; nothing where it holds none.
+
+    It is read in a process of its own, once: that takes a while, and whoever draws is on the
+    kernel's event loop, so `bundles.prepare` is called in a thread before.
+    """
+    if not is_table(file.name):
+        return ()
+    whole = len(file.data) <= MOST_BYTES
+    if not whole and not is_of_lines(file.name):
+        return ()
+    data = file.data if whole else file.data[:HEAD_BYTES]
+    key = (file.name, locale.language(), sha256(data).digest())
+    if key not in _KEPT:
+        while len(_KEPT) >= _MOST_KEPT:
+            _KEPT.pop(next(iter(_KEPT)), None)
+        _KEPT[key] = _previews(file.name, data, whole)
+    return _KEPT[key]
 
 
-def _read(file: views.File) -> bytes:
-    if len(file.data) <= MOST_BYTES:
-        return file.data
-    if PurePosixPath(file.name).suffix.lower() in LINES:
-        return file.data[: file.data.rfind(b"\n", 0, HEAD_BYTES) + 1]
-    return b""
+def _previews(name: str, data: bytes, whole: bool) -> tuple[Preview, ...]:
+    try:
+        found = read_head(data, name, ROWS, whole=whole)
+    except TableError:
+        return ()
+    # Any one line of text is a table without rows.
+    return tuple(_preview(name, one) for one in found if one.table.num_rows)
 
 
-def _preview(name: str, table: Any, *, whole: bool) -> Preview:
-    shape = labels.shape(table.num_rows, table.num_columns, whole=whole)
+def _preview(file: str, found: Found) -> Preview:
+    table, facts = found.table, found.facts
+    shape = labels.shape(facts.rows, table.num_columns, whole=facts.whole)
     columns = [_column(table, place) for place in range(min(table.num_columns, COLUMNS))]
     if table.num_columns > COLUMNS:
         columns.append(Column("…", ["…"] * len(columns[0].cells), is_number=False))
-    if table.num_rows > ROWS or not whole:
+    if facts.rows > ROWS or not facts.whole:
         columns = [column._replace(cells=[*column.cells, "…"]) for column in columns]
-    return Preview(labels.file_name(name), shape, columns)
+    name = f"{file} › {facts.name}" if facts.name else file
+    notes = tuple(sanitize.line(note) for note in notes_on(facts))
+    return Preview(labels.file_name(name), shape, columns, notes)
 
 
 def _column(table: Any, place: int) -> Column:

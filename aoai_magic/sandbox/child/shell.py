@@ -192,6 +192,11 @@ class Shell(InteractiveShell):
         """Count cells from one again."""
         self.compile.cells = 0
 
+    @property
+    def next_cell(self) -> str:
+        """The name of the cell that is to be run, as it stands in tracebacks."""
+        return f"{_CELL}{self.compile.cells + 1}>"
+
     def enable_matplotlib(self, gui: str | None = None) -> tuple[str, str]:
         """Accept ``%matplotlib``: figures are always captured."""
         return "inline", "agg"

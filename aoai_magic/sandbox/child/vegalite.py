@@ -1,7 +1,7 @@
 """A picture of a Vega-Lite chart, drawn by vl-convert where that is installed.
 
 It is drawn in a process of its own: the JavaScript engine in vl-convert takes its process
-with it when it lacks memory, and reserves more addresses than a session has at first.
+with it when it lacks memory.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 
 _DRAW = """
-import json, resource, sys
+import json, sys
 sys.path += sys.argv[1:]
-_, most = resource.getrlimit(resource.RLIMIT_AS)
-resource.setrlimit(resource.RLIMIT_AS, (most, most))
 import vl_convert
 spec = json.load(sys.stdin)
 sys.stdout.buffer.write(vl_convert.vegalite_to_png(spec, scale=2))

@@ -15,13 +15,14 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from aoai_magic.sandbox.child import fonts
+from aoai_magic.sandbox.child import fonts, open_files
 from aoai_magic.sandbox.child.channel import Channel
 from aoai_magic.sandbox.child.figures import Figures
 from aoai_magic.sandbox.child.lazy_frames import LazyFrames
+from aoai_magic.sandbox.child.main_module import MainModule, refuse_pools
 from aoai_magic.sandbox.child.path_rewrite import FolderPaths
 from aoai_magic.sandbox.child.shell import Shell, make_shell
-from aoai_magic.sandbox.child.streams import Budget, flush_all, open_stream
+from aoai_magic.sandbox.child.streams import Budget, Printed, flush_all, open_stream
 from aoai_magic.sandbox.framing import Frame
 from aoai_magic.sandbox.protocol import MOUNT
 from aoai_magic.sandbox.spec import Plan
@@ -85,24 +86,28 @@ def _reseed() -> None:
 class Worker:
     """Answers the host's requests with the frames of the cell, one cell after another."""
 
-    def __init__(self, channel: Channel, plan: Plan) -> None:
+    def __init__(self, channel: Channel, plan: Plan, pipe: int) -> None:
         self._channel = channel
         self._budget = Budget(plan.output)
+        self._pipe = pipe
         self._streams: dict[str, TextIO] = {}
         self._shell = _Prepared.shell
         self._figures = _Prepared.figures
         self._shell.send = channel.send
         self._shell.folder = self._workdir = plan.workdir
         self._frames = LazyFrames(Path(plan.workdir), self._shell.user_ns)
+        self._main = MainModule(self._shell.transform_cell)
         if not plan.isolated:
             places = {MOUNT: plan.data, "/tmp": plan.scratch}  # noqa: S108
             self._shell.ast_transformers.append(FolderPaths(places))
+            refuse_pools()
 
     def connect_streams(self) -> None:
         """Send what is printed from here on to the host."""
         sys.stdin = Path(os.devnull).open()  # noqa: SIM115  (lives as long as the process)
+        self._printed = Printed(self._channel, self._pipe, self._budget)
         for descriptor, name in enumerate(("stdout", "stderr"), start=1):
-            self._streams[name] = open_stream(self._channel, name, descriptor, self._budget)
+            self._streams[name] = open_stream(self._printed, name, descriptor)
         del sys.stdout, sys.stderr
         self._restore_streams()
 
@@ -124,13 +129,29 @@ class Worker:
         """Run one cell and say that it is done."""
         started = time.perf_counter()
         self._budget.reset()
+        self._printed.begin()
         ok = False
         with contextlib.suppress(KeyboardInterrupt):
             ok = self._run_cell(str(request["code"]), request.get("put", ()))
+        with contextlib.suppress(KeyboardInterrupt):
+            ok = self._write_out() and ok
         seconds = time.perf_counter() - started
         flush_all()
+        self._printed.end()
         dropped = self._budget.dropped
         self._channel.send({"type": "done", "ok": ok, "seconds": seconds, "dropped": dropped})
+
+    def _write_out(self) -> bool:
+        """Complete the files that the cell left open; tell whether there was room."""
+        try:
+            unfinished = open_files.flush(self._shell.folder)
+        except Exception:
+            self._shell.showtraceback()
+            return False
+        for name in unfinished:
+            text = f"{name} is not complete: close it (best by 'with'), for it is taken as it is."
+            print(text, file=self._streams["stderr"])
+        return True
 
     def take_interrupts(self) -> None:
         """Handle SIGINT here, whatever a cell has made of it."""
@@ -153,6 +174,7 @@ class Worker:
         self._restore_folder()
         self._figures.attach()
         self._frames.prepare(code, put)
+        self._main.add(code, self._shell.next_cell)
         self._shell.code = code
         try:
             result = self._shell.run_cell(code, store_history=False)
@@ -166,10 +188,10 @@ class Worker:
         return bool(result.success)
 
 
-def serve(connection: socket.socket, plan: Plan) -> None:
-    """Serve the host until it hangs up."""
+def serve(connection: socket.socket, plan: Plan, pipe: int) -> None:
+    """Serve the host until it hangs up; ``pipe`` is where to read what children print."""
     channel = Channel(connection)
-    worker = Worker(channel, plan)
+    worker = Worker(channel, plan, pipe)
     os.chdir(plan.workdir)
     sys.path.insert(0, "")
     sys.dont_write_bytecode = True  # nothing but what the code wrote belongs in the folder

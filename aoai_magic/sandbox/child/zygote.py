@@ -2,7 +2,7 @@
 
 It is exec'd with a scrubbed environment, so that no memory of the host is in it. Requests
 are datagrams, each a `Plan` with four descriptors: the control channel, the lifeline, and
-the ends of the pipes for standard output and error. The answer carries a pidfd of the
+both ends of the pipe for standard output and error. The answer carries a pidfd of the
 session's first process.
 """
 
@@ -25,8 +25,8 @@ from aoai_magic.sandbox.host.processes import children, data_size
 from aoai_magic.sandbox.isolation import confinement, syscalls
 from aoai_magic.sandbox.spec import Plan
 
-_FIRST_FREE = 6
-_CHANNEL, _LIFELINE, _HOST = 3, 4, 5
+_FIRST_FREE = 7
+_CHANNEL, _LIFELINE, _HOST, _PRINTED = 3, 4, 5, 6
 
 
 def _place(descriptors: list[int]) -> None:
@@ -42,9 +42,9 @@ def _place(descriptors: list[int]) -> None:
 
 def _become_session(plan: Plan, descriptors: list[int], host: int, inherited: int) -> NoReturn:
     """Turn this process into a session's first, with the worker as its child."""
-    channel, lifeline, out, err = descriptors
+    channel, lifeline, out, printed = descriptors
     null = os.open(os.devnull, os.O_RDONLY)
-    _place([null, out, err, channel, lifeline, host])
+    _place([null, out, out, channel, lifeline, host, printed])
     confinement.set_limits(plan, inherited)
     confinement.set_environment(plan)
     confinement.drop_privileges(plan)
@@ -54,6 +54,7 @@ def _become_session(plan: Plan, descriptors: list[int], host: int, inherited: in
     process = os.fork()
     if process:
         os.close(_CHANNEL)
+        os.close(_PRINTED)
         init.supervise(plan, process, _LIFELINE, _HOST)
     os.close(_LIFELINE)
     os.close(_HOST)
@@ -61,7 +62,7 @@ def _become_session(plan: Plan, descriptors: list[int], host: int, inherited: in
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     if not plan.isolated:
         confinement.restrict(plan)
-    worker.serve(socket.socket(fileno=_CHANNEL), plan)
+    worker.serve(socket.socket(fileno=_CHANNEL), plan, _PRINTED)
     os._exit(0)
 
 
@@ -138,7 +139,7 @@ class Zygote:
             try:
                 _give_birth(plan, descriptors, self._host, answer)
             except BaseException as error:
-                _report(error, answer, descriptors[3])
+                _report(error, answer, descriptors[2])
         os.close(answer)
         with os.fdopen(reading, "rb") as stream:
             text = stream.read()
@@ -173,14 +174,14 @@ class Zygote:
         return bool(orphans)
 
 
-def _report(error: BaseException, answer: int, err: int) -> NoReturn:
+def _report(error: BaseException, answer: int, out: int) -> NoReturn:
     """Say why a session could not be made: to the zygote, or (once it answered) to the host."""
     text = f"{type(error).__name__}: {error}"
     try:
         _tell(answer, {"error": text})
     except OSError:
         with contextlib.suppress(OSError):
-            os.write(err, text.encode())
+            os.write(out, text.encode())
             os.write(2, text.encode())
     os._exit(1)
 

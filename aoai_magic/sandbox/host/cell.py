@@ -67,9 +67,7 @@ class Cell:
         self._displays_left = _MOST_DISPLAYS
         self._dropped = 0
         self._struck: set[str] = set()
-        self._decoders = {
-            name: codecs.getincrementaldecoder("utf-8")("replace") for name in ("stdout", "stderr")
-        }
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._task: asyncio.Task[None] | None = None
 
     def start(self, code: str, put: set[str]) -> None:
@@ -164,21 +162,18 @@ class Cell:
         """Read until the cell is done (tell whether it succeeded) or nothing can follow."""
         while True:
             alive = self._interpreter.alive
-            received, raw = await self._interpreter.read(None)
-            for name, data in raw.items():
-                self._print(name, self._decoders[name].decode(data), len(data))
+            received = await self._interpreter.read(None)
             for frame in received:
                 if frame["type"] == "done":
                     self._dropped += _count(frame.get("dropped"))
                     return frame.get("ok") is True
                 self._take(frame)
-            if not alive and not received and not raw:
+            if not alive and not received:
                 return False
 
     def _take_raw(self) -> None:
-        while raw := self._interpreter.read_raw():
-            for name, data in raw.items():
-                self._print(name, self._decoders[name].decode(data), len(data))
+        while data := self._interpreter.read_raw():
+            self._print("stdout", self._decoder.decode(data), len(data))
 
     def _take(self, frame: Frame) -> None:
         """Turn a frame into events; what makes no sense is left out."""

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aoai_magic.sandbox import framing
@@ -62,16 +61,16 @@ class Interpreter:
 
     async def _become_ready(self) -> None:
         deadline = time.monotonic() + _READY_SECONDS
-        words = b""
         while (left := deadline - time.monotonic()) > 0:
             alive = self.alive
-            said, raw = await self.read(left)
-            words += raw.get("stderr", b"")
+            said = await self.read(left)
             if said and said[0]["type"] == "ready":
                 return
             if said or not alive:
                 break
-        reason = words.decode("utf-8", "replace").strip() or "its process did not get ready"
+        reason = (
+            self.read_raw().decode("utf-8", "replace").strip() or "its process did not get ready"
+        )
         raise SandboxError(f"No session could be started: {reason}.")
 
     def _on_exit(self) -> None:
@@ -101,10 +100,8 @@ class Interpreter:
                 with contextlib.suppress(OSError):  # it is gone; reading will tell
                     await asyncio.get_running_loop().sock_sendall(self._wires.channel, data)
 
-    async def read(self, timeout: float | None) -> tuple[list[Frame], dict[str, bytes]]:
-        """Wait for something to be said; return frames, and the raw output of children.
-
-        Both are empty when nothing came in time or the interpreter is gone.
+    async def read(self, timeout: float | None) -> list[Frame]:
+        """Wait for frames; none when nothing came in time or the interpreter is gone.
 
         Raises
         ------
@@ -113,34 +110,23 @@ class Interpreter:
         """
         async with self._using:
             if self._closed:
-                return [], {}
-            channel = self._wires.channel.fileno()
-            sources = [channel, self._wires.out, self._wires.err]
-            ready = await self._readable(sources, timeout)
-            received = self._decoder.feed(self._receive()) if channel in ready else []
-            return received, self.read_raw()
+                return []
+            await self._readable(timeout)
+            return self._decoder.feed(self._receive())
 
-    async def _readable(self, sources: Sequence[int], timeout: float | None) -> set[int]:
+    async def _readable(self, timeout: float | None) -> None:
         loop = asyncio.get_running_loop()
-        ready: set[int] = set()
+        channel = self._wires.channel.fileno()
         self._woken.clear()
         if not self.alive:
-            return set(sources)
-
-        def wake(fd: int) -> None:
-            ready.add(fd)
-            self._woken.set()
-
+            return
+        loop.add_reader(channel, self._woken.set)
         try:
-            for fd in sources:
-                loop.add_reader(fd, wake, fd)
             await asyncio.wait_for(self._woken.wait(), timeout)
         except asyncio.TimeoutError:
             pass
         finally:
-            for fd in sources:
-                loop.remove_reader(fd)
-        return ready
+            loop.remove_reader(channel)
 
     def _receive(self) -> bytes:
         try:
@@ -153,16 +139,12 @@ class Interpreter:
             self.kill()  # hung up: whatever is left of it has no purpose
         return data
 
-    def read_raw(self) -> dict[str, bytes]:
-        """Return what child processes wrote to standard output and error by now."""
-        raw: dict[str, bytes] = {}
-        if self._closed:
-            return raw
-        for name, fd in (("stdout", self._wires.out), ("stderr", self._wires.err)):
-            with contextlib.suppress(OSError):
-                if data := os.read(fd, _CHUNK):
-                    raw[name] = data
-        return raw
+    def read_raw(self) -> bytes:
+        """Return what is left of the output of child processes, and of its last words."""
+        with contextlib.suppress(OSError):
+            if not self._closed:
+                return os.read(self._wires.out, _CHUNK)
+        return b""
 
     def interrupt(self) -> None:
         """Send SIGINT to every process of the session."""

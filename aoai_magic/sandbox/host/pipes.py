@@ -14,22 +14,22 @@ from aoai_magic.sandbox.host.process_handle import Handle
 
 @dataclass(frozen=True)
 class Wires:
-    """The host's ends: two sockets, and two pipes to read standard output and error from.
+    """The host's ends: two sockets, and a pipe with what was printed past the channel.
 
-    Frames go over ``channel``, interrupts over ``lifeline``, whose end is the session's.
+    Frames go over ``channel``, interrupts over ``lifeline``, whose end is the session's. Of
+    the pipe the session itself reads what its children print, to keep the order; the host
+    reads what is left in it when a cell is over or the session has died.
     """
 
     channel: socket.socket
     lifeline: socket.socket
     out: int
-    err: int
 
     def close(self) -> None:
         """Give every descriptor back."""
         self.channel.close()
         self.lifeline.close()
         os.close(self.out)
-        os.close(self.err)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Handles:
 
 @contextlib.contextmanager
 def stretch() -> Iterator[tuple[Wires, list[int]]]:
-    """Give the host's ends, and the session's as descriptors in the order of `Wires`.
+    """Give the host's ends, and the session's: sockets and both ends of the pipe.
 
     The session's ends are closed on leaving, for it has them by then; the host's only when
     something went wrong.
@@ -51,12 +51,11 @@ def stretch() -> Iterator[tuple[Wires, list[int]]]:
     channel, channel_end = socket.socketpair()
     lifeline, lifeline_end = socket.socketpair()
     out, out_end = os.pipe()
-    err, err_end = os.pipe()
-    wires = Wires(channel, lifeline, out, err)
-    for fd in (channel.fileno(), lifeline.fileno(), out, err):
+    wires = Wires(channel, lifeline, out)
+    for fd in (channel.fileno(), lifeline.fileno(), out):
         os.set_blocking(fd, False)
     try:
-        yield wires, [channel_end.fileno(), lifeline_end.fileno(), out_end, err_end]
+        yield wires, [channel_end.fileno(), lifeline_end.fileno(), out_end, out]
     except BaseException:
         wires.close()
         raise
@@ -64,4 +63,3 @@ def stretch() -> Iterator[tuple[Wires, list[int]]]:
         channel_end.close()
         lifeline_end.close()
         os.close(out_end)
-        os.close(err_end)

@@ -22,9 +22,7 @@ _NAMESPACES = (
     | syscalls.CLONE_NEWUTS
     | syscalls.CLONE_NEWCGROUP
 )
-# Address space that numpy, Arrow and their threads reserve, and what a JavaScript engine does.
-_LIBRARY_ADDRESSES, _ENGINE_ADDRESSES = 4 << 30, 128 << 30
-_READABLE = (
+READABLE = (
     "/lib",
     "/lib64",
     "/bin",
@@ -108,13 +106,11 @@ def _own_threads() -> int:
     return total
 
 
-def _limit(kind: int, value: int, most: int | None = None) -> None:
-    """Set a limit, which processes may raise to ``most``."""
+def _limit(kind: int, value: int) -> None:
+    """Set a limit for good; one that is stricter already stays."""
     _, hard = resource.getrlimit(kind)
-    values = (value, value if most is None else most)
-    if hard != resource.RLIM_INFINITY:
-        values = (min(values[0], hard), min(values[1], hard))
-    resource.setrlimit(kind, values)
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (value, value))
 
 
 def set_limits(plan: Plan, inherited: int) -> None:
@@ -133,9 +129,8 @@ def set_limits(plan: Plan, inherited: int) -> None:
     # On top of what libraries have reserved by now; a part of the memory is left to what is
     # shared and copied, so that code gets a MemoryError before the sum of all is too large.
     _limit(resource.RLIMIT_DATA, inherited + plan.memory - plan.memory // 8)
-    # Careless code stops here before it is ended by the watchdog, which bounds sums.
-    addresses = plan.memory + _LIBRARY_ADDRESSES
-    _limit(resource.RLIMIT_AS, addresses, addresses + _ENGINE_ADDRESSES)
+    # No bound on addresses: V8 (Altair's pictures), DuckDB and others reserve far more than
+    # they ever hold. What is held is bounded here, and as a sum by the watchdog.
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
 
@@ -156,7 +151,7 @@ def restrict(plan: Plan) -> None:
             landlock.restrict(["/"], writable)
         seccomp.restrict(contained=True)
     elif plan.level == "landlock":
-        landlock.restrict([*root_fs.software(), *_READABLE], [plan.data, plan.scratch, "/dev/null"])
+        landlock.restrict([*root_fs.software(), *READABLE], [plan.data, plan.scratch, "/dev/null"])
         version = syscalls.landlock_version()
         own_signals = None if version >= landlock.SCOPES_SIGNALS else os.getpid()
         truncation = version >= landlock.WATCHES_TRUNCATION

@@ -1,0 +1,230 @@
+"""What is asked in one turn, with all that was decided about it before it begins."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aoai_magic.config import settings as settings_
+from aoai_magic.config.settings import Settings, Target
+from aoai_magic.errors import AttachError, UsageError
+from aoai_magic.locale import gettext as _
+from aoai_magic.runner.bind_tables import instructions_for
+from aoai_magic.runner.budget import Budget
+from aoai_magic.runner.interpolation import without_expressions
+from aoai_magic.runner.options import Options
+from aoai_magic.runner.recordings import REPLAY, hash_of
+from aoai_magic.state import threads as threads_
+
+if TYPE_CHECKING:
+    from aoai_magic.attach.attachment import Attachment
+    from aoai_magic.attach.function_tools import Function
+
+
+@dataclass(frozen=True)
+class Request:
+    """One turn to be done.
+
+    Attributes
+    ----------
+    prompt, typed
+        What is sent, and what the user typed, with ``{{expression}}`` as it stands.
+    options, settings, target
+        As they were resolved for this turn.
+    notebook, data
+        The variables that can be named: the notebook's, and those of the call, which come first.
+    number
+        Its place among the kernel's questions, in the order in which they were asked.
+    place
+        The notebook; see `threads.place`.
+    """
+
+    prompt: str
+    typed: str
+    options: Options
+    settings: Settings
+    target: Target
+    notebook: Mapping[str, Any]
+    data: Mapping[str, Any]
+    number: int
+    place: str
+
+    @property
+    def namespace(self) -> Mapping[str, Any]:
+        """The variables that can be named."""
+        return {**self.notebook, **self.data}
+
+    @property
+    def instructions(self) -> str:
+        """What the model is told at the start."""
+        out = [instructions_for(self.options.out)] if self.options.out else []
+        return "\n\n".join(filter(None, [self.settings.instructions, *out]))
+
+    @property
+    def mentioning(self) -> str:
+        """The text in which mentions are looked for: as typed, without what expressions yield."""
+        return self.typed if self.options.raw else without_expressions(self.typed)
+
+    @property
+    def budget(self) -> Budget:
+        """What the turn may take."""
+        return Budget(self.settings.max_tokens, self.settings.max_cost)
+
+    @property
+    def thread_name(self) -> str:
+        """The thread's name."""
+        return self.options.thread or threads_.UNNAMED
+
+    @property
+    def thread_key(self) -> tuple[str, str]:
+        """Target and name, which together mean one thread."""
+        return self.target.name, self.thread_name
+
+    def check(self) -> None:
+        """Refuse options that the target cannot keep."""
+        searches = self.options.search or self.options.tool_choice == "file_search"
+        if searches and self.target.name in settings_.SERVICES:
+            raise UsageError(
+                _(
+                    "File search cannot be had with --on {target}, where the service's container "
+                    "does the work; use --on local or an engine's URL."
+                ).format(target=self.target.name)
+            )
+        self.tool_choice()
+        self.functions()
+
+    def check_documents(self, thread: str | None) -> None:
+        """Refuse a file search where neither this turn nor its thread has documents."""
+        wanted = self.options.tool_choice == "file_search"
+        if wanted and not self.options.search and thread is None:
+            raise UsageError(_("--tool-choice file_search wants documents; name them by --search."))
+
+    def functions(self) -> list[Function]:
+        """Return the notebook's functions that are offered as tools."""
+        from aoai_magic.attach.function_tools import find
+
+        return find(self.options.tool, self.namespace)
+
+    def tool_choice(self) -> str | dict[str, Any] | None:
+        """Return the choice as the API takes it: a word, a tool, or a function."""
+        choice = self.options.tool_choice
+        if choice in (None, "auto", "none", "required"):
+            return choice
+        if choice in ("code_interpreter", "file_search"):
+            return {"type": choice}
+        if choice not in [function.name for function in self.functions()]:
+            raise UsageError(
+                _(
+                    "--tool-choice {choice}: there is auto, none, required, code_interpreter, "
+                    "file_search, and the name of a function that --tool offers."
+                ).format(choice=choice)
+            )
+        return {"type": "function", "function": {"name": choice}}
+
+    def documents(self) -> list[Attachment]:
+        """Return the files that are to be searched."""
+        from aoai_magic.attach.resolve import documents
+
+        return documents(self.options.search, working_folder())
+
+    def attachments(self, folder: Path) -> list[Attachment]:
+        """Return the data, packed into ``folder``."""
+        from aoai_magic.attach.resolve import resolve
+
+        return resolve(
+            self.options.items,
+            self.mentioning,
+            self.namespace,
+            working_folder(),
+            rows=self.options.rows,
+            schema_only=self.options.schema_only,
+            folder=folder,
+        )
+
+    def confirm(self) -> None:
+        """Ask before data leaves this machine, or is read from elsewhere on it."""
+        from aoai_magic.attach.resolve import describe
+        from aoai_magic.runner.consent import confirm, confirm_outside
+
+        here = working_folder()
+        confirm_outside(self._outside(here), here)
+        is_played = self.settings.recordings and self.settings.recordings_mode == REPLAY
+        if self.settings.confirm_upload and not is_played:
+            items = describe(self.options.items, self.mentioning, self.namespace, here)
+            searched = [f"@{path.removeprefix('@')}" for path in self.options.search]
+            items += describe(searched, "", {}, here)
+            confirm(items, self.options.rows, self.target, self.settings)
+
+    def plan(self, folder: Path) -> str:
+        """Return what would be sent, in words; nothing is."""
+        from aoai_magic.runner.dry_run import plan
+
+        here = working_folder()
+        sent = [*self.attachments(folder), *self.documents()]
+        outside = _("{path} is outside the folder {folder}; you will be asked before it goes.")
+        notes = [
+            *self.notes(),
+            *(outside.format(path=path, folder=here) for path in self._outside(here)),
+        ]
+        return plan(self.prompt, sent, self.target, self.settings, self.functions(), notes)
+
+    def notes(self) -> list[str]:
+        """Return what the user should know about the prompt: mentions that are mere text."""
+        from aoai_magic.attach.resolve import unattached
+
+        words = unattached(self.mentioning, self.namespace, working_folder())
+        text = _("Sent as text, since no variable or file has that name: {words}")
+        return [text.format(words=", ".join(words))] if words else []
+
+    def _outside(self, here: Path) -> list[Path]:
+        from aoai_magic.attach.resolve import mentioned_outside
+
+        return mentioned_outside(self.options.items, self.mentioning, self.namespace, here)
+
+    def question(
+        self, items: Sequence[Attachment], documents: Sequence[Attachment], after: str
+    ) -> dict[str, Any]:
+        """Return what the answer depends on; see `recordings.Question`."""
+        from aoai_magic.shared.network import without_credentials
+
+        options = {
+            "--model": self.options.model,
+            "--on": self.options.on and without_credentials(self.options.on),
+            "--instructions": self.settings.instructions,
+            "--effort": self.settings.effort,
+            "--tool-choice": self.options.tool_choice,
+            "--rows": self.options.rows,
+            "--schema-only": self.options.schema_only,
+        }
+        return {
+            "prompt": self.prompt,
+            "data": _hashes(items),
+            "documents": _hashes(documents),
+            "functions": {one.name: hash_of(one.tool) for one in self.functions()},
+            "options": {name: value for name, value in options.items() if value},
+            "after": after,
+        }
+
+
+def working_folder() -> Path:
+    """Return the working folder.
+
+    Raises
+    ------
+    AttachError
+        If somebody has deleted it: what is named by a path cannot be found.
+    """
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise AttachError(
+            _("The working folder is gone; change to another one: %cd FOLDER")
+        ) from error
+
+
+def _hashes(items: Sequence[Attachment]) -> dict[str, str]:
+    names = Counter(item.name for item in items)
+    return {item.name if names[item.name] == 1 else item.filename: item.sha256 for item in items}
