@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Sequence
 from pathlib import Path
 
+from aoai_magic.attach import table_card
 from aoai_magic.attach.attachment import MOUNT
 from aoai_magic.attach.schema_card import clean
+from aoai_magic.tables import encodings
 
 LIMIT = 2_000
 """Characters of a preview."""
@@ -28,7 +29,8 @@ def of_file(path: Path, filename: str, size: int, schema_only: bool) -> str:
     """
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
-    return _card(f"`{path.name}`: a file of {size:,} bytes", filename, head, schema_only)
+    how = table_card.describe(path, filename, size, schema_only=schema_only)
+    return _card(f"`{path.name}`: a file of {size:,} bytes", filename, head, schema_only, how)
 
 
 def of_bytes(title: str, filename: str, data: bytes, schema_only: bool) -> str:
@@ -47,21 +49,15 @@ def of_folder(name: str, filename: str, names: Sequence[str], size: int, schema_
     return f"{line}\nFiles: {shown}{more}"[:LIMIT]
 
 
-def _card(title: str, filename: str, head: bytes, schema_only: bool) -> str:
-    line = f"{title}, as {MOUNT}/{clean(filename, 255)}."
-    if schema_only or not (lines := _text_lines(head)):
-        return line
-    return "\n".join([line, "It begins:", *(clean(text, _LINE) for text in lines)])[:LIMIT]
-
-
-def _text_lines(head: bytes) -> list[str]:
-    """Give the first lines of what is text; nothing of what is not."""
-    if b"\0" in head:
-        return []
-    try:
-        # Incremental, because the cut may have gone through a character.
-        decoder = codecs.getincrementaldecoder("utf-8-sig")()
-        text = decoder.decode(head, final=len(head) < _HEAD_BYTES)
-    except UnicodeDecodeError:
-        return []
-    return text.splitlines()[:_LINES]
+def _card(
+    title: str, filename: str, head: bytes, schema_only: bool, how: Sequence[str] = ()
+) -> str:
+    lines = [f"{title}, as {MOUNT}/{clean(filename, 255)}.", *how]
+    # The cut may have gone through a character.
+    decoded = encodings.decode(head, whole=len(head) < _HEAD_BYTES)
+    if decoded and decoded.guessed and not how:
+        lines.append(f"Its encoding, {decoded.label}, is a guess.")
+    begin = decoded.text.splitlines()[:_LINES] if decoded and not schema_only else []
+    if begin:
+        lines += ["It begins:", *(clean(text, _LINE) for text in begin)]
+    return "\n".join(lines)[:LIMIT]

@@ -37,8 +37,8 @@ class Dialect:
     ----------
     names
         For each column its labels, from the top header row down.
-    skipped
-        Lines above the header.
+    titles, skipped
+        Lines above the header that hold anything, and all lines above it.
     offset
         Characters before the first row of data.
     index
@@ -53,6 +53,7 @@ class Dialect:
 
     separator: str
     names: tuple[tuple[str, ...], ...]
+    titles: int = 0
     skipped: int = 0
     offset: int = 0
     index: int = 0
@@ -69,7 +70,7 @@ class Dialect:
 @dataclass(frozen=True)
 class _Line:
     cells: Row
-    number: int  # of lines up to its end
+    start: int  # lines before it
     offset: int  # of characters up to its end
 
 
@@ -104,7 +105,7 @@ def sniff_rows(rows: Sequence[Row]) -> Dialect:
     ValueError
         There is nothing in them.
     """
-    lines = [_Line(row, number, number) for number, row in enumerate(rows, 1) if any(row)]
+    lines = [_Line(row, place, place + 1) for place, row in enumerate(rows) if any(row)]
     if not lines:
         raise ValueError("no rows")
     return _dialect("", lines, 0)
@@ -123,8 +124,10 @@ def _lines(text: str, separator: str) -> list[_Line]:
 
     reader = csv.reader(counted(), delimiter=separator)
     try:
+        start = 0
         for cells in reader:
-            found.append(_Line(cells, reader.line_num, offset))
+            found.append(_Line(cells, start, offset))
+            start = reader.line_num
             if len(found) == _ROWS:
                 return found
     except csv.Error:  # a cell longer than the module takes, or NUL
@@ -145,7 +148,6 @@ def _dialect(separator: str, lines: Sequence[_Line], above: int) -> Dialect:
     if max(len(line.cells) for line in lines) > MOST_COLUMNS + 1:
         raise NoTable("too many columns")
     start = _header(lines, width)
-    skipped = lines[start - 1].number if start else above
     rows = [line.cells for line in lines[start:]]
     # One row more than the header, all of them with nothing at the end: `a,b\n1,2,\n`.
     given = len(rows[0])
@@ -160,7 +162,15 @@ def _dialect(separator: str, lines: Sequence[_Line], above: int) -> Dialect:
     last = lines[start + levels - 1 + bool(named)]
     index_names = tuple(rows[levels][:named]) if named else ()
     return Dialect(
-        separator, tuple(names), skipped, last.offset, index, index_names, trailing, surplus
+        separator,
+        tuple(names),
+        start + above,
+        lines[start].start,
+        last.offset,
+        index,
+        index_names,
+        trailing,
+        surplus,
     )
 
 
@@ -212,7 +222,8 @@ def _levels(rows: Sequence[Row], width: int) -> tuple[int, int]:
     repeats = any(count > 1 for count in counts.values())
     for levels in range(2, min(_LEVELS, len(rows) - 2) + 1):
         index = _index_names(rows[levels][:width])
-        if index and repeats and _are_labels(rows[:levels], index, width):
+        several = repeats or _is_merged(rows[:levels], index, width)
+        if index and several and _are_labels(rows[:levels], index, width):
             return levels, index
     for levels in range(2, min(_LEVELS, len(rows) - 1) + 1):
         index = 0 if any(row[0] for row in rows[:levels] if row) else 1
@@ -232,10 +243,10 @@ def _index_names(row: Row) -> int:
 
 
 def _is_merged(rows: Sequence[Row], index: int, width: int) -> bool:
-    """Whether labels of the first row stand over several of the second, which repeat."""
+    """Whether labels of the first row stand over several of the second."""
     upper, lower = rows[0][index:width], rows[1][index:width]
-    gaps = any(left and not cell for left, cell in itertools.pairwise(upper))
-    return gaps and len(set(lower)) < len(lower)
+    gaps = [not cell and bool(left) for left, cell in itertools.pairwise(upper)]
+    return any(gaps) and all(cell for cell, gap in zip(lower[1:], gaps, strict=False) if gap)
 
 
 def _are_labels(rows: Sequence[Row], index: int, width: int) -> bool:

@@ -145,7 +145,7 @@ def _found(
         whole=whole,
         encoding=decoded.label,
         guessed=decoded.guessed,
-        skipped=dialect.skipped,
+        skipped=dialect.titles,
         level_names=dialect.names[0] if dialect.index else ("",) * dialect.levels,
         labels=labels[index:],
         index=index,

@@ -84,8 +84,11 @@ def _sheet(sheet: Any) -> Found | None:
     width = max(len(row) for row in rows)
     rows = [row + [""] * (width - len(row)) for row in rows]
     dialect = csv_dialect.sniff_rows([list(map(_text, row)) for row in rows[:_LOOKED_AT]])
-    filled = set(_fill(rows, sheet.merged_cell_ranges or (), dialect.offset))
-    return _found(sheet.name, rows[dialect.offset :], dialect, filled)
+    start = dialect.offset
+    filled = set(_fill(rows, sheet.merged_cell_ranges or (), start))
+    if dialect.levels > 1 and len(rows) > start and not any(value != "" for value in rows[start]):
+        start += 1  # where pandas would name the index
+    return _found(sheet.name, rows[start:], dialect, filled)
 
 
 def _text(value: Any) -> str:
@@ -126,7 +129,7 @@ def _found(name: str, rows: Rows, dialect: csv_dialect.Dialect, filled: set[int]
     facts = Facts(
         name=name,
         rows=len(rows),
-        skipped=dialect.skipped,
+        skipped=dialect.titles,
         labels=dialect.names[numbered + index :] if dialect.levels > 1 else (),
         level_names=dialect.names[0] if dialect.index else ("",) * dialect.levels,
         index=index,

@@ -120,7 +120,8 @@ def test_schema_only_shows_nothing_of_a_file(attach, tmp_path):
 
 def test_binary_and_broken_text_have_no_preview(attach):
     assert "It begins" not in attach(b"\0\1\2").card
-    assert "It begins" not in attach(b"caf\xe9").card
+    assert "It begins" not in attach(bytes(range(256))).card
+    assert "Its encoding, Windows-1252, is a guess.\nIt begins:\ncaf\xe9" in attach(b"caf\xe9").card
     assert "It begins" in attach(("é" * 5_000).encode()).card
 
 
