@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import os
 
+import openai
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -204,3 +205,22 @@ async def test_what_stays_text_is_said_in_the_answer(here, script):
     turn = await Assistant({}).ask("Use @property.", Options(model=script(TOTALS)))
     notices = [part.text for part in turn.parts if isinstance(part, Notice)]
     assert notices == ["Sent as text, since no variable or file has that name: @property"]
+
+
+async def test_what_was_deleted_on_the_server_breaks_no_kernel(engine, here, script):
+    assistant = Assistant({"rows": {"a": 1}})
+    options = Options(items=("rows",), thread="report", model=script(TOTALS))
+    first = await assistant.ask("Totals?", options)
+    async with openai.AsyncOpenAI(base_url=f"{engine.url}/v1", api_key=engine.token) as api:
+        async for made in api.beta.assistants.list():
+            await api.beta.assistants.delete(made.id)
+        async for file in api.files.list():
+            await api.files.delete(file.id)
+        second = await assistant.ask("Totals?", options)
+        assert (second.thread, second.troubles) == (first.thread, [])
+        await api.beta.threads.delete(first.thread)
+    third = await assistant.ask("Totals?", options)
+    assert third.thread != first.thread
+    assert "no longer has this thread" in third.parts[0].text
+    fourth = await assistant.ask("Totals?", options)
+    assert fourth.thread == third.thread

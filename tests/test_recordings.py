@@ -1,6 +1,7 @@
 """Recorded turns: played alike with no far side, and refused when they no longer fit."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -187,6 +188,20 @@ async def test_a_folder_that_cannot_be_written_costs_no_answer(record, tmp_path)
     with pytest.raises(AssistantError, match="could not be recorded"):
         await assistant.ask("hello", Options())
     assert (assistant.last.status, assistant.last.text) == ("completed", "Hello.")
+
+
+async def test_a_recording_follows_no_link_and_is_the_users_alone(record, files, tmp_path):
+    await record().ask("hello", Options())
+    (path,) = files()
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    for name in (path.name, f".{path.name}.{os.getpid()}"):
+        path.with_name(name).unlink(missing_ok=True)
+        path.with_name(name).symlink_to(mine)
+    await record().ask("hello", Options())
+    assert mine.read_text() == "mine"
+    assert not path.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(

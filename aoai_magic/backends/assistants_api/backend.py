@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import openai
 
     from aoai_magic.attach.attachment import Attachment
-    from aoai_magic.attach.function_tools import Function
     from aoai_magic.backends.assistants_api.resources import EngineHoldings
     from aoai_magic.backends.base import Question
     from aoai_magic.state.uploads import Ledger
@@ -36,6 +35,8 @@ _SEARCH: dict[str, Any] = {"type": "file_search"}
 _LEAST_OUTPUT = 256
 """Tokens; the API refuses a smaller limit."""
 
+
+_DELETED = later("The server no longer has this thread; a new one begins with this question.")
 
 _UNISOLATED = later(
     "Code of the model runs with all the rights of this account, since the sandbox is set to "
@@ -77,17 +78,18 @@ class Assistants:
                     async for progress in moves:
                         yield progress
                 files[item.sha256] = sending.result
-            assistant = await self._assistant(api, question)
-            thread = question.thread or (await api.beta.threads.create()).id
+            known = await _existing(api, question.thread)
+            thread = known.id if known else (await api.beta.threads.create()).id
             model = hide_credentials(question.model or str(told.get("model", "")))
             isolation = (told.get("sandbox") or {}).get("level")
             yield events.Started(thread, self.target, model, isolation)
             if isolation == "none":
                 yield events.Notice(_(_UNISOLATED))
-            searching = bool(question.documents) or await _holds_documents(api, question.thread)
-            asked = _asked(question, assistant, files, searching)
-            run = self._run(api, thread, asked, question.functions)
-            async with contextlib.aclosing(run) as turn:
+            if question.thread and not known:
+                yield events.Notice(_(_DELETED))
+            searching = bool(question.documents or _store_ids(known))
+            answered = self._answered(api, thread, question, files, searching)
+            async with contextlib.aclosing(answered) as turn:
                 async for event in turn:
                     if isinstance(event, events.Finished) and question.documents:
                         for notice in await _unsearchable(api, thread):
@@ -190,21 +192,52 @@ class Assistants:
             ) from error
         return str(made.id)
 
-    async def _run(
+    async def _answered(
         self,
         api: openai.AsyncOpenAI,
         thread: str,
-        asked: dict[str, Any],
-        functions: Sequence[Function],
+        question: Question,
+        files: Mapping[str, str],
+        searching: bool,
     ) -> AsyncGenerator[Event, None]:
-        run = Run(api, thread, asked, functions)
-        try:
-            async with contextlib.aclosing(run.events()) as turn:
-                async for event in turn:
-                    yield event
-        except (GeneratorExit, asyncio.CancelledError):
-            await run.cancel()
-            raise
+        """Yield the run's events; where somebody has deleted the assistant, with a new one."""
+        import openai
+
+        for is_last in (False, True):
+            asked = _asked(question, await self._assistant(api, question), files, searching)
+            run = Run(api, thread, asked, question.functions)
+            try:
+                async with contextlib.aclosing(_followed(run)) as turn:
+                    async for event in turn:
+                        yield event
+            except openai.NotFoundError:
+                if is_last or run.has_begun:
+                    raise
+                self._assistants.clear()
+            else:
+                return
+
+
+async def _followed(run: Run) -> AsyncGenerator[Event, None]:
+    try:
+        async with contextlib.aclosing(run.events()) as turn:
+            async for event in turn:
+                yield event
+    except (GeneratorExit, asyncio.CancelledError):
+        await run.cancel()
+        raise
+
+
+async def _existing(api: openai.AsyncOpenAI, thread: str | None) -> Any:
+    """Return the thread as the server has it; None for a new one, or one that was deleted."""
+    import openai
+
+    if thread is None:
+        return None
+    try:
+        return await api.beta.threads.retrieve(thread)
+    except openai.NotFoundError:
+        return None
 
 
 def _asked(
@@ -226,21 +259,17 @@ def _asked(
     return asked
 
 
-async def _holds_documents(api: openai.AsyncOpenAI, thread: str | None) -> bool:
-    """Tell whether earlier turns of a thread gave documents to search."""
-    if thread is None:
-        return False
-    resources = (await api.beta.threads.retrieve(thread)).tool_resources
+def _store_ids(thread: Any) -> list[str]:
+    """Return the ids of the vector stores in which the turns of a thread search."""
+    resources = getattr(thread, "tool_resources", None)
     search = resources.file_search if resources else None
-    return bool(search and search.vector_store_ids)
+    return list(search.vector_store_ids or ()) if search else []
 
 
 async def _unsearchable(api: openai.AsyncOpenAI, thread: str) -> list[events.Notice]:
     """Tell which of the thread's documents cannot be searched, and why."""
-    resources = (await api.beta.threads.retrieve(thread)).tool_resources
-    search = resources.file_search if resources else None
     notices = []
-    for id_ in (search.vector_store_ids if search else None) or ():
+    for id_ in _store_ids(await api.beta.threads.retrieve(thread)):
         async for held in api.vector_stores.files.list(id_, filter="failed"):
             name = (await api.files.retrieve(held.id)).filename
             reason = held.last_error.message if held.last_error else held.status

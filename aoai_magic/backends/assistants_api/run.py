@@ -80,6 +80,11 @@ class Run:
         self._stream: Any = None
         self._reader = Reader(api)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the server has it."""
+        return bool(self._reader.run)
+
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield the turn's events; a stream that breaks off does not change their sum."""
         for _try in range(TRIES):
