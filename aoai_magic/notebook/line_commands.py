@@ -14,7 +14,7 @@ from aoai_magic.errors import AssistantError, UsageError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later, ngettext
 from aoai_magic.runner.cancel import CANCEL_SECONDS
-from aoai_magic.runner.dry_run import destination
+from aoai_magic.runner.destination import destination
 from aoai_magic.runner.event_loop import wait_for
 from aoai_magic.runner.gaps import gaps
 from aoai_magic.runner.remote_resources import FarSide

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from aoai_magic.errors import AttachError
 from aoai_magic.locale import gettext as _
-from aoai_magic.runner.dry_run import destination, is_here, size_in_words
+from aoai_magic.runner.destination import destination, is_here, keeps_files, warn_of_values
+from aoai_magic.runner.dry_run import size_in_words
 
 if TYPE_CHECKING:
     from aoai_magic.attach.resolve import Description
@@ -16,16 +17,23 @@ if TYPE_CHECKING:
 
 
 def confirm(
-    items: Sequence[Description], rows: int | None, target: Target, settings: Settings
+    items: Sequence[Description],
+    rows: int | None,
+    target: Target,
+    settings: Settings,
+    schema_only: bool = False,
 ) -> None:
     """Ask whether attached data may leave this machine, where the user wants to be asked.
+
+    That of a model elsewhere leaves it too: as a description, in what the code prints and
+    in the pictures that it draws.
 
     Raises
     ------
     AttachError
         The answer is no, or nobody is there to give one.
     """
-    if not items or not settings.confirm_upload or is_here(target):
+    if not items or not settings.confirm_upload or is_here(target, settings):
         return
     one = _("{name} ({kind}, {size})")
     what = ", ".join(
@@ -33,21 +41,27 @@ def confirm(
     )
     if rows:
         what = _("{rows:,} rows at most of each frame of {what}").format(rows=rows, what=what)
-    question = _("Send {what} to {where}? [y/N] ").format(
-        what=what, where=destination(target, settings)
-    )
-    if (agreed := ask_user(question)) is None:
+    if keeps_files(target, settings):
+        question = _(
+            "Send the description of {what}, and then what the code prints and the pictures that "
+            "it draws, to {where}? [y/N] "
+        )
+    else:
+        question = _("Send {what} to {where}? [y/N] ")
+    question = question.format(what=what, where=destination(target, settings))
+    warning = warn_of_values(target, settings) if schema_only else ""
+    if (agreed := ask_user(" ".join(filter(None, [warning, question])))) is None:
         raise AttachError(
             _(
                 "Nothing was sent, because confirm_upload asks first and nobody can answer here; "
-                "set it to false for runs without a user, or ask with --on local."
+                "set it to false for runs without a user, or use a model on this machine."
             )
         )
     if not agreed:
         raise AttachError(
             _(
                 "Nothing was sent, because the answer was not y; --dry-run shows all that would "
-                "go, and --on local keeps data on this machine."
+                "go, and with a model on this machine all stays here."
             )
         )
 

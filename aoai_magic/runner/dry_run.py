@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aoai_magic.config.settings import SERVICES
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import ngettext
-from aoai_magic.shared.network import is_loopback, without_credentials
+from aoai_magic.runner.destination import destination, is_here, keeps_files
 
 if TYPE_CHECKING:
     from aoai_magic.attach.attachment import Attachment
@@ -25,6 +24,7 @@ def plan(
     settings: Settings,
     functions: Sequence[Function] = (),
     notes: Sequence[str] = (),
+    instructions: str = "",
 ) -> str:
     """Say in plain text everything that would leave the notebook, to the byte.
 
@@ -34,27 +34,51 @@ def plan(
 
     if target.name in SERVICES:
         check_items(attachments)
-    sizes: list[int] = []
     where = destination(target, settings)
     lines = [_("Nothing was sent. This would go to {where}:").format(where=where), ""]
-    whole = size_in_words(len(prompt.encode()))
-    lines += ["  " + _("prompt  {size}").format(size=whole), *_indented(prompt)]
+    lines += _text(_("prompt  {size}"), prompt)
     lines += [f"  {note}" for note in notes]
+    if instructions:
+        lines += ["", *_text(_("instructions  {size}"), instructions)]
     for function in functions:
         told = _("function {name}, as the model is told of it:").format(name=function.name)
         lines += ["", f"  {told}"]
         lines += _indented(json.dumps(function.tool["function"], ensure_ascii=False))
+    apart = keeps_files(target, settings) and not is_here(target, settings)
+    lines += _read_by_the_model(attachments) if apart else _files(attachments, target, True)
+    return "\n".join([*lines, *(_files(attachments, target, False) if apart else [])])
+
+
+def _read_by_the_model(attachments: Sequence[Attachment]) -> list[str]:
+    """List what a model elsewhere reads of files that stay on this machine."""
+    lines: list[str] = []
+    for item in attachments:
+        if item.card:
+            text = _("description of {name}, {size}").replace("{name}", item.name)
+            lines += ["", *_text(text, item.card)]
+    shown = _("and then what the code prints, its errors, and the pictures that it draws")
+    kept = _("These files stay on this machine, where the code runs:")
+    return [*lines, "", f"  {shown}", *(["", kept] if attachments else [])]
+
+
+def _files(attachments: Sequence[Attachment], target: Target, with_cards: bool) -> list[str]:
+    lines, sizes = [], []
     for item in attachments:
         lines.append("")
         for filename, size, what in _outgoing(item, target):
             sizes.append(size)
             line = _("{name}  {size} ({what})")
             lines.append("  " + line.format(name=filename, size=size_in_words(size), what=what))
-        if item.card:
+        if item.card and with_cards:
             lines += ["  " + _("and its description, which the model reads:")]
             lines += _indented(item.card)
     end = _("in all {count} files, {size:,} bytes of data")
-    return "\n".join([*lines, "", f"  {end.format(count=len(sizes), size=sum(sizes))}"])
+    return [*lines, "", f"  {end.format(count=len(sizes), size=sum(sizes))}"]
+
+
+def _text(title: str, text: str) -> list[str]:
+    size = size_in_words(len(text.encode()))
+    return [f"  {title.format(size=size)}", *_indented(text)]
 
 
 def size_in_words(size: int) -> str:
@@ -91,35 +115,6 @@ def _kind(kind: str) -> str:
         "document": _("document"),
     }
     return words.get(kind, kind)
-
-
-def is_here(target: Target) -> bool:
-    """Tell whether a target is on this machine."""
-    return target.name == "local" or is_loopback(target.name)
-
-
-def destination(target: Target, settings: Settings) -> str:
-    """Say in words where a target is."""
-    if target.name == "local":
-        if target.model.startswith("openai:"):
-            return _(
-                "the local engine on this machine, model {model} at {server} "
-                "(code and files stay here)"
-            ).format(
-                model=target.shown_model,
-                server=without_credentials(os.environ.get("OPENAI_BASE_URL", ""))
-                or _("the OpenAI service"),
-            )
-        return _("the local engine on this machine, model {model} (files stay in {folder})").format(
-            model=target.shown_model, folder=settings.folder
-        )
-    if target.name == "azure":
-        endpoint = os.environ.get("AZURE_OPENAI_ENDPOINT", "")
-        endpoint = without_credentials(endpoint) or _("an unset endpoint")
-        return _("Azure OpenAI at {endpoint}").format(endpoint=endpoint)
-    if target.name == "openai":
-        return _("the OpenAI service")
-    return _("the engine at {target}").format(target=target.name)
 
 
 def _indented(text: str) -> list[str]:

@@ -156,7 +156,7 @@ class Request:
             items = describe(self.options.items, self.mentioning, self.namespace, here)
             searched = [f"@{path.removeprefix('@')}" for path in self.options.search]
             items += describe(searched, "", {}, here)
-            confirm(items, self.options.rows, self.target, self.settings)
+            confirm(items, self.options.rows, self.target, self.settings, self.options.schema_only)
 
     def plan(self, folder: Path) -> str:
         """Return what would be sent, in words; nothing is."""
@@ -169,15 +169,28 @@ class Request:
             *self.notes(),
             *(outside.format(path=path, folder=here) for path in self._outside(here)),
         ]
-        return plan(self.prompt, sent, self.target, self.settings, self.functions(), notes)
+        return plan(
+            self.prompt,
+            sent,
+            self.target,
+            self.settings,
+            self.functions(),
+            notes,
+            self.instructions,
+        )
 
     def notes(self) -> list[str]:
-        """Return what the user should know about the prompt: mentions that are mere text."""
+        """Return what the user should know of what is sent: mentions that are mere text, values."""
         from aoai_magic.attach.resolve import unattached
+        from aoai_magic.runner.destination import warn_of_values
 
-        words = unattached(self.mentioning, self.namespace, working_folder())
-        text = _("Sent as text, since no variable or file has that name: {words}")
-        return [text.format(words=", ".join(words))] if words else []
+        notes = []
+        if words := unattached(self.mentioning, self.namespace, working_folder()):
+            text = _("Sent as text, since no variable or file has that name: {words}")
+            notes.append(text.format(words=", ".join(words)))
+        if self.options.schema_only:
+            notes.append(warn_of_values(self.target, self.settings))
+        return [note for note in notes if note]
 
     def _outside(self, here: Path) -> list[Path]:
         from aoai_magic.attach.resolve import mentioned_outside
@@ -188,10 +201,10 @@ class Request:
         self, items: Sequence[Attachment], documents: Sequence[Attachment], after: str
     ) -> dict[str, Any]:
         """Return what the answer depends on; see `recordings.Question`."""
-        from aoai_magic.shared.network import without_credentials
+        from aoai_magic.shared.network import hide_credentials, without_credentials
 
         options = {
-            "--model": self.options.model,
+            "--model": self.options.model and hide_credentials(self.options.model),
             "--on": self.options.on and without_credentials(self.options.on),
             "--instructions": self.settings.instructions,
             "--effort": self.settings.effort,
