@@ -53,7 +53,7 @@ async def test_without_a_yes_nothing_leaves(asked, answer, sentence):
 
     [question] = questions
     assert question.startswith("Send 10 rows at most of each frame of sales (DataFrame, 2 × 2, ")
-    assert question.endswith(f" bytes) to the engine at {ELSEWHERE}? [y/N] ")
+    assert question.endswith(f" bytes) to the engine at {ELSEWHERE}, model its default? [y/N] ")
 
 
 async def test_after_a_yes_the_turn_goes_on(asked):
@@ -70,7 +70,7 @@ async def test_nothing_is_asked_where_no_data_leaves(asked, monkeypatch):
     with pytest.raises(ServiceError, match="No token for"):
         await ask(ELSEWHERE)
     with pytest.raises(ServiceError, match="No token for"):
-        await ask("http://127.0.0.1:9", "sales")
+        await ask("http://127.0.0.1:9", "sales", model="ollama:qwen3")
     monkeypatch.setenv("AOAI_MAGIC_CONFIRM_UPLOAD", "no")
     with pytest.raises(ServiceError, match="No token for"):
         await ask(ELSEWHERE, "sales")
@@ -124,6 +124,68 @@ async def test_what_an_expression_yields_or_code_says_never_attaches(secret, cap
     assert "in all 0 files" in said
 
 
+CLOUD = {
+    "openai:m": "https://api.openai.com/v1",
+    "openai:m@https://models.example.org/v1": "https://models.example.org/v1",
+    "azure:d": "https://name.openai.azure.com",
+    "ollama:q": "http://gpu.example.org:11434",
+}
+
+
+@pytest.fixture
+def services(monkeypatch):
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://name.openai.azure.com")
+    monkeypatch.setenv("OLLAMA_HOST", "gpu.example.org")
+
+
+@pytest.mark.parametrize(("model", "host"), CLOUD.items())
+async def test_a_local_engine_with_a_model_elsewhere_asks_and_names_it(
+    asked, services, model, host
+):
+    questions = asked("n")
+    with pytest.raises(AttachError, match="the answer was not y"):
+        await ask("local", "sales", model=model, schema_only=True)
+    [question] = questions
+    assert "Send the description of sales (DataFrame, 2 × 2" in question
+    assert "what the code prints and the pictures that it draws" in question
+    assert f"to the model {model} at {host} (code runs and files stay on this machine)" in question
+    assert "--schema-only leaves values out of the descriptions alone" in question
+
+
+@pytest.mark.parametrize("model", ["openai:m@http://127.0.0.1:1/v1", "ollama:q", "offline"])
+async def test_a_model_on_this_machine_is_not_asked_for(asked, capsys, model):
+    questions = asked("n")
+    state = Assistant(dict(NAMES))
+    request = state._request("Total?", Options(("sales",), on="local", model=model), {})
+    request.confirm()
+    await ask("local", "sales", model=model, dry_run=True, schema_only=True)
+    assert questions == []
+    said = capsys.readouterr().out
+    assert f"would go to the model {model} on this machine" in said
+    assert "--schema-only" not in said
+
+
+async def test_an_engine_here_whose_model_may_be_elsewhere_asks(asked):
+    questions = asked("n")
+    for model in ("", "openai:m"):
+        with pytest.raises(AttachError, match="the answer was not y"):
+            await ask("http://127.0.0.1:9", "sales", model=model)
+    assert len(questions) == 2
+
+
+async def test_a_dry_run_tells_what_goes_to_a_model_elsewhere_and_what_stays(capsys, services):
+    await ask("local", "sales", model="openai:m", dry_run=True, out="top", instructions="Be brief.")
+    goes, stays = capsys.readouterr().out.split("These files stay on this machine")
+    assert goes.startswith(
+        "Nothing was sent. This would go to the model openai:m at https://api.openai.com/v1 (code"
+    )
+    for text in ("description of sales, ", "`sales`: pandas.DataFrame", "Be brief.", "`top`"):
+        assert text in goes
+    assert "then what the code prints, its errors, and the pictures that it draws" in goes
+    assert "sales.arrow" not in goes
+    assert "sales.arrow" in stays
+
+
 def test_the_setting_is_a_switch():
     assert resolve(config={"confirm_upload": True}).confirm_upload is True
     assert resolve(environ={"AOAI_MAGIC_CONFIRM_UPLOAD": "off"}).confirm_upload is False
@@ -133,9 +195,9 @@ def test_the_setting_is_a_switch():
 
 async def test_a_dry_run_names_what_a_service_would_get(monkeypatch, capsys):
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://name.openai.azure.com")
-    await ask("azure", "sales", dry_run=True)
+    await ask("azure", "sales", dry_run=True, model="m")
     said = capsys.readouterr().out
-    assert "would go to Azure OpenAI at https://name.openai.azure.com" in said
+    assert "would go to Azure OpenAI at https://name.openai.azure.com, deployment m:" in said
     assert "  sales.csv  35 bytes (pandas.DataFrame sales, as typed CSV)\n" in said
     assert "  load_sales.py  " in said
     assert "in all 2 files" in said
