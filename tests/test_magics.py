@@ -24,6 +24,12 @@ turns:
     replies:
       - code: "print(len(sales))"
       - text: Four.
+  - when: (?i)figure
+    replies:
+      - code: |
+          import plotly.express as px
+          px.bar(x=[1], y=[2], title="Bars").show()
+      - text: Drawn.
   - when: (?i)where
     replies:
       - tool: {name: where, arguments: {}}
@@ -99,6 +105,19 @@ def test_a_turn_is_shown_saved_and_bound(run):
     assert printed(notebook.cells[2]).startswith("(4, 3) ['North', 'South', 'North', 'South'] I")
     assert "# Revenue by region" in printed(notebook.cells[2])
     assert printed(notebook.cells[3]) == "4\n"
+
+
+def test_a_figure_of_plotly_is_shown_and_the_model_is_told_of_it(run):
+    pytest.importorskip("plotly", reason="draws the figure; of the extra [test]")
+    notebook = run(
+        "%%assistant\nShow a figure.",
+        "print(list(_assistant.files)); print(_assistant.logs)",
+    )
+    kinds = [list(output.get("data", {})) for output in notebook.cells[1].outputs]
+    assert sum("application/vnd.plotly.v1+json" in kind for kind in kinds) == 1
+    said = printed(notebook.cells[2])
+    assert "figure-1.plotly.json" in said
+    assert "Displayed a Plotly figure (bar): title 'Bars'" in said
 
 
 def test_a_failed_turn_fails_the_cell_and_keeps_what_came(run):

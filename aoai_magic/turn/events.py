@@ -187,6 +187,17 @@ class Finished:
     seconds: float | None = None
 
 
+_STARTS = {b"\xff\xd8": "jpeg", b"GIF8": "gif", b"RIFF": "webp"}
+
+
+def picture_type(data: bytes) -> str:
+    """Return the media type of a picture by its first bytes; ``image/png`` where none is known."""
+    for start, kind in _STARTS.items():
+        if data.startswith(start):
+            return f"image/{kind}"
+    return "image/png"
+
+
 Event = (
     Started
     | TextDelta

@@ -237,7 +237,7 @@ class Reader:
 
     async def _image(self, file_id: str) -> AsyncIterator[Event]:
         async for name, data in self._content(file_id):
-            yield events.ImageMade(file_id, name, data)
+            yield events.ImageMade(file_id, name, data, events.picture_type(data))
 
     async def _file(self, file_id: str | None) -> AsyncIterator[Event]:
         async for name, data in self._content(file_id or ""):

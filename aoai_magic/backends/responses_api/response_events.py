@@ -177,9 +177,9 @@ class Reader:
         if data is None or digest in self.shown:
             return
         self.shown.add(digest)
-        suffix = "jpeg" if data.startswith(b"\xff\xd8") else "png"
-        name = f"chart-{len(self.shown)}.{suffix}"
-        yield events.ImageMade(f"{part}/{name}", name, data, f"image/{suffix}")
+        kind = events.picture_type(data)
+        name = f"chart-{len(self.shown)}.{kind.removeprefix('image/')}"
+        yield events.ImageMade(f"{part}/{name}", name, data, kind)
 
     # The end
 

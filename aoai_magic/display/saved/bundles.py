@@ -10,6 +10,7 @@ from aoai_magic.display import labels
 from aoai_magic.display.log_fold import fold_logs, plain_logs
 from aoai_magic.display.markdown import parse, to_markdown
 from aoai_magic.display.outputs import Bundle, Output, Stream, publish
+from aoai_magic.display.saved.interactive import interactive
 from aoai_magic.display.saved.table_preview import Preview, previews
 from aoai_magic.display.saved.turn_record import MEDIA_TYPE, record
 from aoai_magic.display.steps import Step, attempts, steps
@@ -24,7 +25,7 @@ PREVIEWED = 3
 """Tables whose first rows are shown."""
 
 # Drawn by every front end without running anything; SVG can hold script and links.
-PICTURES = ("image/png", "image/jpeg", "image/gif")
+PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
 def bundles(view: View) -> list[Output]:
@@ -35,8 +36,9 @@ def bundles(view: View) -> list[Output]:
 
 def end(view: View) -> list[Output]:
     """Give what stands below the parts."""
+    figures = [bundle for _, bundle in interactive(view.files)]
     files = files_output(view)
-    return [files, footer(view)] if files else [footer(view)]
+    return [*figures, *([files] if files else []), footer(view)]
 
 
 def step_output(step: Step) -> Output | None:

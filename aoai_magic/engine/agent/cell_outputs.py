@@ -84,7 +84,9 @@ class Outputs:
         if picture is not None:
             return [picture]
         text = next((event.data[kind] for kind in _TEXT_TYPES if kind in event.data), "")
-        return [self.line(text)] if isinstance(text, str) and text else []
+        if not isinstance(text, str) or not text:
+            text = f"[Displayed: {', '.join(event.data)}]"
+        return [self.line(text)]
 
     def _fail(self, outcome: Outcome, error: str, text: str) -> list[str | Picture]:
         if self.error is None or outcome != "error":
@@ -135,7 +137,7 @@ class Outputs:
 
 
 def _picture(data: Mapping[str, str | bytes]) -> Picture | None:
-    for suffix in ("png", "jpeg"):
+    for suffix in ("png", "jpeg", "gif", "webp"):
         value = data.get(f"image/{suffix}")
         if isinstance(value, bytes):
             return Picture(suffix, value)

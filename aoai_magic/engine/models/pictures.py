@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Picture:
-    """An image that a cell showed; ``suffix`` is ``png`` or ``jpeg``."""
+    """An image that a cell showed; ``suffix`` is ``png``, ``jpeg``, ``gif`` or ``webp``."""
 
     suffix: str
     data: bytes

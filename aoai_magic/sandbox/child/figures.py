@@ -6,10 +6,13 @@ selects a backend of its own.
 
 from __future__ import annotations
 
+import functools
 import io
+import os
 import sys
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from IPython.core.formatters import DisplayFormatter
@@ -31,6 +34,7 @@ class Figures:
     def __init__(self, formatter: DisplayFormatter, show: Show) -> None:
         self._show = show
         self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._saved: dict[Path, weakref.ref[Any]] = {}
         self._attached = False
         # By name: the class need not be imported for this.
         png = formatter.formatters["image/png"]
@@ -50,6 +54,23 @@ class Figures:
         figure_type = sys.modules["matplotlib.figure"].Figure
         pyplot.show = lambda *args, **kwargs: self.flush()  # type: ignore[attr-defined]
         figure_type.show = lambda figure, *args, **kwargs: self._show_one(figure)
+        figure_type.savefig = self._remembering(figure_type.savefig)
+
+    def _remembering(self, savefig: Callable[..., None]) -> Callable[..., None]:
+        """Make ``savefig`` remember which figure a file is of."""
+
+        @functools.wraps(savefig)
+        def save(figure: Any, target: Any = None, *args: Any, **kwargs: Any) -> None:
+            savefig(figure, *([] if target is None else [target]), *args, **kwargs)
+            if isinstance(target, (str, os.PathLike)):
+                self._saved[Path(target).resolve()] = weakref.ref(figure)
+
+        return save
+
+    def was_shown(self, path: Path) -> bool:
+        """Tell whether a file holds a figure that has been shown."""
+        figure = self._saved.get(path.resolve(), lambda: None)()
+        return figure is not None and figure in self._seen
 
     def _show_one(self, figure: Any) -> None:
         self._seen.add(figure)

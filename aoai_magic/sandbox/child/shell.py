@@ -24,6 +24,7 @@ from traitlets import Type
 
 from aoai_magic.sandbox import framing
 from aoai_magic.sandbox.child import vegalite
+from aoai_magic.sandbox.child.rich_displays import RichDisplays
 from aoai_magic.sandbox.child.streams import flush_all
 
 _CELL = "<cell "
@@ -165,6 +166,7 @@ class Shell(InteractiveShell):
     compile: _Compiler
 
     send: Send = staticmethod(lambda frame: None)
+    rich: RichDisplays
     folder: str = "/"
     code: str = ""
 
@@ -177,6 +179,7 @@ class Shell(InteractiveShell):
     ) -> None:
         """Send a display, after all that was printed before it."""
         flush_all()
+        data = self.rich.told(data, id)
         frame = {"type": "display", "data": encode_bundle(data), "id": id}
         try:
             self.send({**frame, "update": update, "result": result})
@@ -261,6 +264,7 @@ def make_shell() -> Shell:
     """Make the one shell of this process; before the fork, so that sessions find it ready."""
     HistoryManager.enabled = False  # type: ignore[assignment]
     shell: Shell = Shell.instance(colors="nocolor", cache_size=0)
+    shell.rich = RichDisplays()
     shell.db = {}  # magics such as %cd remember in memory: the profile is the host's
     shell.set_hook("show_in_pager", _print_page, 0)
     builtins.input = _refuse_input

@@ -1,4 +1,4 @@
-"""A picture of a Vega-Lite chart, drawn by vl-convert where that is installed.
+"""Pictures of Vega-Lite charts and SVG, drawn by vl-convert where that is installed.
 
 It is drawn in a process of its own: the JavaScript engine in vl-convert takes its process
 with it when it lacks memory.
@@ -17,8 +17,9 @@ _DRAW = """
 import json, sys
 sys.path += sys.argv[1:]
 import vl_convert
-spec = json.load(sys.stdin)
-sys.stdout.buffer.write(vl_convert.vegalite_to_png(spec, scale=2))
+given = json.load(sys.stdin)
+draw = vl_convert.svg_to_png if isinstance(given, str) else vl_convert.vegalite_to_png
+sys.stdout.buffer.write(draw(given, scale=2))
 """
 _SECONDS = 20.0
 _LARGEST = 4 << 20  # characters of a specification, data included
@@ -27,10 +28,16 @@ _LARGEST = 4 << 20  # characters of a specification, data included
 def draw(bundle: Mapping[str, Any]) -> bytes | None:
     """Return a PNG of the chart in a MIME bundle; None where there is none to be had."""
     chart = next((bundle[mime] for mime in bundle if "vnd.vegalite" in mime), None)
-    if chart is None or importlib.util.find_spec("vl_convert") is None:
-        return None
-    words = json.dumps(chart, default=str)
-    if len(words) > _LARGEST:
+    return None if chart is None else _draw(json.dumps(chart, default=str))
+
+
+def draw_svg(drawing: str) -> bytes | None:
+    """Return a PNG of an SVG drawing; None where there is none to be had."""
+    return _draw(json.dumps(drawing))
+
+
+def _draw(words: str) -> bytes | None:
+    if len(words) > _LARGEST or importlib.util.find_spec("vl_convert") is None:
         return None
     try:
         done = subprocess.run(  # noqa: S603  (this Python, our own words)

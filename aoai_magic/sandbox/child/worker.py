@@ -21,6 +21,7 @@ from aoai_magic.sandbox.child.figures import Figures
 from aoai_magic.sandbox.child.lazy_frames import LazyFrames
 from aoai_magic.sandbox.child.main_module import MainModule, refuse_pools
 from aoai_magic.sandbox.child.path_rewrite import FolderPaths
+from aoai_magic.sandbox.child.saved_pictures import SavedPictures
 from aoai_magic.sandbox.child.shell import Shell, make_shell
 from aoai_magic.sandbox.child.streams import Budget, Printed, flush_all, open_stream
 from aoai_magic.sandbox.framing import Frame
@@ -96,6 +97,8 @@ class Worker:
         self._shell.send = channel.send
         self._shell.folder = self._workdir = plan.workdir
         self._frames = LazyFrames(Path(plan.workdir), self._shell.user_ns)
+        self._shell.rich.folder = Path(plan.workdir)
+        self._pictures = SavedPictures(Path(plan.workdir), self._shell.show)
         self._main = MainModule(self._shell.transform_cell)
         if not plan.isolated:
             places = {MOUNT: plan.data, "/tmp": plan.scratch}  # noqa: S108
@@ -173,12 +176,15 @@ class Worker:
         self._restore_streams()
         self._restore_folder()
         self._figures.attach()
+        self._shell.rich.reset()
+        self._pictures.begin()
         self._frames.prepare(code, put)
         self._main.add(code, self._shell.next_cell)
         self._shell.code = code
         try:
             result = self._shell.run_cell(code, store_history=False)
             self._figures.flush()
+            self._pictures.flush(self._figures.was_shown)
         except Exception:  # of the shell, when the cell broke what it stands on; or of a figure
             self._restore_streams()
             self._shell.showtraceback()

@@ -1,0 +1,112 @@
+"""Figures that came back are drawn by the front end only where they load and run nothing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from aoai_magic.display.saved.bundles import bundles
+from aoai_magic.display.saved.interactive import interactive
+from aoai_magic.turn.view import File, View
+
+PLOTLY = "application/vnd.plotly.v1+json"
+BAR = {"type": "bar", "x": ["月", "二"], "y": [1, 3], "hovertemplate": "x=%{x}<br><extra></extra>"}
+LITE = "https://vega.github.io/schema/vega-lite/v5.json"
+
+
+def drawn(name, figure):
+    return [bundle for _, bundle in interactive([File(name, json.dumps(figure).encode())])]
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        {"data": [BAR], "layout": {"title": {"text": "Sales data: <b>2020</b>"}}},
+        {"data": [{"type": "heatmap", "z": [[1]]}, {"type": "treemap", "labels": ["a"]}]},
+        {"data": [{"type": "sankey", "link": {"source": [0, 1], "target": [1, 2]}}]},
+        {"data": [BAR], "layout": {"template": {"layout": {"geo": {"bgcolor": "white"}}}}},
+    ],
+)
+def test_a_figure_of_plotly_is_drawn(figure):
+    (bundle,) = drawn("figure-1.plotly.json", figure)
+    assert bundle.data[PLOTLY]["data"] == figure["data"]
+    assert "text/html" not in bundle.data
+    assert bundle.data["text/plain"] == "figure-1.plotly.json"
+
+
+def test_the_usual_figure_of_plotly_is_drawn():
+    express = pytest.importorskip("plotly.express")
+    for figure in (
+        express.bar(x=[1], y=[2], title="T"),
+        express.scatter(x=[1], y=[2], color=["a"]),
+    ):
+        assert drawn("figure-1.plotly.json", json.loads(figure.to_json()))
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        {"data": [{"type": "choropleth"}]},
+        {"data": [{"type": "scattermapbox"}]},
+        {"data": [{"type": "scattergeo"}]},
+        {"data": [{"type": "image", "source": "https://evil.example/?q"}]},
+        {"data": [{"type": "image", "source": "data:image/svg+xml,<svg/>"}]},
+        {"data": [BAR], "layout": {"images": [{"source": "//evil.example/x.png"}]}},
+        {"data": [BAR], "layout": {"images": [{"source": "/api/contents"}]}},
+        {"data": [BAR], "layout": {"template": {"layout": {"images": [{"source": "x"}]}}}},
+        {"data": [BAR], "layout": {"mapbox": {"style": "x"}}},
+        {"data": [BAR], "layout": {"map2": {"style": "x"}}},
+        {"data": [BAR], "layout": {"title": "<a href='https://evil.example'>x</a>"}},
+        {"data": [BAR], "layout": {"title": "<img src=x onerror=alert(1)>"}},
+        {"data": [BAR], "layout": {"font": {"family": "x;background:url(//evil.example)"}}},
+        {"data": "x"},
+        [],
+    ],
+)
+def test_a_figure_of_plotly_that_could_load_something_is_only_a_file(figure):
+    assert drawn("figure-1.plotly.json", figure) == []
+
+
+def test_options_of_plotly_are_left_out():
+    figure = {"data": [BAR], "config": {"topojsonURL": "https://evil.example"}, "frames": [1]}
+    (bundle,) = drawn("x.plotly.json", figure)
+    assert set(bundle.data[PLOTLY]) == {"data", "layout"}
+
+
+CHART = {"$schema": LITE, "mark": "bar", "data": {"values": [{"a": 1}]}}
+
+
+def test_a_chart_of_vega_lite_is_drawn():
+    chart = {**CHART, "usermeta": {"embedOptions": {"config": "https://evil.example"}}}
+    (bundle,) = drawn("chart-1.vl.json", chart)
+    assert bundle.data["application/vnd.vegalite.v5+json"] == CHART
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"data": {"url": "https://evil.example"}},
+        {"data": {"url": "data.csv"}},
+        {"layer": [{"mark": "image", "encoding": {"url": {"field": "a"}}}]},
+        {"encoding": {"href": {"field": "a"}}},
+        {"transform": [{"calculate": "x", "as": "b"}]},
+        {"transform": [{"filter": "datum.a > 1"}]},
+        {"transform": [{"lookup": "a", "from": {"data": {"url": "x"}, "key": "a"}}]},
+        {"params": [{"name": "p", "expr": "1"}]},
+        {"$schema": "https://evil.example/vega-lite/v9.json"},
+    ],
+)
+def test_a_chart_of_vega_lite_that_could_load_or_run_something_is_only_a_file(more):
+    assert drawn("chart-1.vl.json", {**CHART, **more}) == []
+
+
+@pytest.mark.parametrize("data", [b"", b"[" * 100_000, b"\xff", b"null"])
+def test_what_is_no_figure_is_only_a_file(data):
+    view = View(files=(File("x.plotly.json", data), File("y.vl.json", data)))
+    assert len(bundles(view)) == 2
+
+
+def test_a_turn_shows_its_figures_above_its_files():
+    view = View(files=(File("figure-1.plotly.json", json.dumps({"data": [BAR]}).encode()),))
+    assert PLOTLY in bundles(view)[0].data
