@@ -1,9 +1,13 @@
 """What `%assistant models` tells, of servers that answer and of those that do not."""
 
 import importlib.metadata
+import time
+from datetime import date, timedelta
+from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
-from engine.models.chat_server import KEY, ChatServer
+from engine.models.chat_server import KEY, ChatServer, say, stream
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from serving import serving_app
@@ -14,7 +18,10 @@ from traitlets.config import Config
 
 from aoai_magic.backends import model_list
 from aoai_magic.notebook.magics import register, unregister
-from aoai_magic.runner import list_models
+from aoai_magic.runner import list_models, local_ports, model_ends
+from aoai_magic.runner.kernel_state import Assistant
+from aoai_magic.runner.options import Options
+from aoai_magic.turn import view
 
 # Slow: the versions of the SDK make the difference.
 pytestmark = pytest.mark.slow
@@ -26,9 +33,9 @@ def told():
     shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     register(shell)
 
-    def told_(word=""):
+    def told_(word="", command="models"):
         with capture_output() as captured:
-            result = shell.run_cell(f"%assistant models {word}")
+            result = shell.run_cell(f"%assistant {command} {word}")
         result.raise_error()
         return captured.stdout
 
@@ -139,6 +146,88 @@ def test_an_engine_and_an_azure_resource_are_asked_as_well(told, engine, monkeyp
     assert found["-m azure:DEPLOYMENT"].endswith(f"{engine.url}/openai/v1 offline")
     assert "the service's container" in found["--on azure -m DEPLOYMENT"]
     assert engine.token not in str(found)
+
+
+# On this machine
+
+
+def test_servers_that_run_here_are_found_and_their_models_listed(told, running, monkeypatch):
+    running.models = ["qwen3:8b", "llama3:latest"]
+    monkeypatch.setenv("OLLAMA_HOST", running.url.removeprefix("http://"))
+    monkeypatch.setenv("AOAI_MAGIC_MODEL", "ollama:llama3")
+    text = told()
+    assert f"runs at {running.url}/v1 qwen3:8b, llama3:latest" in rows(text)["-m ollama:MODEL"]
+    assert "is not among the names" not in text
+    monkeypatch.setenv("AOAI_MAGIC_MODEL", "ollama:qwen3:70b")
+    assert "qwen3:70b is not among the names" in told()
+
+
+def test_any_other_server_on_a_known_port_is_listed_by_its_address(told, running, monkeypatch):
+    running.models = ["mine"]
+    port = int(running.url.rpartition(":")[2])
+    monkeypatch.setattr(local_ports, "OTHERS", (port, 9))
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
+    found = rows(told())
+    assert "mine" in found[f"-m openai:MODEL@{running.url}/v1"]
+    assert "does not run here" in found["-m ollama:MODEL"]
+    assert not any(":9/" in key for key in found)
+
+
+def test_no_other_machine_is_asked(monkeypatch):
+    monkeypatch.setenv("OLLAMA_HOST", "http://box.lan:11434")
+    assert {urlsplit(server.url).hostname for server in local_ports.servers()} == {"127.0.0.1"}
+
+
+# Models that end
+
+
+@pytest.fixture
+def ending(server, monkeypatch):
+    """A model of a service that ends soon, one that ends later, and one whose end is unknown."""
+    days = {"soon": 59, "later": 61, "gone": -1}
+    day = {name: str(date.today() + timedelta(days)) for name, days in days.items()}
+    monkeypatch.setattr(server, "models", ["soon", "later", "gone", "mine"])
+    monkeypatch.setattr(server, "ends", day)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setattr(model_ends, "_WARNED", set())
+    return day
+
+
+def test_a_model_that_ends_within_two_months_is_told_of(told, ending, monkeypatch):
+    row = rows(told())["-m openai:MODEL"]
+    assert f"soon (until {ending['soon']}), later, gone (until {ending['gone']}), mine" in row
+    for name, words in (
+        ("soon", f"soon will be shut down on {ending['soon']}; choose another"),
+        ("gone", f"gone was shut down on {ending['gone']}"),
+        ("later", ""),
+        ("mine", ""),
+    ):
+        for command in ("models", "status"):
+            monkeypatch.setenv("AOAI_MAGIC_MODEL", f"openai:{name}")
+            text = told(command=command)
+            assert ("choose another model" in text) == bool(words)
+            assert words in text
+
+
+async def test_the_end_is_told_once_below_an_answer(server, ending, monkeypatch):
+    monkeypatch.setenv("AOAI_MAGIC_DISPLAY", "quiet")
+    server.answer = lambda body: slowly(stream(say("42")))
+    assistant = Assistant({})
+    for told_ in (True, False):
+        turn = await assistant.ask("Six by seven?", Options(model="openai:soon", on="local"))
+        assert turn.text == "42"
+        notices = [part.text for part in turn.parts if isinstance(part, view.Notice)]
+        assert any("soon will be shut down" in text for text in notices) == told_
+
+
+def slowly(response):
+    time.sleep(1)  # a model takes longer than the list of its service
+    return response
+
+
+def test_azure_tells_the_second():
+    listed = SimpleNamespace(deprecation={"inference": 1797033600})
+    assert model_list._end(listed) == date(2026, 12, 12)
 
 
 def test_a_model_of_another_package_is_told_with_that_package():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
+from typing import TYPE_CHECKING, Any
 
 from aoai_magic.backends.sdk import client, own_words
 from aoai_magic.errors import ServiceError
@@ -18,8 +21,16 @@ PATIENCE_SECONDS = 5.0
 """How long an endpoint may take; a list is no reason to wait."""
 
 
-async def model_names(endpoint: Endpoint | Service) -> list[str]:
-    """Give the names of the models of an endpoint, in its own order.
+@dataclass(frozen=True)
+class ListedModel:
+    """A model as its server lists it; ``ends`` is the day of its announced shutdown."""
+
+    name: str
+    ends: date | None = None
+
+
+async def listed_models(endpoint: Endpoint | Service) -> list[ListedModel]:
+    """Return the models of an endpoint, in its own order.
 
     Raises
     ------
@@ -46,7 +57,20 @@ async def model_names(endpoint: Endpoint | Service) -> list[str]:
         raise ServiceError(_("{where} gives no list of its models.").format(where=where)) from error
 
 
-async def _listed(endpoint: Endpoint | Service) -> list[str]:
+async def _listed(endpoint: Endpoint | Service) -> list[ListedModel]:
     api = client(endpoint).with_options(max_retries=0, timeout=PATIENCE_SECONDS)
     page = await api.models.list()
-    return [str(model.id) for model in page.data]
+    return [ListedModel(str(model.id), _end(model)) for model in page.data]
+
+
+def _end(model: Any) -> date | None:
+    """Read when a model ends: OpenAI gives a day, Azure seconds since 1970."""
+    told = getattr(model, "shutdown_date", None)
+    azure = getattr(model, "deprecation", None)
+    seconds = azure.get("inference") if isinstance(azure, Mapping) else None
+    try:
+        if told:
+            return date.fromisoformat(str(told)[:10])
+        return datetime.fromtimestamp(seconds, timezone.utc).date() if seconds else None
+    except (ValueError, TypeError, OverflowError, OSError):
+        return None

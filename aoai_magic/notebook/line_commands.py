@@ -17,6 +17,7 @@ from aoai_magic.runner.cancel import CANCEL_SECONDS
 from aoai_magic.runner.destination import destination
 from aoai_magic.runner.event_loop import wait_for
 from aoai_magic.runner.gaps import gaps
+from aoai_magic.runner.model_ends import announced_end
 from aoai_magic.runner.remote_resources import FarSide
 from aoai_magic.runner.turn import Turn
 from aoai_magic.shared import hidden_packages
@@ -81,6 +82,8 @@ def status(state: Assistant, words: Sequence[str]) -> str:
             (target.shown_model or _("the default")) + _offline_note(target.model),
         )
     ]
+    if note := wait_for(announced_end(target)):
+        rows += [("", note)]
     rows += [(_("goes to"), destination(target, settings))]
     rows += _engine_rows(state, settings, target)
     if settings.recordings:
@@ -198,7 +201,7 @@ def fork(state: Assistant, words: Sequence[str]) -> str:
 
 def models(state: Assistant, words: Sequence[str]) -> str:
     """List what -m and --on can name here and now, and which model is in force."""
-    from aoai_magic.runner.list_models import describe, in_force, missing, places
+    from aoai_magic.runner.list_models import describe, ending, in_force, missing, places
 
     if len(words) > 1:
         raise UsageError(
@@ -209,8 +212,8 @@ def models(state: Assistant, words: Sequence[str]) -> str:
     found = wait_for(places(target))
     rows = [describe(place, *words) for place in found]
     head = [_("in force  {model}").format(model=in_force(settings, target))]
-    if lacking := missing(target, found):
-        head.append(f"        {lacking}")
+    for note in (missing(target, found), ending(target, found)):
+        head += [f"        {note}"] if note else []
     return "\n".join([*head, "", *rows])
 
 

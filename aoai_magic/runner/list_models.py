@@ -14,9 +14,12 @@ from aoai_magic.config import settings as settings_
 from aoai_magic.errors import AssistantError, ServiceError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
+from aoai_magic.runner import local_ports
+from aoai_magic.runner.model_ends import end_warning
 from aoai_magic.text.width import pad
 
 if TYPE_CHECKING:
+    from aoai_magic.backends.model_list import ListedModel
     from aoai_magic.backends.sdk import Endpoint
     from aoai_magic.backends.services import Service
     from aoai_magic.config.settings import Settings, Target
@@ -31,6 +34,12 @@ INDENT = " " * 4
 
 _OURS = {
     "offline": ("offline", later("rules, not a language model; needs neither a key nor a network")),
+    "ollama": (
+        "ollama:MODEL",
+        later("Ollama on this machine or at OLLAMA_HOST; it does not run here"),
+    ),
+    "lmstudio": ("lmstudio:MODEL", later("LM Studio on this machine; its server does not run")),
+    "gguf": ("gguf:PATH", later("a GGUF file, run by llama.cpp (pip install 'aoai-magic[gguf]')")),
     "scripted": (
         "scripted:FILE",
         later("plays the turns that a YAML file holds, for tests and demos"),
@@ -48,7 +57,7 @@ class Place:
         How its models are named on the magic line.
     told
         What it is.
-    names
+    models
         What it says that it has; None where it was not asked.
     trouble
         Why it was not asked, or gave no answer, one sentence.
@@ -56,7 +65,7 @@ class Place:
 
     named: str
     told: str = ""
-    names: Sequence[str] | None = None
+    models: Sequence[ListedModel] | None = None
     trouble: str = ""
 
 
@@ -83,24 +92,59 @@ async def places(target: Target) -> list[Place]:
     ]
     if target.name not in ("local", *settings_.SERVICES):
         asking += [_asked(f"--on {target.name} -m MODEL", lambda: _engine(target))]
+    local = asyncio.gather(*map(_running, local_ports.servers()))
     openai, azure, *engine = await asyncio.gather(*asking)
+    running = [(server, place) for server, place in await local if place]
     listed = {"openai": openai, "azure": azure}
+    listed |= {server.kind: place for server, place in running if server.kind}
     points = sorted(entry_points(group="aoai_magic.models.v1"), key=lambda point: point.name)
     found = [listed.get(point.name) or _local(point) for point in points]
     found += [_service("azure", "DEPLOYMENT", azure), _service("openai", "MODEL", openai)]
+    found += [place for server, place in running if not server.kind]
     return [*found, *engine]
+
+
+async def _running(server: local_ports.LocalServer) -> tuple[local_ports.LocalServer, Place | None]:
+    """Ask a server on this machine; no place where none runs, or it is no model server."""
+    from aoai_magic.backends.services import Service
+
+    if not await local_ports.listens(server):
+        return server, None
+    told = _("runs at {url}").format(url=server.url)
+    place = await _asked(server.named, lambda: (Service(server.url, "none"), told))
+    return server, place if server.kind or place.models is not None else None
 
 
 def missing(target: Target, found: Sequence[Place]) -> str:
     """Say that the model in force is not among those of its server; empty where it may be."""
-    kind, _colon, name = target.model.rpartition(":")
-    if (target.name, kind) not in (("local", "openai"), ("openai", "")) or not name:
-        return ""
-    names = next(place.names for place in found if place.named == OPENAI)
-    if names is None or name in names:
+    kind, name = _kind(target)
+    models = _models(kind, found)
+    # Ollama lists llama3:latest and takes llama3.
+    if not name or models is None or {name, f"{name}:latest"} & {one.name for one in models}:
         return ""
     text = _("{name} is not among the names that its server gives, below")
     return text.format(name=_shown(name))
+
+
+def ending(target: Target, found: Sequence[Place]) -> str:
+    """Warn of a model in force that its service shuts down; empty where it does not."""
+    kind, name = _kind(target)
+    model = next((one for one in _models(kind, found) or () if one.name == name), None)
+    return end_warning(_shown(name), model.ends) if model else ""
+
+
+def _kind(target: Target) -> tuple[str, str]:
+    """Return whose model is in force, by the SPEC's kind, and its name there."""
+    if target.name in settings_.SERVICES:
+        return target.name, target.model
+    kind, _colon, name = target.model.partition(":")
+    known = target.name == "local" and "@" not in name
+    return (kind, name) if known else ("", "")
+
+
+def _models(kind: str, found: Sequence[Place]) -> Sequence[ListedModel] | None:
+    named = (place.models for place in found if place.named.startswith(f"-m {kind}:"))
+    return next(named, None) if kind else None
 
 
 def describe(place: Place, word: str = "") -> str:
@@ -108,24 +152,32 @@ def describe(place: Place, word: str = "") -> str:
     lines = [f"{pad(place.named, 24)}  {place.told}".rstrip()]
     if place.trouble:
         lines += [f"{INDENT}{place.trouble}"]
-    if place.names is not None:
-        lines += [_listed([name for name in place.names if word.lower() in name.lower()], word)]
+    if place.models is not None:
+        models = [model for model in place.models if word.lower() in model.name.lower()]
+        lines += [_listed(models, word)]
     return "\n".join(lines)
 
 
-def _listed(names: Sequence[str], word: str) -> str:
-    if not names:
+def _listed(models: Sequence[ListedModel], word: str) -> str:
+    if not models:
         none = _("none with {word!r} in its name") if word else _("it names none")
         return INDENT + none.format(word=word)
-    most = len(names) if word else SHOWN
-    text = ", ".join(_shown(name) for name in names[:most])
-    if (more := len(names) - most) > 0:
+    most = len(models) if word else SHOWN
+    text = ", ".join(map(_with_end, models[:most]))
+    if (more := len(models) - most) > 0:
         text += " " + _(
             "and {count:,} more (%assistant models WORD lists those with WORD in their name)"
         ).format(count=more)
     return textwrap.fill(
         text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT, break_long_words=False
     )
+
+
+def _with_end(model: ListedModel) -> str:
+    name = _shown(model.name)
+    if not end_warning(name, model.ends):
+        return name
+    return _("{model} (until {day})").format(model=name, day=model.ends)
 
 
 def _shown(name: str) -> str:
@@ -164,12 +216,12 @@ Opener = Callable[[], tuple["Endpoint | Service", str]]
 
 async def _asked(named: str, opener: Opener) -> Place:
     """Ask a place; whatever keeps it from answering is said in its own row."""
-    from aoai_magic.backends.model_list import model_names
+    from aoai_magic.backends.model_list import listed_models
 
     told = ""
     try:
         endpoint, told = opener()
-        return Place(named, told, await model_names(endpoint))
+        return Place(named, told, await listed_models(endpoint))
     except AssistantError as error:
         return Place(named, told, trouble=str(error))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aoai_magic.config.prices import Prices
 from aoai_magic.locale import gettext as _
+from aoai_magic.runner import model_ends
 from aoai_magic.runner.background import PendingTurn
 from aoai_magic.runner.budget import BudgetObserver, Spending
 from aoai_magic.runner.cancel import CancelToken, interrupts
@@ -20,7 +21,7 @@ from aoai_magic.runner.request import Request
 from aoai_magic.shared import hidden_packages
 from aoai_magic.state.threads import Threads
 from aoai_magic.turn import progress as meter
-from aoai_magic.turn.events import Event, Notice, Started
+from aoai_magic.turn.events import Event, Finished, Notice, Started
 from aoai_magic.turn.progress import Metered, in_thread
 
 if TYPE_CHECKING:
@@ -136,8 +137,13 @@ async def _answer(
         return
     question = _question(request, prepared)
     budget.begin(_spending(request, prepared))
+    ending = model_ends.begin(request.target)
     async with aclosing(prepared.backend.turn(question)) as turn:  # type: ignore[type-var]
         async for event in turn:
+            # Asked beside the turn, which never waits for it.
+            over = isinstance(event, Finished) and ending and ending.done()
+            if ending and over and (note := model_ends.once(request.target, ending.result())):
+                yield Notice(note)
             if isinstance(event, Started) and request.settings.effort:
                 yield replace(event, effort=request.settings.effort)
             else:

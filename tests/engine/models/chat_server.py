@@ -37,6 +37,7 @@ class ChatServer:
         self.urls: list[str] = []
         self.answer: Callable[[dict[str, Any]], Response] = lambda body: stream(say("Hi."))
         self.models: list[str] = []
+        self.ends: dict[str, str] = {}
         self.keys: list[str] = []
         routes = [
             Route("/token", self._token),
@@ -49,7 +50,10 @@ class ChatServer:
         self._thread = threading.Thread(target=self._server.run)
 
     async def _models(self, request: HttpRequest) -> Response:
-        data = [{"id": name, "object": "model"} for name in self.models]
+        data = [
+            {"id": name, "object": "model", "shutdown_date": self.ends.get(name)}
+            for name in self.models
+        ]
         return JSONResponse({"object": "list", "data": data})
 
     async def _token(self, request: HttpRequest) -> Response:

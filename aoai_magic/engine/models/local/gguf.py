@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import AsyncIterator
@@ -24,6 +23,7 @@ from aoai_magic.engine.models.base import Chunk, ModelError, Request
 from aoai_magic.engine.models.local.llama_server import READY
 from aoai_magic.engine.models.remote.endpoint import Help, compatible_endpoint
 from aoai_magic.engine.models.remote.model import RemoteModel
+from aoai_magic.shared.isolated_python import isolated, package_paths
 
 EXTRA = "aoai-magic[gguf]"
 SETTINGS = "AOAI_MAGIC_GGUF_"
@@ -35,7 +35,7 @@ MOST_THREADS = 8
 START_SECONDS = 300.0
 """How long a large file may take to be read from a slow disk."""
 
-_KEPT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMPDIR", "PYTHONPATH")
+_KEPT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMPDIR")
 """Environment variables that the child gets: it needs no keys."""
 
 
@@ -151,8 +151,8 @@ class _Child:
 def _start(path: Path, name: str, bounds: Bounds) -> _Child:
     """Start the child and wait until its model is loaded; raise `ModelError`."""
     handle, log = tempfile.mkstemp(prefix="aoai-magic-llama-", suffix=".log")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "aoai_magic.engine.models.local.llama_server"],
+    process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+        isolated("aoai_magic.engine.models.local.llama_server", package_paths()),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=handle,
