@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aoai_magic.engine.models.offline.lexicon import Language, number, plain, say
+from aoai_magic.engine.models.offline.lexicon import Language, number, plain, sentence
 from aoai_magic.engine.models.offline.query import Query
 from aoai_magic.engine.models.offline.schema import Column
 from aoai_magic.engine.models.offline.write import MOST_SHOWN, MOUNT, Program
@@ -78,11 +78,11 @@ class _Answer:
             parts.append(self._say("saved", name=plain(file), path=f"{MOUNT}/{file}"))
         return "\n\n".join(filter(None, parts))
 
-    def _say(self, sentence: str, /, **words: object) -> str:
+    def _say(self, key: str, /, **words: object) -> str:
         conditions = self._query.conditions(self._language)
         space = " " * conditions.startswith(" ")
         words.setdefault("cond", space + plain(conditions, 300) if conditions else "")
-        return say(f"answer {sentence}", self._language, **words)
+        return sentence(f"answer {key}", self._language, **words)
 
     def _what(self) -> str:
         return plain(self._query.value_name(self._language), 100)
@@ -121,7 +121,7 @@ class _Answer:
         values = [_number(row[-1]) for row in self._tables[0][1:]]
         names = [plain(measure.name(language), 100) for measure in query.measures]
         cells = [list(pair) for pair in zip(names, values, strict=True)]
-        return self._titled(_grid(["", say("value", language)], cells))
+        return self._titled(_grid(["", sentence("value", language)], cells))
 
     def _titled(self, grid: str) -> str:
         title = plain(self._query.title(self._language), 300)
@@ -175,14 +175,14 @@ class _Answer:
         """Say which end is asked for: "highest", "second lowest"."""
         query, rank, language = self._query, self._query.rank, self._language
         dated = "date " * (query.task == "rows" and query.columns[0].kind == "date")
-        text = say(f"end {dated}{'desc' if not rank or rank.descending else 'asc'}", language)
-        return say(f"place {rank.place}", language, text) if rank and rank.place > 1 else text
+        text = sentence(f"end {dated}{'desc' if not rank or rank.descending else 'asc'}", language)
+        return sentence(f"place {rank.place}", language, text) if rank and rank.place > 1 else text
 
     def _share(self) -> str:
         query = self._query
         if query.groups:
             return self._groups()
-        what = self._name() if query.columns else say("row noun", self._language)
+        what = self._name() if query.columns else sentence("row noun", self._language)
         value = _percent(self._values[0])
         return self._say("none") if value == "–" else self._say("part", x=value, what=what)
 
@@ -245,7 +245,7 @@ class _Answer:
             return self._say("missing one", what=plain(counts[0][0]), x=total)
         if total == "0":
             return self._say("no missing")
-        heading = say("overview", self._language).split()
+        heading = sentence("overview", self._language).split()
         cells = [[plain(name), number(count)] for name, count in counts if count]
         return f"{self._say('missing', x=total)}\n\n{_grid([heading[0], heading[2]], cells)}"
 
@@ -267,7 +267,7 @@ class _Answer:
             cells.append([plain(column.name), plain(column.dtype), nulls, values])
         words = {"table": plain(table.label), "rows": number(self._values[0]), "n": len(cells)}
         lead = self._say("overview", x=number(sum(missing.values())), **words)
-        return f"{lead}\n\n{_grid(say('overview', self._language).split(), cells, 4)}"
+        return f"{lead}\n\n{_grid(sentence('overview', self._language).split(), cells, 4)}"
 
 
 def _grid(header: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> str:

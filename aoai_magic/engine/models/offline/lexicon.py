@@ -83,7 +83,7 @@ def _sentences() -> dict[str, dict[str, str]]:
     return {row["key"]: row for row in _rows("sentences.csv")}
 
 
-def say(key: str, language: Language, /, *values: object, **words: object) -> str:
+def sentence(key: str, language: Language, /, *values: object, **words: object) -> str:
     """Write a sentence of ``sentences.csv``."""
     return _sentences()[key][language].format(*values, **words)
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from aoai_magic.engine.models.offline.lexicon import Language, number, plain, say
+from aoai_magic.engine.models.offline.lexicon import Language, number, plain, sentence
 from aoai_magic.engine.models.offline.query import Refusal
 
 _SIGNS = str.maketrans("０１２３４５６７８９＋－＝×÷（）−·％", "0123456789+-=*/()-*%")
@@ -101,9 +101,9 @@ def tell_maths(problem: Problem, output: str, language: Language) -> str:
         raise Refusal("failed", text)
     parts = [part for part in text[1:-1].strip("{}").split("}, {") if part]
     sets = [", ".join(map(_assignment, re.split(r", (?=[a-zA-Z]: )", part))) for part in parts]
-    texts = say("or", language).join(f"**{one}**" for one in sets)
+    texts = sentence("or", language).join(f"**{one}**" for one in sets)
     key = ("none", "one")[len(sets)] if len(sets) < 2 else "many"
-    return say(f"solution {key}", language, texts, n=len(sets))
+    return sentence(f"solution {key}", language, texts, n=len(sets))
 
 
 def _assignment(text: str) -> str:

@@ -26,7 +26,7 @@ from aoai_magic.engine.models.base import (
 from aoai_magic.engine.models.offline.answer import Unreadable, read_output, write_answer
 from aoai_magic.engine.models.offline.conversation import Conversation, Step, read_conversation
 from aoai_magic.engine.models.offline.files import SUFFIXES, Reading, inspected
-from aoai_magic.engine.models.offline.lexicon import detect, plain, say
+from aoai_magic.engine.models.offline.lexicon import detect, plain, sentence
 from aoai_magic.engine.models.offline.maths import find_problem, tell_maths, write_maths
 from aoai_magic.engine.models.offline.query import Query, Refusal
 from aoai_magic.engine.models.offline.schema import Table
@@ -83,11 +83,11 @@ def next_step(request: Request) -> Next:
     must_run = _may_run(request) and request.tool_choice in ("required", named)
     if step.kind == "answer" and must_run and not talk.now.steps:
         return Next("code", "print('ready')\n")
-    notices = [say("notice", one) for one in ("en", "ja", "zh")]
+    notices = [sentence("notice", one) for one in ("en", "ja", "zh")]
     if step.kind == "answer" and not any(
         notice in past.answer for notice in notices for past in talk.exchanges
     ):
-        return Next("answer", f"{step.text}\n\n{say('notice', language)}")
+        return Next("answer", f"{step.text}\n\n{sentence('notice', language)}")
     return step
 
 
@@ -99,7 +99,7 @@ def _documents(request: Request, talk: Conversation) -> Next | None:
     prompt, language = talk.now.prompt, detect(talk.now.prompt)
     if (found := _found(request)) is not None:
         quotes = [f"> {plain(text, 400)} {mark}" for text, mark in find_quotes(found, prompt)]
-        heading = say("found" if quotes else "nothing found", language)
+        heading = sentence("found" if quotes else "nothing found", language)
         return Next("answer", "\n\n".join([heading, *quotes]))
     choice = request.tool_choice
     demanded = not isinstance(choice, str) and choice["function"]["name"] == FILE_SEARCH_TOOL
@@ -144,7 +144,7 @@ class _Turn:
 
     def next(self) -> Next:
         if _GREETING.search(self._prompt):
-            return Next("answer", say("can", self._language))
+            return Next("answer", sentence("can", self._language))
         if problem := find_problem(self._prompt):
             if not self._steps:
                 return Next("code", write_maths(problem))

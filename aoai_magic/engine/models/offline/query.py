@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from aoai_magic.engine.models.offline.dates import Period
-from aoai_magic.engine.models.offline.lexicon import Language, plain, say
+from aoai_magic.engine.models.offline.lexicon import Language, plain, sentence
 from aoai_magic.engine.models.offline.schema import Column, Table
 
 _SIGNS = {"in": "=", "not in": "≠", "==": "=", "!=": "≠", "period": "=", "not period": "≠"}
@@ -23,14 +23,14 @@ class Refusal(Exception):  # noqa: N818
         """Say in one line why there is no answer, and what can be done."""
         names = [plain(word) for word in dict.fromkeys(self.words)]
         if self.reason == "words":
-            names = [say("quoted", language, name) for name in names]
+            names = [sentence("quoted", language, name) for name in names]
         names = [*names[:12], "…"] if len(names) > 12 else names
-        listed, rest = (say("comma", language).join(part) for part in (names, names[1:]))
+        listed, rest = (sentence("comma", language).join(part) for part in (names, names[1:]))
         words = {"words": listed, "first": "".join(names[:1]), "rest": rest}
-        line = say(f"no {self.reason}", language, **words)
+        line = sentence(f"no {self.reason}", language, **words)
         if self.reason in {"no python", "unreadable", "failed", "file exists"}:
             return line
-        return line + (" " if language == "en" else "") + say("can", language)
+        return line + (" " if language == "en" else "") + sentence("can", language)
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class Filter:
         """Name the condition: "region = Europe"."""
         name, values = self.column.name, self.value
         if self.operator in ("true", "false"):
-            return say(f"flag {self.operator}", language, name)
+            return sentence(f"flag {self.operator}", language, name)
         if self.operator == "between":
             return f"{values[0]} ≤ {name} ≤ {values[1]}"
         texts = [value.text if isinstance(value, Period) else str(value) for value in values]
         if self.operator in ("since", "after", "before", "until"):
-            return f"{name} {say(f'span {self.operator}', language, texts[0])}"
+            return f"{name} {sentence(f'span {self.operator}', language, texts[0])}"
         sign = _SIGNS.get(self.operator, self.operator)
-        return f"{name} {sign} {say('or', language).join(texts)}"
+        return f"{name} {sign} {sentence('or', language).join(texts)}"
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Group:
 
     def name(self, language: Language) -> str:
         """Name what the groups are: "region", "month"."""
-        return say(f"time {self.by}", language) if self.by else self.column.name
+        return sentence(f"time {self.by}", language) if self.by else self.column.name
 
     def label(self, text: str, language: Language) -> str:
         """Write the label of one group as people know it; safe in Markdown."""
@@ -81,7 +81,7 @@ class Group:
         names = {"weekday": ("weekdays", 0), "month": ("months", 1)}
         if self.by in names and whole.isdecimal():
             key, first = names[self.by]
-            return say(key, language).split()[int(whole) - first]
+            return sentence(key, language).split()[int(whole) - first]
         return plain(whole.removesuffix(" 00:00:00"))
 
 
@@ -95,9 +95,9 @@ class Measure:
     def name(self, language: Language) -> str:
         """Name it: "total revenue"."""
         if self.column is None:
-            return say("rows", language)
+            return sentence("rows", language)
         key, p = ("p", self.figure[1:]) if re.match(r"p\d", self.figure) else (self.figure, "")
-        return say(f"figure {key or 'none'}", language, self.column.name, p=p)
+        return sentence(f"figure {key or 'none'}", language, self.column.name, p=p)
 
 
 @dataclass(frozen=True)
@@ -155,18 +155,18 @@ class Query:
     def value_name(self, language: Language) -> str:
         """Name what is worked out: "total revenue"."""
         if self.task == "share":
-            name = self.columns[0].name if self.columns else say("row noun", language)
-            return say("share of", language, name)
-        return say("and", language).join(m.name(language) for m in self.measures)
+            name = self.columns[0].name if self.columns else sentence("row noun", language)
+            return sentence("share of", language, name)
+        return sentence("and", language).join(m.name(language) for m in self.measures)
 
     def name(self, language: Language) -> str:
         """Name the query without its conditions: "total revenue by region"."""
         if self.task in ("scatter", "correlation"):
-            return say("against", language, *(column.name for column in self.columns))
+            return sentence("against", language, *(column.name for column in self.columns))
         text = self.value_name(language)
         if self.groups:
-            groups = say("and", language).join(group.name(language) for group in self.groups)
-            text = say("by", language, figure=text, group=groups)
+            groups = sentence("and", language).join(group.name(language) for group in self.groups)
+            text = sentence("by", language, figure=text, group=groups)
         return text
 
     def title(self, language: Language) -> str:
@@ -179,7 +179,9 @@ class Query:
     def conditions(self, language: Language) -> str:
         """Name the conditions in brackets: " (region = Europe, date = 2024)"."""
         texts = [found.text(language) for found in self.filters]
-        return say("brackets", language, say("comma", language).join(texts)) if texts else ""
+        return (
+            sentence("brackets", language, sentence("comma", language).join(texts)) if texts else ""
+        )
 
     def file_stem(self) -> str:
         """Name a file after what is in it."""

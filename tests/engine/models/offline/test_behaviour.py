@@ -14,7 +14,7 @@ from questions import make_tables
 from aoai_magic.engine.agent.tools import PYTHON, SEARCH
 from aoai_magic.engine.models.base import FILE_SEARCH_TOOL, ModelError, Request, Text, ToolCall
 from aoai_magic.engine.models.offline import open_model
-from aoai_magic.engine.models.offline.lexicon import say
+from aoai_magic.engine.models.offline.lexicon import sentence
 from aoai_magic.engine.models.offline.model import next_step
 
 TABLES = make_tables()
@@ -211,9 +211,9 @@ def test_a_variable_with_a_name_of_ours_stays_what_it_is(tmp_path, name):
 
 
 def test_the_notice_comes_once_per_thread(notebook):
-    assert say("notice", "en") in notebook.ask("revenue by region")
-    assert say("notice", "en") not in notebook.ask("revenue by product")
-    assert say("notice", "ja") not in notebook.ask("商品別の売上")
+    assert sentence("notice", "en") in notebook.ask("revenue by region")
+    assert sentence("notice", "en") not in notebook.ask("revenue by product")
+    assert sentence("notice", "ja") not in notebook.ask("商品別の売上")
 
 
 def test_ties_are_said(tmp_path):
