@@ -1,6 +1,7 @@
 """A turn from the reading of its data on."""
 
 import asyncio
+import enum
 import itertools
 import os
 
@@ -224,3 +225,27 @@ async def test_what_was_deleted_on_the_server_breaks_no_kernel(engine, here, scr
     assert "no longer has this thread" in third.parts[0].text
     fourth = await assistant.ask("Totals?", options)
     assert fourth.thread == third.thread
+
+
+class Unit(enum.Enum):
+    EUR = "euro"
+
+
+SUM = """
+turns:
+  - when: "."
+    replies:
+      - code: print(sales.a.sum(), sales.unit.tolist())
+      - text: Done.
+"""
+
+
+async def test_what_only_the_notebook_knows_is_replaced_and_said(here, script):
+    sales = pd.DataFrame({"a": [1, 2], "unit": [Unit.EUR, Unit.EUR]})
+    assistant = Assistant({"sales": sales})
+
+    turn = await assistant.ask("Sum?", Options(items=("sales",), model=script(SUM)))
+
+    assert turn.logs.strip() == "3 ['euro', 'euro']"
+    notices = [part.text for part in turn.parts if isinstance(part, Notice)]
+    assert any("unit: Unit as its value" in notice for notice in notices)

@@ -61,6 +61,8 @@ class Attachment:
         Whether a variable of the notebook or a file was attached.
     expression
         How the notebook has it where that is not its name, such as ``tables['sales']``.
+    notice
+        A sentence for the user on what could not be sent as it is; empty if all could.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Attachment:
     origin: Origin
     parcel: Parcel = field(repr=False, compare=False)
     expression: str = ""
+    notice: str = field(default="", compare=False)
 
     @property
     def path(self) -> Path:

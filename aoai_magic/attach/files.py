@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aoai_magic.attach import file_card, fingerprint
+from aoai_magic import frame_codec
+from aoai_magic.attach import file_card, fingerprint, losses
 from aoai_magic.attach.attachment import Attachment, Parcel
 from aoai_magic.errors import AttachError
+from aoai_magic.frame_codec import portable
 from aoai_magic.locale import Say
 from aoai_magic.locale import gettext as _
 from aoai_magic.turn import progress as meter
@@ -76,16 +78,19 @@ def attach_object(
     """
     form = _form(value)
     assert form is not None
-    data = form.dump(value)
+    with portable.collecting() as lost:
+        data = form.dump(value)
     words = form.describe(value, str)
+    title = "\n".join(filter(None, [losses.card_line(tuple(lost)), f"`{name}`: {words}"]))
     return Attachment(
         name=name,
         kind=words.partition(",")[0],
         filename=filename,
         sha256=fingerprint.of_bytes(data, filename),
-        card=file_card.of_bytes(f"`{name}`: {words}", filename, data, schema_only),
+        card=file_card.of_bytes(title, filename, data, schema_only),
         origin="variable",
         parcel=Parcel(lambda: _written(folder / filename, data), len(data)),
+        notice=losses.notice(name, tuple(lost)),
     )
 
 
@@ -269,7 +274,7 @@ def _json(value: Any) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """Give what stands in JSON for dates, sets, paths and NumPy's numbers and arrays."""
+    """Give what stands in JSON for what JSON has no form for; a frame is not taken for a text."""
     if isinstance(value, (dt.date, dt.time)):
         return value.isoformat()
     if isinstance(value, (set, frozenset)):
@@ -278,7 +283,9 @@ def _plain(value: Any) -> Any:
         return str(value)
     if type(value).__module__.partition(".")[0] == "numpy" and hasattr(value, "tolist"):
         return value.tolist()
-    raise TypeError(f"a {type(value).__name__}")
+    if frame_codec.supported(value):
+        raise TypeError(f"a {type(value).__name__}")
+    return portable.replaced(value)
 
 
 def _figure_png(figure: Any) -> bytes:

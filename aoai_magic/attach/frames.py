@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aoai_magic import frame_codec
-from aoai_magic.attach import distributed_frames, fingerprint, sample
+from aoai_magic.attach import distributed_frames, fingerprint, losses, sample
 from aoai_magic.attach import schema_card as card_
 from aoai_magic.attach.attachment import Attachment, Parcel
 from aoai_magic.attach.schema_facts import facts
@@ -113,6 +113,7 @@ def attach(
         ),
         origin="variable",
         parcel=Parcel(lambda: _packed(contents, name, folder), int(contents.table.nbytes)),
+        notice=losses.notice(name, contents.losses),
     )
 
 
@@ -152,7 +153,7 @@ def _read(name: str, value: object, rows: int | None, folder: Path) -> tuple[Any
 
 def _contents(name: str, value: object) -> frame_codec.Contents:
     try:
-        return frame_codec.contents(value)
+        return frame_codec.contents(value, for_session=True)
     except Exception as error:  # whatever the pickling of a user's object may raise
         raise AttachError(
             _(
@@ -256,6 +257,8 @@ def _card(
         f"`{name}`: {'pandas.DataFrame' if mapped else _kind(value)}, {size}"
         f"{f', made of a {value.source}' if mapped else ''}{f', {note}' if note else ''}."
     )
+    if contents.losses:
+        title += f"\n{losses.card_line(contents.losses)}"
     index = _range_words(contents.header.get("index", {}))
     return card_.card(title, facts(value, contents), index, schema_only=schema_only)
 

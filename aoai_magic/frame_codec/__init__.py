@@ -24,9 +24,11 @@ from aoai_magic.frame_codec.kinds import (
     supported,
     unpack,
 )
+from aoai_magic.frame_codec.portable import Loss
 
 __all__ = [
     "Contents",
+    "Loss",
     "Manifest",
     "contents",
     "pack",

@@ -13,7 +13,7 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from aoai_magic.frame_codec import labels
+from aoai_magic.frame_codec import labels, portable
 
 Spec = dict[str, Any]
 Beside = MutableMapping[str, Any]
@@ -271,7 +271,11 @@ def _encode_zoned(values: Any, _: Beside) -> tuple[Any, Spec]:
     except (ValueError, pa.ArrowException):  # a zone of the user's own making
         kind = pa.timestamp(values.unit, "UTC")
     array = pa.array(naive).cast(pa.timestamp(values.unit, "UTC")).cast(kind)
-    return array, {"zone": labels.dump(values.tz), "unit": values.unit}
+    is_known = portable.is_whole(values.tz)
+    if not is_known:
+        portable.lose(type(values.tz), "UTC")
+    zone = values.tz if is_known else "UTC"
+    return array, {"zone": labels.dump(zone), "unit": values.unit}
 
 
 def _decode_zoned(array: Any, spec: Spec, _: Beside) -> Any:
@@ -298,12 +302,31 @@ def encode_codes(codes: Any, categories: Any, beside: Beside) -> tuple[Any, Spec
     """Turn codes (-1 is null) into an Index of categories into a dictionary array."""
     import pyarrow as pa
 
+    categories = _labels(categories)
     array, spec = encode(bare(categories), {})
     if array is None or pa.types.is_dictionary(array.type):
-        return _encode_pickle((codes, categories), beside)
+        return None, _put_beside(portable.packed((codes, categories)), beside)
     indices = pa.array(codes, mask=codes < 0)
     spec = {**spec, "label": labels.dump(categories.name), "freq": dump_frequency(categories)}
     return pa.DictionaryArray.from_arrays(indices, array), {"categories": spec}
+
+
+def _labels(categories: Any) -> Any:
+    """Give an Index of what a session can load; different values stay different."""
+    import numpy as np
+
+    if categories.dtype != object or categories.nlevels > 1:
+        return categories
+    values = bare(categories)
+    with portable.as_labels():
+        own, _ = portable.reduced(values)
+    if own is values:
+        return categories
+    index = index_of(own)
+    if not index.is_unique:
+        texts = [f"{portable.text_of(value)} ({n})" for n, value in enumerate(values)]
+        index = index_of(np.array(texts, dtype=object))
+    return index.rename(categories.name)
 
 
 def decode_codes(array: Any, spec: Spec, beside: Beside) -> tuple[Any, Any]:
@@ -359,10 +382,17 @@ def _decode_interval(array: Any, spec: Spec, beside: Beside) -> Any:
 # All others
 
 
-def _encode_pickle(values: Any, beside: Beside) -> tuple[None, Spec]:
+def _encode_pickle(values: Any, beside: Beside) -> tuple[Any, Spec]:
+    own, pickled = portable.reduced(values)
+    if own is not values:  # of what the values are now, Arrow may have the type
+        return encode(own, beside)
+    return None, _put_beside(pickled, beside)
+
+
+def _put_beside(pickled: Any, beside: Beside) -> Spec:
     key = str(len(beside))
-    beside[key] = values
-    return None, {"key": key}
+    beside[key] = pickled
+    return {"key": key}
 
 
 def _decode_pickle(_: Any, spec: Spec, beside: Beside) -> Any:
@@ -384,7 +414,12 @@ def bare(axis: Any) -> Any:
 def dump_frequency(index: Any) -> Any:
     """Give the frequency that an index of times carries beside its values, else None."""
     # A PeriodIndex has one too, but there it is the dtype's.
-    return labels.dump(index.freq) if hasattr(index, "freq") and index.dtype.kind in "mM" else None
+    if not hasattr(index, "freq") or index.dtype.kind not in "mM":
+        return None
+    if portable.is_whole(index.freq):
+        return labels.dump(index.freq)
+    portable.lose(type(index.freq), "nothing")
+    return None
 
 
 def index_of(values: Any) -> Any:

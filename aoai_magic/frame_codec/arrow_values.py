@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aoai_magic.frame_codec import file_format, labels
+from aoai_magic.frame_codec import file_format, labels, portable
 from aoai_magic.frame_codec.arrays import Beside, Spec
 
 
@@ -37,10 +37,16 @@ def dump_polars(frame: Any) -> tuple[Any, Spec, Beside]:
     beside = {name: frame[name] for name in frame.columns if not _has_arrow_type(frame[name])}
     for name, series in beside.items():
         if series.dtype == pl.Object:  # polars cannot pickle these itself
-            beside[name] = series.to_list()
+            beside[name] = _objects(name, series.to_list())
     plain = frame.drop(list(beside))
     header = {"order": frame.columns, "schema": labels.dump(plain.clear())}
     return plain.to_arrow(**_no_views()), header, beside
+
+
+def _objects(name: str, values: list[Any]) -> Any:
+    with portable.part(name):
+        own, pickled = portable.reduced(values)
+    return pickled if own is values else list(own)
 
 
 def _no_views() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from aoai_magic.frame_codec import (
     numpy_values,
     pandas_values,
     pickled_values,
+    portable,
 )
+from aoai_magic.frame_codec.portable import Loss
 
 Dump = Callable[[Any], tuple[Any, dict[str, Any], Any]]
 Load = Callable[[Any, dict[str, Any], Any], Any]
@@ -66,6 +69,8 @@ class Contents:
         A ``pyarrow.Table`` that shares memory with the value where it can.
     header
         What else is needed to build the value again, JSON.
+    losses
+        What could not be taken as it is, for `contents` with ``for_session``.
     """
 
     kind: str
@@ -73,6 +78,7 @@ class Contents:
     columns: int
     table: Any
     header: dict[str, Any]
+    losses: tuple[Loss, ...] = ()
 
 
 def _flat(value: Any) -> tuple[int, int]:
@@ -145,8 +151,11 @@ def supported(value: object) -> bool:
     return find(value) is not None
 
 
-def contents(value: object) -> Contents:
+def contents(value: object, *, for_session: bool = False) -> Contents:
     """Take `value` apart.
+
+    With ``for_session`` the parts of it that a session cannot load, since only this process
+    knows their classes, are replaced and named; see `portable`.
 
     Raises
     ------
@@ -156,8 +165,11 @@ def contents(value: object) -> Contents:
     kind = find(value)
     if kind is None:
         raise TypeError(f"A {type(value).__name__} cannot be packed.")
-    table, header, beside = kind.dump(value)
-    return Contents(kind.full_name, *kind.shape(value), file_format.enclose(table, beside), header)
+    with ExitStack() as stack:
+        losses = stack.enter_context(portable.collecting()) if for_session else {}
+        table, header, beside = kind.dump(value)
+    whole = file_format.enclose(table, beside)
+    return Contents(kind.full_name, *kind.shape(value), whole, header, tuple(losses))
 
 
 def _untold(_: int) -> None:

@@ -7,6 +7,8 @@ import math
 import pickle
 from typing import Any
 
+from aoai_magic.frame_codec import portable
+
 _EXACT = (str, int, bool, type(None))
 
 
@@ -14,7 +16,14 @@ def dump(value: object) -> Any:
     """Return what stands for `value` in JSON; only `load` reads it."""
     if type(value) in _EXACT or (type(value) is float and math.isfinite(value)):
         return value
-    return {"pickle": base64.b64encode(pickle.dumps(value, protocol=5)).decode("ascii")}
+    try:
+        data = portable.dumps(value)
+    except Exception:
+        if not portable.is_collecting():
+            raise
+        portable.lose(type(value), "text")
+        return dump(portable.text_of(value))
+    return {"pickle": base64.b64encode(data).decode("ascii")}
 
 
 def load(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from aoai_magic.frame_codec import portable
 from aoai_magic.frame_codec.arrays import Beside, Spec
 from aoai_magic.frame_codec.pandas_values import Columns, Reader
 
@@ -14,8 +15,12 @@ def dump(array: Any) -> tuple[Any, Spec, Beside]:
     import numpy as np
 
     columns = Columns()
-    if type(array) is not np.ndarray:
-        columns.beside["array"] = array
+    kind = portable.base_of(type(array))
+    if kind is not type(array):
+        portable.lose(type(array), kind.__name__)
+        array = array.view(kind)
+    if kind is not np.ndarray:
+        columns.beside["array"] = portable.packed(array)
         return columns.table(), {}, columns.beside
     spec = columns.add("values", array.reshape(-1))
     return columns.table(), {"values": spec, "shape": list(array.shape)}, columns.beside

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aoai_magic.frame_codec import labels
+from aoai_magic.frame_codec import labels, portable
 from aoai_magic.frame_codec.arrays import (
     Beside,
     Spec,
@@ -31,12 +31,19 @@ class Columns:
 
     def add(self, label: object, values: Any) -> Spec:
         """Encode `values` and return a spec that also says which column holds them."""
-        return self._add(label, *encode(values, self.beside))
+        with portable.part(str(label)):
+            return self._add(label, *encode(values, self.beside))
+
+    def add_labels(self, label: object, values: Any) -> Spec:
+        """Do as `add`, with values that have to be hashable: an index's."""
+        with portable.part("index", hashable=True):
+            return self._add(label, *encode(values, self.beside))
 
     def add_codes(self, label: object, codes: Any, categories: Any) -> Spec:
         """Do as `add`, with codes and what they stand for."""
         label = "index" if label is None else label
-        return self._add(label, *encode_codes(codes, categories, self.beside))
+        with portable.part("index"):
+            return self._add(label, *encode_codes(codes, categories, self.beside))
 
     def _add(self, label: object, array: Any, spec: Spec) -> Spec:
         if array is None:
@@ -83,13 +90,14 @@ class Reader:
 
 def dump_frame(frame: Any) -> tuple[Any, Spec, Beside]:
     """Take a DataFrame apart: table, header, and what is pickled beside."""
-    columns = Columns()
+    columns, extras = Columns(), _dump_extras(frame)
+    frame = _plain(frame)
     fields = [columns.add(label, bare(series)) for label, series in frame.items()]
     header = {
         "fields": fields,
         "labels": _dump_labels(frame.columns),
         "index": _dump_index(frame.index, columns),
-        **_dump_extras(frame),
+        **extras,
     }
     return columns.table(), header, columns.beside
 
@@ -133,12 +141,13 @@ def _writable(values: Any) -> Any:
 
 def dump_series(series: Any) -> tuple[Any, Spec, Beside]:
     """Take a Series apart."""
-    columns = Columns()
+    columns, extras = Columns(), _dump_extras(series)
+    series = _plain(series)
     header = {
         "values": columns.add("values" if series.name is None else series.name, bare(series)),
-        "label": labels.dump(series.name),
+        "label": _dump_label(series.name),
         "index": _dump_index(series.index, columns),
-        **_dump_extras(series),
+        **extras,
     }
     return columns.table(), header, columns.beside
 
@@ -178,11 +187,16 @@ def _dump_index(index: Any, columns: Columns) -> Spec:
         spec = {"levels": [columns.add_codes(*level) for level in levels]}
     else:
         spec = {"level": _dump_level(index, columns)}
-    return {**spec, "names": [labels.dump(name) for name in index.names]}
+    return {**spec, "names": list(map(_dump_label, index.names))}
+
+
+def _dump_label(name: Any) -> Any:
+    with portable.part("names", hashable=True):
+        return labels.dump(name)
 
 
 def _dump_level(index: Any, columns: Columns) -> Spec:
-    spec = columns.add("index" if index.name is None else index.name, bare(index))
+    spec = columns.add_labels("index" if index.name is None else index.name, bare(index))
     return {**spec, "freq": dump_frequency(index)}
 
 
@@ -210,8 +224,15 @@ def _dump_labels(axis: Any) -> Spec:
     elif axis.nlevels == 1 and axis.dtype == object and all(type(x) is str for x in axis):
         spec = {"texts": list(axis)}
     else:
-        spec = {"axis": labels.dump(axis)}
-    return {**spec, "names": [labels.dump(name) for name in axis.names]}
+        spec = _dump_axis(axis)
+    return {**spec, "names": list(map(_dump_label, axis.names))}
+
+
+def _dump_axis(axis: Any) -> Spec:
+    with portable.part("columns", hashable=True):
+        own, _ = portable.reduced(axis)
+        # What is left of an axis whose labels were replaced one by one is no Index any more.
+        return {"axis": labels.dump(own if hasattr(own, "names") else index_of(own))}
 
 
 def _load_labels(spec: Spec) -> Any:
@@ -225,19 +246,47 @@ def _load_labels(spec: Spec) -> Any:
     return labels.load(spec["axis"])
 
 
+def _plain(value: Any) -> Any:
+    """Give a value of the notebook's own subclass as one of the class above it."""
+    base = portable.base_of(type(value))
+    return value if base is type(value) else base(value)
+
+
 def _dump_extras(value: Any) -> Spec:
     import pandas as pd
 
     extras = {
-        "attrs": labels.dump(value.attrs) if value.attrs else None,
+        "attrs": _dump_attrs(value.attrs) if value.attrs else None,
         "duplicates": value.flags.allows_duplicate_labels,
     }
-    if type(value) not in (pd.DataFrame, pd.Series):
+    kind: Any = portable.base_of(type(value))
+    if kind is not type(value):
+        portable.lose(type(value), kind.__name__)
+    if kind not in (pd.DataFrame, pd.Series):
         # pandas' own protocol for subclasses: what `_metadata` names is a property of
         # the frame that its data does not tell (GeoPandas' active geometry).
-        own = {name: getattr(value, name, None) for name in type(value)._metadata}
-        extras["subclass"] = labels.dump((type(value), own))
+        own = {name: getattr(value, name, None) for name in kind._metadata}
+        extras["subclass"] = labels.dump((kind, own))
     return extras
+
+
+def _dump_attrs(attrs: Any) -> Any:
+    """Leave out the entries of which nothing but a text could travel."""
+    if not portable.is_collecting():
+        return labels.dump(attrs)
+    kept = {}
+    for key, value in attrs.items():
+        with portable.part(f"attrs[{key!r}]"):
+            try:
+                (own, entry), losses = portable.reduce_one((key, value))
+            except Exception:
+                losses = [portable.Loss("", type(value).__name__, "text")]
+            if any(loss.form == "text" for loss in losses):
+                portable.lose(type(value), "nothing")
+                continue
+            portable.note(losses)
+            kept[own] = entry
+    return labels.dump(kept)
 
 
 def _load_extras(value: Any, header: Spec) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aoai_magic.frame_codec import portable
 from aoai_magic.frame_codec.arrays import Beside, Spec
 
 
@@ -11,7 +12,7 @@ def dump(value: Any) -> tuple[Any, Spec, Beside]:
     """Put the whole value beside an empty table."""
     import pyarrow as pa
 
-    return pa.table({}), {}, {"value": value}
+    return pa.table({}), {}, {"value": portable.packed(value)}
 
 
 def load(_: Any, __: Spec, beside: Beside) -> Any:

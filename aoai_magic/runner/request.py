@@ -167,6 +167,7 @@ class Request:
         outside = _("{path} is outside the folder {folder}; you will be asked before it goes.")
         notes = [
             *self.notes(),
+            *(item.notice for item in sent if item.notice),
             *(outside.format(path=path, folder=here) for path in self._outside(here)),
         ]
         return plan(

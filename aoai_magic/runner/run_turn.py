@@ -187,6 +187,7 @@ async def _prepare(request: Request, deps: Dependencies, folder: Path) -> Prepar
     request.check_documents(thread)
     prices = await in_thread(lambda: load(request.settings.folder))
     notes = await in_thread(request.notes)
+    notes += [item.notice for item in attachments if item.notice]
     if deps.tape and _is_recorded(request, deps.tape, deps.tape_before, attachments, documents):
         return Prepared(None, attachments, documents, thread, prices, notes)
     meter.current().begin(_("starting the engine"))

@@ -1,3 +1,6 @@
+import decimal
+import enum
+import functools
 import json
 import os
 import subprocess
@@ -240,11 +243,50 @@ def test_an_unreadable_file_is_said(attach):
         attach("@a.csv")
 
 
+def test_what_only_the_notebook_knows_is_replaced_and_named(attach):
+    frame = pd.DataFrame({"n": [1, 2], "f": [lambda: 1, None]})
+    frame.attrs = {"check": lambda x: x, "unit": "EUR"}
+
+    [found] = attach("sales", namespace={"sales": frame})
+
+    changed = "attrs['check']: function left out; f: function as text"
+    assert found.notice == (
+        f"sales has parts that only this notebook can load; they were sent so: {changed}."
+    )
+    assert f"\nChanged on the way from the notebook: {changed}.\n" in found.card
+    back = frame_codec.unpack(found.path)
+    assert back.attrs == {"unit": "EUR"}
+    assert back.n.tolist() == [1, 2]
+    assert back.f[0].startswith("<function ")
+
+
+def test_json_holds_what_only_the_notebook_knows_in_plain_form(attach):
+    class Unit(enum.Enum):
+        EUR = "euro"
+
+    class Rate:
+        def __repr__(self):
+            return "a rate"
+
+    value = {"unit": Unit.EUR, "rate": [Rate()], "price": decimal.Decimal("1.50")}
+
+    [found] = attach("config", namespace={"config": value})
+
+    assert json.loads(found.path.read_bytes()) == {
+        "unit": "euro",
+        "rate": ["a rate"],
+        "price": "1.50",
+    }
+    assert "Unit as its value; Rate as text; Decimal as text" in found.notice
+    assert "Unit as its value; Rate as text; Decimal as text" in found.card
+
+
 def test_values_that_cannot_be_written_are_an_attach_error(attach):
-    frame = pd.DataFrame({"f": [lambda: 1]})
+    xarray = pytest.importorskip("xarray")
+    array = xarray.DataArray([1], attrs={"f": functools.partial(lambda: 1)})
 
     with pytest.raises(AttachError, match="bad cannot be attached because some of its values"):
-        attach("bad", namespace={"bad": frame})
+        attach("bad", namespace={"bad": array})
 
 
 @pytest.mark.parametrize(
