@@ -23,7 +23,7 @@ from aoai_magic.tables.text_columns import unique_names
 MOST_SHEETS = 100
 
 _LOOKED_AT = 200
-_FORMULA = re.compile(rb"<c\s[^>]*>\s*<f[^>]*?(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v></v>)?\s*</c>")
+_FORMULA = re.compile(rb"<c\s[^<>]*>\s*<f[^<>]*?(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v></v>)?\s*</c>")
 
 Rows = list[list[Any]]
 
