@@ -67,7 +67,7 @@ def open_service(settings: Settings, target: Target) -> Responses:
     """
     from aoai_magic.backends import services
     from aoai_magic.backends.responses_api.backend import Responses
-    from aoai_magic.config.prices import load
+    from aoai_magic.config.prices import Container, load
     from aoai_magic.state.container_copies import Shelf
     from aoai_magic.state.uploads import Ledger
 
@@ -81,8 +81,8 @@ def open_service(settings: Settings, target: Target) -> Responses:
             ).format(noun=noun, target=target.name)
         )
     shelf, ledger = Shelf(settings.folder, service.url), Ledger(settings.folder)
-    least = load(settings.folder).containers.get(target.name, (0.0, 1))[1]
-    return Responses(service, target.name, shelf, ledger, int(least))
+    container = load(settings.folder).containers.get(target.name, Container({}))
+    return Responses(service, target.name, shelf, ledger, container.least_minutes)
 
 
 def _check_sdk(target: Target) -> None:

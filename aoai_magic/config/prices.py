@@ -1,16 +1,17 @@
 """Prices: what tokens cost about, where that is known.
 
-The known prices are in ``prices.json`` beside this file, with their date and source. A
-file of that name and form in the data directory goes before it: it can add models,
-such as deployments under names of their own, and put prices right.
+The known prices are in ``prices.json`` beside this file, with their date and source;
+``scripts/prices`` writes it. A file of that name and form in the data directory goes before
+it: it can add models, such as deployments under names of their own, and put prices right.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,68 @@ from aoai_magic.turn.events import Usage
 
 _OURS = Path(__file__).with_name("prices.json")
 _DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
+_FREE = ("offline", "scripted", "ollama", "lmstudio", "gguf")
+"""Kinds of models that run on the user's own machine."""
+
+SMALLEST = "1g"
+"""The memory of a container for which none was chosen."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """US dollars per million tokens from a day on.
+
+    Attributes
+    ----------
+    input, cached, written, output
+        Of what is read, read from the service's cache, read and written to it, and answered.
+    since
+        The first day, as ``YYYY-MM-DD``; empty: always.
+    above
+        What a request with more input tokens than so many costs instead.
+    """
+
+    input: float
+    cached: float
+    output: float
+    written: float
+    since: str = ""
+    above: tuple[int, Price] | None = None
+
+    @classmethod
+    def read(cls, told: Any) -> Price:
+        """Read ``[input, cached, output]`` or an object; raise `ValueError` and its like."""
+        if isinstance(told, list):
+            input_, cached, output = map(float, told)
+            return cls(input_, cached, output, input_)
+        input_, output = float(told["input"]), float(told["output"])
+        above = told.get("above")
+        return cls(
+            input_,
+            float(told.get("cached", input_)),
+            output,
+            float(told.get("written", input_)),
+            str(told.get("since", "")),
+            (int(above["tokens"]), cls.read(above)) if above else None,
+        )
+
+    def of(self, usage: Usage, calls: int) -> float:
+        """Return what that many calls of the model cost that took so much together."""
+        if self.above and usage.input_tokens > self.above[0] * max(calls, 1):
+            return self.above[1].of(usage, calls)
+        fresh = usage.input_tokens - usage.cached_tokens - usage.written_tokens
+        read = fresh * self.input + usage.cached_tokens * self.cached
+        return (
+            read + usage.written_tokens * self.written + usage.output_tokens * self.output
+        ) / 1e6
+
+
+@dataclass(frozen=True)
+class Container:
+    """A service's container: dollars per minute by memory, and the minutes paid at least."""
+
+    per_minute: Mapping[str, float]
+    least_minutes: int = 1
 
 
 @dataclass(frozen=True)
@@ -29,42 +92,42 @@ class Prices:
     Attributes
     ----------
     models
-        US dollars per million tokens by model: input, cached input, output.
+        The prices of each model, the oldest first.
     as_of
         When the prices were looked up.
     path
         The user's own file, which goes before ours.
     containers
-        US dollars per minute of a service's container by target, and the minutes that
-        are paid at least.
+        The services' containers by target.
     """
 
-    models: Mapping[str, tuple[float, float, float]]
+    models: Mapping[str, Sequence[Price]]
     as_of: str
     path: Path
-    containers: Mapping[str, tuple[float, int]]
+    containers: Mapping[str, Container]
 
-    def cost(self, model: str, usage: Usage, target: str = "") -> float | None:
+    def cost(self, model: str, usage: Usage, target: str = "", calls: int = 1) -> float | None:
         """Estimate what a turn cost, in US dollars; None where no price is known.
 
-        A date at the end of a model's name, and a SPEC's kind before it, do not matter.
-        A container whose price is not known is left out.
+        ``calls`` are the requests that shared its tokens. A date at the end of a model's name,
+        and a SPEC's kind before it, do not matter. A container whose price is not known is
+        left out.
         """
         price = self._price(model)
         if price is None:
             return None
-        fresh = usage.input_tokens - usage.cached_tokens
-        amounts = (fresh, usage.cached_tokens, usage.output_tokens)
-        tokens = sum(n * each for n, each in zip(amounts, price, strict=True)) / 1e6
-        return tokens + usage.container_minutes * self.containers.get(target, (0.0, 0))[0]
+        container = self.containers.get(target, Container({}))
+        minutes = usage.container_minutes * container.per_minute.get(SMALLEST, 0.0)
+        return price.of(usage, calls) + minutes
 
     def free(self, model: str) -> bool:
-        """Say whether a model costs nothing: those of this package."""
-        return model.partition(":")[0] in ("offline", "scripted")
+        """Return whether a model costs nothing: those that run on this machine."""
+        return model.partition(":")[0] in _FREE
 
-    def _price(self, model: str) -> tuple[float, float, float] | None:
-        name = model.rpartition(":")[2]
-        return self.models.get(name) or self.models.get(_DATED.sub("", name))
+    def _price(self, model: str) -> Price | None:
+        name, today = model.rpartition(":")[2], date.today().isoformat()
+        prices = self.models.get(name) or self.models.get(_DATED.sub("", name)) or ()
+        return next((price for price in reversed(prices) if price.since <= today), None)
 
 
 def load(folder: Path) -> Prices:
@@ -75,23 +138,44 @@ def load(folder: Path) -> Prices:
     SettingsError
         If the user's file cannot be read.
     """
-    ours = _read(_OURS)
-    path = folder / _OURS.name
-    own = _read(path) if path.exists() else {"models": {}}
-    models = {name: tuple(price) for name, price in {**ours["models"], **own["models"]}.items()}
-    containers = {**ours["containers"], **own.get("containers", {})}
-    paid = {name: tuple(price) for name, price in containers.items() if isinstance(price, list)}
-    return Prices(models, str(own.get("as_of") or ours["as_of"]), path, paid)
+    ours, path = _read(_OURS), folder / _OURS.name
+    if not path.exists():
+        return Prices(ours.models, ours.as_of, path, ours.containers)
+    own = _read(path)
+    return Prices(
+        {**ours.models, **own.models},
+        own.as_of or ours.as_of,
+        path,
+        {**ours.containers, **own.containers},
+    )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Prices:
     try:
         told = json.loads(path.read_text("utf-8"))
-        if all(len([float(each) for each in price]) == 3 for price in told["models"].values()):
-            return dict(told)
+        models = {name: _prices(price) for name, price in told["models"].items()}
+        containers = {
+            name: _container(container)
+            for name, container in told.get("containers", {}).items()
+            if not isinstance(container, str)  # where they come from
+        }
+        return Prices(models, str(told.get("as_of", "")), path, containers)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unusable(path) from error
-    raise _unusable(path)
+
+
+def _prices(told: Any) -> tuple[Price, ...]:
+    dated = isinstance(told, list) and bool(told) and isinstance(told[0], dict)
+    prices = [Price.read(one) for one in (told if dated else [told])]
+    return tuple(sorted(prices, key=lambda price: price.since))
+
+
+def _container(told: Any) -> Container:
+    if isinstance(told, list):
+        each, least = told
+        return Container({SMALLEST: float(each)}, int(least))
+    per_minute = {size: float(each) for size, each in told["per_minute"].items()}
+    return Container(per_minute, int(told.get("least_minutes", 1)))
 
 
 def _unusable(path: Path) -> SettingsError:

@@ -93,6 +93,7 @@ class Spending:
         self._model = model
         self._context = _tokens(asked)
         self._reading = True
+        self._calls = 1
         self._reported = Usage()
         self._counted = Usage(estimated=True)
 
@@ -113,7 +114,7 @@ class Spending:
         used = self.usage
         if not used.total_tokens and not used.container_minutes:
             return None
-        return self._prices.cost(self._model, used, self._target)
+        return self._prices.cost(self._model, used, self._target, self._calls)
 
     def take(self, event: Event) -> Event:
         """Count an event; gives it with what it costs, where it tells what was used."""
@@ -126,6 +127,7 @@ class Spending:
             self._context += _tokens(event.text)
         elif isinstance(event, CodeDone):
             self._reading = True
+            self._calls += 1
         elif isinstance(event, UsageReported):
             self._reported, self._counted = event.usage, Usage(estimated=True)
             return replace(event, cost=self.cost)

@@ -20,6 +20,8 @@ class Usage:
     ----------
     cached_tokens
         The part of ``input_tokens`` that the service had read before.
+    written_tokens
+        The part of ``input_tokens`` that the service wrote to its cache, where it says so.
     container_minutes
         Minutes of a service's container that the turn began, in whole billing periods.
     estimated
@@ -31,6 +33,7 @@ class Usage:
     cached_tokens: int = 0
     container_minutes: int = 0
     estimated: bool = False
+    written_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:

@@ -1,9 +1,12 @@
 """What turns cost about."""
 
 import json
+from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
+from aoai_magic.config import prices as prices_
 from aoai_magic.config.prices import load
 from aoai_magic.errors import SettingsError
 from aoai_magic.notebook.line_commands import usage
@@ -18,6 +21,39 @@ USAGE = Usage(input_tokens=1_000_000, output_tokens=100_000, cached_tokens=400_0
 @pytest.mark.parametrize("model", ["gpt-4.1", "azure:gpt-4.1", "gpt-4.1-2025-04-14"])
 def test_cached_tokens_cost_less(tmp_path, model):
     assert load(tmp_path).cost(model, USAGE) == pytest.approx(0.6 * 2 + 0.4 * 0.5 + 0.1 * 8)
+
+
+def own(folder, price, **more):
+    (folder / "prices.json").write_text(json.dumps({"models": {"m": price}, **more}))
+    return load(folder)
+
+
+def test_what_is_written_to_a_cache_and_what_is_long_costs_more(tmp_path):
+    above = {"tokens": 1_000, "input": 4, "cached": 2, "written": 6, "output": 8}
+    price = {"input": 2, "cached": 1, "written": 3, "output": 4, "above": above}
+    prices = own(tmp_path, price)
+    used = Usage(1_000, 100, 300, written_tokens=200)
+    assert prices.cost("m", used) == pytest.approx((500 * 2 + 300 + 200 * 3 + 100 * 4) / 1e6)
+    used = Usage(1_001, 0, 0)
+    assert prices.cost("m", used) == pytest.approx(1_001 * 4 / 1e6)
+    # Two requests of 501 tokens are two short ones.
+    assert prices.cost("m", used, calls=2) == pytest.approx(1_001 * 2 / 1e6)
+
+
+def test_the_price_of_today_counts(tmp_path):
+    days = [date.today() + timedelta(days) for days in (-400, -1, 1)]
+    dated = [{"since": str(day), "input": n, "output": n} for n, day in enumerate(days, start=1)]
+    prices = own(tmp_path, dated[::-1])
+    assert prices.cost("m", Usage(1_000_000)) == 2
+    assert own(tmp_path, [dated[2]]).cost("m", Usage(1_000_000)) is None
+
+
+def test_todays_models_have_prices_with_their_day_and_source():
+    ours = json.loads((Path(prices_.__file__).with_name("prices.json")).read_text())
+    assert "genai-prices" in ours["source"]
+    assert date.fromisoformat(ours["as_of"]) >= date(2026, 11, 1)
+    for name in ("gpt-6-sol", "gpt-6-luna", "gpt-6-astra", "gpt-6.1-sol", "gpt-5.6-luna"):
+        assert ours["models"][name]
 
 
 def test_unknown_models_have_no_cost(tmp_path):
@@ -45,7 +81,10 @@ def test_models_of_this_package_are_free(tmp_path):
     prices = load(tmp_path)
     assert prices.free("offline")
     assert prices.free("scripted:/x/y.yaml")
+    assert prices.free("ollama:qwen3:8b")
+    assert prices.free("gguf:/x/y.gguf")
     assert not prices.free("openai:gpt-4.1")
+    assert prices.cost("openai:gpt-4.1@http://127.0.0.1:1/v1", USAGE) is None
 
 
 def test_minutes_of_a_container_cost_where_their_price_is_known(tmp_path):

@@ -247,7 +247,8 @@ def raised(logs: str) -> str | None:
 
 def _usage(told: Any) -> Usage:
     cached = getattr(told.input_tokens_details, "cached_tokens", 0) or 0
-    return Usage(told.input_tokens, told.output_tokens, cached)
+    written = getattr(told.input_tokens_details, "cache_write_tokens", 0) or 0
+    return Usage(told.input_tokens, told.output_tokens, cached, written_tokens=written)
 
 
 def _sum(one: Usage, other: Usage) -> Usage:
@@ -255,6 +256,7 @@ def _sum(one: Usage, other: Usage) -> Usage:
         one.input_tokens + other.input_tokens,
         one.output_tokens + other.output_tokens,
         one.cached_tokens + other.cached_tokens,
+        written_tokens=one.written_tokens + other.written_tokens,
     )
 
 
