@@ -53,7 +53,6 @@ def run(shell, cell):
         ("%%assistant --on moon\nPlot", "SettingsError", "moon"),
         ("%%assistant --on local -m offlin\nHello", "UsageError", "did you mean offline"),
         ("%%assistant --on local -m gpt-x\nHello", "UsageError", "openai:gpt-x"),
-        ("%%assistant -o x\nHello", "AssistantError", "no table came back"),
         ("%assistant stauts", "UsageError", "did you mean status"),
         ("%assistant save", "UsageError", "wants one folder"),
         ("%assistant show", "AssistantError", "no turn yet"),

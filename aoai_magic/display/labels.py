@@ -109,7 +109,7 @@ def note() -> str:
 def picture(part: views.Image) -> str:
     """Say which picture stands here; this is its text alternative."""
     name = sanitize.cut(sanitize.line(part.name), TITLE_CHARS)
-    return _("Picture {name}, {size}").format(name=name, size=size(len(part.data)))
+    return _("Picture {name}, {size}").format(name=name, size=size(part.blob.size))
 
 
 def file_name(name: str) -> str:

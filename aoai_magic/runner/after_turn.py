@@ -58,12 +58,12 @@ async def finish(
     cancel.renew()
     with interrupts(cancel):
         for step in steps:
-            trouble = await _trouble_of(step, cancel)
+            trouble = await trouble_of(step, cancel)
             if trouble:
                 add_trouble(turn, trouble)
             if trouble and step.is_asked:
                 failed.append(trouble)
-        trouble = await _trouble_of(Step(SHOW, show, is_here=True), cancel)
+        trouble = await trouble_of(Step(SHOW, show, is_here=True), cancel)
     if trouble:
         add_trouble(turn, trouble)
         _print(trouble)
@@ -75,7 +75,7 @@ def add_trouble(turn: Turn, sentence: str) -> None:
     turn.view = with_trouble(turn.view, sentence)
 
 
-async def _trouble_of(step: Step, cancel: CancelToken) -> str | None:
+async def trouble_of(step: Step, cancel: CancelToken) -> str | None:
     """Do a step; return the sentence for the user where it fails."""
     try:
         await _do(step, cancel)

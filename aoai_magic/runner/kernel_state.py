@@ -17,7 +17,7 @@ from aoai_magic.errors import AssistantError, TurnError, TurnInterrupted, UsageE
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
 from aoai_magic.results.read_table import LIBRARIES
-from aoai_magic.runner.after_turn import Step, add_trouble, finish
+from aoai_magic.runner.after_turn import Step, add_trouble, finish, trouble_of
 from aoai_magic.runner.background import PendingTurn
 from aoai_magic.runner.bind_tables import bind_tables
 from aoai_magic.runner.cancel import CancelToken, interrupts
@@ -33,8 +33,10 @@ from aoai_magic.shared import hidden_packages
 from aoai_magic.state import threads as threads_
 from aoai_magic.state.crash_journal import Journal, left_behind
 from aoai_magic.state.database import open_database
+from aoai_magic.state.result_files import ResultFiles
 from aoai_magic.state.usage import Spent
 from aoai_magic.turn.events import Usage
+from aoai_magic.turn.view import Content
 
 if TYPE_CHECKING:
     from aoai_magic.attach.attachment import Attachment
@@ -54,6 +56,10 @@ SAVE = later(
 )
 RECORD = later("The turn was not recorded ({reason}).")
 BIND = later("The tables were not bound to the name of -o ({reason}); _assistant.frames has them.")
+MEMORY = later(
+    "Files of earlier turns stay in this kernel's memory, as they could not be moved to the data "
+    "directory ({reason})."
+)
 KEEP = later("What the turn took, or its thread, could not be written down ({reason}).")
 
 
@@ -93,6 +99,7 @@ class Assistant:
     _threads: threads_.Threads | None = None
     _cells: CellHistory = field(default_factory=CellHistory)
     _backend: Backend | None = None
+    _result_files: ResultFiles = field(default_factory=ResultFiles)
 
     @property
     def last(self) -> Turn | None:
@@ -238,6 +245,7 @@ class Assistant:
                 steps = self._steps(turn, outcome, request, deps.tape)
                 show = partial(self._show, turn, outcome)
                 failed = await finish(turn, steps, show, deps.cancel)
+                await self._bound_memory(turn, request, deps.cancel)
         finally:
             journal.close()
         if turn.status != "completed":
@@ -316,6 +324,14 @@ class Assistant:
         trouble = open_database(settings.folder).take_trouble()
         if trouble:
             add_trouble(turn, trouble)
+
+    async def _bound_memory(self, turn: Turn, request: Request, cancel: CancelToken) -> None:
+        """Move what older turns brought back to disk, once this one is shown."""
+        made = (one for one in (*turn.view.files, *turn.view.parts) if isinstance(one, Content))
+        add = partial(self._result_files.add, [one.blob for one in made], request.settings.folder)
+        trouble = await trouble_of(Step(MEMORY, add), cancel)
+        if trouble:
+            turn.view = replace(turn.view, troubles=(*turn.view.troubles, trouble))
 
     def _show(self, turn: Turn, outcome: Outcome) -> None:
         outcome.screen.close(turn.view)

@@ -27,21 +27,26 @@ class Picture:
     ----------
     name
         Unique within the turn.
-    data
-        The bytes, in the format ``media_type``.
+    media_type
+        As of MIME.
     """
 
     def __init__(self, part: views.Image) -> None:
         self.name = part.name
-        self.data = part.data
         self.media_type = part.media_type
+        self._blob = part.blob
+
+    @property
+    def data(self) -> bytes:
+        """The bytes, in the format ``media_type``; see `ReturnedFile.data`."""
+        return self._blob.read()
 
     def save(self, path: str | Path) -> Path:
         """Write the picture to ``path``; raise `FileExistsError` if something is there."""
         return _write(Path(path), self.data)
 
     def __repr__(self) -> str:
-        return f"<Picture {self.name}, {len(self.data):,} bytes>"
+        return f"<Picture {self.name}, {self._blob.size:,} bytes>"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return _drawn(self.media_type, self.data) | {"text/plain": repr(self)}
@@ -54,14 +59,23 @@ class ReturnedFile:
     ----------
     name
         Relative to the session's folder; may hold ``/``.
-    data
-        The bytes.
     """
 
     def __init__(self, file: views.File, library: str = "pandas") -> None:
         self.name = file.name
-        self.data = file.data
+        self._blob = file.blob
         self._library = library
+
+    @property
+    def data(self) -> bytes:
+        """The bytes; those of older turns are read from the data directory.
+
+        Raises
+        ------
+        AssistantError
+            If they have been deleted there.
+        """
+        return self._blob.read()
 
     def open(self) -> BytesIO:
         """Open the file for reading bytes."""
@@ -91,7 +105,7 @@ class ReturnedFile:
         return _write(Path(path), self.data)
 
     def __repr__(self) -> str:
-        return f"<File {self.name}, {len(self.data):,} bytes>"
+        return f"<File {self.name}, {self._blob.size:,} bytes>"
 
     def _ipython_display_(self) -> None:
         from IPython.display import display

@@ -13,6 +13,7 @@ from functools import singledispatch
 from typing import Literal, TypeVar
 
 from aoai_magic.turn import events
+from aoai_magic.turn.blob import Blob
 from aoai_magic.turn.events import Status, Usage
 
 INTERRUPTED = "interrupted"
@@ -104,13 +105,38 @@ class Logs:
     done: bool = False
 
 
+class Content:
+    """What a part or file of a turn has where it has bytes.
+
+    Attributes
+    ----------
+    content
+        The bytes, or where they are kept.
+    """
+
+    content: Blob | bytes
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "content", self.blob)
+
+    @property
+    def blob(self) -> Blob:
+        """The bytes as they are kept: in memory, or on disk."""
+        return self.content if isinstance(self.content, Blob) else Blob(self.content)
+
+    @property
+    def data(self) -> bytes:
+        """The bytes, read from disk where they are there; see `Blob.read`."""
+        return self.blob.read()
+
+
 @dataclass(frozen=True)
-class Image:
+class Image(Content):
     """A picture; ``data`` are its bytes as ``media_type``, ``saved`` the path it was saved to."""
 
     id: str
     name: str
-    data: bytes = field(repr=False)
+    content: Blob | bytes = field(repr=False)
     media_type: str = "image/png"
     saved: str | None = None
     done: bool = True
@@ -126,7 +152,7 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class File:
+class File(Content):
     """A file that the code made.
 
     ``name`` is relative to the session's folder, ``saved`` the path that it was saved to,
@@ -134,7 +160,7 @@ class File:
     """
 
     name: str
-    data: bytes = field(repr=False)
+    content: Blob | bytes = field(repr=False)
     id: str | None = None
     saved: str | None = None
 

@@ -174,7 +174,7 @@ def _plain_file(file: views.File, place: int) -> str:
 
 
 def _file(file: views.File, name: str, way: str) -> str:
-    facts = f"{labels.file_kind(file.name)}, {labels.size(len(file.data))}"
+    facts = f"{labels.file_kind(file.name)}, {labels.size(file.blob.size)}"
     return f"- {labels.file_icon(file.name)} {name} ({facts}): {way}"
 
 

@@ -147,7 +147,7 @@ def _drawn_end(view: View) -> Iterator[str]:
 def _listed(file: views.File) -> str:
     # A file may have a name that nobody sees.
     name = to_html.text_html(labels.file_name(file.name) or PurePath(file.saved or "").name)
-    facts = f"{labels.file_kind(file.name)}, {labels.size(len(file.data))}"
+    facts = f"{labels.file_kind(file.name)}, {labels.size(file.blob.size)}"
     icon = f'<span aria-hidden="true">{labels.file_icon(file.name)}</span>'
     path = quote(file.saved or "", safe="/")
     return f'<li>{icon} <a href="{path}">{name}</a> ({to_html.text_html(facts)})</li>\n'
