@@ -249,3 +249,31 @@ async def test_what_only_the_notebook_knows_is_replaced_and_said(here, script):
     assert turn.logs.strip() == "3 ['euro', 'euro']"
     notices = [part.text for part in turn.parts if isinstance(part, Notice)]
     assert any("unit: Unit as its value" in notice for notice in notices)
+
+
+READ = """
+turns:
+  - when: "."
+    replies:
+      - code: print(open("/mnt/data/x.csv").read())
+      - text: Done.
+"""
+
+
+@pytest.mark.parametrize("folder", ["a\\1", "a'b\"); raise SystemExit #", "line\nbreak"])
+async def test_the_cell_of_a_turn_reads_a_file_of_any_path(
+    here, script, tmp_path, monkeypatch, capsys, folder
+):
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / folder
+    place.mkdir()
+    (place / "x.csv").write_text("given")
+    path = place / "x.csv"
+    assistant = Assistant({"path": path})
+
+    turn = await assistant.ask("Read.", Options(items=("path",), model=script(READ)))
+
+    assert (turn.logs, turn.troubles) == ("given", [])
+    capsys.readouterr()
+    exec(turn.view.cell, {})
+    assert capsys.readouterr().out == "given\n"

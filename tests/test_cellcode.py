@@ -48,6 +48,71 @@ def test_paths_become_the_notebooks_own(code, wanted):
     assert as_cell([Cell(code)], INPUTS) == wanted + "\n"
 
 
+PATHS = [
+    "a'b.csv",
+    'a"b.csv',
+    "a\\b.csv",
+    "a\\1.csv",
+    "tab\there/é.csv",
+    "line\nbreak/x.csv",
+    "{x}/%s.csv",
+    '"); raise SystemExit("out") #/x.csv',
+    "'); raise SystemExit('out') #/x.csv",
+    "/mnt/data/real/x.csv",
+    "\udcff.csv",
+]
+LITERALS = [
+    "'/mnt/data/x.csv'",
+    '"/mnt/data/x.csv"',
+    "'x.csv'",
+    "r'/mnt/data/x.csv'",
+    "'''/mnt/data/x.csv'''",
+    "f'/mnt/data/x.csv'",
+    "f'{folder}/x.csv'[1:]",
+    "f'/mnt/data/{name}.csv'",
+    "f'/mnt/data/x.csv{empty}'",
+    "b'/mnt/data/x.csv'.decode('utf-8', 'surrogateescape')",
+]
+
+
+@pytest.mark.parametrize("literal", LITERALS)
+@pytest.mark.parametrize("path", PATHS)
+def test_any_path_is_put_in_as_a_value(path, literal):
+    inputs = {"x.csv": Input(path, is_variable=False)}
+    cell = as_cell([Cell(f"found = {literal}")], inputs)
+    names = {"name": "x", "folder": "/mnt/data", "empty": ""}
+    exec(cell, names)
+    others = {LITERALS[6]: "mnt/data/x.csv", LITERALS[7]: "x.csv"}
+    assert names["found"] == others.get(literal, path)
+
+
+@pytest.mark.parametrize("path", [*PATHS[:-1], "$HOME/x.csv", "`id`/x.csv", "a b/x.csv"])
+def test_lines_for_the_shell_get_no_path_that_means_more_there(path):
+    inputs = {"x.csv": Input(path, is_variable=False)}
+    code = "!head /mnt/data/x.csv\nopen('/mnt/data/x.csv')\ny = !ls /mnt/data/x.csv"
+    kept = "/mnt/data/x.csv" if path != PATHS[9] else path
+    assert as_cell([Cell(code)], inputs).count(f" {kept}") == 2
+    mixed = as_cell([Cell("!head /mnt/data/x.csv\nfound = '/mnt/data/x.csv'")], inputs)
+    first, rest = mixed.split("\n", 1)
+    names = {}
+    exec(rest, names)
+    assert (first, names["found"]) == (f"!head {kept}", path)
+
+
+def test_only_whole_names_are_replaced():
+    inputs = {"x.csv": Input("far/x.csv", is_variable=False)}
+    inputs["x.csv.gz"] = Input("other/x.csv.gz", is_variable=False)
+    code = "a = ['/mnt/data/x.csv.gz', '/mnt/data/x.csv.bak', '/mnt/database', '/mnt/data/x.csv']"
+    wanted = "a = ['other/x.csv.gz', 'x.csv.bak', '/mnt/database', 'far/x.csv']\n"
+    assert as_cell([Cell(code)], inputs) == wanted
+
+
+def test_a_file_is_no_variable_of_the_same_stem():
+    inputs = {**INPUTS, "sales.csv": Input("in/sales.csv", is_variable=False)}
+    code = "x = pd.read_csv('/mnt/data/sales.csv')\ny = pd.read_feather('sales.arrow')"
+    assert as_cell([Cell(code)], inputs) == "x = pd.read_csv('in/sales.csv')\ny = sales\n"
+
+
 def test_imports_stand_once_and_comments_stay():
     cells = [
         "# Look\nimport pandas as pd\nx = 1",

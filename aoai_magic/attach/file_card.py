@@ -30,7 +30,9 @@ def of_file(path: Path, filename: str, size: int, schema_only: bool) -> str:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     how = table_card.describe(path, filename, size, schema_only=schema_only)
-    return _card(f"`{path.name}`: a file of {size:,} bytes", filename, head, schema_only, how)
+    return _card(
+        f"`{clean(path.name, 255)}`: a file of {size:,} bytes", filename, head, schema_only, how
+    )
 
 
 def of_bytes(title: str, filename: str, data: bytes, schema_only: bool) -> str:
@@ -40,8 +42,8 @@ def of_bytes(title: str, filename: str, data: bytes, schema_only: bool) -> str:
 
 def of_folder(name: str, filename: str, names: Sequence[str], size: int, schema_only: bool) -> str:
     """Write the card of a folder."""
-    title = f"`{name}`: a folder of {size:,} bytes in {len(names):,} files"
-    line = f"{title}, zipped as {MOUNT}/{filename}."
+    title = f"`{clean(name, 255)}`: a folder of {size:,} bytes in {len(names):,} files"
+    line = f"{title}, zipped as {MOUNT}/{clean(filename, 255)}."
     if schema_only:
         return line
     shown = ", ".join(clean(inner, 80) for inner in names[:_NAMES])

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import ast
 import builtins
-import io
 import re
-import tokenize
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from aoai_magic.results.session_paths import MOUNT, SessionPaths
 from aoai_magic.turn.view import Input
-
-MOUNT = "/mnt/data"
 
 _TABLES = (".arrow", ".csv", ".parquet", ".zip")
 _PREFIX = re.compile(r"((c?file[-_]\w+|[0-9a-f]{16,})-)?")
@@ -83,10 +80,12 @@ class _Files:
     def __init__(self, inputs: Mapping[str, Input], codes: Sequence[str]) -> None:
         self._inputs = inputs
         self._paths = dict(_named_paths(codes))
+        files = {name: item.name for name, item in inputs.items() if not item.is_variable}
+        self._session = SessionPaths(files)
 
     def here(self, code: str) -> str:
         """Give code with variables and paths of the notebook."""
-        return self._with_paths(self._with_variables(code))
+        return self._session.here(self._with_variables(code))
 
     def _with_variables(self, code: str) -> str:
         """Put the variable in the place of each expression that reads its packed file."""
@@ -116,7 +115,7 @@ class _Files:
     def _of(self, path: str) -> Input | None:
         """Give the variable whose packed file has that path, in whatever form it was sent."""
         file = PurePosixPath(path.removeprefix(f"{MOUNT}/"))
-        if file.suffix not in _TABLES:
+        if file.suffix not in _TABLES or str(file) in self._session.files:
             return None
         for name, item in self._inputs.items():
             stem = PurePosixPath(name).stem
@@ -131,28 +130,6 @@ class _Files:
         found = re.search(r"load_(\w+)\.py['\"]\)\.read\(\)$", ast.unparse(call.args[0]))
         names = {item.name for item in self._inputs.values() if item.is_variable}
         return found[1] if found and found[1] in names else None
-
-    def _with_paths(self, code: str) -> str:
-        """Replace the session's paths inside string literals, and nowhere else."""
-        if not _parsed(code).body:  # magics and shell lines
-            return self._path(code)
-        kinds = {tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", -1)}
-        lines = code.splitlines(keepends=True)
-        tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
-        for token in reversed(tokens):
-            if token.type in kinds and token.start[0] == token.end[0]:
-                row, start, end = token.start[0] - 1, token.start[1], token.end[1]
-                line = lines[row]
-                lines[row] = line[:start] + self._path(line[start:end]) + line[end:]
-        return "".join(lines)
-
-    def _path(self, text: str) -> str:
-        for name, item in self._inputs.items():
-            if not item.is_variable:
-                text = text.replace(f"{MOUNT}/{name}", item.name)
-                # The session works in that folder, and paths are joined of parts.
-                text = re.sub(rf"^(['\"]){re.escape(name)}\1$", rf"\1{item.name}\1", text)
-        return text.replace(f"{MOUNT}/", "").replace(MOUNT, ".")
 
 
 def _place(node: ast.expr) -> tuple[int, int]:
