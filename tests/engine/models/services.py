@@ -246,3 +246,21 @@ def unsupported(name: str, value: str | None, kind: Kind) -> Response:
         f"values are: {levels}, and '{kind.efforts[-1]}'."
     )
     return fault(400, text, param=name, code="unsupported_value")
+
+
+def response(*output: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
+    """Give the events of a response with these items."""
+    return list(spell({"id": "r", "status": "completed", "output": list(output), **more}))
+
+
+def message(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"id": "m", "type": "message", "role": "assistant", "content": list(parts)}
+
+
+def said(text: str) -> dict[str, Any]:
+    return message({"type": "output_text", "text": text, "annotations": []})
+
+
+def called(arguments: str) -> dict[str, Any]:
+    named = {"id": "f", "call_id": "c", "name": "python"}
+    return {"type": "function_call", **named, "arguments": arguments}

@@ -19,7 +19,7 @@ from aoai_magic.engine.models.base import (
 from aoai_magic.engine.models.remote import open_azure, open_openai
 
 from .chat_server import KEY, PYTHON, USER, calls, fault, stream, take, text
-from .services import MODELS, Services, spell
+from .services import MODELS, Services, message, response
 
 
 @pytest.fixture
@@ -272,14 +272,6 @@ async def test_azure_without_responses_is_asked_for_chat(server, azure):
 
 
 # What else stands in answers
-
-
-def response(*output, **more):
-    return list(spell({"id": "r", "status": "completed", "output": list(output), **more}))
-
-
-def message(*parts):
-    return {"id": "m", "type": "message", "role": "assistant", "content": list(parts)}
 
 
 async def test_a_refusal_is_the_answer(official, server):

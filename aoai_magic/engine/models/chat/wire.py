@@ -16,7 +16,7 @@ from aoai_magic.engine.models.base import (
 )
 from aoai_magic.engine.models.remote.answer_text import AnswerText
 from aoai_magic.engine.models.remote.conversation import sent_messages
-from aoai_magic.engine.models.remote.errors import UnfinishedError
+from aoai_magic.engine.models.remote.errors import EMPTY, UnfinishedError
 from aoai_magic.engine.models.remote.learned import Learned
 from aoai_magic.engine.models.remote.tool_call_deltas import Calls
 
@@ -119,7 +119,7 @@ class ChatReader:
     def end(self) -> Iterator[Chunk]:
         """Yield what was held back, and `Finish`; raise where the answer is not whole."""
         if not (self._anything or self._calls or self._finish):
-            raise ModelError("The model's answer was empty; try again.")
+            raise ModelError(EMPTY)
         if self._finish is None and not self._calls.complete:
             raise UnfinishedError("it ended in the middle of a call")
         yield from self._text.end()

@@ -12,6 +12,8 @@ from aoai_magic.shared.openai_errors import filtered_categories
 if TYPE_CHECKING:
     from aoai_magic.engine.models.remote.endpoint import Endpoint
 
+EMPTY = "The model's answer was empty; ask again, or use another model."
+
 _TOO_LONG = re.compile(
     r"context[ _](length|window|size)|maximum context|too many tokens|prompt is too long"
     r"|exceeds? the (available )?context",

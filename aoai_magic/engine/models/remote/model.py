@@ -361,7 +361,7 @@ class _Attempt:
             return
         if self.request.messages[-1]["role"] == "tool":
             return  # what its code drew may say it all
-        raise ModelError("The model's answer was empty; ask again, or use another model.")
+        raise ModelError(errors.EMPTY)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any
 from aoai_magic.engine.models.base import (
     Chunk,
     Finish,
-    ModelError,
     Reasoning,
     ReasoningItems,
     ToolCall,
@@ -134,8 +133,6 @@ class ResponseReader:
         """Yield what was held back, and `Finish`; raise where the answer is not whole."""
         if self._finish is None and not self.done:
             raise UnfinishedError("the stream ended before the answer did")
-        if self._finish == "stop" and not (self._written or self._calls or self._thought):
-            raise ModelError("The model's answer was empty; try again.")
         yield from self._text.end()
         if value := self._outline.value:
             yield ReasoningItems(value)
