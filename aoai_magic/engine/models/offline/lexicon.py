@@ -29,27 +29,29 @@ Language = Literal["en", "ja", "zh"]
 
 ADDITIVE = re.compile(
     r"precipitation|rain|revenue|sales|amount|turnover|income|profit|quantity|qty|units|volume"
-    r"|passengers|bytes|spend|expense|population|降水|雨量|売上|金額|利益|数量|個数|營收|銷售|營業額|收入"
-    r"|利潤|數量|銷量|支出|人口",
+    r"|passengers|bytes|kwh|(?<!unit.)costs?|fees?$|fines?$|spend|expense|population|降水|雨量|売上|金額"
+    r"|利益|数量|個数|在庫数|費用|營收|銷售|營業額|收入|利潤|數量|銷量|支出|人口|庫存",
     re.IGNORECASE,
 )
 """Names of columns whose sum means something; of others the figure must be named."""
 
 _KANA, _HAN = re.compile(r"[\u3041-\u30ff]"), re.compile(r"[\u4e00-\u9fff]")
-# Characters and words of Japanese that Traditional Chinese does not write.
-_JAPANESE = re.compile(
-    r"[売円気県図検変対応価単権区数総]|(?<![類性分個差特級國區識])別|一覧|上位|下位|月次|年次|相関|欠損|推移"
+# Characters that one of the two does not write, then words of Japanese in Han characters.
+_JAPANESE, _CHINESE = (
+    re.compile(r"[売円気県図検変対応価単権区数総]"),
+    re.compile(r"[的嗎呢哪們這麼從筆幾於]"),
 )
+_WORDS = re.compile(r"(?<![類性分個差特級國區識])別|一覧|上位|下位|月次|年次|相関|欠損|推移")
 
 
 def detect(text: str) -> Language:
     """Return the language by its script; the words alone count, not quoted code."""
     words = re.sub(r"`[^`]*`", "", text)
-    if _KANA.search(words):
+    if _KANA.search(words) or _JAPANESE.search(words):
         return "ja"
-    if _HAN.search(words):
-        return "ja" if _JAPANESE.search(words) else "zh"
-    return "en"
+    if _CHINESE.search(words) or not _WORDS.search(words):
+        return "zh" if _HAN.search(words) else "en"
+    return "ja"
 
 
 def _rows(name: str) -> list[dict[str, str]]:
