@@ -15,8 +15,6 @@ _FUNCTIONS = "sqrt|sin|cos|tan|exp|log|pi"
 _TERM = rf"[-+*/^().\d\s]|\b[a-zA-Z]\b|(?<=\d)[a-zA-Z](?![a-zA-Z])|\b(?:{_FUNCTIONS})\b"
 _EQUATION = re.compile(rf"(?:{_TERM})+=(?:{_TERM})+")
 _SUM = re.compile(r"[-+]?\(*\d[\d.,]*(?:\s*(?:\*\*|[-+*/^()])\s*)+[-+*/^().\d,\s]*\d\)*")
-_WORDS = {"plus": "+", "minus": "-", "times": "*", "multiplied by": "*", "divided by": "/"}
-_OPERATOR = re.compile(rf"(?<=\d)\s+({'|'.join(_WORDS)})\s+(?=[\d(])", re.IGNORECASE)
 _PERCENT = re.compile(r"(\d[\d.,]*)\s*(?:%|percent)\s+of\s+(\d[\d.,]*)", re.IGNORECASE)
 _ASKS = re.compile(
     r"\b(i|need|to|can|could|you|please|help|me|us|with|the|this|these|a|an|for|and|of|let|how|do|it"
@@ -42,7 +40,6 @@ def find_problem(prompt: str) -> Problem | None:
     pairs = [(left, right) for left, right in sides if re.search("[a-zA-Z]", left + right)]
     if pairs and all(map(_is_expression, sum(pairs, ()))):
         return Problem(tuple(pairs)) if _is_all(_EQUATION, text) else None
-    text = _OPERATOR.sub(lambda match: f" {_WORDS[match[1].lower()]} ", text)
     if (match := _PERCENT.search(text)) and _is_all(_PERCENT, text):
         return Problem(expression=f"{_plain(match[1])} / 100 * {_plain(match[2])}")
     match = _SUM.search(text)

@@ -23,6 +23,7 @@ from aoai_magic.engine.models.base import (
     ToolCall,
     Usage,
 )
+from aoai_magic.engine.models.documents import may_search, must_search, read_found
 from aoai_magic.engine.models.offline.answer import Unreadable, read_output, write_answer
 from aoai_magic.engine.models.offline.conversation import Conversation, Step, read_conversation
 from aoai_magic.engine.models.offline.files import SUFFIXES, Reading, inspected
@@ -32,7 +33,6 @@ from aoai_magic.engine.models.offline.query import Query, Refusal
 from aoai_magic.engine.models.offline.schema import Table
 from aoai_magic.engine.models.offline.understand import understand
 from aoai_magic.engine.models.offline.write import Program, write
-from aoai_magic.engine.search.quotes import find_quotes
 
 _CHARACTERS_PER_TOKEN = 4
 _PIECE = 120
@@ -93,32 +93,15 @@ def next_step(request: Request) -> Next:
 
 def _documents(request: Request, talk: Conversation) -> Next | None:
     """Look the question up where the documents matter, and not the session's data."""
-    names = {tool["function"]["name"] for tool in request.tools}
-    if FILE_SEARCH_TOOL not in names or request.tool_choice == "none":
+    if not may_search(request):
         return None
     prompt, language = talk.now.prompt, detect(talk.now.prompt)
-    if (found := _found(request)) is not None:
-        quotes = [f"> {plain(text, 400)} {mark}" for text, mark in find_quotes(found, prompt)]
-        heading = sentence("found" if quotes else "nothing found", language)
+    if (found := read_found(request, prompt)) is not None:
+        heading = sentence("found" if found else "nothing found", language)
+        quotes = [f"> {plain(text, 400)} {marker}" for text, marker in found]
         return Next("answer", "\n\n".join([heading, *quotes]))
-    choice = request.tool_choice
-    demanded = not isinstance(choice, str) and choice["function"]["name"] == FILE_SEARCH_TOOL
     data = _may_run(request) and (talk.files or find_problem(prompt))
-    return None if data and not demanded else Next("search", prompt)
-
-
-def _found(request: Request) -> str | None:
-    """Return what the last search of this turn found; None if there was none yet."""
-    ids: set[str] = set()
-    found: str | None = None
-    for message in request.messages:
-        if message["role"] == "user":
-            ids, found = set(), None
-        calls = message.get("tool_calls") or ()
-        ids |= {call["id"] for call in calls if call["function"]["name"] == FILE_SEARCH_TOOL}
-        if message["role"] == "tool" and message["tool_call_id"] in ids:
-            found = str(message["content"])
-    return found
+    return None if data and not must_search(request) else Next("search", prompt)
 
 
 def _may_run(request: Request) -> bool:
@@ -190,12 +173,11 @@ class _Turn:
         previous: Query | None = None
         for past in self._talk.exchanges[:-1]:
             try:
-                language = detect(past.prompt)
-                found = understand(past.prompt, past.tables, tables, previous, language)
+                found = understand(past.prompt, past.tables, tables, previous)
             except Refusal:
                 continue
             previous = found[-1]
-        return understand(now.prompt, now.tables, tables, previous, self._language)
+        return understand(now.prompt, now.tables, tables, previous)
 
     def _answer(self, queries: Sequence[Query], programs: Sequence[Program]) -> str:
         output = _output(self._steps[-1])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import permutations, product
 
-from aoai_magic.engine.models.offline.lexicon import Language
+from aoai_magic.engine.models.offline.lexicon import Language, detect
 from aoai_magic.engine.models.offline.parse import parse
 from aoai_magic.engine.models.offline.query import Join, Measure, Query, Refusal
 from aoai_magic.engine.models.offline.scan import Token, normalize, scan
@@ -18,24 +18,19 @@ _MOST_READINGS = 64
 
 
 def understand(
-    prompt: str,
-    given: Sequence[Table],
-    tables: Sequence[Table],
-    previous: Query | None,
-    language: Language,
+    prompt: str, given: Sequence[Table], tables: Sequence[Table], previous: Query | None
 ) -> list[Query]:
     """Read a prompt as queries; raise `Refusal` if something is not understood, or not certain.
 
     `given` are the tables that came with this prompt, `tables` all that there are,
     `previous` the query before, which a sentence may change.
     """
-    queries: list[Query] = []
+    reader, queries = _Reader(given, tables, detect(prompt)), list[Query]()
     for sentence in filter(str.strip, _SENTENCES.split(normalize(prompt))):
-        options = scan(sentence, tables, language)
+        options = scan(sentence, tables, reader.language)
         if all(any(token.kind in "_uW=" for token in tokens) for tokens in options):
             continue
-        before = queries[-1] if queries else previous
-        found = _sentence(sentence, given, tables, before, language)
+        found = reader.read(sentence, queries[-1] if queries else previous)
         merged = _merged(queries[-1], found[0]) if queries and len(found) == 1 else None
         queries[len(queries) - bool(merged) :] = [merged] if merged else found
     if not queries:
@@ -47,33 +42,10 @@ def _merged(first: Query, second: Query) -> Query | None:
     """Make one of two that differ in their ends alone: "Plot …. Which month had the most?"."""
     if first.task == "overview" and second == Query(first.table, "missing"):
         return first
-    ends = {
-        name: getattr(second, name) or getattr(first, name)
-        for name in ("rank", "plot", "save", "file")
-    }
+    names = ("rank", "plot", "save", "file")
+    ends = {name: getattr(second, name) or getattr(first, name) for name in names}
     merged = replace(first, **ends)
     return merged if replace(second, **ends) == merged else None
-
-
-def _sentence(
-    sentence: str,
-    given: Sequence[Table],
-    tables: Sequence[Table],
-    previous: Query | None,
-    language: Language,
-) -> list[Query]:
-    refusals: list[Refusal] = []
-    for pool in dict.fromkeys([tuple(given) or tuple(tables), tuple(tables)]):
-        found = list(_in_tables(sentence, pool, previous, language, refusals))
-        found = found or list(_in_joins(sentence, pool, language, refusals))
-        if len(found) > 1:
-            found = [one for one in found if one[1]] or found
-        queries = [query for query, _ in found]
-        if len(queries) == 1 or (queries and all(query.task == "overview" for query in queries)):
-            return queries
-        if queries:
-            raise Refusal("which table", *(query.table.label for query in queries))
-    raise min(refusals, key=_badness) if tables else Refusal("no data")
 
 
 def _badness(refusal: Refusal) -> tuple[int, int]:
@@ -82,22 +54,61 @@ def _badness(refusal: Refusal) -> tuple[int, int]:
     return place, place * len(refusal.words)
 
 
-def _in_tables(
-    sentence: str,
-    pool: Sequence[Table],
-    previous: Query | None,
-    language: Language,
-    refusals: list[Refusal],
-) -> Iterator[tuple[Query, bool]]:
-    """Yield what a sentence means of each table, and whether it names the table."""
-    for table in pool:
-        tokens = scan(sentence, [table], language)
-        named = any(token.kind == "r" and token.value == table for o in tokens for token in o)
-        before = previous if previous and previous.table.name == table.name else None
-        try:
-            yield _read(tokens, table, before), named
-        except Refusal as refusal:
-            refusals.append(refusal)
+class _Reader:
+    """Reads sentences of one prompt; finds the table of each."""
+
+    def __init__(self, given: Sequence[Table], tables: Sequence[Table], language: Language) -> None:
+        self._pools = dict.fromkeys([tuple(given) or tuple(tables), tuple(tables)])
+        self._refusals: list[Refusal] = []
+        self.language = language
+
+    def read(self, sentence: str, previous: Query | None) -> list[Query]:
+        self._refusals = [] if any(self._pools) else [Refusal("no data")]
+        for pool in self._pools:
+            found = list(self._in_tables(sentence, pool, previous))
+            found = found or list(self._in_joins(sentence, pool))
+            if len(found) > 1:
+                found = [one for one in found if one[1]] or found
+            queries = [query for query, _ in found]
+            if len(queries) == 1 or (queries and all(q.task == "overview" for q in queries)):
+                return queries
+            if queries:
+                raise Refusal("which table", *(query.table.label for query in queries))
+        raise min(self._refusals, key=_badness)
+
+    def _in_tables(
+        self, sentence: str, pool: Sequence[Table], previous: Query | None
+    ) -> Iterator[tuple[Query, bool]]:
+        """Yield what a sentence means of each table, and whether it names the table."""
+        for table in pool:
+            tokens = scan(sentence, [table], self.language)
+            named = any(token.kind == "r" and token.value == table for o in tokens for token in o)
+            before = previous if previous and previous.table.name == table.name else None
+            try:
+                yield _read(tokens, table, before), named
+            except Refusal as refusal:
+                self._refusals.append(refusal)
+
+    def _in_joins(self, sentence: str, pool: Sequence[Table]) -> Iterator[tuple[Query, bool]]:
+        for left, right in permutations(pool, 2):
+            if not (keys := _keys(left, right)):
+                continue
+            others = [column for column in right.columns if column.name != keys[1]]
+            both = replace(left, columns=(*left.columns, *others), setup="")
+            bare = replace(right, columns=())
+            tokens = [
+                _nouns(options, bare) for options in scan(sentence, [both, bare], self.language)
+            ]
+            try:
+                query = _read(tokens, both, None)
+            except Refusal as refusal:
+                self._refusals.append(refusal)
+                continue
+            used = [*(g.column for g in query.groups), *(f.column for f in query.filters)]
+            # A figure of the right table would count its rows once for each of the left one's.
+            sound = all(column in left.columns for column in query.columns)
+            if sound and any(column not in left.columns for column in used):
+                yield replace(query, table=left, join=Join(right, *keys)), False
 
 
 def _read(tokens: Sequence[Sequence[Token]], table: Table, previous: Query | None) -> Query:
@@ -126,31 +137,6 @@ def _read(tokens: Sequence[Sequence[Token]], table: Table, previous: Query | Non
             raise Refusal("which value", several[0][0].text, *names)
         raise Refusal("ambiguous", *(options[0].text for options in several))
     return queries[0]
-
-
-# Two tables
-
-
-def _in_joins(
-    sentence: str, pool: Sequence[Table], language: Language, refusals: list[Refusal]
-) -> Iterator[tuple[Query, bool]]:
-    for left, right in permutations(pool, 2):
-        if not (keys := _keys(left, right)):
-            continue
-        others = [column for column in right.columns if column.name != keys[1]]
-        both = replace(left, columns=(*left.columns, *others), setup="")
-        bare = replace(right, columns=())
-        tokens = [_nouns(options, bare) for options in scan(sentence, [both, bare], language)]
-        try:
-            query = _read(tokens, both, None)
-        except Refusal as refusal:
-            refusals.append(refusal)
-            continue
-        used = [*(g.column for g in query.groups), *(f.column for f in query.filters)]
-        # A figure of the right table would count its rows once for each of the left one's.
-        sound = all(column in left.columns for column in query.columns)
-        if sound and any(column not in left.columns for column in used):
-            yield replace(query, table=left, join=Join(right, *keys)), False
 
 
 def _nouns(options: Sequence[Token], right: Table) -> list[Token]:
