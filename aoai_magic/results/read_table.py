@@ -6,7 +6,7 @@ Everything here comes from a session and is hostile: it is read in a process of 
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -30,7 +30,12 @@ Frame = Any
 
 
 class TableError(AssistantError):
-    """A file cannot be read as a table; the text says why, without the file's name."""
+    """A file cannot be read as a table; the text says why, without the file's name.
+
+    ``is_table`` is false for what is whole but something else, such as JSON with settings.
+    """
+
+    is_table = True
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def read_tables(source: Path | bytes, name: str, library: str = "pandas") -> Tab
         data = source if isinstance(source, bytes) else source.read_bytes()
         found = process.read(data, name)
     except NoTable as none:
-        raise TableError(_reason(none)) from none
+        raise _error(none) from none
     except OSError as error:
         reason = error.strerror or str(error)
         raise TableError(_("it cannot be read ({reason})").format(reason=reason)) from error
@@ -116,7 +121,7 @@ def read_head(data: bytes, name: str, rows: int, *, whole: bool = True) -> list[
     try:
         found = process.read(data, name, rows=rows, whole=whole)
     except NoTable as none:
-        raise TableError(_reason(none)) from none
+        raise _error(none) from none
     return [replace(one, table=_plain(one)) for one in found]
 
 
@@ -132,12 +137,24 @@ def is_of_lines(name: str) -> bool:
 
 def installed(library: str) -> str:
     """Return the library, or the first of `LIBRARIES` that can be imported in its place."""
-    there = [one for one in LIBRARIES if importlib.util.find_spec(one) is not None]
-    return library if library in there else there[0]
+    for one in (library, *LIBRARIES):
+        try:
+            importlib.import_module(one)
+        except ImportError:
+            continue
+        return one
+    raise TableError(
+        _("that needs {package}; install it with: pip install {package}").format(package="pyarrow")
+    )
+
+
+def _error(none: NoTable) -> TableError:
+    error = TableError(_reason(none))
+    error.is_table = none.reason != "not a table"
+    return error
 
 
 def _reason(none: NoTable) -> str:
-    """Say why a file is no table."""
     reasons = {
         "not text": _("it is no text in an encoding that is known"),
         "empty": _("it is empty"),

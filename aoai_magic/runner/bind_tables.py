@@ -26,16 +26,18 @@ def bind_tables(turn: Turn, name: str, namespace: MutableMapping[str, Any]) -> s
     Where none was saved, those count that the answer shows. Where there is none at all, or
     none that can be read, nothing is bound: the answer stands all the same.
     """
-    if frames := turn.frames:
+    frames = turn.frames
+    unread = [file for file in turn.files.values() if file.problem]
+    if frames:
         namespace[name] = _one_or_all(frames)
-        return ""
-    unread = [file for file in turn.files if turn.files[file].is_table]
+        sentence = _("{file} could not be read as a table: {reason}.")
+        return " ".join(sentence.format(file=f.name, reason=f.problem) for f in unread)
     if unread:
         text = _(
-            "`{name}` was not set: {files} could not be read as a table; "
-            "_assistant.files[{first!r}] has its bytes."
+            "`{name}` was not set: {file} could not be read as a table: {reason}. "
+            "_assistant.files[{file!r}] has its bytes."
         )
-        return text.format(name=name, files=", ".join(unread), first=unread[0])
+        return text.format(name=name, file=unread[0].name, reason=unread[0].problem)
     if shown := turn.shown_tables:
         namespace[name] = _one_or_all(shown)
         if len(shown) == 1:

@@ -60,6 +60,7 @@ MEMORY = later(
     "Files of earlier turns stay in this kernel's memory, as they could not be moved to the data "
     "directory ({reason})."
 )
+PREVIEW = later("The tables that came back could not be previewed ({reason}).")
 KEEP = later("What the turn took, or its thread, could not be written down ({reason}).")
 
 
@@ -307,6 +308,8 @@ class Assistant:
             steps.append(Step(BIND, bind, is_asked=True))
         if not (tape and tape.played):
             steps.append(Step(KEEP, partial(self._write_down, turn, request)))
+        # Here, in a thread: the turn is drawn on the event loop.
+        steps.append(Step(PREVIEW, partial(_read_previews, turn)))
         return steps
 
     def _add_cell(self, turn: Turn, outcome: Outcome, request: Request) -> None:
@@ -364,6 +367,12 @@ def _tape(settings: Settings) -> Tape | None:
         return None
     folder = working_folder() / Path(settings.recordings).expanduser()
     return Tape(folder, settings.recordings_mode)
+
+
+def _read_previews(turn: Turn) -> None:
+    from aoai_magic.display.saved.bundles import prepare
+
+    prepare(turn.view)
 
 
 def _save(turn: Turn, request: Request) -> None:

@@ -96,9 +96,26 @@ class ReturnedFile:
     @cached_property
     def frame(self) -> Any:
         """The content as a DataFrame (several sheets: a dict of them), None if it is no table."""
-        from aoai_magic.results.read_table import read_table
+        return None if isinstance(self._tables, str) else self._tables.frame
 
-        return read_table(self.data, self.name, self._library)
+    @property
+    def problem(self) -> str:
+        """Why a table cannot be read; empty where it can, and for what is not meant to be one."""
+        return self._tables if isinstance(self._tables, str) else ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was guessed where the table was read (its encoding, …), a sentence each."""
+        return () if isinstance(self._tables, str) else self._tables.notes
+
+    @cached_property
+    def _tables(self) -> Any:
+        from aoai_magic.results.read_table import TableError, read_tables
+
+        try:
+            return read_tables(self.data, self.name, self._library)
+        except TableError as error:
+            return str(error) if self.is_table and error.is_table else ""
 
     def save(self, path: str | Path) -> Path:
         """Write the file to ``path``; raise `FileExistsError` if something is there."""
@@ -116,6 +133,7 @@ class ReturnedFile:
             return
         print(repr(self))  # noqa: T201 - the notebook's own output
         if self.frame is not None:
+            print(*self.notes, sep="\n", end="\n" * bool(self.notes))  # noqa: T201
             display(self.frame)
         elif excerpt := _excerpt(self.data):
             print(excerpt)  # noqa: T201

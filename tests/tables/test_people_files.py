@@ -2,13 +2,18 @@
 
 import io
 import re
+import subprocess
+import sys
+import traceback
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from aoai_magic.attach.resolve import resolve
-from aoai_magic.results.read_table import read_table, read_tables
+from aoai_magic.results.read_table import TableError, read_table, read_tables
+from aoai_magic.tables import child, launch, read_workbook
+from aoai_magic.tables.errors import NoTable
 
 CITIES = {
     "cp932": "都市,人口\n東京,14000000\n大阪,8800000\n",
@@ -226,3 +231,53 @@ def test_schema_only_shows_no_value(card):
     text = card("a.csv", data, schema_only=True)
     assert "pd.read_csv" in text
     assert "secret" not in text
+
+
+def test_a_missing_package_is_named_with_how_to_install_it(monkeypatch):
+    book = io.BytesIO()
+    pd.DataFrame({"a": [1]}).to_excel(book)
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    with pytest.raises(NoTable) as caught:
+        read_workbook.read_workbook(book.getvalue())
+    answer = child._header(caught.value.reason, caught.value.detail, "", [])
+    monkeypatch.setattr(launch, "run", lambda *_: answer)
+    with pytest.raises(TableError, match="pip install python-calamine"):
+        read_tables(book.getvalue(), "a.xlsx")
+
+
+def test_a_mistake_of_ours_is_logged_with_its_traceback(monkeypatch, caplog):
+    def fail(*_args, **_options):
+        raise KeyError("ours")
+
+    monkeypatch.setattr(child, "read_csv", fail)
+    request = child.Request("a.csv", 1 << 20, None, True, 10)
+    with pytest.raises(KeyError) as caught:
+        child._read(b"a,b\n1,2\n", request)
+    assert not child._is_of_file(caught.value)
+    log = "".join(traceback.format_exception(caught.value))
+    answer = child._header("our mistake", "", log, [])
+    monkeypatch.setattr(launch, "run", lambda *_: answer)
+    with pytest.raises(TableError, match="a bug of aoai_magic"):
+        read_tables(b"a,b\n1,2\n", "a.csv")
+    assert "KeyError: 'ours'" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize("gone", [("pandas",), ("polars",), ("pandas", "polars")])
+def test_a_csv_is_read_with_whatever_library_is_there(gone):
+    code = (
+        "import sys\n"
+        "class Without:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name in {gone!r}: raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Without())\n"
+        "from aoai_magic.results.read_table import read_table\n"
+        "for name in ('pandas', 'polars', 'pyarrow'):\n"
+        "    frame = read_table(b'a,b\\n1,x\\n', 'a.csv', name)\n"
+        "    print(type(frame).__module__.partition('.')[0], frame.shape)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    left = [name for name in ("pandas", "polars", "pyarrow") if name not in gone]
+    asked = ("pandas", "polars", "pyarrow")
+    expected = [f"{name if name in left else left[0]} (1, 2)" for name in asked]
+    assert (ran.stdout.splitlines(), ran.stderr) == (expected, "")
