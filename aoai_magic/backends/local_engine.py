@@ -34,8 +34,11 @@ START_SECONDS = 60.0
 """How long an engine may take until it says that it is ready."""
 
 KEYS = (
+    "AOAI_MAGIC_PICTURES",
+    "AZURE_OPENAI_AD_TOKEN",
     "AZURE_OPENAI_API_KEY",
     "AZURE_OPENAI_ENDPOINT",
+    "OLLAMA_HOST",
     "OPENAI_API_KEY",
     "OPENAI_API_VERSION",
     "OPENAI_BASE_URL",
@@ -44,6 +47,9 @@ KEYS = (
 
 SESSIONS = "AOAI_MAGIC_SESSION_"
 """What the variables of the sandbox's limits begin with; the same holds for them."""
+
+GGUF = "AOAI_MAGIC_GGUF_"
+"""What the variables of the bounds of ``gguf:`` models begin with; and for them."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,8 @@ class Launcher:
 
 
 def _read_by_an_engine(env: Mapping[str, str]) -> list[tuple[str, str]]:
-    return sorted(item for item in env.items() if item[0] in KEYS or item[0].startswith(SESSIONS))
+    begins = (SESSIONS, GGUF)
+    return sorted(item for item in env.items() if item[0] in KEYS or item[0].startswith(begins))
 
 
 LAUNCHER = Launcher()

@@ -253,3 +253,16 @@ async def test_a_number_that_is_cited_as_a_file_is_a_number(server, answer, show
     pieces = [answer[i : i + size] for i in range(0, len(answer), size)]
     server.answer = lambda body: stream(*map(say, pieces))
     assert text(await take(open_openai("m"))) == (shown or answer)
+
+
+@pytest.mark.parametrize(("output", "hinted"), [("(no output)", True), ("3700", False)])
+async def test_a_model_that_forgot_to_print_is_told_to(server, output, hinted):
+    server.answer = lambda body: (
+        fault(400, "m does not support tools") if "tools" in body else stream(say("42."))
+    )
+    function = {"name": "python", "arguments": json.dumps({"code": "x = 1"})}
+    made = {"id": "c", "type": "function", "function": function}
+    said = {"role": "assistant", "content": None, "tool_calls": [made]}
+    result = {"role": "tool", "tool_call_id": "c", "content": output}
+    await take(open_openai("m"), DATA, said, result)
+    assert ("Print what you need" in server.bodies[-1]["messages"][-1]["content"]) == hinted

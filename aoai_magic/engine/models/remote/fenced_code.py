@@ -27,6 +27,7 @@ _EXAMPLE = re.compile(
     r"\byour[_-]?\w*\.\w+|\bpath[/_]to\b|/path/|\b(?:example|filename)\.\w+", re.IGNORECASE
 )
 """Code that names what only a reader can fill in."""
+_NOTHING = ("", "(no output)")
 _CLOSE = re.compile(r"\s{0,3}```+[ \t]*\r?\n?")
 
 
@@ -47,7 +48,8 @@ def with_fences(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _plain(message: Mapping[str, Any]) -> tuple[str, Any]:
     role, content = message["role"], message.get("content") or ""
     if role == "tool":
-        return "user", f"Output of the code:\n```\n{content}\n```"
+        hint = "\nPrint what you need to see." if content.strip() in _NOTHING else ""
+        return "user", f"Output of the code:\n```\n{content}\n```{hint}"
     if role == "assistant" and isinstance(content, str):
         blocks = [f"```python\n{_code(call)}\n```" for call in message.get("tool_calls") or ()]
         return role, "\n\n".join(filter(None, [content, *blocks]))
