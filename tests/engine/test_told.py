@@ -42,8 +42,29 @@ class Far:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
 
+    def choices(self, answer):
+        """Yield an answer given as ``text``, ``calls`` (name and arguments) and ``finish``."""
+        head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+        calls = [
+            {
+                "index": n,
+                "id": f"call_{n}",
+                "type": "function",
+                "function": {"name": name, "arguments": json.dumps(arguments)},
+            }
+            for n, (name, arguments) in enumerate(answer.get("calls", ()))
+        ]
+        delta = {"role": "assistant", "content": answer.get("text")}
+        delta |= {"tool_calls": calls} if calls else {}
+        finish = answer.get("finish") or ("tool_calls" if calls else "stop")
+        yield {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+        yield {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}
+
     def chunks(self):
         answer = self.answers.pop(0) if self.answers else None
+        if isinstance(answer, dict):
+            yield from self.choices(answer)
+            return
         name, arguments = answer if isinstance(answer, tuple) else ("python", {"code": answer})
         head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
         delta = {"role": "assistant", "content": "Done."}

@@ -1,54 +1,71 @@
-"""Recorder: keeps one run's steps and messages in the store and tells its listeners.
+"""The sink of the Assistants API: a run's steps and messages, stored and announced.
 
 The order of events is the recorded one; nothing is announced before it is stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection
 
 from aoai_magic.engine.agent.cell_outputs import clean
 from aoai_magic.engine.agent.event_stream import Feed
+from aoai_magic.engine.agent.sink import Ending, Search, Sink
+from aoai_magic.engine.models.base import Usage
+from aoai_magic.engine.models.pictures import Picture
+from aoai_magic.engine.search.library import Found
 from aoai_magic.engine.storage import objects, store
 from aoai_magic.engine.storage.annotations import find_citations, find_links
 from aoai_magic.engine.storage.ids import new_id, now
-from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.objects import EXECUTING, Body
 from aoai_magic.engine.storage.schema import MESSAGES, RUNS, STEPS
 from aoai_magic.engine.storage.store import Store
 
+_LONGEST_METADATA = 512
 _ENDS = {
     "completed": "completed_at",
     "failed": "failed_at",
     "cancelled": "cancelled_at",
     "expired": "expired_at",
 }
-
+_FILTERED = {
+    "code": "invalid_prompt",
+    "message": "The model's content filter stopped the answer; put the question differently.",
+}
+_INCOMPLETE = {"length": "max_completion_tokens", "prompt": "max_prompt_tokens"}
 
 Annotate = Callable[[str], list[Body]]
 
 
-class Recorder:
-    """The record of one run."""
+class AssistantsSink(Sink):
+    """The record of one run.
 
-    def __init__(self, store: Store, feed: Feed, run: Body) -> None:
+    Attributes
+    ----------
+    links
+        File ids by the names of the session's files.
+    """
+
+    def __init__(self, store: Store, feed: Feed, run: Body, context: Body) -> None:
+        super().__init__()
         self._store = store
         self.feed = feed
         self.run = run
-        self.message: MessageRecord | None = None
-        self.steps: list[StepRecord] = []
-        self.images: list[str] = []
-        self.files: list[str] = []
+        self._context = context
         self.links: dict[str, str] = {}
-        self.citations: dict[str, str] = {}
-        self.reply = 0
+        pending = context.get("pending", {})
+        self._images: list[str] = list(pending.get("images", ()))
+        self._files: list[str] = list(pending.get("files", ()))
+        self._message: MessageRecord | None = None
+        self._steps: list[StepRecord] = []
+        self._messages: list[MessageRecord] = []
+        self._functions: FunctionsRecord | None = None
+        self._thoughts = new_id("rs_")
+        self._thinking = False
 
-    @property
-    def pending(self) -> Body:
-        """What the next message has to show, to be kept while a client is asked."""
-        return {"images": self.images, "files": self.files}
+    # The run
 
     async def set_run(
         self, status: str, was: tuple[str, ...], columns: Body, **changes: Any
@@ -64,15 +81,122 @@ class Recorder:
             self.feed.send(f"thread.run.{status}", run)
         return run is not None
 
-    def aside(self, id_: str, kind: str, **told: Any) -> None:
-        """Tell clients that asked for it what the API has no event for; it is not stored."""
+    async def end(self, ending: Ending) -> None:
+        """Finish what is unfinished, then the run, so that a completed run is complete."""
+        used = self.used
+        usage = objects.usage(used.prompt_tokens, used.completion_tokens, used.cached_tokens)
+        over = {"usage": usage, "expires_at": None, "required_action": None}
+        if ending.status == "requires_action":
+            done = await self._require_action()
+        elif ending.status == "completed":
+            done = await self.set_run("completed", ("in_progress",), {}, completed_at=now(), **over)
+        elif ending.reason in _INCOMPLETE:
+            await self._cut()
+            details = {"reason": _INCOMPLETE[ending.reason]}
+            done = await self.set_run(
+                "incomplete", ("in_progress",), {}, incomplete_details=details, **over
+            )
+        else:
+            done = await self._abandon(ending, over)
+        if not done:
+            # It was cancelled in the last moment, and everything in it is finished.
+            await self.set_run("cancelled", ("cancelling",), {}, cancelled_at=now(), **over)
+
+    async def _require_action(self) -> bool:
+        assert self._functions is not None
+        await self._functions.step.save()
+        calls = [
+            {**call, "function": {k: call["function"][k] for k in ("name", "arguments")}}
+            for call in self._functions.calls
+        ]
+        action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
+        # What the next message has to show is kept while the client is asked.
+        pending = {"images": self._images, "files": self._files}
+        columns = {"context": {**self._context, "pending": pending}}
+        return await self.set_run(
+            "requires_action", ("in_progress",), columns, required_action=action
+        )
+
+    async def _abandon(self, ending: Ending, over: Body) -> bool:
+        """End what is unfinished because the run fails, is cancelled or expires."""
+        filtered = ending.reason == "content_filter"
+        status, error = ("failed", _FILTERED) if filtered else (ending.status, ending.error)
+        await self._close_message("content_filter" if filtered else f"run_{status}")
+        for step in self._steps:
+            if step.body["status"] == "in_progress":
+                await step.close(status, last_error=error)
+        changes = dict(over)
+        if status == "failed":
+            changes["last_error"] = error
+            await self._store.write(self.rewrite)
+        if status != "expired":
+            changes[f"{status}_at"] = now()
+        return await self.set_run(status, EXECUTING, {}, **changes)
+
+    def rewrite(self, connection: Connection) -> None:
+        """Store once more all that was said and done, of which some may not be stored."""
+        for step in self._steps:
+            step.update(connection)
+        for message in self._messages:
+            message.save(connection)
+
+    async def _cut(self) -> None:
+        """End what is unfinished because the model was cut off: it is done, if not whole."""
+        await self._close_message("max_tokens")
+        for step in self._steps:
+            if step.body["status"] == "in_progress":
+                await step.close("completed")
+
+    # What the loop reports
+
+    def count(self, usage: Usage, *, heard: bool) -> None:
+        """Add the tokens of a model call; they are its last step's."""
+        super().count(usage, heard=heard)
+        if self._steps and heard:
+            tokens = (usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens)
+            self._steps[-1].body["usage"] = objects.usage(*tokens)
+
+    def keep_reasoning(self, value: Mapping[str, Any]) -> None:
+        """Store it with the last step of its reply."""
+        for step in self._steps[-1:]:
+            if step.reply == self.reply:
+                step.reasoning = value
+
+    def think(self, text: str) -> None:
+        """Report a piece of the model's thoughts to clients that ask for it."""
+        self._thinking = True
+        self._aside("reasoning", reasoning=text, done=False)
+
+    def end_thoughts(self) -> None:
+        """Report that the model has thought, if it did."""
+        if self._thinking:
+            self._thinking = False
+            self._aside("reasoning", reasoning="", done=True)
+            self._thoughts = new_id("rs_")
+
+    def wait(self, reason: str) -> None:
+        """Report that the model is asked again later."""
+        self._aside("waiting", waiting=reason)
+
+    def _aside(self, kind: str, **told: Any) -> None:
+        """Send what the API has no event for to clients that ask for it; it is not stored."""
         if self.feed.asides:
             details = {"type": kind, **told}
-            self.feed.send("thread.run.step.delta", step_delta(id_, details))
+            self.feed.send("thread.run.step.delta", step_delta(self._thoughts, details))
 
-    async def open_step(self, type_: str, details: Body) -> StepRecord:
-        """Begin a step; its details grow later."""
-        step = self._new_step(type_, details)
+    def add_files(self, made: Mapping[str, Body]) -> None:
+        """Note the files that code made or changed; the next message has them attached."""
+        self.links |= {name: body["id"] for name, body in made.items()}
+        self._files += [body["id"] for body in made.values()]
+
+    def add_picture(self, kept: Body, picture: Picture) -> Body:
+        """Return the output that shows a picture; the next message shows it too."""
+        self._images.append(kept["id"])
+        return objects.image_file(kept["id"], "image")
+
+    async def _open_calls(self) -> StepRecord:
+        """Begin a step of tool calls, which are added later."""
+        step = self._new_step("tool_calls", {"type": "tool_calls", "tool_calls": []})
         await self._store.write(step.insert)
         step.announce()
         return step
@@ -80,71 +204,63 @@ class Recorder:
     def _new_step(self, type_: str, details: Body) -> StepRecord:
         body = objects.step(self.run, type_, details)
         step = StepRecord(self._store, self.feed, body, self.reply)
-        self.steps.append(step)
+        self._steps.append(step)
         return step
 
     async def open_code(self) -> CodeRecord:
         """Begin a step that runs code."""
-        step = await self.open_step("tool_calls", {"type": "tool_calls", "tool_calls": []})
-        return CodeRecord(step)
+        return CodeRecord(await self._open_calls())
 
     async def open_search(self) -> SearchRecord:
         """Begin a step that searches."""
-        step = await self.open_step("tool_calls", {"type": "tool_calls", "tool_calls": []})
-        return SearchRecord(step)
+        return SearchRecord(await self._open_calls())
 
-    def annotate(self, text: str) -> list[Body]:
-        """Find what a text cites and links to, in its order."""
-        by_id = {id_: id_ for id_ in self.links.values()}
-        found = [*find_links(text, by_id | self.links), *find_citations(text, self.citations)]
-        return sorted(found, key=lambda one: one["start_index"])
+    async def open_function(self, name: str) -> FunctionRecord:
+        """Begin a call of a client's function; all calls of a reply are one step."""
+        if self._functions is None:
+            self._functions = FunctionsRecord(await self._open_calls())
+        return self._functions.add(name)
 
     async def write(self, text: str) -> None:
         """Append to the message that is being written, or begin one."""
-        if self.message is None:
-            await self._open_message()
-        assert self.message is not None
-        self.message.write(text)
+        message = self._message or await self._open_message()
+        message.write(text)
 
-    async def _open_message(self) -> None:
-        attachments = [objects.attachment(id_) for id_ in self.files]
+    async def _open_message(self) -> MessageRecord:
+        attachments = [objects.attachment(id_) for id_ in self._files]
         body = objects.run_message(self.run, attachments)
         details = {
             "type": "message_creation",
             "message_creation": {"message_id": body["id"]},
         }
         step = self._new_step("message_creation", details)
-        self.message = MessageRecord(self._store, self.feed, body, step)
-        await self.message.open(self.images)
-        self.images, self.files = [], []
+        self._message = MessageRecord(self._store, self.feed, body, step)
+        self._messages.append(self._message)
+        await self._message.open(self._images)
+        self._images, self._files = [], []
+        return self._message
 
-    async def close_message(self, reason: str | None = None) -> None:
+    async def close_message(self) -> None:
         """Finish the message that is being written, if there is one."""
-        message, self.message = self.message, None
+        await self._close_message(None)
+
+    async def _close_message(self, reason: str | None) -> None:
+        message, self._message = self._message, None
         if message is not None:
-            await message.close(self.annotate, reason)
+            await message.close(self._annotate, reason)
+
+    def _annotate(self, text: str) -> list[Body]:
+        """Find what a text cites and links to, in its order."""
+        by_id = {id_: id_ for id_ in self.links.values()}
+        passages = {place: one["file_id"] for place, one in self.citations.items()}
+        found = [*find_links(text, by_id | self.links), *find_citations(text, passages)]
+        return sorted(found, key=lambda one: one["start_index"])
 
     async def leave_nothing(self) -> None:
         """Write a message for images and files that no text came for."""
-        if self.images or self.files:
+        if self._images or self._files:
             await self._open_message()
             await self.close_message()
-
-    async def abandon(self, status: str, error: Body | None, reason: str | None) -> None:
-        """End what is unfinished because the run ends as ``status``."""
-        message, self.message = self.message, None
-        if message is not None:
-            await message.close(self.annotate, reason)
-        for step in self.steps:
-            if step.body["status"] == "in_progress":
-                await step.close(status, last_error=error)
-
-    async def cut(self, reason: str | None) -> None:
-        """End what is unfinished because the model was cut off: it is done, if not whole."""
-        await self.close_message(reason)
-        for step in self.steps:
-            if step.body["status"] == "in_progress":
-                await step.close("completed")
 
 
 class StepRecord:
@@ -153,13 +269,14 @@ class StepRecord:
     def __init__(self, store: Store, feed: Feed, body: Body, reply: int) -> None:
         self._store = store
         self._feed = feed
-        self._reply = reply
+        self.reply = reply
+        self.reasoning: Mapping[str, Any] | None = None
         self.body = body
 
     def insert(self, connection: Connection) -> None:
         """Store the step."""
         run_id, thread_id = self.body["run_id"], self.body["thread_id"]
-        columns = {"run_id": run_id, "thread_id": thread_id, "reply": self._reply}
+        columns = {"run_id": run_id, "thread_id": thread_id, "reply": self.reply}
         store.add(connection, STEPS, self.body, **columns)
 
     def announce(self) -> None:
@@ -169,7 +286,8 @@ class StepRecord:
 
     def update(self, connection: Connection) -> None:
         """Store the step as it stands."""
-        store.patch(connection, STEPS, self.body["id"], self.body)
+        columns = {} if self.reasoning is None else {"reasoning": self.reasoning}
+        store.patch(connection, STEPS, self.body["id"], self.body, **columns)
 
     async def save(self) -> None:
         """Store the step as it stands."""
@@ -203,50 +321,79 @@ def step_delta(id_: str, details: Body) -> Body:
     return {"id": id_, "object": "thread.run.step.delta", "delta": {"step_details": details}}
 
 
-class CodeRecord:
-    """A step that runs code: its one tool call, growing."""
+class CallRecord:
+    """A step with one tool call, which grows."""
+
+    def __init__(self, step: StepRecord, kind: str, begun: Body) -> None:
+        self.step = step
+        self._kind = kind
+        self._call: Body = {"id": new_id("call_"), "type": kind, kind: begun}
+        self.step.body["step_details"]["tool_calls"].append(self._call)
+        # Only the first delta carries the id: clients concatenate strings.
+        step.delta({"index": 0, **self._call})
+
+    @property
+    def id(self) -> str:
+        """The id of the call."""
+        return str(self._call["id"])
+
+    def _delta(self, change: Body) -> None:
+        self.step.delta({"index": 0, "type": self._kind, self._kind: change})
+
+
+class CodeRecord(CallRecord):
+    """A step that runs code."""
 
     def __init__(self, step: StepRecord) -> None:
-        self.step = step
-        self._input = ""
-        self.call: Body = {
-            "id": new_id("call_"),
-            "type": "code_interpreter",
-            "code_interpreter": {"input": "", "outputs": []},
-        }
-        self.step.body["step_details"]["tool_calls"].append(self.call)
-        # Only the first delta carries the id: clients concatenate strings.
-        step.delta({"index": 0, **self.call})
+        super().__init__(step, "code_interpreter", {"input": "", "outputs": []})
 
     def write(self, code: str) -> None:
         """Append to the code."""
-        self.call["code_interpreter"]["input"] += code
+        self._call["code_interpreter"]["input"] += code
         self._delta({"input": code})
+
+    async def start(self, parts: list[Body]) -> None:
+        """Store the code; ``parts`` are the outputs that grow from now on."""
+        self._call["code_interpreter"]["outputs"] = parts
+        await self.step.save()
 
     def output(self, delta: Body) -> None:
         """Announce an output; the list of them is the caller's."""
         self._delta({"outputs": [delta]})
 
-    def _delta(self, change: Body) -> None:
-        self.step.delta({"index": 0, "type": "code_interpreter", "code_interpreter": change})
+    def describe(self, facts: dict[str, str]) -> None:
+        """Note how the code ended."""
+        self.step.body["metadata"] = facts
+
+    async def finish(self) -> None:
+        """Finish the step."""
+        await self.step.close("completed")
 
 
-class SearchRecord:
-    """A step that searches: its one tool call."""
+class SearchRecord(CallRecord):
+    """A step that searches."""
 
     def __init__(self, step: StepRecord) -> None:
-        self.step = step
-        self.call: Body = {"id": new_id("call_"), "type": "file_search", "file_search": {}}
-        self.step.body["step_details"]["tool_calls"].append(self.call)
-        step.delta({"index": 0, **self.call})
+        super().__init__(step, "file_search", {})
 
-    async def close(self, found: Body, metadata: dict[str, str]) -> None:
+    async def finish(self, number: str, query: str, search: Search, found: list[Found]) -> None:
         """Finish the step with what was found."""
-        self.call["file_search"] = found
+        ranking = {"ranker": search.ranker, "score_threshold": search.threshold}
+        results = {"ranking_options": ranking, "results": [_result(one) for one in found]}
+        self._call["file_search"] = results
         # The SDK's accumulator knows what deltas told, and not what the finished step holds.
-        self.step.delta({"index": 0, "type": "file_search", "file_search": found})
-        self.step.body["metadata"] = metadata
+        self._delta(results)
+        self.step.body["metadata"] = {"search": number, "query": query[:_LONGEST_METADATA]}
         await self.step.close("completed")
+
+
+def _result(found: Found) -> Body:
+    return {
+        "file_id": found.file_id,
+        "file_name": found.filename,
+        "score": found.score,
+        "content": [{"type": "text", "text": found.text}],
+    }
 
 
 class FunctionsRecord:
@@ -261,8 +408,8 @@ class FunctionsRecord:
         calls: list[Body] = self.step.body["step_details"]["tool_calls"]
         return calls
 
-    def add(self, name: str) -> int:
-        """Begin a call; gives its index."""
+    def add(self, name: str) -> FunctionRecord:
+        """Begin a call."""
         call = {
             "id": new_id("call_"),
             "type": "function",
@@ -270,13 +417,30 @@ class FunctionsRecord:
         }
         self.calls.append(call)
         self.step.delta({"index": len(self.calls) - 1, **call})
-        return len(self.calls) - 1
+        return FunctionRecord(self.step, call, len(self.calls) - 1)
 
-    def write(self, index: int, arguments: str) -> None:
-        """Append to a call's arguments."""
-        self.calls[index]["function"]["arguments"] += arguments
+
+class FunctionRecord:
+    """One call of a client's function."""
+
+    def __init__(self, step: StepRecord, call: Body, index: int) -> None:
+        self._step = step
+        self._call = call
+        self._index = index
+
+    @property
+    def id(self) -> str:
+        """The id of the call."""
+        return str(self._call["id"])
+
+    def write(self, arguments: str) -> None:
+        """Append to the arguments."""
+        self._call["function"]["arguments"] += arguments
         change = {"arguments": arguments}
-        self.step.delta({"index": index, "type": "function", "function": change})
+        self._step.delta({"index": self._index, "type": "function", "function": change})
+
+    def finish(self) -> None:
+        """Do nothing: the step ends when the client has answered."""
 
 
 class MessageRecord:
@@ -342,16 +506,17 @@ class MessageRecord:
             }
         else:
             self.step.finish("completed")
-        changes = {"content": self.body["content"], **ended}
-        stored = await self._store.write(lambda c: self._save(c, changes))
+        self.body.update(ended)
+        stored = await self._store.write(self.save)
         self._feed.send(f"thread.message.{ended['status']}", stored)
         if reason is None:
             self.step.announce_end()
 
-    def _save(self, connection: Connection, changes: Body) -> Body:
+    def save(self, connection: Connection) -> Body:
+        """Store message and step as they stand; what clients noted on the message is kept."""
         self.step.update(connection)
-        stored = store.patch(connection, MESSAGES, self.body["id"], changes)
-        return stored or {**self.body, **changes}
+        changes = {key: value for key, value in self.body.items() if key != "metadata"}
+        return store.patch(connection, MESSAGES, self.body["id"], changes) or self.body
 
     def _finish_text(self, annotate: Annotate) -> None:
         value = "".join(self._pieces)

@@ -118,9 +118,8 @@ class Outputs:
             self.parts.append({"type": "logs", "logs": text})
         return {"index": len(self.parts) - 1, "type": "logs", "logs": text}
 
-    def add_image(self, file_id: str) -> Body:
-        """Append an image; gives the delta."""
-        part = {"type": "image", "image": {"file_id": file_id}}
+    def add_part(self, part: Body) -> Body:
+        """Append an output that is no text; gives the delta."""
         self.parts.append(part)
         return {"index": len(self.parts) - 1, **part}
 

@@ -6,6 +6,7 @@ only its object stays, to say so.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any, BinaryIO
 import anyio
 from sqlalchemy import Connection, Row, delete, select
 
+from aoai_magic.engine.agent.handed_over import StoredFile, is_replaced
 from aoai_magic.engine.agent.sandbox_sessions import Collected, Lease, Sessions
 from aoai_magic.engine.config import Bounds
 from aoai_magic.engine.errors import ApiError
@@ -31,6 +33,8 @@ from aoai_magic.engine.storage.schema import (
 )
 from aoai_magic.engine.storage.store import Store
 from aoai_magic.sandbox.protocol import MOUNT
+
+_LOG = logging.getLogger(__name__)
 
 PURPOSE = "container"
 """Purpose of the stored files that containers hold; clients do not see them as files."""
@@ -93,9 +97,16 @@ class Containers:
         ApiError
             When there is none of that id.
         """
+        body = await self.find(id_)
+        if body is None:
+            raise ApiError(f"Container with id '{id_}' not found.", status=404)
+        return body
+
+    async def find(self, id_: str) -> Body | None:
+        """Return a container as it is now, or None if there is none of that id."""
         row = await self._store.read(lambda c: store.row(c, CONTAINERS, CONTAINERS.c.id == id_))
         if row is None:
-            raise ApiError(f"Container with id '{id_}' not found.", status=404)
+            return None
         over = time.time_ns() > row.used_at + row.idle_ns
         return {**row.body, "status": "expired"} if over and not self._busy(id_) else row.body
 
@@ -155,8 +166,12 @@ class Containers:
             yield
         finally:
             self._held[id_] -= 1
-            with anyio.CancelScope(shield=True):
-                await self.touch(id_)
+            try:
+                with anyio.CancelScope(shield=True):
+                    await self.touch(id_)
+            except Exception:
+                # The response is over and must not be lost; the container expires earlier.
+                _LOG.exception("The use of %s could not be noted", id_)
 
     def _busy(self, id_: str) -> bool:
         lock = self._locks.get(id_)
@@ -180,6 +195,19 @@ class Containers:
     async def names(self, id_: str) -> dict[str, Body]:
         """Give the container's files by their names in its folder."""
         return {row.name: row.body for row in await self._rows(id_)}
+
+    async def listed(self, id_: str, attached: Collection[str]) -> list[StoredFile]:
+        """List the container's files; ``attached`` names those of the current turn."""
+        known = await self._sessions.known(id_)
+        return [
+            StoredFile(
+                row.name,
+                row.body["bytes"],
+                self._files.path(row.file_id),
+                row.name in attached and is_replaced(row.file_id, known.get(row.name)),
+            )
+            for row in await self._rows(id_)
+        ]
 
     async def copy(
         self, id_: str, bodies: Sequence[Body], beside: Collection[str] = ()
@@ -262,8 +290,10 @@ class Containers:
     # Running code
 
     @asynccontextmanager
-    async def lease(self, id_: str) -> AsyncIterator[Lease]:
+    async def lease(self, id_: str, attached: Collection[str] = ()) -> AsyncIterator[Lease]:
         """Hold the container's session for one cell; others wait.
+
+        Files ``attached`` in the current turn are put as they were given.
 
         Raises
         ------
@@ -274,7 +304,7 @@ class Containers:
             await self.running(id_)
             rows = await self._rows(id_)
             given = {row.name: {"id": row.file_id} for row in rows if row.body["source"] == "user"}
-            async with self._sessions.lease(id_, given) as lease:
+            async with self._sessions.lease(id_, given, attached) as lease:
                 yield lease
             await self.touch(id_)
 

@@ -1,85 +1,111 @@
-"""Reply: one answer of the model, taken apart into a message and steps as it arrives."""
+"""Reply: one answer of the model, taken apart into text and calls as it arrives."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from aoai_magic.engine.agent.assistants_sink import (
-    CodeRecord,
-    FunctionsRecord,
-    Recorder,
-    SearchRecord,
-)
 from aoai_magic.engine.agent.cell_outputs import clean
+from aoai_magic.engine.agent.chat_messages import Chat, tool_call
 from aoai_magic.engine.agent.partial_code import CodeReader
-from aoai_magic.engine.agent.thread_history import Chat, tool_call
+from aoai_magic.engine.agent.sink import CodeSink, FunctionSink, SearchSink, Sink
 from aoai_magic.engine.agent.tools import Toolbox
 from aoai_magic.engine.models.base import (
     FILE_SEARCH_TOOL,
     PYTHON_TOOL,
+    REASONING_ITEMS,
     Chunk,
     Finish,
     Reasoning,
+    ReasoningItems,
     Text,
     ToolCall,
     Usage,
     Waiting,
 )
-from aoai_magic.engine.storage.ids import new_id
 
 
 @dataclass
-class CodeCall:
-    """A call of the python tool."""
-
-    record: CodeRecord
-    reader: CodeReader = field(default_factory=CodeReader)
-    arguments: str = ""
-
-
-@dataclass
-class SearchCall:
-    """A call of file search."""
-
-    record: SearchRecord
-    arguments: str = ""
-
-
-@dataclass
-class FunctionCall:
-    """A call of a client's function, with its index in the step."""
-
-    record: FunctionsRecord
-    index: int
-
-
-@dataclass
-class UnknownCall:
-    """A call of a tool that was not offered."""
+class Call:
+    """A call of a tool, by the name that the model sees."""
 
     name: str
+    id: str
+    arguments: str = field(default="", kw_only=True)
+
+    def take(self, piece: str) -> None:
+        """Append to the arguments."""
+        self.arguments += piece
+
+    def end(self) -> None:
+        """Note that the arguments are complete."""
 
 
-Call = CodeCall | SearchCall | FunctionCall | UnknownCall
+class UnknownCall(Call):
+    """A call of a tool that was not offered."""
+
+    def take(self, piece: str) -> None:
+        """Forget the arguments: nobody can read them."""
+
+
+@dataclass
+class CodeCall(Call):
+    """A call of the python tool."""
+
+    sink: CodeSink
+    reader: CodeReader = field(default_factory=CodeReader)
+
+    def take(self, piece: str) -> None:
+        """Append to the arguments, and to the code that stands in them."""
+        super().take(piece)
+        self._write(self.reader.take(piece))
+
+    def end(self) -> None:
+        """Write what the reader held back until the code was complete."""
+        self._write(self.reader.end())
+
+    def _write(self, code: str) -> None:
+        if code:
+            self.sink.write(clean(code))
+
+
+@dataclass
+class SearchCall(Call):
+    """A call of file search."""
+
+    sink: SearchSink
+
+
+@dataclass
+class FunctionCall(Call):
+    """A call of a client's function."""
+
+    sink: FunctionSink
+
+    def take(self, piece: str) -> None:
+        """Append to the arguments."""
+        super().take(piece)
+        if piece:
+            self.sink.write(clean(piece))
 
 
 class Reply:
     """What the model answers, so far.
 
-    ``forced`` is the tool that it has to call (``""`` for any): until it does, its text is
-    held back, to be dropped if it never does.
+    ``forced`` is the tool that it has to call (``""`` for any): until it calls a tool, its
+    text is held back, to be dropped if it never does.
     """
 
-    def __init__(self, recorder: Recorder, toolbox: Toolbox, forced: str | None = None) -> None:
-        self._recorder = recorder
+    def __init__(self, sink: Sink, toolbox: Toolbox, forced: str | None = None) -> None:
+        self._sink = sink
         self._toolbox = toolbox
         self._calls: dict[int, Call] = {}
-        self._functions: FunctionsRecord | None = None
         self._text: list[str] = []
+        self._held: list[str] = []
         self._forced = forced
         self._names: set[str] = set()
-        self._thoughts = new_id("rs_")
-        self._thinking = False
+        self._reasoning: Mapping[str, Any] | None = None
         self.usage = Usage()
         self.finish = "stop"
 
@@ -89,22 +115,23 @@ class Reply:
         return [self._calls[index] for index in sorted(self._calls)]
 
     @property
-    def functions(self) -> FunctionsRecord | None:
-        """The step of the calls that the client has to answer."""
-        return self._functions
+    def obedient(self) -> bool:
+        """Whether the tool that had to be called was called."""
+        if self._forced is None:
+            return True
+        return self._forced in self._names if self._forced else bool(self._names)
 
     async def take(self, chunk: Chunk) -> None:
         """Read one piece."""
         if isinstance(chunk, Reasoning):
-            self._think(chunk.text)
+            self._sink.think(clean(chunk.text))
+        elif isinstance(chunk, ReasoningItems):
+            self._reasoning = chunk.value
+            self._sink.keep_reasoning(chunk.value)
         elif isinstance(chunk, Waiting):
-            self._recorder.aside(self._thoughts, "waiting", waiting=str(chunk))
+            self._sink.wait(str(chunk))
         elif isinstance(chunk, Text):
-            if chunk.text:
-                self.end_thoughts()
-                self._text.append(chunk.text)
-                if self.obedient:
-                    await self._recorder.write(chunk.text)
+            await self._write(chunk.text)
         elif isinstance(chunk, ToolCall):
             await self._take_call(chunk)
         elif isinstance(chunk, Usage):
@@ -112,86 +139,58 @@ class Reply:
         elif isinstance(chunk, Finish):
             self.finish = chunk.reason
 
-    @property
-    def obedient(self) -> bool:
-        """Whether the tool that had to be called was called."""
-        if self._forced is None:
-            return True
-        return self._forced in self._names if self._forced else bool(self._names)
+    async def _write(self, text: str) -> None:
+        if not text:
+            return
+        self._sink.end_thoughts()
+        self._text.append(text)
+        self._held.append(text)
+        if self.obedient or self._calls:
+            await self.release()
 
-    async def _obey(self, name: str) -> None:
-        """Note a call; the text that was held back till then is let go."""
-        held = not self.obedient
-        self._names.add(name)
-        if held and self.obedient and self._text:
-            await self._recorder.write("".join(self._text))
-
-    def _think(self, text: str) -> None:
-        self._thinking = True
-        self._recorder.aside(self._thoughts, "reasoning", reasoning=clean(text), done=False)
-
-    def end_thoughts(self) -> None:
-        """Say that the model has thought, if it did."""
-        if self._thinking:
-            self._thinking = False
-            self._recorder.aside(self._thoughts, "reasoning", reasoning="", done=True)
-            self._thoughts = new_id("rs_")
+    async def release(self) -> None:
+        """Write the text that was held back."""
+        text, self._held = "".join(self._held), []
+        if text:
+            await self._sink.write(text)
 
     async def _take_call(self, piece: ToolCall) -> None:
         call = self._calls.get(piece.index)
         if call is None:
-            self.end_thoughts()
-            if self._toolbox.offers(piece.name or ""):
-                await self._obey(piece.name or "")
+            self._sink.end_thoughts()
             # Text before a tool call is a message of its own.
-            await self._recorder.close_message()
-            call = await self._begin(piece.name or "")
-            self._calls[piece.index] = call
-        if isinstance(call, CodeCall):
-            call.arguments += piece.arguments
-            if added := clean(call.reader.take(piece.arguments)):
-                call.record.write(added)
-        elif isinstance(call, SearchCall):
-            call.arguments += piece.arguments
-        elif isinstance(call, FunctionCall) and piece.arguments:
-            call.record.write(call.index, clean(piece.arguments))
+            await self.release()
+            await self._sink.close_message()
+            call = self._calls[piece.index] = await self._begin(piece.name or "")
+        call.take(piece.arguments)
 
     async def _begin(self, name: str) -> Call:
-        if name == PYTHON_TOOL and self._toolbox.python:
-            return CodeCall(await self._recorder.open_code())
-        if name == FILE_SEARCH_TOOL and self._toolbox.search:
-            return SearchCall(await self._recorder.open_search())
+        if not self._toolbox.offers(name):
+            return UnknownCall(clean(name), f"call_unknown{len(self._calls)}")
+        self._names.add(name)
         function = self._toolbox.function(name)
-        if function is None:
-            return UnknownCall(clean(name))
-        if self._functions is None:
-            details = {"type": "tool_calls", "tool_calls": []}
-            self._functions = FunctionsRecord(await self._recorder.open_step("tool_calls", details))
-        return FunctionCall(self._functions, self._functions.add(function))
+        if function is not None:
+            asked = await self._sink.open_function(function)
+            return FunctionCall(name, asked.id, asked)
+        if name == FILE_SEARCH_TOOL:
+            search = await self._sink.open_search()
+            return SearchCall(name, search.id, search)
+        code = await self._sink.open_code()
+        return CodeCall(PYTHON_TOOL, code.id, code)
+
+    def end(self) -> None:
+        """Note that the answer is complete."""
+        self._sink.end_thoughts()
+        for call in self.calls:
+            call.end()
 
     def chat(self) -> Chat:
-        """Give the reply as a chat message; ids of its calls are those of the steps."""
+        """Return the reply as a chat message."""
         message: Chat = {"role": "assistant", "content": clean("".join(self._text)) or None}
-        calls = [_chat_call(index, call) for index, call in enumerate(self.calls)]
+        if self._reasoning is not None:
+            message[REASONING_ITEMS] = self._reasoning
+        calls = [
+            tool_call(call.id, call.name or "unknown", clean(call.arguments) or "{}")
+            for call in self.calls
+        ]
         return {**message, "tool_calls": calls} if calls else message
-
-
-def call_id(index: int, call: Call) -> str:
-    """Give the id under which a call is answered."""
-    if isinstance(call, CodeCall | SearchCall):
-        return str(call.record.call["id"])
-    if isinstance(call, FunctionCall):
-        return str(call.record.calls[call.index]["id"])
-    return f"call_unknown{index}"
-
-
-def _chat_call(index: int, call: Call) -> Chat:
-    id_ = call_id(index, call)
-    if isinstance(call, CodeCall):
-        return tool_call(id_, PYTHON_TOOL, call.arguments)
-    if isinstance(call, SearchCall):
-        return tool_call(id_, FILE_SEARCH_TOOL, call.arguments)
-    if isinstance(call, FunctionCall):
-        function = call.record.calls[call.index]["function"]
-        return tool_call(id_, function["name"], function["arguments"])
-    return tool_call(id_, call.name or "unknown", "{}")

@@ -1,45 +1,107 @@
-"""Gathering: what a new response is told, collected and checked before it begins."""
+"""Response input: what a new response is to do, gathered and checked before it begins."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import PurePosixPath
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio.to_thread
 from sqlalchemy import Connection
 
+from aoai_magic.engine.agent import history
+from aoai_magic.engine.agent.cell_outputs import shorten
+from aoai_magic.engine.agent.chat_messages import image_url
 from aoai_magic.engine.agent.containers import Containers, expired
+from aoai_magic.engine.agent.handed_over import StoredFile, new_files
+from aoai_magic.engine.agent.responses_sink import ResponsesSink
+from aoai_magic.engine.agent.sandbox_sessions import Collected, Lease
+from aoai_magic.engine.agent.sink import Search
+from aoai_magic.engine.agent.task import (
+    Services,
+    Task,
+    model_options,
+    search_settings,
+    write_system,
+)
+from aoai_magic.engine.agent.tools import Toolbox, missing_tool
 from aoai_magic.engine.errors import ApiError, file_not_found
-from aoai_magic.engine.storage import conversations, response_objects, store
+from aoai_magic.engine.models.pictures import Picture
+from aoai_magic.engine.search import reading, vector_stores
+from aoai_magic.engine.storage import conversations, response_items, response_objects, store
 from aoai_magic.engine.storage.file_names import safe_name, untaken_name
-from aoai_magic.engine.storage.files import Files
 from aoai_magic.engine.storage.ids import new_id
 from aoai_magic.engine.storage.objects import Body
-from aoai_magic.engine.storage.schema import RESPONSES
-from aoai_magic.engine.storage.store import Store
+from aoai_magic.engine.storage.schema import CONVERSATION_ITEMS, RESPONSES
 
 _PREFIXES = {
     "message": "msg_",
     "code_interpreter_call": "ci_",
+    "file_search_call": "fs_",
     "function_call": "fc_",
     "function_call_output": "fco_",
     "reasoning": "rs_",
 }
-_IMAGE_TYPES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".webp": "webp"}
-_LARGEST_IMAGE = 20 << 20
+_LONGEST_TEXT = 100_000
+"""Characters of a file that the model is given where no code can read it."""
+
+
+class ContainerWorkspace:
+    """The session of a container, with its files; ``attached`` are those of this response."""
+
+    def __init__(
+        self, containers: Containers, sink: ResponsesSink, attached: frozenset[str], *, azure: bool
+    ) -> None:
+        assert sink.container_id is not None
+        self.id: str = sink.container_id
+        self.attached = attached
+        self._containers = containers
+        self._sink = sink
+        self._azure = azure
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """Names in the folder by their files' ids, here and where they were copied from."""
+        files = self._sink.files.items()
+        ids = {body["id"]: name for name, body in files}
+        return ids | {body["_copy_of"]: name for name, body in files if "_copy_of" in body}
+
+    @asynccontextmanager
+    async def lease(self) -> AsyncIterator[Lease]:
+        """Hold the session for one cell."""
+        async with self._containers.lease(self.id, self.attached) as lease:
+            self.attached = frozenset()
+            yield lease
+
+    async def collect(self, lease: Lease) -> Collected:
+        """Store what the cell made or changed in the container."""
+        return await self._containers.collect(lease, self._azure)
+
+    async def keep(self, picture: Picture, number: int) -> Body:
+        """Store a picture in the container, under its id; ``number`` is of no use there."""
+        source = BytesIO(picture.data)
+        body, stored = await self._containers.add_picture(self.id, source, picture.suffix)
+        return {**body, "_file": stored}
+
+    async def listed(self) -> list[StoredFile]:
+        """List the container's files."""
+        return await self._containers.listed(self.id, self.attached)
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a response is told.
+class ResponseInput:
+    """What a response is to do.
 
     Attributes
     ----------
+    given
+        The request's body.
     earlier
         Items of the responses before, oldest first.
     new
@@ -48,23 +110,76 @@ class Told:
         Where code runs, None without the code interpreter.
     conversation
         The conversation that all this becomes part of, if there is one.
+    azure
+        Whether the request came by Azure's path.
     """
 
+    given: Body
     earlier: Sequence[Body]
     new: Sequence[Body]
     container_id: str | None
     conversation: str | None
+    azure: bool
+
+    async def task(self, services: Services, containers: Containers, sink: ResponsesSink) -> Task:
+        """Write down all that the model is given."""
+        response, run = sink.response, as_run(sink.response)
+        toolbox = Toolbox(run)
+        items = [*self.earlier, *self.new]
+        searches = _numbered(items)
+        for item in searches:
+            sink.citations |= history.places(item)
+        workspace = None
+        if self.container_id is not None:
+            sink.container_id = self.container_id
+            sink.files = await containers.names(self.container_id)
+            attached = frozenset(new_files(items) & sink.files.keys())
+            workspace = ContainerWorkspace(containers, sink, attached, azure=self.azure)
+        search = await self._search(services, response) if toolbox.search else None
+        offered = workspace if toolbox.python else None
+        instructions = [response["instructions"]]
+        return Task(
+            model=response,
+            system=await write_system(services, instructions, items, offered, search),
+            messages=history.messages(items, services.bounds),
+            toolbox=toolbox,
+            options=model_options(
+                response,
+                _response_format(response["text"]["format"]),
+                response["reasoning"]["effort"],
+            ),
+            tokens=response["max_output_tokens"],
+            tool_calls=response["max_tool_calls"],
+            workspace=workspace,
+            search=search,
+            searches=len(searches),
+        )
+
+    async def _search(self, services: Services, response: Body) -> Search:
+        tool = next(tool for tool in response["tools"] if tool["type"] == "file_search")
+        return search_settings(tool, list(tool["vector_store_ids"]))
+
+
+def _numbered(items: Iterable[Body]) -> list[Body]:
+    """Return the searches; one that a client lists is numbered by its place."""
+    searches = [item for item in items if item["type"] == "file_search_call"]
+    for number, item in enumerate(searches):
+        item.setdefault("_number", str(number))
+        empty = {"file_id": "", "filename": "", "text": ""}
+        item["results"] = [{**empty, **one} for one in item.get("results") or ()]
+    return searches
 
 
 class Gathering:
-    """Gathers what responses are told out of what is stored."""
+    """Gathers what responses are to do out of requests and what is stored."""
 
-    def __init__(self, store_: Store, files: Files, containers: Containers) -> None:
-        self._store = store_
-        self._files = files
+    def __init__(self, services: Services, containers: Containers) -> None:
+        self._store = services.store
+        self._files = services.files
+        self._bounds = services.bounds
         self._containers = containers
 
-    async def gather(self, given: Body) -> Told:
+    async def gather(self, given: Body, *, azure: bool) -> ResponseInput:
         """Gather what a request asks for.
 
         Raises
@@ -73,18 +188,27 @@ class Gathering:
             When it names what is not there or has expired, or leaves a call unanswered.
         """
         conversation = conversation_id(given.get("conversation"))
+        tools = given.get("tools") or []
+        _check_choice(given)
         earlier = await self._earlier(given.get("previous_response_id"), conversation)
-        new = [item for item in items(given["input"]) if item["type"] != "item_reference"]
+        earlier = list(filter(_whole, earlier))
+        new = await self._store.read(lambda c: resolved(c, items(given["input"])))
+        new = list(_once(earlier, new))
         _check_answered(earlier, new)
-        container_id, names = await self._container(given, [*earlier, *new])
-        parts = [part for item in new for part in _parts(item)]
+        await self._store.read(lambda c: _check_stores(c, tools))
+        container_id, fresh, names = await self._container(tools, [*earlier, *new])
+        await self._load_again(earlier, container_id, fresh=fresh)
+        parts = list(_parts(new))
         names |= await self._copy(parts, container_id, names)
         for part in parts:
             await self._fill(part, container_id, names)
-        return Told(earlier, new, container_id, conversation)
+        for item in new:
+            named = [part["_name"] for part in _parts([item]) if part["type"] == "input_file"]
+            item |= {"_files": named} if named else {}
+        return ResponseInput(given, earlier, new, container_id, conversation, azure)
 
     async def _earlier(self, previous: str | None, conversation: str | None) -> list[Body]:
-        """Give the items of a response and of all before it, or those of a conversation."""
+        """Return the items of a response and of all before it, or those of a conversation."""
         if conversation is None:
             return await self._store.read(lambda c: _chain(c, previous))
         if previous is not None:
@@ -98,37 +222,43 @@ class Gathering:
 
     # Containers
 
-    async def _container(self, given: Body, told: list[Body]) -> tuple[str | None, dict[str, str]]:
-        """Give the id of the response's container, and the names of the tool's files by id."""
-        tools = given.get("tools") or []
+    async def _container(
+        self, tools: list[Body], told: list[Body]
+    ) -> tuple[str | None, bool, dict[str, str]]:
+        """Return where code runs, whether that is new, and the names of the tool's files by id."""
         tool = next((tool for tool in tools if tool["type"] == "code_interpreter"), None)
         if tool is None:
-            return None, {}
-        used = [i["container_id"] for i in told if i["type"] == "code_interpreter_call"]
-        await self._check_alive(dict.fromkeys(used))
+            return None, False, {}
+        last = await self._last_container(told)
         asked = tool["container"]
         if isinstance(asked, str):
-            return str((await self._containers.running(asked))["id"]), {}
-        files = await self._named(asked.get("file_ids") or [], "tools[0].container.file_ids")
-        if used:
-            await self._containers.running(used[-1])
-            container_id = str(used[-1])
-        else:
-            memory = asked.get("memory_limit")
-            container_id = str((await self._containers.create("auto", {}, memory=memory))["id"])
-        return container_id, await self._containers.copy(container_id, files)
+            return str((await self._containers.running(asked))["id"]), False, {}
+        place = f"tools[{tools.index(tool)}].container.file_ids"
+        files = await self._named(asked.get("file_ids") or [], place)
+        if last is not None:
+            await self._containers.running(last)
+            return last, False, await self._containers.copy(last, files)
+        memory = asked.get("memory_limit")
+        made = str((await self._containers.create("auto", {}, memory=memory))["id"])
+        return made, True, await self._containers.copy(made, files)
 
-    async def _check_alive(self, ids: Iterable[str]) -> None:
-        """Refuse a conversation with a call whose container has gone, as the service does."""
-        for id_ in ids:
-            try:
-                alive = (await self._containers.get(id_))["status"] == "running"
-            except ApiError:
-                alive = False
-            if not alive:
+    async def _last_container(self, told: list[Body]) -> str | None:
+        """Return the container that the conversation used last; None if that was deleted.
+
+        A conversation with a call whose container has expired is refused, as the service
+        does: its model would count on variables that are gone.
+        """
+        used = [item["container_id"] for item in told if item["type"] == "code_interpreter_call"]
+        last = None
+        for id_ in dict.fromkeys(reversed(used)):
+            body = await self._containers.find(id_)
+            if body is not None and body["status"] != "running":
                 raise expired()
+            if body is not None and id_ == used[-1]:
+                last = str(id_)
+        return last
 
-    # Files in messages
+    # Files
 
     async def _named(self, ids: list[str], path: str) -> list[Body]:
         found = await self._files.many(ids)
@@ -140,34 +270,47 @@ class Gathering:
     async def _copy(
         self, parts: Sequence[Body], container_id: str | None, beside: Mapping[str, str]
     ) -> dict[str, str]:
-        """Copy the stored files that messages name into the container; gives names by id."""
-        named = [part for part in parts if part["type"] == "input_file" and part.get("file_id")]
-        files = await self._named([part["file_id"] for part in named], "input")
+        """Copy the stored files that parts name into the container; gives names by id."""
+        ids = [p["file_id"] for p in parts if p["type"] == "input_file" and p.get("file_id")]
+        files = await self._named(ids, "input")
         if container_id is None:
             return {body["id"]: str(body["filename"]) for body in files}
         return await self._containers.copy(container_id, files, beside.values())
 
+    async def _load_again(
+        self, earlier: Sequence[Body], container_id: str | None, *, fresh: bool
+    ) -> None:
+        """Load what was not loaded yet, as in a conversation's items, or was in another container.
+
+        What has been deleted since is left out.
+        """
+        names: dict[str, str] = {}
+        for part in _parts(earlier):
+            if fresh or not {"_url", "_name"} & part.keys():
+                with suppress(ApiError):
+                    names |= await self._copy([part], container_id, names)
+                    await self._fill(part, container_id, names)
+
     async def _fill(self, part: Body, container_id: str | None, names: dict[str, str]) -> None:
-        """Load what a part names: a picture for the model, any other file for its code."""
+        """Load what a part names: a picture for the model, any other file for its code.
+
+        Where no code can run, the model is given the file's text.
+        """
         if part["type"] == "input_image" and part.get("file_id"):
             (file,) = await self._named([part["file_id"]], "input")
-            part["_url"] = await self._data_url(file)
-        elif part["type"] == "input_file":
+            part["_url"] = await image_url(self._files, file)
+        elif part["type"] == "input_file" and container_id is not None:
             part["_name"] = await self._bring(part, container_id, names)
+        elif part["type"] == "input_file":
+            part["_name"] = names.get(part.get("file_id", "")) or part.get("filename") or "file"
+            part["_text"] = await self._text(part)
 
-    async def _data_url(self, file: Body) -> str | None:
-        suffix = _IMAGE_TYPES.get(PurePosixPath(file["filename"]).suffix.lower())
-        if suffix is None or file["bytes"] > _LARGEST_IMAGE:
-            return None
-        data = await anyio.to_thread.run_sync(self._files.path(file["id"]).read_bytes)
-        return f"data:image/{suffix};base64,{base64.b64encode(data).decode()}"
-
-    async def _bring(self, part: Body, container_id: str | None, names: dict[str, str]) -> str:
+    async def _bring(self, part: Body, container_id: str, names: dict[str, str]) -> str:
         """Upload what a part holds; gives the name by which code finds its file."""
         if part.get("file_id"):
             return names[part["file_id"]]
         name = part.get("filename") or "file"
-        if not part.get("file_data") or container_id is None:
+        if not part.get("file_data"):
             return str(name)
         source = BytesIO(_decoded(part["file_data"]))
         name = untaken_name(safe_name(name), names.values())
@@ -175,10 +318,21 @@ class Gathering:
         await self._containers.upload(container_id, source, name)
         return name
 
+    async def _text(self, part: Body) -> str:
+        if part.get("file_id"):
+            return await _read(self._files.path(part["file_id"]), part["_name"])
+        with TemporaryDirectory() as folder:
+            path = Path(folder, "file")
+            await anyio.to_thread.run_sync(path.write_bytes, _decoded(part.get("file_data") or ""))
+            return await _read(path, part["_name"])
 
-def _parts(item: Body) -> list[Body]:
-    is_list = item["type"] == "message" and isinstance(item["content"], list)
-    return item["content"] if is_list else []
+
+async def _read(path: Path, name: str) -> str:
+    """Return the text of a file as the model is given it."""
+    try:
+        return shorten(await reading.read(path, name), _LONGEST_TEXT)
+    except reading.Unreadable as error:
+        return f"[Its text cannot be read: {error}]"
 
 
 def _decoded(data: str) -> bytes:
@@ -193,8 +347,11 @@ def _decoded(data: str) -> bytes:
         ) from error
 
 
+# Items
+
+
 def conversation_id(given: str | Body | None) -> str | None:
-    """Give the id of a conversation, which may be named in two ways."""
+    """Return the id of a conversation, which may be named in two ways."""
     return given["id"] if isinstance(given, dict) else given
 
 
@@ -225,6 +382,39 @@ def _content(role: str, content: Any) -> Any:
     return [{"type": "input_text", "text": content}]
 
 
+def _parts(told: Iterable[Body]) -> Iterator[Body]:
+    """Yield the parts of items that may name files."""
+    for item in told:
+        content = item.get("content") if item["type"] == "message" else item.get("output")
+        yield from content if isinstance(content, list) else ()
+
+
+def resolved(connection: Connection, given: Iterable[Body]) -> list[Body]:
+    """Put the stored items in the place of references to them.
+
+    Raises
+    ------
+    ApiError
+        When nothing is stored under an id.
+    """
+    return [_resolve(connection, item) for item in given]
+
+
+def _resolve(connection: Connection, item: Body) -> Body:
+    if item["type"] != "item_reference":
+        return item
+    found = store.get(connection, CONVERSATION_ITEMS, item["id"])
+    found = found or response_items.find(connection, item["id"])
+    if found is None:
+        raise ApiError(
+            f"Item with id '{item['id']}' not found. Items are not persisted when `store` is set "
+            "to false. Try again with `store` set to true, or remove this item from your input.",
+            status=404,
+            param="input",
+        )
+    return found
+
+
 def _chain(connection: Connection, id_: str | None) -> list[Body]:
     told: list[list[Body]] = []
     first = id_
@@ -243,7 +433,7 @@ def _chain(connection: Connection, id_: str | None) -> list[Body]:
                 f"Previous response with id '{id_}' has status '{row.status}'.",
                 param="previous_response_id",
             )
-        told.append([*row.input, *filter(_whole, row.body["output"])])
+        told.append([*row.input, *row.body["output"]])
         id_ = row.previous_id
     return [item for items_ in reversed(told) for item in items_]
 
@@ -251,6 +441,41 @@ def _chain(connection: Connection, id_: str | None) -> list[Body]:
 def _whole(item: Body) -> bool:
     """Leave out calls that were cut off: nobody can answer them."""
     return bool(item["type"] != "function_call" or item["status"] == "completed")
+
+
+def _once(earlier: Iterable[Body], new: Iterable[Body]) -> Iterator[Body]:
+    """Leave out answers that are sent once more; refuse whatever else is there twice.
+
+    Semantic Kernel sends the answers of earlier turns again.
+    """
+    ids = {item["id"] for item in earlier}
+    calls = {item["call_id"] for item in earlier if item["type"] == "function_call"}
+    answers = {i["call_id"]: i["output"] for i in earlier if i["type"] == "function_call_output"}
+    for item in new:
+        call = item.get("call_id")
+        if item["type"] == "function_call_output" and call in answers:
+            if _bare(answers[call]) != _bare(item["output"]):
+                raise _duplicate(f"function call output found for call_id {call}")
+            continue
+        if item["id"] in ids:
+            raise _duplicate(f"item found with id {item['id']}")
+        if item["type"] == "function_call" and call in calls:
+            raise _duplicate(f"function call found with call_id {call}")
+        ids.add(item["id"])
+        if item["type"] == "function_call":
+            calls.add(call)
+        elif item["type"] == "function_call_output":
+            answers[call] = item["output"]
+        yield item
+
+
+def _duplicate(what: str) -> ApiError:
+    text = f"Duplicate {what}. Remove duplicate items from your input and try again."
+    return ApiError(text, param="input")
+
+
+def _bare(output: Any) -> Any:
+    return output if isinstance(output, str) else list(map(response_objects.bare, output))
 
 
 def _check_answered(earlier: Sequence[Body], new: Sequence[Body]) -> None:
@@ -264,3 +489,58 @@ def _check_answered(earlier: Sequence[Body], new: Sequence[Body]) -> None:
         if id_ not in calls:
             text = f"No tool call found for function call output with call_id {id_}."
             raise ApiError(text, param="input")
+
+
+# Tools
+
+
+def as_run(response: Mapping[str, Any]) -> Body:
+    """Return tools and tool choice in the form that a run has them."""
+    tools = []
+    for tool in response["tools"]:
+        if tool["type"] == "function":
+            keys = ("name", "description", "parameters", "strict")
+            function = {key: tool[key] for key in keys if tool.get(key) is not None}
+            tools.append({"type": "function", "function": function})
+        else:
+            tools.append({"type": tool["type"]})
+    return {"tools": tools, "tool_choice": _choice(response["tool_choice"])}
+
+
+def _choice(choice: Any) -> Any:
+    if not isinstance(choice, dict):
+        return choice
+    if choice["type"] == "allowed_tools":
+        return {**choice, "tools": list(map(_choice, choice["tools"]))}
+    if choice["type"] == "function":
+        return {"type": "function", "function": {"name": choice["name"]}}
+    return choice
+
+
+def _check_choice(given: Body) -> None:
+    """Check that what the request forces or allows is a tool that it has."""
+    tools, choice = given.get("tools") or [], given.get("tool_choice") or "auto"
+    if choice == "required" and not tools:
+        raise ApiError(
+            "Tool choice 'required' must be specified with 'tools' parameter.", param="tool_choice"
+        )
+    missing = missing_tool(as_run({"tools": tools, "tool_choice": choice}))
+    if missing is not None:
+        name = missing["function"]["name"] if "function" in missing else missing["type"]
+        text = f"Tool choice '{name}' not found in 'tools' parameter."
+        raise ApiError(text, param="tool_choice")
+
+
+def _check_stores(connection: Connection, tools: Iterable[Body]) -> None:
+    for tool in tools:
+        for id_ in tool.get("vector_store_ids") or ():
+            vector_stores.load(connection, id_)
+
+
+def _response_format(form: Mapping[str, Any]) -> Body | None:
+    if form["type"] == "text":
+        return None
+    if form["type"] != "json_schema":
+        return dict(form)
+    schema = {key: value for key, value in form.items() if key != "type" and value is not None}
+    return {"type": "json_schema", "json_schema": schema}

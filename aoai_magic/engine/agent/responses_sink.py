@@ -1,4 +1,4 @@
-"""Writer: the items of one response, as they grow, and the events that tell of them.
+"""The sink of the Responses API: the items of one response as they grow, and their events.
 
 The order of events is the recorded one. Every event has a number; the SDK's accumulator
 fails on an item that it does not know, that changes its id or that is not finished.
@@ -6,13 +6,23 @@ fails on an item that it does not know, that changes its id or that is not finis
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Collection, Mapping
+from dataclasses import astuple
 from typing import Any
 
 from aoai_magic.engine.agent.cell_outputs import clean
 from aoai_magic.engine.agent.event_stream import Feed, encode
+from aoai_magic.engine.agent.sink import Ending, Search, Sink
+from aoai_magic.engine.models.pictures import Picture
+from aoai_magic.engine.search.library import Found
 from aoai_magic.engine.storage import response_objects
+from aoai_magic.engine.storage.annotations import find_citations, find_links
 from aoai_magic.engine.storage.ids import now
 from aoai_magic.engine.storage.objects import Body
+
+_LATE = "The response took longer than it may; ask again more narrowly."
+_INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
 class EventLog(Feed):
@@ -46,7 +56,7 @@ class EventLog(Feed):
         self._listeners.clear()
 
 
-class Writer:
+class ResponsesSink(Sink):
     """The record of one response.
 
     Attributes
@@ -55,14 +65,29 @@ class Writer:
         The object without its output.
     items
         The output, with the keys that are the engine's own.
+    files
+        The files of the container by their names in its folder.
     """
 
-    def __init__(self, log: EventLog, response: Body, *, outputs: bool) -> None:
+    def __init__(self, log: EventLog, response: Body, include: Collection[str]) -> None:
+        super().__init__()
         self.log = log
         self.response = response
         self.items: list[Body] = []
+        self.container_id: str | None = None
+        self.files: dict[str, Body] = {}
+        self._include = include
+        self._pictures: list[Body] = []
         self._open: list[Item] = []
-        self._outputs = outputs
+        self._message: Message | None = None
+        self._thought: Reasoning | None = None
+
+    @property
+    def reply_id(self) -> str:
+        """The name of the model call under way, by which items belong together."""
+        return f"{self.response['id']}/{self.reply}"
+
+    # The response
 
     def send(self, kind: str, **data: Any) -> None:
         """Send one event."""
@@ -70,15 +95,14 @@ class Writer:
         self.log.send(kind, {"type": kind, "sequence_number": number, **data})
 
     def shown(self) -> Body:
-        """Give the response as it stands, as the client sees it."""
-        return {**self.response, "output": [self.show(item) for item in self.items]}
+        """Return the response as it stands, as the client sees it."""
+        return {**self.response, "output": [self._show(item) for item in self.items]}
 
-    def show(self, item: Body) -> Body:
-        """Give an item as the client sees it."""
-        return show(item, outputs=self._outputs)
+    def _show(self, item: Body) -> Body:
+        return show(item, self._include)
 
     def announce(self) -> None:
-        """Tell the response's status; that it was cancelled has no event."""
+        """Announce the response's status; that it was cancelled has no event."""
         if self.response["status"] != "cancelled":
             self.send(f"response.{self.response['status']}", response=self.shown())
 
@@ -90,60 +114,178 @@ class Writer:
         self.response = {**self.response, "status": "in_progress"}
         self.announce()
 
-    def add(self, item: Body) -> int:
-        """Announce a new item; gives its index."""
-        self.items.append(item)
-        index = len(self.items) - 1
-        self.send("response.output_item.added", output_index=index, item=self.show(item))
-        return index
+    async def end(self, ending: Ending) -> None:
+        """End the response, which is yet to be announced; unfinished items are incomplete."""
+        self.end_thoughts()
+        if self._message is not None:
+            self._close_message("incomplete")
+        for item in self._open[:]:
+            item.close("incomplete")
+        changes = {"usage": response_objects.usage(*astuple(self.used)), **_changes(ending)}
+        self.response = {**self.response, **changes}
 
-    def opened(self, item: Item) -> None:
-        """Remember an item that has to be finished however the response ends."""
+    def fail(self, error: Body) -> None:
+        """Make the response, whose items are finished, a failed one."""
+        changes = {"status": "failed", "completed_at": None, "incomplete_details": None}
+        self.response = {**self.response, **changes, "error": error}
+
+    # Its items
+
+    def opened(self, item: Item) -> int:
+        """Announce a new item; returns its index."""
+        self.items.append(item.body)
         self._open.append(item)
+        index = len(self.items) - 1
+        self.send("response.output_item.added", output_index=index, item=self._show(item.body))
+        return index
 
     def done(self, item: Item) -> None:
         """Announce that an item is finished."""
         self._open.remove(item)
-        self.send("response.output_item.done", output_index=item.index, item=self.show(item.body))
+        shown = self._show(item.body)
+        self.send("response.output_item.done", output_index=item.index, item=shown)
 
-    def abandon(self) -> None:
-        """Finish what is unfinished because the response ends before it is complete."""
-        for item in self._open[:]:
-            item.close("incomplete")
+    # What the loop reports
 
-    def end(self, status: str, **changes: Any) -> None:
-        """End the response, which is yet to be announced."""
-        completed = {"completed_at": now()} if status == "completed" else {}
-        self.abandon()
-        self.response = {**self.response, "status": status, **completed, **changes}
+    def keep_reasoning(self, value: Mapping[str, Any]) -> None:
+        """Keep it in the last item of its reply, where no client sees it."""
+        for item in self.items[-1:]:
+            if item["_reply"] == self.reply_id:
+                item["_reasoning"] = value
+
+    def think(self, text: str) -> None:
+        """Report a piece of the model's thoughts, if the client asked for a summary."""
+        if text and self.response["reasoning"]["summary"]:
+            self._thought = self._thought or Reasoning(self)
+            self._thought.write(text)
+
+    def end_thoughts(self) -> None:
+        """Finish the summary of the thoughts, if there is one."""
+        thought, self._thought = self._thought, None
+        if thought is not None:
+            thought.close("completed")
+
+    async def write(self, text: str) -> None:
+        """Append to the message that is being written, or begin one."""
+        self._message = self._message or Message(self)
+        self._message.write(text)
+
+    async def close_message(self) -> None:
+        """Finish the message that is being written, if there is one, with what it cites."""
+        if self._message is not None:
+            self._close_message("completed")
+
+    def _close_message(self, status: str) -> None:
+        message, self._message = self._message, None
+        if message is not None:
+            message.annotate(self._citations(message.text))
+            message.close(status)
+
+    async def leave_nothing(self) -> None:
+        """Write a message for pictures that no text came for."""
+        if self._pictures:
+            self._message = Message(self)
+            self._close_message("completed")
+
+    async def open_code(self) -> Code:
+        """Begin a call of the code interpreter."""
+        assert self.container_id is not None
+        return Code(self, self.container_id)
+
+    async def open_search(self) -> FileSearch:
+        """Begin a call of file search."""
+        return FileSearch(self)
+
+    async def open_function(self, name: str) -> Function:
+        """Begin a call of a client's function."""
+        return Function(self, name)
+
+    def add_files(self, made: Mapping[str, Body]) -> None:
+        """Note the files that code made or changed."""
+        self.files |= made
+
+    def add_picture(self, kept: Body, picture: Picture) -> Body:
+        """Return the output that shows a picture; the next message cites it."""
+        self._pictures.append(kept)
+        return image(kept["_file"], picture.suffix, picture.data)
+
+    def _citations(self, text: str) -> list[Body]:
+        """Return the annotations of a text: pictures first, then what it links to and cites."""
+        pictures, self._pictures = self._pictures, []
+        by_id = {body["id"]: body for body in self.files.values()}
+        names = {name: body["id"] for name, body in self.files.items()}
+        cited = {one["file_id"]: one["filename"] for one in self.citations.values()}
+        passages = {place: one["file_id"] for place, one in self.citations.items()}
+        spans = [
+            *find_links(text, {id_: id_ for id_ in by_id} | names),
+            *find_citations(text, passages),
+        ]
+        container = self.container_id or ""
+        shown = [response_objects.citation(container, body) for body in pictures]
+        for span in sorted(spans, key=lambda one: one["start_index"]):
+            start, end = span["start_index"], span["end_index"]
+            if span["type"] == "file_path":
+                file = by_id[span["file_path"]["file_id"]]
+                shown.append(response_objects.citation(container, file, start, end))
+            else:
+                id_ = span["file_citation"]["file_id"]
+                shown.append(response_objects.file_citation(id_, cited[id_], start))
+        return shown
+
+
+def _changes(ending: Ending) -> Body:
+    """Return the keys that say how a response ended."""
+    if ending.status in ("completed", "requires_action"):
+        return {"status": "completed", "completed_at": now()}
+    if ending.reason is not None:
+        details = {"reason": _INCOMPLETE.get(ending.reason, ending.reason)}
+        return {"status": "incomplete", "incomplete_details": details}
+    if ending.status == "cancelled":
+        return {"status": "cancelled"}
+    return {"status": "failed", "error": ending.error or server_error(_LATE)}
+
+
+def server_error(text: str) -> Body:
+    """Return the error of a response."""
+    return {"code": "server_error", "message": text}
+
+
+def image(stored: str, suffix: str, data: bytes) -> Body:
+    """Make the output that shows a picture; the data is in the URL, as the service has it."""
+    url = f"data:image/{suffix};base64,{base64.b64encode(data).decode()}"
+    return {"type": "image", "url": url, "_file": stored, "_suffix": suffix}
 
 
 class Item:
     """An item that is being written."""
 
-    def __init__(self, writer: Writer, body: Body, reply: str) -> None:
-        self.writer = writer
-        self.body = {**body, "_reply": reply}
-        self.index = writer.add(self.body)
-        writer.opened(self)
+    def __init__(self, sink: ResponsesSink, body: Body) -> None:
+        self._sink = sink
+        self.body: Body = {**body, "_reply": sink.reply_id}
+        self.index = sink.opened(self)
+
+    @property
+    def id(self) -> str:
+        """The id under which the model is answered."""
+        return str(self.body.get("call_id") or self.body["id"])
 
     def send(self, kind: str, **data: Any) -> None:
         """Send an event of this item."""
         place = {"output_index": self.index, "item_id": self.body["id"]}
-        self.writer.send(kind, **place, **data)
+        self._sink.send(kind, **place, **data)
 
     def close(self, status: str) -> None:
         """Finish the item."""
         if "status" in self.body:
             self.body["status"] = status
-        self.writer.done(self)
+        self._sink.done(self)
 
 
 class Message(Item):
     """A message that is being written; its one part is a text."""
 
-    def __init__(self, writer: Writer, reply: str) -> None:
-        super().__init__(writer, response_objects.message(), reply)
+    def __init__(self, sink: ResponsesSink) -> None:
+        super().__init__(sink, response_objects.message())
         self._pieces: list[str] = []
         self.annotations: list[Body] = []
         part = response_objects.output_text("", [])
@@ -183,8 +325,8 @@ class Message(Item):
 class Reasoning(Item):
     """The summary of a reasoning model's thoughts."""
 
-    def __init__(self, writer: Writer, reply: str) -> None:
-        super().__init__(writer, response_objects.reasoning(), reply)
+    def __init__(self, sink: ResponsesSink) -> None:
+        super().__init__(sink, response_objects.reasoning())
         self._pieces: list[str] = []
         part = {"type": "summary_text", "text": ""}
         self.send("response.reasoning_summary_part.added", summary_index=0, part=part)
@@ -208,8 +350,8 @@ class Reasoning(Item):
 class Code(Item):
     """A call of the code interpreter."""
 
-    def __init__(self, writer: Writer, reply: str, container_id: str) -> None:
-        super().__init__(writer, response_objects.code_call(container_id), reply)
+    def __init__(self, sink: ResponsesSink, container_id: str) -> None:
+        super().__init__(sink, response_objects.code_call(container_id))
         self._written = False
         self.send("response.code_interpreter_call.in_progress")
 
@@ -218,9 +360,10 @@ class Code(Item):
         self.body["code"] += code
         self.send("response.code_interpreter_call_code.delta", delta=code)
 
-    def interpret(self) -> None:
-        """Say that the code is complete and runs now."""
+    async def start(self, parts: list[Body]) -> None:
+        """Announce that the code runs now; ``parts`` are the outputs that grow from now on."""
         self._finish_code()
+        self.body["outputs"] = parts
         self.body["status"] = "interpreting"
         self.send("response.code_interpreter_call.interpreting")
 
@@ -228,6 +371,16 @@ class Code(Item):
         if not self._written:
             self._written = True
             self.send("response.code_interpreter_call_code.done", code=self.body["code"])
+
+    def output(self, delta: Body) -> None:
+        """Do nothing: outputs come with the finished call."""
+
+    def describe(self, facts: dict[str, str]) -> None:
+        """Do nothing: the API has no place for the facts."""
+
+    async def finish(self) -> None:
+        """Finish the call, whose code has run."""
+        self.close("completed")
 
     def close(self, status: str) -> None:
         """Finish the call."""
@@ -237,11 +390,28 @@ class Code(Item):
         super().close(status)
 
 
+class FileSearch(Item):
+    """A call of file search."""
+
+    def __init__(self, sink: ResponsesSink) -> None:
+        super().__init__(sink, response_objects.search_call())
+        self.send("response.file_search_call.in_progress")
+        self.send("response.file_search_call.searching")
+
+    async def finish(self, number: str, query: str, search: Search, found: list[Found]) -> None:
+        """Finish the call with what was found."""
+        keys = ("file_id", "filename", "score", "text", "attributes")
+        results = [{key: getattr(one, key) for key in keys} for one in found]
+        self.body.update(queries=[query], results=results, _number=number)
+        self.send("response.file_search_call.completed")
+        self.close("completed")
+
+
 class Function(Item):
     """A call of a client's function."""
 
-    def __init__(self, writer: Writer, reply: str, name: str) -> None:
-        super().__init__(writer, response_objects.function_call(name), reply)
+    def __init__(self, sink: ResponsesSink, name: str) -> None:
+        super().__init__(sink, response_objects.function_call(name))
 
     def write(self, arguments: str) -> None:
         """Append to the arguments."""
@@ -254,13 +424,21 @@ class Function(Item):
         self.send("response.function_call_arguments.done", **facts)
         super().close(status)
 
+    def finish(self) -> None:
+        """Finish the arguments and the call."""
+        self.close("completed")
 
-def show(item: Body, *, outputs: bool) -> Body:
-    """Give an item as the client sees it; a call's outputs only if it asked for them."""
+
+def show(item: Body, include: Collection[str]) -> Body:
+    """Return an item as the client sees it; outputs and results only if it asked for them."""
     shown = response_objects.bare(item)
     if item["type"] == "code_interpreter_call":
-        found = item.get("outputs")
-        shown["outputs"] = [response_objects.bare(out) for out in found or ()] if outputs else None
+        found = [response_objects.bare(out) for out in item.get("outputs") or ()]
+        shown["outputs"] = found if response_objects.OUTPUTS in include else None
+    elif item["type"] == "file_search_call" and response_objects.RESULTS not in include:
+        shown["results"] = None
     elif isinstance(item.get("content"), list):
         shown["content"] = [response_objects.bare(part) for part in item["content"]]
+    elif isinstance(item.get("output"), list):
+        shown["output"] = [response_objects.bare(part) for part in item["output"]]
     return shown

@@ -54,10 +54,14 @@ class Toolbox:
     def __init__(self, run: Body) -> None:
         self._choice: Any = run["tool_choice"] or "auto"
         tools = [] if self._choice == "none" else run["tools"]
+        if allowed := _allowed(self._choice):
+            names = set(map(offered_name, allowed))
+            tools = [tool for tool in tools if offered_name(tool) in names]
+            self._choice = run["tool_choice"]["mode"]
         self.python = any(tool["type"] == "code_interpreter" for tool in tools)
         self.search = any(tool["type"] == "file_search" for tool in tools)
         self._functions = {
-            _offered_name(tool["function"]["name"]): tool["function"]
+            offered_function(tool["function"]["name"]): tool["function"]
             for tool in tools
             if tool["type"] == "function"
         }
@@ -104,10 +108,25 @@ class Toolbox:
         return {"type": "function", "function": {"name": self.forced}}
 
 
+def _allowed(choice: Any) -> list[Body]:
+    """Return the tools that a choice narrows the run's tools to; none if it does not."""
+    narrows = isinstance(choice, dict) and choice["type"] == "allowed_tools"
+    return list(choice["tools"]) if narrows else []
+
+
+def missing_tool(run: Body) -> Body | None:
+    """Return a tool that the tool choice names and the run does not have, or None."""
+    choice = run["tool_choice"]
+    named = _allowed(choice) or ([choice] if isinstance(choice, dict) else [])
+    there = set(map(offered_name, run["tools"]))
+    return next((tool for tool in named if offered_name(tool) not in there), None)
+
+
 def offered_name(tool: Body) -> str:
     """Give the name by which the model sees a tool, or the one that a choice names."""
-    return _BUILT_IN.get(tool["type"]) or _offered_name(tool["function"]["name"])
+    return _BUILT_IN.get(tool["type"]) or offered_function(tool["function"]["name"])
 
 
-def _offered_name(name: str) -> str:
+def offered_function(name: str) -> str:
+    """Return the name by which the model sees a client's function."""
     return f"client_{name}" if name in _RESERVED else name

@@ -18,8 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from aoai_magic.engine.agent.event_stream import Feed, body
-from aoai_magic.engine.agent.executions import Runs
-from aoai_magic.engine.agent.response_executions import Responses
+from aoai_magic.engine.agent.responses import Responses
+from aoai_magic.engine.agent.runs import Runs
 from aoai_magic.engine.agent.sandbox_sessions import Sessions
 from aoai_magic.engine.api import validation
 from aoai_magic.engine.api.assistants import leniency, v1

@@ -27,6 +27,10 @@ WORDS = (
     "draw it again; else go on. This message is not the user's.]"
 )
 
+RETURNED = (
+    "[The functions called above have returned this in this order. This message is not the user's.]"
+)
+
 
 def shown(pictures: Sequence[Picture]) -> dict[str, Any] | None:
     """Make the chat message that shows the pictures; None where there is nothing to show."""
@@ -36,10 +40,17 @@ def shown(pictures: Sequence[Picture]) -> dict[str, Any] | None:
     return {"role": "user", "content": [{"type": "text", "text": WORDS}, *map(_part, small)]}
 
 
+def returned(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Make the chat message that shows the pictures which functions returned, as parts."""
+    return {"role": "user", "content": [{"type": "text", "text": RETURNED}, *parts]}
+
+
 def are(message: Mapping[str, Any]) -> bool:
-    """Say whether a chat message is one that `shown` made."""
+    """Say whether a chat message is one that `shown` or `returned` made."""
     content = message.get("content")
-    return isinstance(content, list) and bool(content) and content[0].get("text") == WORDS
+    if not isinstance(content, list) or not content:
+        return False
+    return content[0].get("text") in (WORDS, RETURNED)
 
 
 def _part(picture: Picture) -> dict[str, Any]:

@@ -18,10 +18,11 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aoai_magic.engine.agent.containers import Containers
-from aoai_magic.engine.agent.executions import Runs
-from aoai_magic.engine.agent.loop import Services
-from aoai_magic.engine.agent.response_executions import Responses
+from aoai_magic.engine.agent.executor import Executor
+from aoai_magic.engine.agent.responses import Responses
+from aoai_magic.engine.agent.runs import Runs
 from aoai_magic.engine.agent.sandbox_sessions import Sessions
+from aoai_magic.engine.agent.task import Services
 from aoai_magic.engine.api import (
     files,
     models,
@@ -232,9 +233,10 @@ async def _lifespan(
     services = Services(store, stored, sessions, library, config.bounds, resolve)
     try:
         async with anyio.create_task_group() as tasks:
-            running = Runs(services, instance, tasks)
+            executor = Executor(services, instance, tasks)
+            running = Runs(services, executor)
             containers_ = Containers(store, stored, sessions, config.bounds)
-            answering = Responses(services, containers_, instance, tasks)
+            answering = Responses(services, containers_, executor)
             app.state.engine = Engine(
                 config,
                 store,
@@ -247,15 +249,12 @@ async def _lifespan(
                 lambda: model.name,
                 lambda spec: resolve({"model": spec}),
             )
-            await running.recover()
-            tasks.start_soon(running.watch)
-            await answering.recover()
-            tasks.start_soon(answering.watch)
+            await executor.recover()
+            tasks.start_soon(executor.watch)
             tasks.start_soon(library.watch)
             tasks.start_soon(_warm_up, sessions)
             yield
-            await running.stop()
-            await answering.stop()
+            await executor.stop()
             tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):

@@ -118,9 +118,9 @@ def text(value: str, annotations: list[Body] | None = None) -> Body:
     return {"type": "text", "text": {"value": value, "annotations": annotations or []}}
 
 
-def image_file(id: str) -> Body:  # noqa: A002
-    """Make an image part of a message's content."""
-    return {"type": "image_file", "image_file": {"file_id": id}}
+def image_file(id: str, kind: str = "image_file") -> Body:  # noqa: A002
+    """Make an image part of a message's content, or of code's outputs (``kind`` ``image``)."""
+    return {"type": kind, kind: {"file_id": id}}
 
 
 def attachment(file_id: str) -> Body:

@@ -15,6 +15,9 @@ from aoai_magic.sandbox.protocol import MOUNT
 OUTPUTS = "code_interpreter_call.outputs"
 """The ``include`` without which a call's outputs are not shown."""
 
+RESULTS = "file_search_call.results"
+"""The ``include`` without which a search's results are not shown."""
+
 GOING = ("queued", "in_progress")
 """Statuses of a response that needs a live engine."""
 
@@ -68,13 +71,13 @@ def response(given: Mapping[str, Any], tools: list[Body], *, azure: bool) -> Bod
     }
 
 
-def usage(prompt: int, completion: int, cached: int) -> Body:
+def usage(prompt: int, completion: int, cached: int, reasoning: int = 0) -> Body:
     """Make the usage of a response, in tokens."""
     return {
         "input_tokens": prompt,
         "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": 0},
         "output_tokens": completion,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": reasoning},
         "total_tokens": prompt + completion,
     }
 
@@ -104,6 +107,17 @@ def code_call(container_id: str) -> Body:
         "code": "",
         "container_id": container_id,
         "outputs": [],
+    }
+
+
+def search_call() -> Body:
+    """Make a call of file search whose query is about to be written."""
+    return {
+        "id": new_id("fs_"),
+        "type": "file_search_call",
+        "status": "in_progress",
+        "queries": [],
+        "results": None,
     }
 
 
@@ -137,6 +151,11 @@ def citation(container_id: str, file: Body, start: int = 0, end: int = 0) -> Bod
         "start_index": start,
         "end_index": end,
     }
+
+
+def file_citation(file_id: str, filename: str, index: int) -> Body:
+    """Make the annotation of a passage that a text cites at ``index``."""
+    return {"type": "file_citation", "index": index, "file_id": file_id, "filename": filename}
 
 
 def container(name: str, **given: Any) -> Body:

@@ -62,6 +62,7 @@ STEPS = _table(
     _reference("run_id"),
     Column("thread_id", String(64), index=True),
     Column("reply", Integer, nullable=False),
+    Column("reasoning", JSON),
     parent="run_id",
 )
 VECTOR_STORES = _table("vector_stores")
@@ -105,6 +106,13 @@ RESPONSES = _table(
     Column("previous_id", String(64)),
     Column("input", JSON, nullable=False),
     Column("events", JSON),
+    Column("conversation_id", String(64), index=True),
+)
+RESPONSE_ITEMS = Table(
+    "response_items",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("response_id", String(64), nullable=False, index=True),
 )
 CONVERSATIONS = _table("conversations")
 CONVERSATION_ITEMS = _table(

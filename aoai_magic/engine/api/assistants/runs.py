@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from aoai_magic.engine.agent.executions import active_run
-from aoai_magic.engine.agent.tools import offered_name
+from aoai_magic.engine.agent.runs import active_run
+from aoai_magic.engine.agent.tools import missing_tool
 from aoai_magic.engine.api import pagination, references
 from aoai_magic.engine.api.assistants import assistants, threads
 from aoai_magic.engine.api.assistants.schemas import (
@@ -78,8 +78,8 @@ def _context(call: Call, given: Body) -> Body:
 
 def _check_choice(run: Body) -> None:
     """Check that what the run forces is a tool that it has."""
-    choice = run["tool_choice"]
-    if isinstance(choice, dict) and offered_name(choice) not in map(offered_name, run["tools"]):
+    choice = missing_tool(run)
+    if choice is not None:
         name = choice["function"]["name"] if choice["type"] == "function" else choice["type"]
         raise ApiError(
             f"Invalid value for 'tool_choice': the tool '{name}' is not one of the run's tools.",
@@ -203,6 +203,9 @@ async def submit(call: Call) -> Response:
     ids = _ids(call)
     given = await call.given(SubmitToolOutputs)
     await call.read(lambda c: load(c, *ids))
+    answered = [one["tool_call_id"] for one in given["tool_outputs"]]
+    if len(answered) > len(set(answered)):
+        raise ApiError(f"Duplicate call_ids submitted: {answered}", param="tool_outputs")
     outputs = {one["tool_call_id"]: one.get("output", "") for one in given["tool_outputs"]}
     feed = call.feed()
     if not given.get("stream"):

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select
 from starlette.responses import Response
 
-from aoai_magic.engine.agent.executions import active_run
+from aoai_magic.engine.agent.runs import active_run
 from aoai_magic.engine.api import pagination, references
 from aoai_magic.engine.api.assistants import v1
 from aoai_magic.engine.api.assistants.schemas import (

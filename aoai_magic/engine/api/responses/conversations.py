@@ -5,11 +5,10 @@ from __future__ import annotations
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from aoai_magic.engine.agent.response_input import items
-from aoai_magic.engine.agent.responses_sink import show
+from aoai_magic.engine.agent.response_input import items, resolved
 from aoai_magic.engine.api import pagination
 from aoai_magic.engine.api.request_context import Call, reply
-from aoai_magic.engine.api.responses.responses import wants_outputs
+from aoai_magic.engine.api.responses.responses import included
 from aoai_magic.engine.api.responses.schemas import (
     CreateConversation,
     CreateItems,
@@ -29,7 +28,11 @@ async def create(call: Call) -> Response:
     """Make a conversation, with items if some are given."""
     given = await call.body(CreateConversation)
     new, metadata = items(given.get("items") or []), given.get("metadata") or {}
-    return reply(await call.write(lambda c: conversations.create(c, new, metadata)))
+
+    def work(connection: Connection) -> Body:
+        return conversations.create(connection, resolved(connection, new), metadata)
+
+    return reply(await call.write(work))
 
 
 async def retrieve(call: Call) -> Response:
@@ -65,9 +68,7 @@ async def remove(call: Call) -> Response:
 
 
 async def _shown(call: Call, bodies: list[Body]) -> list[Body]:
-    outputs = wants_outputs(call)
-    loaded = [await call.engine.responses.loaded(body) if outputs else body for body in bodies]
-    return [show(body, outputs=outputs) for body in loaded]
+    return await call.engine.responses.shown(bodies, included(call))
 
 
 async def list_items(call: Call) -> Response:
@@ -82,14 +83,14 @@ async def list_items(call: Call) -> Response:
 async def add_items(call: Call) -> Response:
     """Add items to a conversation; gives them."""
     id_, given = _id(call), await call.body(CreateItems)
-    new = items(given["items"])
 
-    def work(connection: Connection) -> None:
+    def work(connection: Connection) -> list[Body]:
         conversations.load(connection, id_)
+        new = resolved(connection, items(given["items"]))
         conversations.append(connection, id_, new)
+        return new
 
-    await call.write(work)
-    return reply(pagination.as_list(await _shown(call, new)))
+    return reply(pagination.as_list(await _shown(call, await call.write(work))))
 
 
 def _load_item(connection: Connection, id_: str, item_id: str) -> Body:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from aoai_magic.engine.agent.event_stream import body
-from aoai_magic.engine.agent.response_executions import Execution, Responses
+from aoai_magic.engine.agent.responses import ResponseExecution, Responses
 from aoai_magic.engine.agent.responses_sink import show
 from aoai_magic.engine.api import pagination
 from aoai_magic.engine.api.request_context import Call, reply
@@ -23,6 +23,7 @@ _NO_REPLAY = (
     "stream=true."
 )
 _LISTEN_SECONDS = 0.5
+_ALL = (response_objects.OUTPUTS, response_objects.RESULTS)
 
 
 def _responses(call: Call) -> Responses:
@@ -41,7 +42,7 @@ async def create(call: Call) -> Response:
     if execution.background:
         return reply(execution.beginning)
     await _over(call, execution)
-    return reply(execution.writer.shown())
+    return reply(execution.record.shown())
 
 
 def _refuse_unserved(given: Body) -> None:
@@ -60,17 +61,17 @@ def _stream(pieces: AsyncIterator[bytes]) -> Response:
     return StreamingResponse(pieces, media_type="text/event-stream", headers=headers)
 
 
-async def _until_over(call: Call, execution: Execution) -> AsyncIterator[bytes]:
+async def _until_over(call: Call, execution: ResponseExecution) -> AsyncIterator[bytes]:
     """Give the events; a client that goes away ends what it alone is waiting for."""
     try:
-        async for piece in body(execution.writer.log.listen_after(-1)):
+        async for piece in body(execution.record.log.listen_after(-1)):
             yield piece
     finally:
         if not execution.background:
             execution.scope.cancel()
 
 
-async def _over(call: Call, execution: Execution) -> None:
+async def _over(call: Call, execution: ResponseExecution) -> None:
     """Wait for the end, or for the client to go away, which ends it too."""
     while not execution.over.is_set():
         with anyio.move_on_after(_LISTEN_SECONDS):
@@ -84,10 +85,10 @@ async def _left(request: Request) -> bool:
     return await request.is_disconnected()
 
 
-def wants_outputs(call: Call) -> bool:
-    """Say whether a request asks for the outputs of code."""
+def included(call: Call) -> list[str]:
+    """Return what a request asks to be included in items."""
     query = call.request.query_params
-    return response_objects.OUTPUTS in (*query.getlist("include[]"), *query.getlist("include"))
+    return [*query.getlist("include[]"), *query.getlist("include")]
 
 
 async def retrieve(call: Call) -> Response:
@@ -95,7 +96,7 @@ async def retrieve(call: Call) -> Response:
     id_ = call.path("response_id", "resp")
     if call.request.query_params.get("stream") == "true":
         return await _replay(call, id_)
-    return reply(await _responses(call).get(id_, outputs=wants_outputs(call)))
+    return reply(await _responses(call).get(id_, included(call)))
 
 
 async def _replay(call: Call, id_: str) -> Response:
@@ -104,7 +105,7 @@ async def _replay(call: Call, id_: str) -> Response:
         raise invalid_type("starting_after", "an integer", "a string")
     execution = _responses(call).execution(id_)
     if execution is not None and execution.background and execution.streamed:
-        return _stream(body(execution.writer.log.listen_after(int(after))))
+        return _stream(body(execution.record.log.listen_after(int(after))))
     row = await _responses(call).row(id_)
     if row.events is None:
         raise ApiError(_NO_REPLAY, param="stream")
@@ -131,5 +132,5 @@ async def cancel(call: Call) -> Response:
 async def list_items(call: Call) -> Response:
     """List what a client sent for a response."""
     row = await _responses(call).row(call.path("response_id", "resp"))
-    shown = {item["id"]: show(item, outputs=True) for item in row.input}
+    shown = {item["id"]: show(item, _ALL) for item in row.input}
     return reply(pagination.cut(call, list(shown), "item", shown.__getitem__))

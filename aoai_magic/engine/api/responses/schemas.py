@@ -19,6 +19,7 @@ from aoai_magic.engine.api.assistants.schemas import (
     tagged,
 )
 from aoai_magic.engine.api.validation import TAG, Closed
+from aoai_magic.engine.api.vector_stores import Condition, SearchRanking
 
 Status = Literal["in_progress", "completed", "incomplete"]
 _Text = Annotated[str, StringConstraints(max_length=10_485_760)]
@@ -106,6 +107,14 @@ class CodeInterpreterCall(Closed):
     status: str | None = None
 
 
+class FileSearchCall(Closed):
+    type: Literal["file_search_call"]
+    id: str
+    queries: list[str]
+    results: list[dict[str, Any]] | None = None
+    status: str | None = None
+
+
 class FunctionCall(Closed):
     type: Literal["function_call"]
     id: str | None = None
@@ -153,6 +162,7 @@ def _kind_of(value: Any) -> str | None:
 Item = Annotated[
     Annotated[Message, tagged("message")]
     | Annotated[CodeInterpreterCall, tagged("code_interpreter_call")]
+    | Annotated[FileSearchCall, tagged("file_search_call")]
     | Annotated[FunctionCall, tagged("function_call")]
     | Annotated[FunctionCallOutput, tagged("function_call_output")]
     | Annotated[ReasoningItem, tagged("reasoning")]
@@ -192,6 +202,14 @@ class CodeTool(Closed):
     container: Container
 
 
+class FileSearchTool(Closed):
+    type: Literal["file_search"]
+    vector_store_ids: Annotated[list[str], Field(min_length=1, max_length=2)]
+    max_num_results: Annotated[int, Field(ge=1, le=50)] | None = None
+    filters: Condition | None = None
+    ranking_options: SearchRanking | None = None
+
+
 class FunctionTool(Closed):
     type: Literal["function"]
     name: Annotated[str, StringConstraints(max_length=128, pattern=r"^[a-zA-Z0-9_-]+$")]
@@ -201,13 +219,15 @@ class FunctionTool(Closed):
 
 
 Tool = Annotated[
-    Annotated[CodeTool, tagged("code_interpreter")] | Annotated[FunctionTool, tagged("function")],
+    Annotated[CodeTool, tagged("code_interpreter")]
+    | Annotated[FileSearchTool, tagged("file_search")]
+    | Annotated[FunctionTool, tagged("function")],
     ByType,
 ]
 
 
-class ChosenCode(Closed):
-    type: Literal["code_interpreter"]
+class ChosenBuiltIn(Closed):
+    type: Literal["code_interpreter", "file_search"]
 
 
 class ChosenFunction(Closed):
@@ -215,14 +235,30 @@ class ChosenFunction(Closed):
     name: str
 
 
+Chosen = Annotated[
+    Annotated[ChosenBuiltIn, tagged("code_interpreter")]
+    | Annotated[ChosenBuiltIn, tagged("file_search")]
+    | Annotated[ChosenFunction, tagged("function")],
+    ByType,
+]
+
+
 def _choice_of(value: Any) -> str:
     return TAG + ("word" if isinstance(value, str) else str(_key(value, "type")))
 
 
+class AllowedTools(Closed):
+    type: Literal["allowed_tools"]
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[Chosen], Field(min_length=1, max_length=128)]
+
+
 ToolChoice = Annotated[
     Annotated[Literal["none", "auto", "required"], tagged("word")]
-    | Annotated[ChosenCode, tagged("code_interpreter")]
-    | Annotated[ChosenFunction, tagged("function")],
+    | Annotated[ChosenBuiltIn, tagged("code_interpreter")]
+    | Annotated[ChosenBuiltIn, tagged("file_search")]
+    | Annotated[ChosenFunction, tagged("function")]
+    | Annotated[AllowedTools, tagged("allowed_tools")],
     Discriminator(_choice_of),
 ]
 

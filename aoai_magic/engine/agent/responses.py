@@ -1,0 +1,295 @@
+"""Responses: creating, showing, cancelling and deleting them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import anyio.to_thread
+from sqlalchemy import Connection, Row, delete, select
+
+from aoai_magic.engine.agent.containers import Containers
+from aoai_magic.engine.agent.executor import LOST, Execution, Executor
+from aoai_magic.engine.agent.response_input import Gathering, ResponseInput
+from aoai_magic.engine.agent.responses_sink import (
+    EventLog,
+    ResponsesSink,
+    image,
+    server_error,
+    show,
+)
+from aoai_magic.engine.agent.sink import Ending
+from aoai_magic.engine.agent.task import Services, Task
+from aoai_magic.engine.errors import ApiError
+from aoai_magic.engine.storage import conversations, response_items, response_objects, store
+from aoai_magic.engine.storage.objects import Body
+from aoai_magic.engine.storage.schema import RESPONSES
+
+_LOG = logging.getLogger(__name__)
+
+
+def not_found(id_: str) -> ApiError:
+    """Return the error that no response has that id."""
+    return ApiError(f"Response with id '{id_}' not found.", status=404)
+
+
+class ResponseExecution(Execution):
+    """A response that this engine executes; ``beginning`` is what it was before."""
+
+    def __init__(
+        self, services: Services, containers: Containers, asked: ResponseInput, response: Body
+    ) -> None:
+        given = asked.given
+        self.record = ResponsesSink(EventLog(), response, given.get("include") or ())
+        super().__init__(response["id"], self.record)
+        self._services = services
+        self._containers = containers
+        self._asked = asked
+        self.stored = given.get("store") is not False
+        self.background = bool(given.get("background"))
+        self.streamed = bool(given.get("stream"))
+        self.beginning = self.record.shown()
+
+    @property
+    def seconds(self) -> float:
+        """How long the response may take."""
+        return self._services.bounds.run_seconds
+
+    def held(self) -> AbstractAsyncContextManager[None]:
+        """Keep the container from expiring."""
+        return self._containers.held(self._asked.container_id)
+
+    async def begin(self) -> bool:
+        """Store that the response has begun; false if it was cancelled before."""
+        return await self._services.store.write(self._save)
+
+    async def task(self) -> Task:
+        """Build what is to be done."""
+        return await self._asked.task(self._services, self._containers, self.record)
+
+    async def end(self, ending: Ending) -> None:
+        """Store the end before it is announced, so that a completed response is complete."""
+        await self.record.end(ending)
+        await self._services.store.write(self._store_end)
+        self.record.announce()
+        if self.background and self.streamed:
+            try:
+                await self._services.store.write(self._store_events)
+            except Exception:
+                # The response itself is stored, only its stream cannot be replayed.
+                _LOG.exception("The events of %s could not be stored", self.id)
+
+    def _store_events(self, connection: Connection) -> None:
+        events = [event.decode() for event in self.record.log.events]
+        store.patch(connection, RESPONSES, self.id, {}, events=events)
+
+    def _store_end(self, connection: Connection) -> None:
+        """Store the response, and make what was said part of the conversation."""
+        said = [_without_pictures(item) for item in self.record.items]
+        if not self.stored:
+            _delete(connection, self.id)
+        elif self._save(connection):
+            response_items.put(connection, self.id, said)
+        if self._asked.conversation is not None:
+            conversations.append(connection, self._asked.conversation, [*self._asked.new, *said])
+
+    def _save(self, connection: Connection) -> bool:
+        """Store the response as it stands; false where it was cancelled meanwhile."""
+        if not self.stored:
+            return True
+        items = [_without_pictures(item) for item in self.record.items]
+        body = {**self.record.response, "output": items}
+        status = body["status"]
+        still = RESPONSES.c.status.in_((*response_objects.GOING, status))
+        found = store.patch(connection, RESPONSES, self.id, body, still, status=status)
+        return found is not None
+
+    def lose(self) -> None:
+        """Tell the client that the end could not be stored; the answer is there all the same."""
+        self.record.fail(server_error(LOST))
+        self.record.announce()
+
+    async def settle(self) -> None:
+        """Store the response as its client was told it."""
+        await self._services.store.write(self._store_end)
+
+    def close(self) -> None:
+        """End the stream of events."""
+        self.record.log.close()
+
+
+class Responses:
+    """The responses of an engine."""
+
+    table = RESPONSES
+    executing = response_objects.GOING
+    stopping = "cancelled"
+
+    def __init__(self, services: Services, containers: Containers, executor: Executor) -> None:
+        self._services = services
+        self._store = services.store
+        self.containers = containers
+        self._gathering = Gathering(services, containers)
+        self._executor = executor
+        executor.look_after(self, containers.expire)
+
+    async def create(self, given: Body, *, azure: bool) -> ResponseExecution:
+        """Begin a response; returns at once.
+
+        Raises
+        ------
+        ApiError
+            When what the request names is not there or has expired.
+        """
+        asked = await self._gathering.gather(given, azure=azure)
+        response = response_objects.response(given, given.get("tools") or [], azure=azure)
+        stored = given.get("store") is not False
+        if stored or asked.conversation is not None:
+            await self._store.write(lambda c: self._insert(c, response, asked, stored))
+        if asked.conversation:
+            response["conversation"] = {"id": asked.conversation}
+        execution = ResponseExecution(self._services, self.containers, asked, response)
+        execution.record.begin()
+        self._executor.launch(execution)
+        return execution
+
+    def _insert(
+        self, connection: Connection, response: Body, asked: ResponseInput, stored: bool
+    ) -> None:
+        """Store a response that begins; one that is not kept still locks its conversation."""
+        _check_free(connection, asked.conversation)
+        columns = {
+            "status": response["status"],
+            "owner": self._executor.owner,
+            "previous_id": response["previous_response_id"],
+            "conversation_id": asked.conversation,
+            "input": list(asked.new) if stored else [],
+        }
+        store.add(connection, RESPONSES, response, **columns)
+        if stored:
+            response_items.put(connection, response["id"], asked.new)
+
+    # What clients do
+
+    async def row(self, id_: str) -> Any:
+        """Return what is stored of a response.
+
+        Raises
+        ------
+        ApiError
+            When there is none of that id.
+        """
+        found = await self._store.read(lambda c: store.row(c, RESPONSES, RESPONSES.c.id == id_))
+        if found is None or not found.body["store"]:
+            raise not_found(id_)
+        return found
+
+    def execution(self, id_: str) -> ResponseExecution | None:
+        """Return the execution of a response that is under way here."""
+        execution = self._executor.get(id_)
+        return execution if isinstance(execution, ResponseExecution) else None
+
+    async def get(self, id_: str, include: Collection[str]) -> Body:
+        """Return a response as it stands."""
+        body = dict((await self.row(id_)).body)
+        execution = self.execution(id_)
+        items = execution.record.items if execution else body["output"]
+        if execution:
+            body = execution.record.response
+        return {**body, "output": await self.shown(items, include)}
+
+    async def shown(self, items: list[Body], include: Collection[str]) -> list[Body]:
+        """Return items as the client sees them, with what it asked to be included."""
+        if response_objects.OUTPUTS in include:
+            items = [await self._loaded(item) for item in items]
+        return [show(item, include) for item in items]
+
+    async def _loaded(self, item: Body) -> Body:
+        """Put the pictures' data into an item, where the container still has it."""
+        if item["type"] != "code_interpreter_call":
+            return item
+        parts = [await self._picture(part) for part in item.get("outputs") or ()]
+        return {**item, "outputs": [part for part in parts if part.get("url") != ""]}
+
+    async def _picture(self, part: Body) -> Body:
+        if "_file" not in part or part.get("url"):
+            return part
+        path = self._services.files.path(part["_file"])
+        try:
+            data = await anyio.to_thread.run_sync(path.read_bytes)
+        except FileNotFoundError:
+            return {**part, "url": ""}
+        return image(part["_file"], part["_suffix"], data)
+
+    async def cancel(self, id_: str) -> Body:
+        """Stop a background response; one that was cancelled before is no error.
+
+        Raises
+        ------
+        ApiError
+            When it was not made in the background, or is over.
+        """
+        row = await self.row(id_)
+        if not row.body["background"]:
+            raise ApiError("Cannot cancel a synchronous response.")
+        if row.status not in (*response_objects.GOING, "cancelled"):
+            raise ApiError(f"Cannot cancel a {row.status} response.")
+        await self._settle(id_, {"status": "cancelled"})
+        await self._executor.stop_one(id_)
+        return await self.get(id_, ())
+
+    async def delete(self, id_: str) -> None:
+        """Delete a response; one that is going on is stopped."""
+        await self.row(id_)
+        await self._executor.stop_one(id_)
+        await self._store.write(lambda c: _delete(c, id_))
+
+    # Recovery
+
+    async def abandon(self, row: Row[Any], ending: Ending) -> None:
+        """End a response that nobody executes."""
+        if row.body["store"]:
+            await self._settle(row.id, {"status": ending.status, "error": ending.error})
+        else:
+            await self._store.write(lambda c: _delete(c, row.id))
+
+    async def _settle(self, id_: str, changes: Body) -> None:
+        still, status = RESPONSES.c.status.in_(response_objects.GOING), changes["status"]
+        await self._store.write(
+            lambda c: store.patch(c, RESPONSES, id_, changes, still, status=status)
+        )
+
+
+def _check_free(connection: Connection, conversation: str | None) -> None:
+    going = (
+        RESPONSES.c.conversation_id == conversation,
+        RESPONSES.c.status.in_(response_objects.GOING),
+    )
+    if conversation is None:
+        return
+    if connection.execute(select(RESPONSES.c.id).where(*going)).first() is None:
+        return
+    raise ApiError(
+        f"Another process is currently operating on this conversation: {conversation}. "
+        "Please retry in a few seconds.",
+        param="conversation",
+        code="conversation_locked",
+    )
+
+
+def _delete(connection: Connection, id_: str) -> None:
+    response_items.remove(connection, id_)
+    connection.execute(delete(RESPONSES).where(RESPONSES.c.id == id_))
+
+
+def _without_pictures(item: Body) -> Body:
+    """Leave out of an item what is stored elsewhere: the data of its pictures."""
+    if item["type"] != "code_interpreter_call":
+        return item
+    outputs = [
+        {key: value for key, value in part.items() if key != "url"}
+        for part in item.get("outputs") or ()
+    ]
+    return {**item, "outputs": outputs}
