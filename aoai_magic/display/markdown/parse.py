@@ -21,6 +21,7 @@ from mdit_py_plugins.amsmath import amsmath_block
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 
+from aoai_magic.display.markdown.cjk_emphasis import cjk_emphasis
 from aoai_magic.locale import gettext as _
 from aoai_magic.text import sanitize
 
@@ -129,6 +130,7 @@ def _parser(*, footnotes: bool) -> MarkdownIt:
     )
     interrupts = ["paragraph", "reference", "blockquote", "list", "footnote_def"]
     parser.block.ruler.before("blockquote", "amsmath", _amsmath, {"alt": interrupts})
+    parser.use(cjk_emphasis)
     if footnotes:
         parser.use(footnote_plugin).disable("footnote_inline")
     parser.inline.ruler.before("escape", "bracket_math", _bracket_math)

@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from markdown_it.tree import SyntaxTreeNode
 
+from aoai_magic.display.markdown.cjk_emphasis import JOINER, marked
 from aoai_magic.display.markdown.parse import cited, parse, superscript
 from aoai_magic.text import sanitize
 
@@ -237,10 +238,16 @@ def _footnotes(node: SyntaxTreeNode) -> str:
     return "\n\n".join(["---", *notes])
 
 
-def _inline(nodes: Iterable[SyntaxTreeNode], in_table: bool = False) -> str:
+def _inline(nodes: Iterable[SyntaxTreeNode], in_table: bool = False, edge: str = " ") -> str:
+    """Write what stands in a line; ``edge`` is the character on both sides of it."""
+    spans = [(node, _span(node, in_table)) for node in nodes]
     written = ""
-    for node in nodes:
-        span = _span(node, in_table)
+    for place, (node, span) in enumerate(spans):
+        if span.strip() and (mark := _MARKS.get(node.type)):
+            # Marks side by side would make one longer run.
+            written += JOINER if written.endswith(mark[0]) else ""
+            after = next((_first(*one) for one in spans[place + 1 :] if one[1]), edge)
+            span = marked(mark, span, written[-1:] or edge, after)
         # Before a link, an exclamation mark would make a picture of it.
         if span.startswith("[") and written.endswith("!"):
             written = f"{written[:-1]}\\!"
@@ -260,12 +267,17 @@ def _span(node: SyntaxTreeNode, in_table: bool) -> str:
         return superscript(int(node.meta["id"]) + 1)
     if node.type in _BREAKS:
         return " " if in_table else _BREAKS[node.type]
-    inner = _inline(node.children, in_table)
     if node.type == "link":
-        inner = inner.replace(":\u2060//", "://")
+        inner = _inline(node.children, in_table).replace(":\u2060//", "://")
         return f"[{inner}]({_url(str(node.attrs['href']))})"
-    mark = _MARKS.get(node.type, "")
-    return f"{mark}{inner}{mark}" if inner.strip() else inner
+    # Its marks are put around it in `_inline`, which knows what stands beside it; to what is
+    # emphasized within they are no space.
+    return _inline(node.children, in_table, edge="x" if node.type in _MARKS else " ")
+
+
+def _first(node: SyntaxTreeNode, span: str) -> str:
+    """Return the character that a span will begin with; marks have a joiner before them."""
+    return JOINER if node.type in _MARKS else span[0]
 
 
 def _formula(node: SyntaxTreeNode, in_table: bool) -> str:
