@@ -7,6 +7,7 @@ any frame.
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 import unicodedata
 from collections.abc import Container, Iterator
@@ -66,8 +67,18 @@ def describe(value: object) -> str | None:
     return f"{type(value).__name__}, {frames_}"
 
 
-def members(name: str, value: object, taken: Container[str]) -> list[Member]:
+def identifier(name: str, taken: Container[str]) -> str:
+    """Give a name that code can use; the same, if it is one, else one that is not `taken`."""
+    if name.isidentifier() and not keyword.iskeyword(name):
+        return name
+    word = _word(name)
+    return untaken(f"{word}_" if word.isidentifier() else f"_{word}", (), taken)
+
+
+def members(name: str, value: object, taken: Container[str], expression: str = "") -> list[Member]:
     """Give the frames of a value that `holds_frames`, under names that are not `taken`.
+
+    ``expression`` is how the notebook has the value, where that is not its name.
 
     Raises
     ------
@@ -75,9 +86,9 @@ def members(name: str, value: object, taken: Container[str]) -> list[Member]:
         It holds more than `MOST`.
     """
     found: dict[str, Member] = {}
-    for expression, wish, frame in _walk(name, name, value):
-        own = _untaken(wish, found, taken)
-        found[own] = Member(own, expression, frame)
+    for way, wish, frame in _walk(expression or name, name, value):
+        own = untaken(wish, found, taken)
+        found[own] = Member(own, way, frame)
         if len(found) > MOST:
             raise AttachError(
                 _(
@@ -123,7 +134,8 @@ def _word(key: object) -> str:
     return re.sub(r"\W+", "_", text)[:_LONGEST].strip("_")
 
 
-def _untaken(wish: str, found: Container[str], taken: Container[str]) -> str:
+def untaken(wish: str, found: Container[str], taken: Container[str]) -> str:
+    """Give the name, numbered where it is among those found or taken."""
     name, count = wish, 1
     while name in found or name in taken:
         count += 1

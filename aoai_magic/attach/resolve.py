@@ -161,14 +161,23 @@ def _sources(
 ) -> list[_Source]:
     """Everything named, once, in the order in which it was named."""
     named = [source for item in items for source in _item(item, namespace, cwd)]
-    return _unique([*named, *_mentions(prompt, namespace, cwd)])
+    return _unique([*named, *_mentions(prompt, namespace, cwd)], namespace)
 
 
-def _unique(sources: Iterable[_Source]) -> list[_Source]:
+def _unique(sources: Iterable[_Source], namespace: Mapping[str, object]) -> list[_Source]:
+    """Give each source once; two members of different variables get two names."""
     seen: dict[str | Path, _Source] = {}
+    names: set[str] = set()
     for source in sources:
-        key = source.name if isinstance(source, _Variable) else source
-        seen.setdefault(key, source)
+        key = source.expression if isinstance(source, _Variable) else source
+        if key in seen:
+            continue
+        if isinstance(source, _Variable):
+            if source.name in names:
+                name = nested_frames.untaken(source.name, names, namespace)
+                source = replace(source, name=name)
+            names.add(source.name)
+        seen[key] = source
     return list(seen.values())
 
 
@@ -189,11 +198,14 @@ def _variables(name: str, namespace: Mapping[str, object]) -> Iterator[_Source]:
         raise AttachError(_refusal(name, value))
     if isinstance(value, Path):
         yield value
-    elif nested_frames.holds_frames(value):
-        for member in nested_frames.members(name, value, namespace):
+        return
+    own = nested_frames.identifier(name, namespace)
+    expression = name if own == name else f"globals()[{name!r}]"
+    if nested_frames.holds_frames(value):
+        for member in nested_frames.members(own, value, namespace, expression):
             yield _Variable(member.name, member.value, member.expression)
     else:
-        yield _Variable(name, value, name)
+        yield _Variable(own, value, expression)
 
 
 def _paths(text: str, cwd: Path) -> list[Path]:
@@ -330,9 +342,12 @@ def _of_variable(
     name, value = source.name, source.value
     if frames.describe(value) is None:
         filename = _claim(f"{name}{files.suffix(value)}", taken)
-        return files.attach_object(name, value, filename, schema_only=schema_only, folder=folder)
-    filename = _claim(f"{name}.arrow", taken)
-    item = frames.attach(name, value, filename, rows=rows, schema_only=schema_only, folder=folder)
+        item = files.attach_object(name, value, filename, schema_only=schema_only, folder=folder)
+    else:
+        filename = _claim(f"{name}.arrow", taken)
+        item = frames.attach(
+            name, value, filename, rows=rows, schema_only=schema_only, folder=folder
+        )
     if source.expression == name:
         return item
     line = f"`{name}` is {schema_card.clean(source.expression, 200)} of the user's notebook."

@@ -137,3 +137,34 @@ async def test_the_turns_code_runs_in_the_notebook(engine, script, monkeypatch):
     assert turn.logs == "3"
     assert cell.startswith("tables_a = tables['a']\ntables_b = tables['b']\n")
     assert names["both"] == 3
+
+
+@pytest.fixture
+def resolved(tmp_path):
+    def call(*items, **names):
+        return resolve(items, "", names, tmp_path, folder=tmp_path / "packed")
+
+    return call
+
+
+def test_members_of_two_variables_never_share_a_name(resolved):
+    found = resolved("a", "a_b", "a", a={"b_c": ONE}, a_b={"c": TWO})
+
+    assert [(item.name, item.expression) for item in found] == [
+        ("a_b_c", "a['b_c']"),
+        ("a_b_c_2", "a_b['c']"),
+    ]
+    assert [list(frame_codec.unpack(item.path)) for item in found] == [["a"], ["b"]]
+    assert [frame_codec.peek(item.path).name for item in found] == ["a_b_c", "a_b_c_2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "own"), [("class", "class_"), ("my-df", "my_df_"), ("2x", "_2x"), ("None", "None_")]
+)
+def test_a_name_that_code_cannot_use_becomes_one_that_it_can(resolved, name, own):
+    [found] = resolved(name, **{name: ONE})
+
+    assert (found.name, found.expression) == (own, f"globals()[{name!r}]")
+    assert f"`{own}` is globals()[{name!r}] of the user's notebook." in found.card
+    [member] = resolved(name, **{name: [ONE]})
+    assert (member.name, member.expression) == (f"{own}_0", f"globals()[{name!r}][0]")

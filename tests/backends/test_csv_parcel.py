@@ -83,6 +83,31 @@ def test_frames_keep_their_types(through, frame):
     assert typed.as_text == ()
 
 
+def test_the_loader_takes_what_was_sent_with_it_and_nothing_else(tmp_path):
+    values = [pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [2]})]
+    packed = [convert(frame_codec.pack(value, "data", tmp_path)) for value in values]
+    for number, typed in enumerate(packed):
+        (tmp_path / f"{str(number) * 32}-data.csv").write_bytes(typed.data)
+    for value, typed in zip(values, packed, strict=True):
+        names: dict[str, object] = {}
+        exec(typed.loader.replace("/mnt/data", str(tmp_path)), names)
+        assert_frame_equal(names["data"], value)
+    (tmp_path / f"{'0' * 32}-data.csv").write_bytes(b"changed")
+    with pytest.raises(FileNotFoundError, match="as it was sent"):
+        exec(packed[0].loader.replace("/mnt/data", str(tmp_path)), {})
+
+
+def test_names_of_other_files_are_left_to_them(tmp_path):
+    path = frame_codec.pack(pd.DataFrame({"a": [1]}), "data", tmp_path)
+    typed = convert(path, ["data.csv", "load_data.py"])
+    assert (typed.filename, typed.loader_name) == ("data-2.csv", "load_data-2.py")
+    (tmp_path / "data.csv").write_text("a file of the user's")
+    (tmp_path / typed.filename).write_bytes(typed.data)
+    names: dict[str, object] = {}
+    exec(typed.loader.replace("/mnt/data", str(tmp_path)), names)
+    assert names["data"].a.tolist() == [1]
+
+
 def test_the_file_reads_well_without_the_loader(tmp_path):
     frame = pd.DataFrame(
         {

@@ -6,7 +6,7 @@ import openai
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
-from serving import TOKEN, serving
+from serving import TOKEN, serving, write_script
 
 from aoai_magic.attach.function_tools import find
 from aoai_magic.attach.resolve import resolve
@@ -118,6 +118,59 @@ async def test_what_is_there_already_is_not_sent_again(backend, attached, script
     shown = []
     await asked(backend, Question("Again.", sent, first.thread, model), shown.append)
     assert not [v for v in shown if v.progress and "sending" in v.progress.what]
+
+
+SEEN = f"{LOAD.strip()}; print(sales.x.tolist())"
+READ = "print(open('/mnt/data/x.csv').read())"
+
+
+@pytest.fixture
+def turn(backend, tmp_path):
+    """Run code in one thread after another turn; gives what it printed."""
+    threads = [None]
+
+    async def turn(code, sent):
+        # Each script is a model of its own, which has answered nothing yet.
+        model = write_script(tmp_path, {"when": ".", "replies": [{"code": code}, {"text": "."}]})
+        seen = await asked(backend, Question("Go.", sent, threads[-1], model))
+        assert seen.status == "completed", seen.error
+        threads.append(seen.thread)
+        return logs(seen).strip()
+
+    return turn
+
+
+async def test_the_first_frame_and_file_again_after_another_one(turn, attached, tmp_path):
+    small, large = pd.DataFrame({"x": [1]}), pd.DataFrame({"x": range(20_000)})  # .csv, .zip
+    for frame, text in ((small, "one"), (large, "two"), (small, "one")):
+        (tmp_path / "x.csv").write_text(text)
+        sent = attached("@x.csv", sales=frame)
+        assert (
+            await turn(f"{SEEN.replace('tolist', 'sum')}\n{READ}", sent)
+            == f"{frame.x.sum()}\n{text}"
+        )
+
+
+async def test_what_code_changed_is_sent_again(turn, attached, tmp_path):
+    (tmp_path / "x.csv").write_text("given")
+    sent = attached("@x.csv", sales=pd.DataFrame({"x": [1, 2]}))
+    change = (
+        "open('/mnt/data/x.csv', 'w').write('own'); open('/mnt/data/sales.csv', 'w').write('');"
+    )
+    assert await turn(f"{SEEN}; sales = 5; {change}", sent) == "[1, 2]"
+    assert await turn(READ, ()) == "own"
+    assert await turn(f"{SEEN}\n{READ}", sent) == "[1, 2]\ngiven"
+    assert await turn("import os; os.remove('/mnt/data/x.csv')", ()) == ""
+    assert await turn(READ, sent) == "given"
+
+
+async def test_a_frame_and_a_file_never_share_a_name(turn, attached, tmp_path):
+    (tmp_path / "sales.csv").write_text("given")
+    frame = attached(sales=pd.DataFrame({"x": [1, 2]}))
+    both = attached("@sales.csv", sales=pd.DataFrame({"x": [1, 2]}))
+    read = "print(open('/mnt/data/sales.csv').read())"
+    assert await turn(SEEN, frame) == "[1, 2]"
+    assert await turn(f"{SEEN}\n{read}", both) == "[1, 2]\ngiven"
 
 
 async def test_files_go_as_they_are(backend, attached, script, tmp_path):

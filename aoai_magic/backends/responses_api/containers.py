@@ -6,7 +6,7 @@ import contextlib
 import math
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -76,6 +76,8 @@ class Container:
     age: int = 0
     _born: float = 0.0
     _before: set[tuple[str, int, int]] | None = field(default_factory=set)
+    _listed: list[Any] = field(default_factory=list)
+    _uploaded: set[str] = field(default_factory=set)
 
     async def open(self) -> None:
         """Make it, or rebuild it, unless it is there."""
@@ -122,7 +124,8 @@ class Container:
         import openai
 
         try:
-            self._before = {_state(file) for file in await self._list()}
+            self._listed = await self._list()
+            self._before = {_state(file) for file in self._listed}
         except openai.APIStatusError as error:
             if error.status_code in (401, 429):
                 raise
@@ -147,7 +150,7 @@ class Container:
     # In
 
     async def send(self, items: Sequence[Attachment]) -> AsyncIterator[Event]:
-        """Send the attachments that are not there yet; says how far it has come.
+        """Send the attachments that are not there, or not as they were sent; yields progress.
 
         Raises
         ------
@@ -156,23 +159,45 @@ class Container:
         """
         check_items(items)
         for item in items:
-            async for event in persistently(partial(self._sending, item)):
+            taken = frozenset(other.filename for other in items if other is not item)
+            async for event in persistently(partial(self._sending, item, taken)):
                 yield event
             self.files.append(await to_thread.run_sync(self._told, item))
 
-    async def _sending(self, item: Attachment) -> AsyncGenerator[Event, None]:
-        if await to_thread.run_sync(self.shelf.find, self.id, item.sha256):
+    async def _sending(
+        self, item: Attachment, taken: Collection[str]
+    ) -> AsyncGenerator[Event, None]:
+        if await to_thread.run_sync(self._has, item, taken):
             return
         yield events.Progress(_("sending {name}").format(name=item.name), 0, item.bytes)
-        sending = Metered(self._sent(item))
+        sending = Metered(self._sent(item, taken))
         async with contextlib.aclosing(sending.events()) as moves:
             async for progress in moves:
                 yield progress
         for notice in sending.result:
             yield events.Notice(notice)
 
-    async def _sent(self, item: Attachment) -> list[str]:
-        typed = await to_thread.run_sync(lambda: convert(item.path))
+    def _has(self, item: Attachment, taken: Collection[str]) -> bool:
+        """Tell whether an item is in the container, as it was sent and under a name of its own."""
+        kept = self.shelf.find(self.id, item.sha256)
+        if kept is None or not self._is_untouched(kept):
+            return False
+        if item.origin != "variable" or not item.filename.endswith(".arrow"):
+            return True
+        loader = self.shelf.find(self.id, _loader(item))
+        return loader is not None and self._is_untouched(loader) and kept.name not in taken
+
+    def _is_untouched(self, kept: Kept) -> bool:
+        """Tell whether code has left a file alone, as far as the service's list says."""
+        if self._before is None or kept.id in self._uploaded:
+            return True
+        here = [file for file in self._listed if file.path == kept.path]
+        newest = max(here, key=lambda file: file.created_at, default=None)
+        size = self.shelf.size(self.id, kept)
+        return newest is not None and newest.id == kept.id and newest.bytes in (None, size)
+
+    async def _sent(self, item: Attachment, taken: Collection[str]) -> list[str]:
+        typed = await to_thread.run_sync(lambda: convert(item.path, taken))
         if typed is None:
             await self._upload(item.sha256, item.filename, item.path)
             return []
@@ -194,6 +219,7 @@ class Container:
         with MeteredFile(blob) as file:
             file.meter.begin(_("sending {name}").format(name=name), file.size)
             sent = await self.api.containers.files.create(self.id, file=(name, file))
+        self._uploaded.add(sent.id)
         kept = Kept(digest, name, str(sent.path), sent.id, blob.name, sent=True)
         await to_thread.run_sync(self.shelf.record, self.id, kept)
         await to_thread.run_sync(self._enter, kept)
@@ -217,8 +243,8 @@ class Container:
         if loader is None:
             return f"{item.name}: {path}"
         return (
-            f"{item.name}: {path}; to define the variable `{item.name}` with its types, run "
-            f"exec(open({loader.path!r}).read()) once"
+            f"{item.name}: {path}; to set the variable `{item.name}` to it, with its types, run "
+            f"exec(open({loader.path!r}).read()) once, also where it was set before"
         )
 
     # Out

@@ -12,9 +12,10 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import decimal
+import hashlib
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from aoai_magic import frame_codec
 from aoai_magic.backends.responses_api import typed_csv_loader
 from aoai_magic.errors import AttachError
 from aoai_magic.locale import gettext as _
+from aoai_magic.text.file_names import untaken
 
 NULL = ""
 
@@ -41,21 +43,17 @@ class Typed:
     ----------
     filename, data
         The CSV file, or the ZIP that holds it.
-    loader
-        Python source that defines the variable from that file.
+    loader_name, loader
+        Python source that defines the variable from that file, and that file's name.
     as_text
         Labels of columns whose values could only be sent as text.
     """
 
     filename: str
     data: bytes
+    loader_name: str
     loader: str
     as_text: tuple[str, ...]
-
-    @property
-    def loader_name(self) -> str:
-        """Name of the loader's file."""
-        return f"load_{self.filename.rpartition('.')[0]}.py"
 
     @property
     def loader_data(self) -> bytes:
@@ -63,8 +61,8 @@ class Typed:
         return self.loader.encode(errors="surrogatepass")
 
 
-def convert(path: Path) -> Typed | None:
-    """Convert a parcel of ours; None for any other file.
+def convert(path: Path, taken: Collection[str] = ()) -> Typed | None:
+    """Convert a parcel of ours to files of names that are not ``taken``; None for any other file.
 
     Raises
     ------
@@ -79,9 +77,12 @@ def convert(path: Path) -> Typed | None:
     text = _csv(_headings(frame), columns)
     packed = _zipped(f"{manifest.name}.csv", text) if len(text) >= _ZIP_FROM else text
     zipped = len(packed) < len(text) // 2
-    filename = f"{manifest.name}.{'zip' if zipped else 'csv'}"
-    loader = _loader(manifest.name, filename, {**spec, **shape})
-    return Typed(filename, packed if zipped else text, loader, as_text)
+    filename = untaken(manifest.name, ".zip" if zipped else ".csv", taken)
+    data = packed if zipped else text
+    own = {"sha256": hashlib.sha256(data).hexdigest()}
+    loader = _loader(manifest.name, filename, {**spec, **shape, **own})
+    loader_name = untaken(f"load_{manifest.name}", ".py", taken)
+    return Typed(filename, data, loader_name, loader, as_text)
 
 
 def _frame(value: Any, name: str) -> tuple[Any, dict[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import decimal
+import hashlib
 import os
 import re
 import zipfile
@@ -19,14 +20,12 @@ from typing import Any
 def load_typed_csv(filename: str, spec: dict[str, Any], folder: str = "/mnt/data") -> Any:
     """Give the value that the file of that name in `folder` holds.
 
-    Services put a hash or an id in front of the name; the newest file is taken.
+    Services put a hash or an id in front of the name, so there may be several; the one that
+    was sent with this loader is known by its content.
     """
     import pandas as pd
 
-    name = re.compile(r"((c?file[-_]\w+|[0-9a-f]{16,})-)?" + re.escape(filename))
-    found = [entry for entry in os.scandir(folder) if name.fullmatch(entry.name)]
-    path = max(found, key=lambda entry: entry.stat().st_mtime).path
-    with _opened(path) as file:
+    with _opened(_find(filename, spec["sha256"], folder)) as file:
         raw = pd.read_csv(file, dtype=str, na_filter=False, encoding_errors="surrogatepass")
     cells = [raw.iloc[:, n].tolist() for n in range(raw.shape[1])]  # headings may repeat
     columns = [_column(cells[n], one) for n, one in enumerate(spec["columns"])]
@@ -42,6 +41,18 @@ def load_typed_csv(filename: str, spec: dict[str, Any], folder: str = "/mnt/data
         frame.index = _index([_column(*level) for level in levels])
     frame.index.names = index["names"]
     return _value(frame, spec)
+
+
+def _find(filename: str, sha256: str, folder: str) -> str:
+    name = re.compile(r"((c?file[-_]\w+|[0-9a-f]{16,})-)?" + re.escape(filename))
+    found = [entry for entry in os.scandir(folder) if name.fullmatch(entry.name)]
+    for entry in sorted(found, key=lambda entry: -entry.stat().st_mtime):
+        with open(entry.path, "rb") as file:  # noqa: PTH123
+            if hashlib.sha256(file.read()).hexdigest() == sha256:
+                return entry.path
+    raise FileNotFoundError(
+        f"{filename} is not in {folder} as it was sent; the user has to attach it again."
+    )
 
 
 def _opened(path: str) -> Any:
