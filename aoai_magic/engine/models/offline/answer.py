@@ -273,7 +273,9 @@ class _Answer:
 def _grid(header: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> str:
     """Write a Markdown table of safe cells; columns after the first `texts` are amounts."""
     line = "".join(["|---"] * texts + ["|---:"] * (len(header) - texts)) + "|"
-    lines = [f"| {' | '.join(cells)} |" for cells in ([plain(name) for name in header], *rows)]
+    lines = [
+        f"| {' | '.join(cells)} |" for cells in ([name and plain(name) for name in header], *rows)
+    ]
     return "\n".join([lines[0], line, *lines[1:]])
 
 

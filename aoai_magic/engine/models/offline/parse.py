@@ -61,6 +61,7 @@ class _Parser:
         self._sorting: Column | None = None
         self._rank: Rank | None = None
         self._compares = self._has("CV")
+        self._together = False
         self._result = Query(table)
 
     # The string of kinds
@@ -151,6 +152,7 @@ class _Parser:
             operator = _TIME_WORDS[str(words[0].value)] if words else "period"
             column = self._date_column(taken)
             self._add_date(column, "not period" if negated else operator, dates)
+            self._together |= len(dates) > 1 and not negated
             if len(dates) > 1 and self._compares:
                 first = dates[0].value
                 assert isinstance(first, Period)
@@ -191,16 +193,9 @@ class _Parser:
         if re.search(f"[ny]=?>{n}n", self._kinds):
             raise Refusal("which number", *_texts(self._of("n")))
         named = f"[ny]=?!?>{n}", f"[ny]=?!?{n}<\\^?", f">{n}[ny]", f"{n}<[ny]"
-        equal = "n=!?N", "c=?!?=?N"
-        while taken := self._take(*named, *equal, *self._naming(), f"!?>{n}", f"{n}<"):
+        equal = "n=?!?N(?!n)", "c=?!?=?N"
+        while taken := self._take(*named, *equal, f"!?>{n}", f"{n}<"):
             self._compare(taken)
-
-    def _naming(self) -> list[str]:
-        """Allow "status 404" as a condition: a whole number that names a kind."""
-        match = re.search("n!?N(?!n)", self._kinds)
-        column = self._left[match.start()].column if match else None
-        fits = column is not None and column.is_whole and not ADDITIVE.search(column.name)
-        return ["n!?N(?!n)"] if fits else []
 
     def _compare(self, taken: list[Token]) -> None:
         words = self._of("<>", taken)
@@ -210,6 +205,10 @@ class _Parser:
         number = self._of(_NUMBER, taken)[0]
         columns = [t.column for t in self._of("nyc", taken)]
         column = columns[0] if columns else self._column_of(concept, number, operator)
+        # "status 404" is a condition, as numbers name kinds there; "revenue 500" is not.
+        names = not column.is_measure or (column.is_whole and not ADDITIVE.search(column.name))
+        if not words and not self._of("=", taken) and not names:
+            raise Refusal("number", number.text)
         if column.kind != "text":
             self._filters.append(Filter(column, operator, (self._amount(number, column),)))
         elif operator in ("==", "!="):
@@ -284,6 +283,7 @@ class _Parser:
         negated = bool(self._of("!^", taken))
         self._in(column, self._of(_VALUE, taken), negated)
         self._drop_noun(column)
+        self._together |= bool(self._of("&", taken)) and not negated
         if self._compares and self._of("&V", taken) and not negated:
             self._groups.append(Group(column))
         else:
@@ -353,7 +353,9 @@ class _Parser:
         if taken := self._take("z&?n", "Bzn"):
             self._sorting = taken[-1].column
         elif taken := self._take("Bn"):
-            self._by_number(taken[1])
+            if taken[0].value == "per":  # "revenue per unit" is a ratio
+                raise Refusal("which group", taken[1].text)
+            self._by_number(taken[1].column)
         if len(self._groups) > 2 or len(set(self._groups)) < len(self._groups):
             raise Refusal("groups")
 
@@ -363,14 +365,14 @@ class _Parser:
         added = any(ADDITIVE.search(t.column.name) for t in self._of("n"))
         return mean and (self._has("H") or (added and any(t.value == "per" for t in taken)))
 
-    def _by_number(self, token: Token) -> None:
+    def _by_number(self, column: Column) -> None:
         """Take "by body mass" as an order where there is a rank, else as groups."""
         if self._has("STLE"):
-            self._sorting = token.column
-        elif self._has("AHn%") and token.column.is_whole:
-            self._groups.append(Group(token.column))
+            self._sorting = column
+        elif self._has("AHn%") and column.is_whole:
+            self._groups.append(Group(column))
         else:
-            raise Refusal("which group", token.text)
+            raise Refusal("which group", column.name)
 
     def _group(self, token: Token) -> Group:
         if token.kind in "cfyt":
@@ -479,7 +481,7 @@ class _Parser:
         columns = [t.column for t in self._all_of(kinds)] if kinds else []
         if needed is not None and len(columns) != needed:
             numbers = [c.name for c in self._table.columns if c.is_measure]
-            raise Refusal("two columns" if needed == 2 else "which outliers", *numbers)
+            raise Refusal("two columns" if needed == 2 else f"which {task}", *numbers)
         if task == "overview" and self._filters:
             self._refuse(t for t in self._all if t.kind in "vfDN")
         self._set(task, *(Measure(column, task) for column in columns))
@@ -496,7 +498,8 @@ class _Parser:
             self._plain("distribution", "lrH", "n", 1)
 
     def _share(self) -> None:
-        self._all_of("WlrHC")
+        rows = bool(self._all_of("r"))
+        self._all_of("WlHC")
         self._refuse(t for t in self._of("A") if t.value != "sum")
         self._all_of("A")
         columns = [t.column for t in self._all_of("n")]
@@ -505,6 +508,8 @@ class _Parser:
         conditions = [f for f in self._filters if not isinstance((*f.value, "")[0], Period)]
         # "Share of cancelled flights by carrier" may be a share of the flights or the carriers.
         unclear = bool(conditions) if self._groups else len(self._filters) != 1
+        # "Percentage of revenue over 500" may be one of rows or of the revenue.
+        unclear |= not rows and not columns and any(f.column.is_measure for f in self._filters)
         summed = all(ADDITIVE.search(column.name) for column in columns)
         if unclear or self._rank or len(columns) > 1 or not summed or len(self._groups) > 1:
             raise Refusal("share")
@@ -539,6 +544,13 @@ class _Parser:
         if self._rank and not self._groups:
             self._rank_rows(measures, rows)
         elif measures:
+            one = self._together and not self._groups
+            if one and any(m.figure not in ("sum", "size", "nunique") for m in measures):
+                raise Refusal("together")
+            if (self._sorting and not self._rank and not self._groups) or self._unclear_end(
+                measures
+            ):
+                raise Refusal("highest" if self._rank else "rank")
             self._set("figure", *measures)
         elif self._counts_rows(rows):
             self._set("figure", Measure(None))
@@ -546,6 +558,13 @@ class _Parser:
             self._set("rows")
         elif not self._groups and not self._filters and saves and rows:
             self._set("table")
+
+    def _unclear_end(self, measures: tuple[Measure, ...]) -> bool:
+        """Whether "highest revenue by region" may mean the maximum of each region."""
+        ends = [t for t in self._all if t.kind == "S" and t.value in ("desc", "asc")]
+        asked = self._of("AWLT", self._all) or self._sorting or len(measures) != 1
+        named = any(t.kind in "Bb" for t in self._all)
+        return bool(self._rank and ends and named and not asked and measures[0].column)
 
     def _counts_rows(self, rows: bool) -> bool:
         """Whether rows are counted: "most penguins", "orders per month"."""

@@ -174,14 +174,16 @@ def _finished(query: Query, previous: Query | None) -> Query:
 
 def _changed(previous: Query, new: Query) -> Query:
     changes = (new.groups, new.filters, new.figures, new.rank, new.plot, new.save)
-    if not any(changes) or new.ends or new.colour:
+    compares = any(found.column.is_measure for found in new.filters)
+    if not any(changes) or new.ends or new.colour or (compares and not new.follows):
         raise Refusal("incomplete")
     query = replace(previous, save=new.save, file=new.file)
     if new.save and not any(changes[:4]):
         query = replace(query, plot="")
     if new.figures:
         columns = list(dict.fromkeys(query.columns))
-        if query.task != "figure" or not columns or len(columns) < len(query.measures):
+        sure = new.follows and not compares and len(columns) == len(query.measures)
+        if query.task != "figure" or not columns or not sure:
             raise Refusal("follow")
         measures = tuple(Measure(c, f) for c in columns for f in new.figures)
         query = replace(query, measures=measures, plot="")

@@ -55,6 +55,8 @@ def test_the_other_end_and_another_figure(notebook):
     means = SALES.groupby("channel").revenue.mean()
     notebook.ask("and by channel?")
     assert bold(notebook.ask("and the average?")) == [means.idxmax()]
+    assert is_refusal(notebook.ask("average of revenue over 500"))
+    assert is_refusal(notebook.ask("revenue > 100 and quantity < 3"))
 
 
 def test_a_question_about_the_chart_before_it_is_no_second_chart(notebook):
