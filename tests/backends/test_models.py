@@ -5,6 +5,7 @@ import json
 import openai
 import pytest
 from engine.models.chat_server import KEY, ChatServer, call, fault, say, stream
+from engine.models.services import MODELS, Services
 from serving import TOKEN, serving
 
 from aoai_magic.backends.assistants_api.backend import Assistants
@@ -196,3 +197,14 @@ async def test_an_effort_reaches_the_model_or_is_refused_with_what_it_takes(serv
     seen = await ask(effort="minimal")
     assert seen.status == "failed"
     assert "does not take the effort 'minimal'; it takes none, low, high." in seen.error
+
+
+@pytest.mark.parametrize("name", MODELS)
+async def test_todays_models_run_code_in_the_sandbox_and_answer(server, url, tmp_path, name):
+    server.answer = Services(server).answer
+    far = Assistants(Endpoint(url, TOKEN), "local", Ledger(tmp_path), "here")
+    question = Question("Six by seven?", model=f"openai:{name}")
+    seen = await follow(far.turn(question), lambda view: None, CancelToken(), 60)
+    assert (seen.status, seen.text) == ("completed", "It is 42.")
+    (code,) = [part for part in seen.parts if isinstance(part, view.Code)]
+    assert (code.code, code.state) == ("print(6 * 7)", "done")

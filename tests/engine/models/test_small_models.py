@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from aoai_magic.engine.models.base import Finish, Reasoning, Usage
+from aoai_magic.engine.models.base import Finish, Reasoning, ReasoningItems, Usage
 from aoai_magic.engine.models.remote import open_azure, open_openai
 
 from .chat_server import KEY, call, calls, fault, say, stream, take, text
@@ -188,6 +188,7 @@ async def test_the_second_answer_stands_and_both_are_paid(server):
     [
         ("It has 4 rows; the first is North with 10.25, or 10.3.", 1),
         ("There are 2 columns.", 1),
+        ("Use `sales.head(100)`, or:\n```python\nsales.tail(500)\n```\nas you like.", 1),
         ("North sold 3700.", 2),
         ("1,200.5 on average", 2),
     ],
@@ -207,6 +208,7 @@ async def test_a_model_that_calls_tools_is_asked_again_for_new_numbers_only(
     assert len(server.bodies) == asked
     assert text(chunks).endswith(answer)
     assert chunks[-1] == Finish("stop")
+    assert len([chunk for chunk in chunks if isinstance(chunk, ReasoningItems)]) == 1
 
 
 async def test_text_before_a_call_and_a_question_back_are_shown(server):

@@ -10,6 +10,7 @@ from aoai_magic.engine.models.base import (
     Chunk,
     Finish,
     Reasoning,
+    ReasoningItems,
     Request,
     Text,
     ToolCall,
@@ -17,6 +18,7 @@ from aoai_magic.engine.models.base import (
 )
 
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*(?:`|\Z)", re.DOTALL)
 _OPEN_END = re.compile(r"\d[\d,.]*\Z")
 _SMALL = 12
 """Numbers up to here are counted in passing, not results."""
@@ -50,6 +52,7 @@ class FirstAnswer:
         self._held = ""
         self._holding = not proven
         self._called = False
+        self._items: ReasoningItems | None = None
         self.unfounded = False
         self.usage = Usage()
 
@@ -65,6 +68,8 @@ class FirstAnswer:
             yield from self._end(chunk)
         elif isinstance(chunk, Usage):
             self.usage = chunk
+        elif isinstance(chunk, ReasoningItems):
+            self._items = chunk  # of an answer that is asked for again, nobody keeps them
         else:
             yield chunk
 
@@ -76,7 +81,9 @@ class FirstAnswer:
         elif not self._holding:
             open_end = _OPEN_END.search(self._held)
             ready = self._held[: open_end.start()] if open_end else self._held
-            if self._states_numbers(ready):
+            said = "".join(self._said)
+            said = said[: len(said) - len(self._held) + len(ready)]
+            if _NUMBER.search(ready) and self._states_numbers(said):
                 self._holding = True
             elif ready:
                 self._held = self._held[len(ready) :]
@@ -89,6 +96,8 @@ class FirstAnswer:
         if self.unfounded:
             return
         yield from self._release()
+        if self._items:
+            yield self._items
         yield self.usage
         yield finish
 
@@ -98,7 +107,7 @@ class FirstAnswer:
             yield Text(held)
 
     def _states_numbers(self, text: str) -> bool:
-        return any(self._is_new(number) for number in _NUMBER.findall(text))
+        return any(self._is_new(number) for number in _NUMBER.findall(_CODE.sub("", text)))
 
     def _is_new(self, number: str) -> bool:
         value, (_, _, digits) = _value(number), number.partition(".")
