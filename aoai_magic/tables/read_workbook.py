@@ -1,6 +1,7 @@
 """Workbooks → Arrow tables, a sheet each.
 
-By calamine: CALAMINE_FIGURES.
+By calamine, which was measured to read 20,000 × 20 cells in 0.3 s of processor time, openpyxl in
+2.1 s.
 """
 
 from __future__ import annotations

@@ -12,8 +12,12 @@ import pytest
 
 from aoai_magic.attach.resolve import resolve
 from aoai_magic.results.read_table import TableError, read_table, read_tables
+from aoai_magic.runner.kernel_state import Assistant
+from aoai_magic.runner.options import Options
 from aoai_magic.tables import child, launch, read_workbook
 from aoai_magic.tables.errors import NoTable
+
+from .test_hostile_files import ATTACKS, arrow_file
 
 CITIES = {
     "cp932": "都市,人口\n東京,14000000\n大阪,8800000\n",
@@ -281,3 +285,69 @@ def test_a_csv_is_read_with_whatever_library_is_there(gone):
     asked = ("pandas", "polars", "pyarrow")
     expected = [f"{name if name in left else left[0]} (1, 2)" for name in asked]
     assert (ran.stdout.splitlines(), ran.stderr) == (expected, "")
+
+
+OFFLINE = [
+    ("trailing.csv", b"name,amount\na,10,\nb,20,\n", "What is the total amount?", "30"),
+    (
+        "title.csv",
+        b"Company X;;\nExport of 2024;;\n;;\nid;name;amount\n1;a;10\n2;b;20\n",
+        "What is the total amount?",
+        "30",
+    ),
+    ("na.csv", b"iso,v\nNA,1\nDE,3\nNA,5\n", "Total v by iso.", "NA"),
+    (
+        "big5.csv",
+        "城市,人口\n臺北,2600000\n高雄,2700000\n新北,4000000\n".encode("big5"),
+        "人口最多的城市？",
+        "新北",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "data", "question", "answer"), OFFLINE)
+async def test_the_offline_model_reads_as_the_card_says(
+    engine, monkeypatch, tmp_path, name, data, question, answer
+):
+    monkeypatch.setenv("AOAI_MAGIC_TARGET", engine.url)
+    monkeypatch.setenv("AOAI_MAGIC_TOKEN", engine.token)
+    monkeypatch.setenv("AOAI_MAGIC_DISPLAY", "quiet")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes(data)
+    options = Options(items=(f"@{name}",), model="offline")
+
+    turn = await Assistant({}).ask(question, options)
+
+    assert answer in turn.text
+
+
+LEFT = """
+turns:
+  - when: "."
+    replies:
+      - code: |
+          open("/mnt/data/attack.arrow", "wb").write(bytes.fromhex("{attack}"))
+          open("/mnt/data/cities.csv", "wb").write(bytes.fromhex("{cities}"))
+      - text: "See [them](sandbox:/mnt/data/attack.arrow)."
+"""
+
+
+async def test_a_turn_outlives_the_files_that_it_left(engine, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("AOAI_MAGIC_TARGET", engine.url)
+    monkeypatch.setenv("AOAI_MAGIC_TOKEN", engine.token)
+    monkeypatch.chdir(tmp_path)
+    attack = arrow_file(ATTACKS["offset behind the end"])
+    cities = CITIES["big5"].encode("big5")
+    script = tmp_path / "script.yaml"
+    script.write_text(LEFT.format(attack=attack.hex(), cities=cities.hex()))
+    assistant = Assistant({})
+
+    turn = await assistant.ask("Go", Options(out="cities", model=f"scripted:{script}"))
+
+    assert turn.status == "completed"
+    assert assistant.namespace["cities"].iloc[0, 0] == "臺北"
+    assert turn.files["attack.arrow"].problem == "it is broken"
+    assert turn.files["cities.csv"].notes == ("Read as Big5, which is a guess.",)
+    said = capsys.readouterr().out
+    assert "Read as Big5, which is a guess." in said
+    assert "attack.arrow could not be read as a table: it is broken." in said

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from aoai_magic import locale
 from aoai_magic.display import labels
 from aoai_magic.display.markdown import to_markdown
+from aoai_magic.errors import AssistantError
 from aoai_magic.results.read_table import (
     TableError,
     is_of_lines,
@@ -83,10 +84,13 @@ def previews(file: views.File) -> tuple[Preview, ...]:
     """
     if not is_table(file.name):
         return ()
-    whole = len(file.data) <= MOST_BYTES
+    whole = file.blob.size <= MOST_BYTES
     if not whole and not is_of_lines(file.name):
         return ()
-    data = file.data if whole else file.data[:HEAD_BYTES]
+    try:
+        data = file.data if whole else file.data[:HEAD_BYTES]
+    except AssistantError:  # of an old turn, and deleted since
+        return ()
     key = (file.name, locale.language(), sha256(data).digest())
     if key not in _KEPT:
         while len(_KEPT) >= _MOST_KEPT:

@@ -19,6 +19,7 @@ _LISTED = re.compile(
 _LOADER = re.compile(
     r"variable `(\w+)` with its types, run (exec\(open\('[^'\n]+'\)\.read\(\)\)) once"
 )
+_CALL = re.compile(r'^Read it with (pd\.read_\w+\("/mnt/data/([^"\n]+)".*\))\.$', re.MULTILINE)
 _LONGEST_PROMPT = 2000
 
 Message = Mapping[str, Any]
@@ -40,6 +41,8 @@ class Exchange:
     steps: tuple[Step, ...] = ()
     answer: str = ""
     tables: tuple[Table, ...] = ()
+    calls: tuple[tuple[str, str], ...] = ()
+    """Names of files that came along, and the calls that read them."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def _exchange(messages: Sequence[Message], kinds: Mapping[str, str]) -> Exchange
         tuple(step for message in replies for step in _steps(message, outputs)),
         "\n".join(text for message in replies for text in _parts(message)),
         tuple({t.name: t for message in asked for t in _tables(message, kinds)}.values()),
+        tuple(call for message in asked for call in _calls(message)),
     )
 
 
@@ -100,6 +104,19 @@ def _tables(message: Message, kinds: Mapping[str, str]) -> Iterator[Table]:
             yield replace(table, kind=kinds[table.name] or table.kind)
         elif table.name in loaders:
             yield replace(table, setup=loaders[table.name])
+
+
+def _calls(message: Message) -> Iterator[tuple[str, str]]:
+    """Yield the calls that cards of files give; what is more than a call is left out."""
+    for call, file in _CALL.findall("\n".join(_parts(message)[1:])):
+        try:
+            found = ast.parse(call, mode="eval").body
+            assert isinstance(found, ast.Call)
+            for value in (*found.args, *(keyword.value for keyword in found.keywords)):
+                ast.literal_eval(value)
+        except (SyntaxError, ValueError, AssertionError):
+            continue
+        yield file, call
 
 
 def _parts(message: Message) -> list[str]:

@@ -29,6 +29,8 @@ class Reading:
     file: str
     encoding: str = ""
     separator: str = ""
+    call: str = ""
+    """What reads it, where a card came along that says so."""
 
     @property
     def is_book(self) -> bool:
@@ -43,6 +45,10 @@ class Reading:
     def expression(self, sheet: str = "None") -> str:
         """Write what reads the file."""
         path = json.dumps(f"/mnt/data/{self.file}", ensure_ascii=False)
+        if self.call and self.is_book:
+            return self.call.replace(path, f"{path}, sheet_name={sheet}", 1)
+        if self.call:
+            return self.call
         suffix = self.file.rpartition(".")[2].lower()
         if self.is_book:
             return f"pd.read_excel({path}, sheet_name={sheet})"
@@ -65,6 +71,8 @@ class Reading:
 
     def other(self, output: str) -> Reading | None:
         """Return another way to read the file; None if it was read, or there is none."""
+        if self.call:
+            return None
         place = _ENCODINGS.index(self.encoding) + 1
         if "UnicodeDecodeError" in output:
             return replace(self, encoding=_ENCODINGS[place]) if place < len(_ENCODINGS) else None
@@ -102,7 +110,13 @@ def inspected(code: str) -> Reading | None:
     separator = re.search(r', sep=("[^"]+")', code)
     file = code[len(_MARK) : code.index("\n")]
     read = json.loads(separator[1]) if separator and not file.endswith(".tsv") else ""
-    return Reading(file, encoding[1] if encoding else "", read)
+    found = Reading(file, encoding[1] if encoding else "", read)
+    line = f"{found.variable} = {found.expression()}"
+    if f"\n{line}\n" in code:
+        return found
+    # Read as a card says.
+    call = re.search(rf"^{found.variable} = (.+)$", code, re.MULTILINE)
+    return Reading(file, call=call[1].replace(", sheet_name=None", "", 1)) if call else found
 
 
 def _columns(facts: Mapping[str, Mapping[str, Any]]) -> Iterator[Column]:

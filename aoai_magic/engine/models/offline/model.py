@@ -150,9 +150,10 @@ class _Turn:
         described = {table.name for past in self._talk.exchanges for table in past.tables}
         files = [name for name in self._talk.files if name.lower().endswith(SUFFIXES)]
         files = [n for n in files if n.rpartition(".")[0] not in described and n not in self._made]
+        calls = {file: call for past in self._talk.exchanges for file, call in past.calls}
         for name in files[:_MOST_FILES]:
             reading, output = self._looks.get(name, (None, ""))
-            other = reading.other(output) if reading else Reading(name)
+            other = reading.other(output) if reading else Reading(name, call=calls.get(name, ""))
             if other and len(self._talk.now.steps) < _MOST_TRIES:
                 return other
         return None
