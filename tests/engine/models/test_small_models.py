@@ -135,6 +135,31 @@ async def test_code_with_gaps_for_the_reader_to_fill_is_not_run(server):
     assert (text(chunks), calls(chunks)) == (answer, [])
 
 
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (CODE, CODE),
+        ("sales.groupby('region').units.sum()", "sales.groupby('region').units.sum()"),
+        (f"Run this:\n```\n{CODE}\n```\nIt gives 3700.", CODE + "\n"),
+    ],
+)
+async def test_an_answer_that_is_nothing_but_code_runs(server, answer, code):
+    server.answer = lambda body: stream(say(answer))
+    chunks = await take(open_openai("m"), DATA)
+    assert calls(chunks) == [("python", {"code": code})]
+    assert (text(chunks), chunks[-1]) == ("", Finish("tool_calls"))
+    assert ("3700" in thoughts(chunks)) == ("3700" in answer)
+
+
+@pytest.mark.parametrize(
+    "answer", ["North", "42", "North (highest)", "North, South", "```\nNorth 3\n```", "a = b?"]
+)
+async def test_prose_that_parses_as_python_is_no_code(server, answer):
+    server.answer = lambda body: stream(say(answer))
+    chunks = await take(open_openai("m"), DATA)
+    assert (text(chunks), calls(chunks)) == (answer, [])
+
+
 # Results that nothing was run for
 
 FENCED = f"```python\n{CODE}\n```"

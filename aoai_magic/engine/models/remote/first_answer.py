@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aoai_magic.engine.models.base import (
+    PYTHON_TOOL,
     Chunk,
     Finish,
     Reasoning,
@@ -16,6 +18,8 @@ from aoai_magic.engine.models.base import (
     ToolCall,
     Usage,
 )
+from aoai_magic.engine.models.remote.bare_code import code_of_answer
+from aoai_magic.engine.models.remote.tool_call_deltas import fresh_id
 
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*(?:`|\Z)", re.DOTALL)
@@ -91,6 +95,9 @@ class FirstAnswer:
 
     def _end(self, finish: Finish) -> Iterator[Chunk]:
         text = "".join(self._said).strip()
+        if not self._proven and not self._called and (found := code_of_answer(text)):
+            yield from self._run(*found)
+            finish = Finish("tool_calls")
         stated = self._states_numbers(text) if self._proven else not text.endswith(("?", "？"))
         self.unfounded = bool(text) and stated and not self._called and finish.reason == "stop"
         if self.unfounded:
@@ -100,6 +107,14 @@ class FirstAnswer:
             yield self._items
         yield self.usage
         yield finish
+
+    def _run(self, code: str, words: str) -> Iterator[Chunk]:
+        """Make a call of an answer that is nothing but code."""
+        self._called, self._held = True, ""
+        if words:
+            yield Reasoning(f"{words}\n\n")
+        arguments = json.dumps({"code": code}, ensure_ascii=False)
+        yield ToolCall(0, id=fresh_id(), name=PYTHON_TOOL, arguments=arguments)
 
     def _release(self) -> Iterator[Chunk]:
         held, self._held, self._holding = self._held, "", False
