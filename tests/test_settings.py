@@ -29,6 +29,8 @@ def test_the_stronger_source_wins_and_is_named():
         "confirm_upload": "default",
         "recordings": "default",
         "recordings_mode": "default",
+        "keep_days": "default",
+        "keep_mb": "default",
         "home": "default",
     }
 

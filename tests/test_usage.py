@@ -79,7 +79,11 @@ def test_a_dry_run_says_everything_and_sends_nothing(shell):
 def test_a_sent_file_is_listed_and_can_be_taken_back(shell):
     assert run(shell, "%%assistant sales\nHello")[1] is None
     assert "sales" in run(shell, "%assistant files")[0]
-    assert "Deleted 1" in run(shell, "%assistant cleanup")[0]
+    refused, error = run(shell, "%assistant cleanup")
+    assert "1 uploaded file, 11 bytes\n  1 thread with its session\n" in refused
+    assert "add --yes" in str(error)
+    assert "sales" in run(shell, "%assistant files")[0]
+    assert "Deleted." in run(shell, "%assistant cleanup --yes")[0]
     assert "Nothing of yours" in run(shell, "%assistant files")[0]
 
 

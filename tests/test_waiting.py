@@ -32,7 +32,7 @@ def silent(monkeypatch):
         yield url
 
 
-@pytest.mark.parametrize("command", ["status", "cleanup"])
+@pytest.mark.parametrize("command", ["status", "cleanup --all --yes"])
 def test_a_command_does_not_wait_for_ever(silent, command):
     state = Assistant({})
     Ledger(state.settings().folder).record(silent, "sha", "file-1", "sales", 1, None)

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from aoai_magic.config.settings import Settings, Target
 
 
-def open_backend(settings: Settings, target: Target) -> Assistants | Responses:
-    """Give the backend of a target; for ``local`` the engine is started if need be.
+def open_backend(settings: Settings, target: Target, place: str = "") -> Assistants | Responses:
+    """Return the backend of a target; for ``local`` the engine is started if need be.
+
+    ``place`` is the notebook for which uploads are written down; see `threads.place`.
 
     Raises
     ------
@@ -29,13 +31,13 @@ def open_backend(settings: Settings, target: Target) -> Assistants | Responses:
         If the model SPEC names no kind of model.
     """
     if target.name in SERVICES:
-        return open_service(settings, target)
+        return open_service(settings, target, place)
     from aoai_magic.backends.assistants_api.backend import Assistants
     from aoai_magic.backends.local_engine import LAUNCHER
     from aoai_magic.backends.sdk import Endpoint, engine_key
     from aoai_magic.state.uploads import Ledger
 
-    ledger = Ledger(settings.folder)
+    ledger = Ledger(settings.folder, place)
     if target.name == "local":
         _check_spec(target.model)
         engine = LAUNCHER.ensure(settings.folder, settings.sandbox)
@@ -57,7 +59,7 @@ def server_base(url: str) -> str:
     return url.rstrip("/").removesuffix("/v1")
 
 
-def open_service(settings: Settings, target: Target) -> Responses:
+def open_service(settings: Settings, target: Target, place: str = "") -> Responses:
     """Give the backend of a service, once everything that it needs is there.
 
     Raises
@@ -80,7 +82,7 @@ def open_service(settings: Settings, target: Target) -> Responses:
                 "No {noun} is named for --on {target}; give one with -m, or set AOAI_MAGIC_MODEL."
             ).format(noun=noun, target=target.name)
         )
-    shelf, ledger = Shelf(settings.folder, service.url), Ledger(settings.folder)
+    shelf, ledger = Shelf(settings.folder, service.url), Ledger(settings.folder, place)
     container = load(settings.folder).containers.get(target.name, Container({}))
     return Responses(service, target.name, shelf, ledger, container.least_minutes)
 

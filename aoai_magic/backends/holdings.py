@@ -9,12 +9,13 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class FarFile:
-    """A file that code on the far side made; ``expires`` in seconds since 1970, if at all."""
+    """A file that code on the server made; times are in seconds since 1970, None if unknown."""
 
     id: str
     name: str
     bytes: int
     expires: float | None = None
+    created: float | None = None
 
 
 @dataclass(frozen=True)

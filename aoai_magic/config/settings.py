@@ -31,6 +31,8 @@ _AMOUNTS: Mapping[str, tuple[type[float], str]] = {
     "timeout": (float, later("seconds")),
     "max_tokens": (int, later("tokens")),
     "max_cost": (float, later("US dollars")),
+    "keep_days": (int, later("days")),
+    "keep_mb": (int, later("megabytes")),
 }
 OPTION, CONFIG, ENVIRONMENT, FILE, FRONT_END, DEFAULT = (
     later("magic option"),
@@ -72,6 +74,9 @@ class Settings:
     recordings, recordings_mode
         Folder in which turns are recorded, empty for none, and what is done with them: one
         of `RECORDINGS_MODES`.
+    keep_days, keep_mb
+        After how many days without use the local engine's threads and files are deleted, and
+        how many megabytes of its files are kept at most, the newest; 0 is no limit.
     home
         The data directory: engine's store, logs, ledger of uploads; empty: platformdirs.
     sources
@@ -91,6 +96,8 @@ class Settings:
     confirm_upload: bool = False
     recordings: str = ""
     recordings_mode: str = "auto"
+    keep_days: int = 90
+    keep_mb: int = 10_000
     home: str = ""
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 

@@ -351,15 +351,47 @@ def _when(seconds: float) -> str:
 
 
 def cleanup(state: Assistant, words: Sequence[str]) -> str:
-    """Delete what was uploaded to the present target."""
-    from aoai_magic.state.uploads import Ledger
+    """Show what this notebook left at the current target, ask, and delete it; --all: of all."""
+    from aoai_magic.runner.cleanup import delete, of_all, of_notebook
+    from aoai_magic.runner.consent import ask_user
 
+    if unknown := set(words) - {"--all", "--yes"}:
+        raise UsageError(
+            _("%assistant cleanup takes --all and --yes, not {words}.").format(
+                words=" ".join(sorted(unknown))
+            )
+        )
     settings = state.settings()
-    backend = state.backend(settings, settings_.resolve_target(settings))
-    # Files are deleted one by one; what a slow server leaves over, the next call deletes.
-    more = len(Ledger(settings.folder).entries())
-    count = wait_for(backend.cleanup(), more)
-    return _("Deleted {count} uploaded files.").format(count=count)
+    target = settings_.resolve_target(settings)
+    if FarSide(state).is_asleep and not settings.folder.exists():
+        return _("There is nothing to delete.")
+    backend = state.backend(settings, target)
+    holdings = backend.holdings()
+    if "--all" in words:
+        found = wait_for(of_all(settings, target, holdings))
+        title = _("All that this data directory knows of at {target}:").format(target=target.name)
+    else:
+        found = of_notebook(settings, target, state.place, state.turns)
+        title = _("What this notebook left at {target}:").format(target=target.name)
+    if not found.count:
+        return _("There is nothing to delete.") + _elsewhere(words)
+    print("\n".join([title, *(f"  {line}" for line in found.lines())]))  # noqa: T201
+    agreed = True if "--yes" in words else ask_user(_("Delete all of this? [y/N] "))
+    if agreed is None:
+        raise UsageError(_("Nothing was deleted, as nobody can answer here; add --yes."))
+    if not agreed:
+        return _("Nothing was deleted.")
+    # One by one; what a slow server leaves over, the next call deletes.
+    wait_for(delete(found, settings, holdings, state.threads(settings)), found.count)
+    if "--all" in words:
+        wait_for(backend.cleanup())  # containers that no thread names any more
+    return _("Deleted.") + _elsewhere(words)
+
+
+def _elsewhere(words: Sequence[str]) -> str:
+    if "--all" in words:
+        return ""
+    return " " + _("%assistant cleanup --all covers all notebooks of this data directory.")
 
 
 def doctor(state: Assistant, words: Sequence[str]) -> str:
@@ -419,7 +451,9 @@ HELP = {
     "save": later(
         "Write the last turn: files and pictures into a folder, all as .md, .html or .ipynb."
     ),
-    "cleanup": later("Delete what was uploaded to the present target."),
+    "cleanup": later(
+        "Show what this notebook left at the current target, ask, and delete it; --all: of all."
+    ),
     "doctor": later("Check everything that a turn needs, and say what to do about each gap."),
     "help": later("List the commands."),
 }

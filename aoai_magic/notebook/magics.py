@@ -66,6 +66,10 @@ class AssistantMagics(Magics):
     confirm_upload = Bool(help="ask before data leaves this machine").tag(config=True)
     recordings = Unicode(help="folder to record turns in, or to play them from").tag(config=True)
     recordings_mode = Unicode("auto", help="auto, record or replay").tag(config=True)
+    keep_days = Int(90, help="days that unused threads and files are kept, 0: for ever").tag(
+        config=True
+    )
+    keep_mb = Int(10_000, help="megabytes of files that are kept, 0: no limit").tag(config=True)
     home = Unicode(help="data directory").tag(config=True)
 
     def __init__(self, shell: InteractiveShell) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Mapping, MutableMapping, Sequence
@@ -21,7 +22,7 @@ from aoai_magic.runner.after_turn import Step, add_trouble, finish, trouble_of
 from aoai_magic.runner.background import PendingTurn
 from aoai_magic.runner.bind_tables import bind_tables
 from aoai_magic.runner.cancel import CancelToken, interrupts
-from aoai_magic.runner.event_loop import is_blocking, run_blocking
+from aoai_magic.runner.event_loop import is_blocking, loop, run_blocking
 from aoai_magic.runner.interpolation import interpolate
 from aoai_magic.runner.notebook_cell import CellHistory
 from aoai_magic.runner.options import Options
@@ -100,6 +101,7 @@ class Assistant:
     _threads: threads_.Threads | None = None
     _cells: CellHistory = field(default_factory=CellHistory)
     _backend: Backend | None = None
+    _is_tidied: bool = False
     _result_files: ResultFiles = field(default_factory=ResultFiles)
 
     @property
@@ -110,7 +112,7 @@ class Assistant:
         return self.turns[-1] if self.turns else self._left_behind
 
     def _recovered(self) -> Turn | None:
-        view = left_behind(self.settings().folder, self._place())
+        view = left_behind(self.settings().folder, self.place)
         if view is None:
             return None
         turn = self.namespace["_assistant"] = Turn(view)
@@ -139,14 +141,16 @@ class Assistant:
     def threads(self, settings: Settings) -> threads_.Threads:
         """Return the threads of this notebook."""
         if self._threads is None or self._threads.folder != settings.folder:
-            self._threads = threads_.Threads(settings.folder, self._place())
+            self._threads = threads_.Threads(settings.folder, self.place)
         return self._threads
 
     def spent(self, settings: Settings) -> Spent:
         """Return the record of what this notebook's turns took."""
-        return Spent(settings.folder, self._place())
+        return Spent(settings.folder, self.place)
 
-    def _place(self) -> str:
+    @property
+    def place(self) -> str:
+        """The notebook; see `threads.place`."""
         return threads_.place(self.namespace)
 
     async def ask(
@@ -211,7 +215,7 @@ class Assistant:
             dict(self.namespace),
             data,
             next(self._numbers),
-            self._place(),
+            self.place,
         )
         request.check()
         if request.budget:
@@ -249,6 +253,7 @@ class Assistant:
                 await self._bound_memory(turn, request, deps.cancel)
         finally:
             journal.close()
+        self._tidy(request)
         if turn.status != "completed":
             _fail(turn, no_raise=request.options.no_raise)
         if failed and not request.options.no_raise:
@@ -328,6 +333,16 @@ class Assistant:
         if trouble:
             add_trouble(turn, trouble)
 
+    def _tidy(self, request: Request) -> None:
+        """Have what is too old deleted, once, in our own thread: nobody waits for it."""
+        if self._is_tidied or request.target.name != "local" or self._backend is None:
+            return
+        self._is_tidied = True
+        from aoai_magic.runner.cleanup import tidy
+
+        work = tidy(request.settings, self._backend, self.threads(request.settings))
+        asyncio.run_coroutine_threadsafe(work, loop())
+
     async def _bound_memory(self, turn: Turn, request: Request, cancel: CancelToken) -> None:
         """Move what older turns brought back to disk, once this one is shown."""
         made = (one for one in (*turn.view.files, *turn.view.parts) if isinstance(one, Content))
@@ -348,7 +363,7 @@ class Assistant:
         """Return the backend of a target; for ``local`` the engine is started if need be."""
         from aoai_magic.backends import open_backend
 
-        backend = open_backend(settings, target)
+        backend = open_backend(settings, target, self.place)
         # An equal one from before knows already which assistants it made.
         self._backend = backend if backend != self._backend else self._backend
         return self._backend

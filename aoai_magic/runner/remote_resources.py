@@ -15,7 +15,7 @@ from aoai_magic.runner.options import Options
 from aoai_magic.state.uploads import Entry, Ledger
 
 if TYPE_CHECKING:
-    from aoai_magic.backends.holdings import Holdings
+    from aoai_magic.backends.holdings import FarFile, Holdings
     from aoai_magic.config.settings import Settings, Target
     from aoai_magic.runner.kernel_state import Assistant
     from aoai_magic.state.threads import Known, Threads
@@ -57,7 +57,7 @@ class FarSide:
             names = {holdings.session(known.id): known.name for known in self._known()}
             return {
                 "sessions": [{**asdict(one), "thread": names.get(one.id)} for one in sessions],
-                "files": [asdict(file) for file in files],
+                "files": [_as_form(file) for file in files],
                 "threads": [asdict(thread) for thread in threads if thread.id not in names],
             }
 
@@ -113,13 +113,20 @@ class FarSide:
         return wait_for(work(backend.holdings()))
 
 
+def _as_form(file: FarFile) -> dict[str, Any]:
+    """Return a file as the front end knows it."""
+    told = asdict(file)
+    del told["created"]
+    return told
+
+
 def sent(settings: Settings, target: Target) -> list[tuple[Entry, bool]]:
     """List what was sent anywhere, each with whether that is where turns go now."""
-    store = _store(settings, target)
+    store = ledger_name(settings, target)
     return [(entry, entry.target == store) for entry in Ledger(settings.folder).entries()]
 
 
-def _store(settings: Settings, target: Target) -> str:
+def ledger_name(settings: Settings, target: Target) -> str:
     """Give the ledger's name of a target; empty where the target is not usable."""
     from aoai_magic import backends
 

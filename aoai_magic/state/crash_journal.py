@@ -127,6 +127,11 @@ def _read(path: Path) -> View:
     return replace(reduce(fold, happened, View()), question=head["question"])
 
 
+def left_by_dead_kernels(folder: Path) -> list[Path]:
+    """Return the files of all notebooks' turns that kernels which died were at."""
+    return [path for path in folder.glob("journal/*.jsonl") if not _is_written(path)]
+
+
 def _left(folder: Path, place: str) -> Iterator[Path]:
     paths = folder.glob(f"journal/{_key(place)}-*.jsonl")
     return (path for path in paths if not _is_written(path))

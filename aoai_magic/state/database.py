@@ -72,6 +72,7 @@ CREATE TABLE IF NOT EXISTS container_copies (
     service TEXT, container TEXT, path TEXT, digest TEXT, name TEXT, id TEXT, blob TEXT,
     sent INTEGER, at REAL, PRIMARY KEY (service, container, path)
 );
+CREATE TABLE IF NOT EXISTS tidied (at REAL);
 CREATE TABLE IF NOT EXISTS imported (file TEXT PRIMARY KEY);
 """
 

@@ -73,6 +73,11 @@ class Ledger:
 
         self._database.write(record)
 
+    def touch(self, target: str, file_id: str) -> None:
+        """Note that a file is used again, as if it had been sent now."""
+        values = (time.time(), target, file_id)
+        self._database.write(lambda database: database.execute(_TOUCH, values))
+
     def forget(self, target: str, file_id: str) -> None:
         """Strike out a file that is no longer there; an unknown one is no error."""
         key = (target, file_id)
@@ -94,6 +99,7 @@ SELECT file_id FROM uploads WHERE target = ? AND digest = ?
 AND (expires_at IS NULL OR expires_at > ?) ORDER BY sent_at DESC, rowid DESC LIMIT 1
 """
 _RECORD = "INSERT OR REPLACE INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_TOUCH = "UPDATE uploads SET sent_at = ? WHERE target = ? AND file_id = ?"
 _FORGET = "DELETE FROM uploads WHERE target = ? AND file_id = ?"
 _ENTRIES = """
 SELECT target, digest, file_id, name, bytes, sent_at, expires_at, place FROM uploads

@@ -144,6 +144,8 @@ class Assistants:
         """Give the item's file id; send it only if the far side has it no more."""
         known = await in_thread(lambda: self.ledger.lookup(self.store, item.sha256))
         if known and await _exists(api, known):
+            # It is in use, so that it does not go as an old one.
+            await in_thread(lambda: self.ledger.touch(self.store, known))
             return known
         # A variable is packed by this.
         path = await in_thread(lambda: item.path)

@@ -34,7 +34,13 @@ class EngineHoldings:
                 purpose="assistants_output", order="desc", limit=_MOST_FILES
             )
         return [
-            FarFile(file.id, file.filename, file.bytes, getattr(file, "expires_at", None))
+            FarFile(
+                file.id,
+                file.filename,
+                file.bytes,
+                getattr(file, "expires_at", None),
+                file.created_at,
+            )
             for file in page.data
         ]
 
