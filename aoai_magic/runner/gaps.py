@@ -23,13 +23,14 @@ KNOWN = (
         "What a session's processes hold together is looked at ten times a second, not bounded "
         "by the kernel: for that the engine must run where systemd does."
     ),
+    later("A session can hold read locks on files of the installed software."),
     later(
-        "This level was written from Apple's documentation and has not been tried on a Mac by "
-        "its authors: do not rely on it yet."
+        "A deleted file counts as long as a process has it open, and not while it is on its way "
+        "from one to another."
     ),
     later(
-        "A session starts in seconds, its memory is only watched, and a program that it starts "
-        "in the background may outlive it."
+        "The engine runs as root, and so does the code, without root's privileges: it reads what "
+        "belongs to root among the software; run the engine as an ordinary account."
     ),
     later("Code runs with all the rights of this account: nothing is kept from it."),
 )

@@ -10,6 +10,7 @@ writing it does not write.
 
 import ctypes
 import errno
+import fcntl
 import json
 import os
 import platform
@@ -202,6 +203,28 @@ def watch_files():
         os.close(fd)
 
 
+@attempt
+def hold_a_watch():
+    os.close(call({"x86_64": 294, "aarch64": 26}[platform.machine()], 0))
+
+
+@attempt
+def lock_software():
+    with open(TARGETS["software"], "rb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+@attempt
+def make_file_without_a_name():
+    os.close(os.open(".", os.O_TMPFILE | os.O_RDWR))
+
+
+@attempt
+def make_file_without_a_name_by_another_call():
+    how = struct.pack("QQQ", os.O_TMPFILE | os.O_RDWR, 0o600, 0)
+    os.close(call(437, -100, b".", how, len(how)))
+
+
 # ---------------------------------------------------------------- environment and memory
 
 
@@ -311,6 +334,33 @@ def connect_unix_abstract():
 
 
 @attempt
+def send_datagram_from_a_pair():
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
+        try:
+            one, other = socket.socketpair(socket.AF_UNIX, kind)
+        except OSError:
+            continue
+        with one, other:
+            one.sendto(b"x", TARGETS["datagrams"])
+            return
+    raise Held
+
+
+@attempt
+def hand_a_descriptor_to_the_host():
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with one, other:
+        one.connect(TARGETS["datagrams"])
+        socket.send_fds(one, [b"x"], [0])
+
+
+@attempt
+def pair_sockets_of_a_family_that_is_refused():
+    for one in socket.socketpair(30, socket.SOCK_STREAM):  # AF_TIPC
+        one.close()
+
+
+@attempt
 def open_vsock():
     socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).close()
 
@@ -395,6 +445,26 @@ def raise_own_priority():
 def attach_shared_memory():
     number = {"x86_64": 30, "aarch64": 196}[platform.machine()]
     call(number, TARGETS["shared_memory"], 0, 0)
+
+
+@attempt
+def send_to_a_queue():
+    message = ctypes.create_string_buffer(struct.pack("l", 1) + b"x")
+    number = {"x86_64": 69, "aarch64": 189}[platform.machine()]
+    call(number, TARGETS["queue"], message, 1, 0o4000)
+
+
+@attempt
+def receive_from_a_queue():
+    message = ctypes.create_string_buffer(64)
+    number = {"x86_64": 70, "aarch64": 188}[platform.machine()]
+    call(number, TARGETS["full_queue"], message, 32, 0, 0o4000)
+
+
+@attempt
+def ask_about_a_queue():
+    number = {"x86_64": 71, "aarch64": 187}[platform.machine()]
+    call(number, TARGETS["queue"], 2, ctypes.create_string_buffer(512))
 
 
 # ---------------------------------------------------------------- namespaces
@@ -491,6 +561,7 @@ CALLS = {
     "set_mempolicy": (238, 237, (99, 0, 0)),
     "move_pages": (279, 239, (0, 0, 0, 0, 0, 0)),
     "process_madvise": (440, 440, (-1, 0, 0, 0, 0)),
+    "io_setup": (206, 0, (0, 0)),
     "memfd_secret": (447, 447, (1 << 30,)),
 }
 

@@ -65,6 +65,13 @@ def _listen_unix(stack: contextlib.ExitStack, address: str) -> None:
     server.listen()
 
 
+def _take_datagrams(stack: contextlib.ExitStack, address: str) -> str:
+    server = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+    server.bind(address)
+    Path(address).chmod(0o666)
+    return address
+
+
 def _start_victim(stack: contextlib.ExitStack, canary: str) -> tuple[int, int]:
     """Start a process with the canary in its environment; also give an address in it."""
     code = (
@@ -86,6 +93,20 @@ def _share_memory(stack: contextlib.ExitStack) -> int:
     libc = ctypes.CDLL(None)
     identity = libc.shmget(0, 4096, 0o1666)
     stack.callback(libc.shmctl, identity, 0, None)
+    return identity
+
+
+def _make_queue(stack: contextlib.ExitStack) -> int:
+    libc = ctypes.CDLL(None)
+    identity = libc.msgget(0, 0o1666)
+    stack.callback(libc.msgctl, identity, 0, None)
+    return identity
+
+
+def _make_full_queue(stack: contextlib.ExitStack) -> int:
+    identity = _make_queue(stack)
+    message = ctypes.create_string_buffer((1).to_bytes(8, sys.byteorder) + b"x")
+    assert ctypes.CDLL(None).msgsnd(identity, message, ctypes.c_size_t(1), 0) == 0
     return identity
 
 
@@ -112,6 +133,9 @@ def _lay_out(stack: contextlib.ExitStack, folder: Path) -> dict:
         "tcp6": _serve_tcp(stack, socket.AF_INET6, "::1"),
         "udp": _serve_udp(stack),
         "shared_memory": _share_memory(stack),
+        "queue": _make_queue(stack),
+        "full_queue": _make_full_queue(stack),
+        "datagrams": _take_datagrams(stack, str(host / "datagrams")),
     }
 
 

@@ -27,6 +27,7 @@ MAY_LACK = {
     "call_kexec_load",
     "call_memfd_secret",
     "call_userfaultfd",
+    "pair_sockets_of_a_family_that_is_refused",
 }
 
 

@@ -33,6 +33,7 @@ from aoai_magic.sandbox.protocol import (
 _AGAIN = 0.1  # seconds after which an interrupt that was not heard is sent again
 _DISPLAYS = 32  # displays may take this many times what text may
 _MOST_DISPLAYS = 200
+_MOST_ERRORS = 50
 _MOST_DROPPED = 256 << 20  # bytes
 _LONGEST_NAME = 200
 
@@ -65,6 +66,7 @@ class Cell:
         self._text_left = limits.output
         self._display_left = limits.output * _DISPLAYS
         self._displays_left = _MOST_DISPLAYS
+        self._errors, self._errors_left = 0, limits.output
         self._dropped = 0
         self._struck: set[str] = set()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -225,14 +227,25 @@ class Cell:
 
     def _error(self, frame: Frame) -> None:
         name, value = _text(frame.get("name"))[:_LONGEST_NAME], _text(frame.get("value"))
-        shown = self._shown(value[: self._limits.output])
-        traceback = self._shown(_text(frame.get("traceback"))[-self._limits.output :])
-        self._queue.put_nowait(Error(name, shown, traceback))
+        shown = self._shown(self._granted(value))
+        traceback = self._shown(self._granted(_text(frame.get("traceback")), from_end=True))
+        if self._errors < _MOST_ERRORS:
+            self._queue.put_nowait(Error(name, shown, traceback))
+        self._errors += 1
         if name in _MEMORY_ERRORS:
             self._strike_memory()
         for sign, kind, message in _SIGNS:
             if sign in value:
                 self.strike(kind, message)
+
+    def _granted(self, text: str, from_end: bool = False) -> str:
+        """Return what of an error's text there is room for; all errors share one limit."""
+        granted = min(len(text), self._errors_left)
+        self._errors_left -= granted
+        self._dropped += len(text) - granted
+        if from_end:
+            return text[len(text) - granted :]
+        return text[:granted]
 
     def _strike_memory(self) -> None:
         size = f"{self._limits.memory / (1 << 20):,.0f} MB"

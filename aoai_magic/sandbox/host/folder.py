@@ -40,6 +40,7 @@ _UNSHOWABLE = ("Cc", "Cs", "Zl", "Zp")
 _DIRECTIONS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 _FICLONE = 0x40049409
 _BLOCK = 512
+_LEAST = 4096  # what an empty file takes: its name and its inode
 _REMOVALS, _REMOVAL_PAUSE = 5, 0.05
 _CHUNK = 1 << 30
 
@@ -172,7 +173,7 @@ class Folder:
             if status is None:
                 complete = False
             else:
-                total += status.st_blocks * _BLOCK
+                total += max(status.st_blocks * _BLOCK, _LEAST)
         return Usage(total, complete)
 
     def _walk(self, most: int, deepest: int) -> Iterator[tuple[str, os.stat_result | None]]:

@@ -19,6 +19,15 @@ _STAT_GAP = "A session can ask whether a path exists on this machine, and for it
 _SHARED_GAP = "Sessions have no process namespace and no /proc."
 _EMULATED_GAP = "/mnt/data exists only in the text of the code, not for programs it starts."
 _SHM_GAP = "There is no shared memory: process pools do not work, thread pools do."
+_LOCK_GAP = "A session can hold read locks on files of the installed software."
+_DELETED_GAP = (
+    "A deleted file counts as long as a process has it open, and not while it is on its way from "
+    "one to another."
+)
+ROOT_GAP = (
+    "The engine runs as root, and so does the code, without root's privileges: it reads what "
+    "belongs to root among the software; run the engine as an ordinary account."
+)
 WATCHED_GAP = (
     "What a session's processes hold together is looked at ten times a second, not bounded by the "
     "kernel: for that the engine must run where systemd does."
@@ -51,10 +60,11 @@ class Rung:
     gaps: tuple[str, ...]
 
 
+_BOTH = (_KERNEL_GAP, _LOCK_GAP, _DELETED_GAP)
 RUNGS = (
-    Rung("namespaces", True, (_KERNEL_GAP, _PATH_GAP)),
-    Rung("namespaces", False, (_KERNEL_GAP, _PATH_GAP, _NO_PROC)),
-    Rung("landlock", False, (_KERNEL_GAP, _STAT_GAP, _SHARED_GAP, _EMULATED_GAP, _SHM_GAP)),
+    Rung("namespaces", True, (*_BOTH, _PATH_GAP)),
+    Rung("namespaces", False, (*_BOTH, _PATH_GAP, _NO_PROC)),
+    Rung("landlock", False, (*_BOTH, _STAT_GAP, _SHARED_GAP, _EMULATED_GAP, _SHM_GAP)),
 )
 UNISOLATED = Rung("none", False, (_NONE_GAP,))
 

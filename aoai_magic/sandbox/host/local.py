@@ -40,6 +40,7 @@ from aoai_magic.sandbox.spec import Plan
 _SESSIONS_OF_A_ZYGOTE = 500
 _SECONDS_OF_A_ZYGOTE = 6 * 3600.0
 _PRELOAD = "AOAI_MAGIC_SESSION_PRELOAD"
+_MOST_NOTES = 5
 _PUT_AWAY = "its variables are lost, its files are kept."
 
 
@@ -66,6 +67,7 @@ class LocalSession:
         self._born = self.used = time.monotonic()
         self._has_state = False
         self._lost = ""
+        self._notes: list[str] = []
         self._placed: dict[str, tuple[Stamp | None, Stamp | None]] = {}
         self._unbound: set[str] = set()
 
@@ -98,6 +100,14 @@ class LocalSession:
         if now - self._born > self._limits.life_seconds:
             return f"The session was {self._limits.life_seconds:g} seconds old"
         return ""
+
+    def note(self, text: str) -> None:
+        """Remember what the next cell is to say first."""
+        self._notes = [*self._notes, text][-_MOST_NOTES:]
+
+    def _take_notes(self) -> list[str]:
+        notes, self._notes = self._notes, []
+        return notes
 
     async def memory(self) -> int | None:
         """Measure the bytes that the session's processes hold; see `session.Session`."""
@@ -152,6 +162,8 @@ class LocalSession:
             if self._lost:
                 yield Ended(f"{self._lost}; {_PUT_AWAY}")
             self._lost, self._has_state = "", True
+            for text in self._take_notes():
+                yield Stream("stderr", f"{text}\n")
             cell = self._cell = Cell(
                 interpreter, self._limits, timeout or self._limits.cell_seconds
             )
@@ -315,6 +327,8 @@ class LocalSandbox:
         rung, isolation = await self._climb()
         if rung.level != "none" and self._nursery is not None and self._nursery.scope is None:
             isolation = replace(isolation, gaps=(*isolation.gaps, levels.WATCHED_GAP))
+        if rung.level == "landlock" and os.geteuid() == 0:
+            isolation = replace(isolation, gaps=(*isolation.gaps, levels.ROOT_GAP))
         return rung, isolation
 
     async def _climb(self) -> tuple[Rung, Isolation]:

@@ -17,7 +17,9 @@ from aoai_magic.sandbox.host.interpreter import Interpreter
 from aoai_magic.sandbox.host.processes import (
     children,
     cpu_seconds,
+    deleted_files,
     descendants,
+    kernel_memory,
     proportional,
     resident,
 )
@@ -31,7 +33,9 @@ _LOG = logging.getLogger(__name__)
 
 _RUNNING = 0.1  # seconds between two looks at a session with a cell under way
 _IDLE = 2.0
+_AFTER_CELL = 20.0  # seconds of processor time that a session may use while no cell runs
 _COME_DOWN = 3.0  # seconds that an interrupted cell has to have less of something
+_NEVER = object()
 _SHARE = 0.05  # of one core, at most, for looking at folders
 
 
@@ -45,9 +49,10 @@ class Excess:
 
 
 def _memory_excess(pids: list[int], worker: int, limits: Limits) -> Excess | None:
-    if sum(map(resident, pids)) <= limits.memory:
+    kernel = {pid: kernel_memory(pid) for pid in pids}
+    if sum(map(resident, pids)) + sum(kernel.values()) <= limits.memory:
         return None
-    sizes = {pid: proportional(pid) for pid in pids}
+    sizes = {pid: proportional(pid) + kernel[pid] for pid in pids}
     total = sum(sizes.values())
     if total <= limits.memory:
         return None
@@ -73,6 +78,16 @@ def _measure(pid: int, limits: Limits) -> tuple[Excess | None, float]:
     return examine_processes(pid, limits), used
 
 
+def _left_running(pid: int) -> Excess:
+    """Blame what computes on though the cell that began it is over."""
+    worker = children(pid)[:1]
+    others = [one for one in descendants(pid) if one not in worker]
+    busiest = max(others, key=cpu_seconds, default=0)
+    blamed = busiest if busiest and cpu_seconds(busiest) > _AFTER_CELL / 4 else 0
+    text = f"What a cell had started used {_AFTER_CELL:g} seconds of processor time after the cell"
+    return Excess("cpu", f"{text}, and was ended.", blamed)
+
+
 def examine_folder(usage: Usage, allowed: int) -> Excess | None:
     """Look at what was measured of a folder."""
     if usage.bytes > allowed:
@@ -92,6 +107,13 @@ def _kill_below(first: int, process: int) -> None:
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
         finally:
             os.close(handle)
+
+
+def _usage(session: LocalSession, pid: int) -> Usage:
+    """Measure the session's files, with those that are open and have no name any more."""
+    usage = session.usage()
+    nameless = deleted_files(descendants(pid), session.data.stat().st_dev) if pid else 0
+    return Usage(usage.bytes + nameless, usage.complete)
 
 
 class _Watch:
@@ -165,7 +187,7 @@ class Watchdog:
         watch = self._watch(session, interpreter)
         pid = interpreter.pid
         excess, used = await asyncio.to_thread(_measure, pid, self._limits) if pid else (None, 0.0)
-        excess = excess or self._look_at_the_clock(session, watch, used)
+        excess = excess or self._look_at_the_clock(session, watch, used, pid)
         excess = excess or await self._look_at_files(session, watch)
         if excess is not None:
             self._act(session, watch, excess, pid)
@@ -173,12 +195,15 @@ class Watchdog:
             watch.struck.clear()
 
     def _look_at_the_clock(
-        self, session: LocalSession, watch: _Watch, used: float
+        self, session: LocalSession, watch: _Watch, used: float, interpreter_pid: int
     ) -> Excess | None:
         """Count the processor time of the present cell, of what the session has used in all."""
         if session.cell is not watch.timed:
             watch.timed, watch.cpu_before = session.cell, used
-        if session.cell is None or used - watch.cpu_before <= self._limits.cpu_seconds:
+        since = used - watch.cpu_before
+        if session.cell is None:
+            return _left_running(interpreter_pid) if since > _AFTER_CELL else None
+        if since <= self._limits.cpu_seconds:
             return None
         text = f"The cell used {self._limits.cpu_seconds:g} seconds of processor time"
         return Excess("cpu", f"{text}, all that it may.")
@@ -187,9 +212,9 @@ class Watchdog:
         started = time.monotonic()
         if started < watch.next_folder:
             return None
-        usage = await asyncio.to_thread(session.usage)
+        usage = await asyncio.to_thread(_usage, session, watch.interpreter.pid)
         took = time.monotonic() - started
-        watch.next_folder = started + max(_RUNNING, took / _SHARE)
+        watch.next_folder = started + min(max(_RUNNING, took / _SHARE), _IDLE)
         if session.cell is not watch.cell:
             # What earlier cells left must not stop this one from deleting it.
             watch.cell, watch.files_before = session.cell, usage.bytes
@@ -201,6 +226,9 @@ class Watchdog:
             cell.strike(excess.kind, excess.message)
         if excess.process:
             _kill_below(pid, excess.process)
+            watch.timed = _NEVER  # what others use is counted from here
+            if cell is None:
+                session.note(excess.message)
         elif cell is None or excess.kind == "memory" or watch.too_long(excess.kind):
             watch.interpreter.kill(excess.message)
         else:

@@ -90,6 +90,7 @@ def set_environment(plan: Plan) -> None:
         MPLBACKEND="agg",
         PLOTLY_RENDERER="plotly_mimetype",
         PYTHONDONTWRITEBYTECODE="1",
+        HDF5_USE_FILE_LOCKING="FALSE",  # by flock, which a session has not
         PIP_RETRIES="0",  # there is no network: let it fail at once
         OMP_NUM_THREADS="2",
         OPENBLAS_NUM_THREADS="2",

@@ -49,7 +49,9 @@ _COMMON = {
 }
 _X86_64 = {
     "open": 2, "ioctl": 16, "shmget": 29, "shmat": 30, "shmctl": 31, "socket": 41, "clone": 56,
-    "kill": 62, "semget": 64, "semop": 65, "semctl": 66, "msgget": 68, "truncate": 76, "chmod": 90,
+    "kill": 62, "semget": 64, "semop": 65, "semctl": 66, "msgget": 68,
+    "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "flock": 73, "io_setup": 206, "socketpair": 53,
+    "truncate": 76, "chmod": 90,
     "fchmod": 91, "chown": 92, "fchown": 93, "lchown": 94, "ptrace": 101, "syslog": 103,
     "rt_sigqueueinfo": 129, "utime": 132, "personality": 135, "ustat": 136, "sysfs": 139,
     "setpriority": 141, "sched_setparam": 142, "sched_setscheduler": 144, "vhangup": 153,
@@ -84,7 +86,9 @@ _AARCH64 = {
     "ptrace": 117, "sched_setparam": 118, "sched_setscheduler": 119, "sched_setaffinity": 122,
     "kill": 129, "tkill": 130, "tgkill": 131, "rt_sigqueueinfo": 138, "setpriority": 140,
     "reboot": 142, "sethostname": 161, "setdomainname": 162, "settimeofday": 170,
-    "adjtimex": 171, "mq_open": 180, "mq_unlink": 181, "msgget": 186, "semget": 190,
+    "adjtimex": 171, "mq_open": 180, "mq_unlink": 181,
+    "msgget": 186, "msgctl": 187, "msgrcv": 188, "msgsnd": 189, "io_setup": 0, "flock": 32,
+    "socketpair": 199, "semget": 190,
     "semctl": 191, "semtimedop": 192, "semop": 193, "shmget": 194, "shmctl": 195,
     "shmat": 196, "socket": 198, "add_key": 217, "request_key": 218, "keyctl": 219,
     "clone": 220, "swapon": 224, "swapoff": 225, "mbind": 235, "set_mempolicy": 237,
@@ -113,6 +117,8 @@ _ALWAYS_DENIED = [
     "_sysctl", "vhangup", "mbind", "set_mempolicy", "set_mempolicy_home_node",
     "migrate_pages", "move_pages",
     "memfd_create",  # memory that no resource limit counts
+    # Of what the kernel has a fixed number for the account or the machine, the host's included.
+    "io_setup", "inotify_init", "inotify_init1",
 ]  # fmt: skip
 
 # Without namespaces: what reaches beyond the session in ways that Landlock does not see.
@@ -120,10 +126,9 @@ _ALWAYS_DENIED = [
 _PRETENDED = ["chmod", "fchmod", "fchmodat", "fchmodat2", "utime", "utimes", "futimesat"]
 _DENIED_UNCONTAINED = [
     "chown", "fchown", "lchown", "fchownat", "setxattr", "lsetxattr", "fsetxattr",
-    "removexattr", "lremovexattr", "fremovexattr", "inotify_init", "inotify_init1",
-    "inotify_add_watch", "shmget", "shmat", "shmctl", "semget", "semop", "semtimedop",
-    "semctl", "msgget", "mq_open", "mq_unlink", "get_robust_list", "setpriority",
-    "ioprio_set",
+    "removexattr", "lremovexattr", "fremovexattr", "inotify_add_watch",
+    "shmget", "shmat", "shmctl", "semget", "semop", "semtimedop", "semctl", "msgget", "msgsnd",
+    "msgrcv", "msgctl", "mq_open", "mq_unlink", "get_robust_list", "setpriority", "ioprio_set",
 ]  # fmt: skip
 _SELF_ONLY = ["prlimit64", "sched_setaffinity", "sched_setparam", "sched_setscheduler"]
 _SIGNALS = ["kill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal"]
@@ -138,6 +143,8 @@ _NEW_NAMESPACES = (
     | syscalls.CLONE_NEWNET
 )
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
+_SOCK_STREAM, _SOCK_SEQPACKET, _SOCK_TYPES = 1, 5, 0xF
+_TMPFILE = 0o20000000
 _SET_ID_BITS = 0o6000
 _IOCTLS = {
     "TIOCSTI": 0x5412,
@@ -213,6 +220,15 @@ class _Assembler:
         self._with_argument(call, argument, tests)
         self._deny_here(error)
 
+    def allow_only_masked(
+        self, call: str, argument: int, mask: int, values: list[int], error: int
+    ) -> None:
+        """Deny the call unless the masked argument is one of the values."""
+        last = len(values)
+        tests = [(_JUMP_EQUAL, value, last - i, 0) for i, value in enumerate(values)]
+        self._with_argument(call, argument, [(_AND, mask, 0, 0), *tests])
+        self._deny_here(error)
+
     def finish(self) -> bytes:
         """Allow the rest."""
         self._emit(_RETURN, _ALLOW)
@@ -224,12 +240,14 @@ def _close_truncation(assembler: _Assembler) -> None:
     assembler.deny(["truncate"], errno.EPERM)
     assembler.deny_truncation_unwritten("open", 1, errno.EPERM)
     assembler.deny_truncation_unwritten("openat", 2, errno.EPERM)
-    assembler.deny(["openat2"], errno.ENOSYS)  # its flags are out of sight
 
 
 def _close_uncontained(assembler: _Assembler, own_signals: int | None) -> None:
     assembler.deny([*_PRETENDED, "utimensat"], 0)
     assembler.deny(_DENIED_UNCONTAINED, errno.EPERM)
+    # A datagram socket of a pair can be connected anew, to one of the host's.
+    types = [_SOCK_STREAM, _SOCK_SEQPACKET]
+    assembler.allow_only_masked("socketpair", 1, _SOCK_TYPES, types, errno.EPROTONOSUPPORT)
     for call in _SELF_ONLY:
         assembler.allow_only(call, 0, [0], errno.EPERM)
     assembler.allow_only("sched_setattr", 0, [0], errno.EPERM)
@@ -262,6 +280,11 @@ def assemble(
     assembler = _Assembler(machine)
     assembler.deny(_ALWAYS_DENIED, errno.EPERM)
     assembler.deny(["fallocate"], errno.EOPNOTSUPP)  # reserves more than any poll can see
+    # A file without a name is seen by no measuring of the folder; libraries have another way.
+    assembler.deny_bits("open", 1, _TMPFILE, errno.EOPNOTSUPP)
+    assembler.deny_bits("openat", 2, _TMPFILE, errno.EOPNOTSUPP)
+    assembler.deny(["openat2"], errno.ENOSYS)  # its flags are out of sight
+    assembler.deny(["flock"], errno.ENOSYS)  # locks files of the installed software for all
     assembler.deny(["clone3"], errno.ENOSYS)  # its flags are out of sight; libc falls back
     assembler.deny_bits("clone", 0, _NEW_NAMESPACES, errno.EPERM)
     for call, argument in _MODE_ARGUMENT.items():
@@ -270,6 +293,7 @@ def assemble(
         assembler.deny_value("ioctl", 1, request, errno.EPERM)
     families = [_AF_UNIX, _AF_INET, _AF_INET6] if contained else []
     assembler.allow_only("socket", 0, families, errno.EAFNOSUPPORT)
+    assembler.allow_only("socketpair", 0, [_AF_UNIX], errno.EAFNOSUPPORT)
     if not contained:
         _close_uncontained(assembler, own_signals)
     if not truncation:
