@@ -103,6 +103,7 @@ class Worker:
         if not plan.isolated:
             places = {MOUNT: plan.data, "/tmp": plan.scratch}  # noqa: S108
             self._shell.ast_transformers.append(FolderPaths(places))
+        if plan.level == "landlock":
             refuse_pools()
 
     def connect_streams(self) -> None:

@@ -173,7 +173,8 @@ class Folder:
             if status is None:
                 complete = False
             else:
-                total += max(status.st_blocks * _BLOCK, _LEAST)
+                least = 0 if stat.S_ISLNK(status.st_mode) else _LEAST
+                total += max(status.st_blocks * _BLOCK, least)
         return Usage(total, complete)
 
     def _walk(self, most: int, deepest: int) -> Iterator[tuple[str, os.stat_result | None]]:
