@@ -139,7 +139,8 @@ async def test_output_is_cut_with_a_note_of_how_much(make_sandbox, level):
 async def test_displays_are_bounded(make_sandbox):
     sandbox = await make_sandbox(Limits(output=1000))
     session = await sandbox.open("a")
-    code = "from IPython.display import HTML\nfor _ in range(5): display(HTML('<b ' + 'x' * 9_900 + '>'))"
+    shown = "HTML('<b ' + 'x' * 9_900 + '>')"
+    code = f"from IPython.display import HTML\nfor _ in range(5): display({shown})"
     outcome = await run(session, code)
     assert len(outcome.displays) == 3
     assert outcome.limits == ["output"]
