@@ -143,7 +143,7 @@ class _Parser:
             for operator, date in zip(("since", "until"), dates, strict=True):
                 self._add_date(self._date_column(taken), operator, [date])
         while taken := self._take(
-            r"t?=?D([V&]D)+", r"(?<![><~])(?<![><~][&:])[ty]?=?!?I?Dj?\^?(?![<n])"
+            r"t?=?D([V&]D)+", r"(?<![><~])(?<![><~][&:])[ty]?=?!?I?Dj?\^?(?!<)"
         ):
             dates, words = self._of("D", taken), self._of("Ij", taken)
             negated = bool(self._of("!^", taken))
@@ -190,7 +190,7 @@ class _Parser:
             column = self._of("ny", taken)[0].column
             ends = [self._amount(t, column) for t in self._of(n, taken)]
             self._filters.append(Filter(column, "between", tuple(ends)))
-        if re.search(f"[ny]=?>{n}n", self._kinds):
+        if re.search(f"[ny]=?>{n}n", self._kinds) and all(t.text.isascii() for t in self._of(">")):
             raise Refusal("which number", *_texts(self._of("n")))
         named = f"[ny]=?!?>{n}", f"[ny]=?!?{n}<\\^?", f">{n}[ny]", f"{n}<[ny]"
         equal = "n=?!?N(?!n)", "c=?!?=?N"
@@ -340,6 +340,7 @@ class _Parser:
     # Groups
 
     def _find_groups(self) -> None:
+        self._drop_order()
         if match := re.search("Br", self._kinds):
             self._refuse(self._left[match.start() : match.end()])
         while taken := self._take(rf"B{_ITEM}(([&,]B?|B)({_ITEM}|n))*(?!b)"):
@@ -358,6 +359,11 @@ class _Parser:
             self._by_number(taken[1].column)
         if len(self._groups) > 2 or len(set(self._groups)) < len(self._groups):
             raise Refusal("groups")
+
+    def _drop_order(self) -> None:
+        """Drop the "by" of "top 3 regions by average revenue", which names the measure."""
+        places = [m.start() for m in re.finditer("[Bz](?=A+n)", self._kinds)] * self._has("STL")
+        self._left = [t for i, t in enumerate(self._left) if i not in places]
 
     def _means_apiece(self, taken: Sequence[Token]) -> bool:
         """Whether "average revenue per customer" may mean the total divided by customers."""

@@ -113,7 +113,8 @@ def _names(text: str, table: Table) -> Iterator[Token]:
             yield Token(kind, column, text[start:end], start, end, rank)
         for value in column.values if column.kind == "text" else ():
             for match in re.finditer(_forms(value), text, re.IGNORECASE):
-                if _is_whole(text, *match.span()):
+                short = value.isupper() and len(value) < 4 and not match[0].startswith(value)
+                if _is_whole(text, *match.span()) and not short:
                     rank = 3.6 if match[0] == value else 3.2
                     yield _make("v", Match(column, value), match, rank)
     name = table.label or table.name
@@ -210,8 +211,10 @@ def _chosen(text: str, found: list[Token]) -> Iterator[list[Token]]:
 def _meanings(tokens: Sequence[Token]) -> list[Token]:
     """Keep what the stretch may mean: the surest names of the data, and the surest words."""
     names = [token for token in tokens if isinstance(token.value, Column | Match | Table)]
-    other = [token for token in tokens if token not in names]
     best = max((token.rank for token in names), default=0.0)
+    # A name of the data is never a word without meaning: the department IT is no "it".
+    empty = "_u" if best >= 3 else ""
+    other = [token for token in tokens if token not in names and token.kind not in empty]
     kept = [token for token in names if token.rank == best and not (other and best < 3)]
     columns = [token for token in kept if isinstance(token.value, Column)]
     if len({token.column.name for token in columns}) > 1:

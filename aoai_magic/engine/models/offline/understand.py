@@ -96,17 +96,17 @@ class _Reader:
             others = [column for column in right.columns if column.name != keys[1]]
             both = replace(left, columns=(*left.columns, *others), setup="")
             bare = replace(right, columns=())
-            tokens = [
-                _nouns(options, bare) for options in scan(sentence, [both, bare], self.language)
-            ]
+            tokens = scan(sentence, [both, bare], self.language)
             try:
-                query = _read(tokens, both, None)
+                query = _read([_nouns(options, bare) for options in tokens], both, None)
             except Refusal as refusal:
                 self._refusals.append(refusal)
                 continue
             used = [*(g.column for g in query.groups), *(f.column for f in query.filters)]
             # A figure of the right table would count its rows once for each of the left one's.
             sound = all(column in left.columns for column in query.columns)
+            # What is counted or listed are the left table's rows.
+            sound &= bool(query.columns) or all(o.value != bare for one in tokens for o in one)
             if sound and any(column not in left.columns for column in used):
                 yield replace(query, table=left, join=Join(right, *keys)), False
 
@@ -114,18 +114,21 @@ class _Reader:
 def _read(tokens: Sequence[Sequence[Token]], table: Table, previous: Query | None) -> Query:
     """Try what the tokens may mean together; the surest reading counts, if it is the only one."""
     found: dict[Query, float] = {}
-    refusals: list[Refusal] = []
+    refusals, asked = list[Refusal](), 0.0
     several = [options for options in tokens if len(options) > 1]
     for place, reading in enumerate(product(*tokens)):
         if place >= _MOST_READINGS:
             raise Refusal("words", *(options[0].text for options in several))
+        rank = sum(token.rank for token in reading)
         try:
             query = _finished(parse(reading, table), previous)
         except Refusal as refusal:
             refusals.append(refusal)
+            asked = max(asked, rank if not _badness(refusal)[0] else 0.0)
             continue
-        found[query] = max(found.get(query, 0.0), sum(token.rank for token in reading))
-    if not found:
+        found[query] = max(found.get(query, 0.0), rank)
+    # A surer reading that only needs to be asked about is not passed over for another.
+    if not found or asked > max(found.values()):
         raise min(refusals, key=_badness)
     queries = [query for query, rank in found.items() if rank == max(found.values())]
     counts = [query for query in queries if query.measures == (Measure(None),)]

@@ -223,7 +223,10 @@ class _Writer:
             return ".size()"
         if len(figures) == 1:
             listed = names[0] if len(names) == 1 else f"[{', '.join(names)}]"
-            return f"[{listed}]{_call(figures[0])}"
+            fine = self._query.is_time or len(self._query.groups) > 1
+            gaps = fine and figures == ["sum"] and any(c.nulls for c in self._query.columns)
+            # The sum of no value at all is missing, and not 0.
+            return f"[{listed}]{'.sum(min_count=1)' if gaps else _call(figures[0])}"
         if any(re.match(r"p\d|$", figure) for figure in figures) or 1 < len(names) < len(measures):
             raise Refusal("words", *figures)
         if len(names) == 1:
