@@ -13,6 +13,10 @@ import pyarrow as pa
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from jsonschema import Draft202012Validator
+from serving import serving_app
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 from traitlets.config import Config
 
 from aoai_magic.errors import UsageError
@@ -28,7 +32,8 @@ FORMS = {
 ANSWERS = {
     **{name: (name, "refused") for name in ("names", "card", "overview")},
     **{name: (name, "refused") for name in ("far", "download")},
-    **dict.fromkeys(("adopt", "fork"), ("named", "refused")),
+    "adopt": ("named", "refused"),
+    "fork": ("named", "question", "refused"),
     **{name: ("done", "refused") for name in lab_messages.QUESTIONS if name.startswith("delete")},
     **dict.fromkeys(("endSession", "settings"), ("done", "refused")),
 }
@@ -179,6 +184,29 @@ def test_a_fork_goes_on_from_its_turn_with_the_files(ask, asked, engine):
     assert asked("List.", thread="one-2").logs.split("]")[0] == "['out.csv', 'sales.arrow'"
     gone = ask({"fork": "one", "parts": ["msg_gone/0"], **where})["error"]
     assert gone.startswith("That answer is no longer in its thread")
+
+
+def test_the_server_of_somebody_elses_record_is_asked_for(ask, asked, monkeypatch):
+    heard = []
+
+    async def anything(request):
+        heard.append(request.headers["authorization"])
+        return JSONResponse({"error": {"message": "enough"}}, status_code=400)
+
+    routes = [Route("/{path:path}", anything, methods=["GET", "POST"])]
+    with serving_app(Starlette(routes=routes)) as url:
+        evil = url.replace("//", "//user:pass-word@")
+        question = {"fork": "one", "thread": "thread_1", "parts": ["msg_1/0"]}
+        for target in (url, evil):
+            reply = ask({**question, "target": target})
+            assert f"names the server {url}, which neither" in reply["question"]
+        assert "error" not in ask({**question, "target": url, "agreed": "http://other"})
+        assert heard == []
+        assert "enough" in ask({**question, "target": url, "agreed": url})["error"]
+        assert heard
+        # The kernel's own settings name it now.
+        monkeypatch.setenv("AOAI_MAGIC_TARGET", url)
+        assert "enough" in ask({**question, "target": url})["error"]
 
 
 def test_the_line_magic_forks_the_last_turn(asked):

@@ -18,7 +18,8 @@ from aoai_magic.config.settings import resolve_target
 from aoai_magic.errors import AssistantError
 from aoai_magic.locale import gettext as _
 from aoai_magic.notebook.line_commands import cost
-from aoai_magic.runner.remote_resources import FarSide, sent
+from aoai_magic.runner.remote_resources import FarSide, is_users_target, sent
+from aoai_magic.shared.network import without_credentials
 
 if TYPE_CHECKING:
     from aoai_magic.runner.kernel_state import Assistant
@@ -101,7 +102,14 @@ def _adopt(asked: Asked, shell: Any) -> Reply:
 
 
 def _fork(asked: Asked, shell: Any) -> Reply:
-    far_side = FarSide(_loaded(shell), asked["target"])
+    state, target = _loaded(shell), asked["target"]
+    if not is_users_target(state, target) and asked.get("agreed") != target:
+        question = _(
+            "This answer names the server {url}, which neither your settings nor a turn of yours "
+            "name. Forking sends your token (AOAI_MAGIC_TOKEN) to it."
+        )
+        return {"question": question.format(url=without_credentials(target))}
+    far_side = FarSide(state, target)
     name = far_side.free_name(asked["fork"])
     far_side.fork(name, asked["thread"], asked["parts"])
     return {"name": name}

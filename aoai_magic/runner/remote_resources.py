@@ -36,8 +36,11 @@ class FarSide:
 
     def __init__(self, state: Assistant, target: str | None = None) -> None:
         self._state = state
-        self._settings = state.settings(Options(on=target))
+        self._settings = state.settings()
         self._target = settings_.resolve_target(self._settings)
+        if target not in (None, self._target.name):
+            self._settings = state.settings(Options(on=target))
+            self._target = settings_.resolve_target(self._settings)
 
     @property
     def is_asleep(self) -> bool:
@@ -118,6 +121,17 @@ def _as_form(file: FarFile) -> dict[str, Any]:
     told = asdict(file)
     del told["created"]
     return told
+
+
+def is_users_target(state: Assistant, target: str) -> bool:
+    """Tell whether the user has named a target: by settings, in a turn, or for a thread.
+
+    A notebook's record names one too, but the notebook may be somebody else's.
+    """
+    settings = state.settings()
+    named = {settings_.resolve_target(settings).name, "local", *settings_.SERVICES}
+    named |= {turn.view.target for turn in state.turns}
+    return target in named | {known.target for known in state.threads(settings).all()}
 
 
 def sent(settings: Settings, target: Target) -> list[tuple[Entry, bool]]:

@@ -10,8 +10,9 @@ const JSON_TYPE = 'application/json';
 export type Kind = keyof KernelAnswers;
 export type Answer<K extends Kind> = NonNullable<KernelAnswers[K]>;
 
-/** What came of a question: an answer, or a sentence in its place; null for silence. */
-export type Reply<K extends Kind> = (Partial<Answer<K>> & Partial<Answer<'refused'>>) | null;
+/** What came of a question: an answer, or a sentence or question in its place; null for silence. */
+export type Reply<K extends Kind> =
+  (Partial<Answer<K>> & Partial<Answer<'refused'>> & Partial<Answer<'question'>>) | null;
 
 /**
  * Ask the kernel, if it is idle.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { freeName, safeName } from './names.js';
+import { freeName, opensInert, safeName } from './names.js';
 
 test('a name cannot climb, hide or hold control characters', () => {
   assert.equal(safeName('out/top.csv'), 'top.csv');
@@ -15,6 +15,26 @@ test('a long name keeps its suffix', () => {
   const name = safeName('x'.repeat(500) + '.csv');
   assert.equal(name.length, 120);
   assert.ok(name.endsWith('.csv'));
+});
+
+test('only what fetches nothing is opened', () => {
+  for (const name of ['top.csv', 'a.JSON', 'chart.png', 'notes.txt', 'sales.parquet']) {
+    assert.ok(opensInert(name), name);
+  }
+  for (const name of [
+    'a.html',
+    'a.svg',
+    'a.vl.json',
+    'a.vg.JSON',
+    'a.vl',
+    'a.ipynb',
+    'a.geojson',
+    'a.pdf',
+    'a',
+    'a.csv.html'
+  ]) {
+    assert.ok(!opensInert(name), name);
+  }
 });
 
 test('a taken name gets a number before its suffix', () => {

@@ -13,6 +13,20 @@ export function safeName(path: string): string {
   return shorten(plain) || 'file';
 }
 
+const INERT =
+  /\.(arrow|csv|feather|gif|jpe?g|json|jsonl|log|md|ndjson|parquet|png|py|toml|tsv|txt|xlsx|ya?ml)$/i;
+const VEGA = /\.v[gl]\.json$/i;
+
+/**
+ * Whether JupyterLab shows a file of that name without fetching what the file names.
+ *
+ * A record is whoever's the notebook is: a page, a chart of Vega or a notebook would have the
+ * browser fetch pictures and data from anywhere, and so tell who opened it, and when.
+ */
+export function opensInert(name: string): boolean {
+  return INERT.test(name) && !VEGA.test(name);
+}
+
 /** Give the first of `name`, `name-2`, … that is not taken. */
 export function freeName(name: string, taken: ReadonlySet<string>): string {
   const [stem, suffix] = split(name);

@@ -4,7 +4,7 @@ import { type INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { activePlace, type IPlace } from './cells.js';
 import { commandPlugin, mapped } from './commands.js';
-import { showRefusal } from './dialogs.js';
+import { isConfirmed, showRefusal } from './dialogs.js';
 import { insertBelow, insertPrompt } from './insert.js';
 import { askPatiently } from './kernel.js';
 import { inThread, readMagicLine } from './prompt.js';
@@ -81,7 +81,16 @@ async function fork(
   const { thread, target } = turn;
   const parts = turn.parts.map(part => part.id);
   const question = { fork: line?.thread ?? 'fork', target, thread, parts };
-  const reply = await askPatiently<'named'>(panel.sessionContext, question);
+  let reply = await askPatiently<'named'>(panel.sessionContext, question);
+  if (reply?.question !== undefined) {
+    // The record is whoever's the notebook is, and the kernel does not know its server.
+    const title = trans.__('Fork on another server?');
+    if (!(await isConfirmed(title, reply.question, trans.__('Fork'), trans))) {
+      return;
+    }
+    const agreed = { ...question, agreed: target };
+    reply = await askPatiently<'named'>(panel.sessionContext, agreed);
+  }
   if (reply?.name === undefined) {
     await showRefusal(reply, trans);
     return;

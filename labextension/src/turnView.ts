@@ -12,7 +12,7 @@ import {
 import { Widget } from '@lumino/widgets';
 import { button, download, element } from './dom.js';
 import { forkIcon } from './icons.js';
-import { safeName } from './names.js';
+import { opensInert, safeName } from './names.js';
 import { canFork, type IPicture, MEDIA_TYPE, readRecord, type TurnFile } from './record.js';
 import type { TurnRecord } from './record.js';
 import * as words from './words.js';
@@ -137,7 +137,7 @@ export class TurnView extends Widget implements IRenderMime.IRenderer {
       'aoai-Turn-result',
       element('span', 'aoai-Turn-name', `${name} (${words.size(file.size, trans)})`)
     );
-    if (this.around.isInNotebook(this.node)) {
+    if (this.around.isInNotebook(this.node) && opensInert(name)) {
       const caption = trans.__('Save %1 into a folder beside the notebook and open it', name);
       const open = (): void => this.around.open(file, this.node);
       item.append(button(launchIcon, trans.__('Open'), open, caption));
