@@ -208,3 +208,46 @@ async def test_todays_models_run_code_in_the_sandbox_and_answer(server, url, tmp
     assert (seen.status, seen.text) == ("completed", "It is 42.")
     (code,) = [part for part in seen.parts if isinstance(part, view.Code)]
     assert (code.code, code.state) == ("print(6 * 7)", "done")
+
+
+async def test_reasoning_is_handed_back_in_later_runs_of_a_thread(
+    server, url, tmp_path, monkeypatch, wire
+):
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", server.url.removesuffix("/v1"))
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", KEY)
+    server.answer = Services(server).answer
+    ledger = Ledger(tmp_path)
+    far = Assistants(Endpoint(url, TOKEN), "local", ledger, "here")
+    if wire == "responses":
+        service = Service(f"{url}/v1", TOKEN)
+        far = Responses(service, "openai", Shelf(tmp_path, service.url), ledger)
+    thread = None
+    for _ in range(2):
+        question = Question("Six by seven?", thread=thread, model="azure:gpt-6-astra")
+        seen = await follow(far.turn(question), lambda view: None, CancelToken(), 60)
+        assert (seen.status, seen.text) == ("completed", "It is 42.")
+        thread = seen.thread
+    kinds = [item["type"] for item in server.bodies[-1]["input"]]
+    run = ["message", "reasoning", "function_call", "function_call_output"]
+    assert kinds == [*run, "reasoning", "message", *run]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        '{"code": """print(6 * 7)"""}',
+        '{"code": "print(\'6 by 7\', "is", 6 * 7)"}',
+        "{'code': 'print(6 * 7)'}",
+    ],
+)
+async def test_arguments_that_are_nearly_json_are_read(server, ask, arguments):
+    function = {"name": "python", "arguments": arguments}
+    made = stream(
+        call({"index": 0, "id": "call_1", "function": function}),
+        say("", finish_reason="tool_calls"),
+    )
+    answers = [made, stream(say("42"))]
+    server.answer = lambda body: answers.pop(0)
+    seen = await ask()
+    (logs,) = [part for part in seen.parts if isinstance(part, view.Logs)]
+    assert "42" in logs.text

@@ -14,6 +14,8 @@ from typing import Any
 
 import jiter
 
+from aoai_magic.engine.models.remote.loose_calls import loose_code
+
 _FENCE = re.compile(r"\s*```[\w+-]*[ \t]*\r?\n(.*?)\s*(?:```\s*)?", re.DOTALL)
 _SPACES = "\u00a0\u2002\u2003\u2007\u2009\u202f\u3000"
 _NOTHING = "\u200b\u200c\u200d\u2060\ufeff"
@@ -42,6 +44,7 @@ class CodeReader:
     def __init__(self) -> None:
         self._arguments = ""
         self._read = ""
+        self._repaired = False
         self.code = ""
 
     def take(self, piece: str) -> str:
@@ -57,8 +60,16 @@ class CodeReader:
 
     def end(self) -> str:
         """Note that the code is complete; gives what was held back, cleaned if need be."""
+        if not self.complete:
+            self._repair()
         cleaned = clean_code(self._read)
         return self._add(cleaned if cleaned.startswith(self.code) else self._read)
+
+    def _repair(self) -> None:
+        """Take the code out of what is nearly JSON, where that is plain."""
+        code = loose_code(self._arguments)
+        if code is not None and code.startswith(self.code):
+            self._read, self._repaired = code, True
 
     def _add(self, code: str) -> str:
         added = code[len(self.code) :]
@@ -72,7 +83,7 @@ class CodeReader:
     @property
     def complete(self) -> bool:
         """Whether the arguments were whole, so that the code may be run."""
-        if not self._is_json:
+        if self._repaired or not self._is_json:
             return bool(self._arguments)
         try:
             return _code(jiter.from_json(self._arguments.encode(errors="replace"))) is not None

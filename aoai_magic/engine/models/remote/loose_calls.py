@@ -38,7 +38,7 @@ def loose_code(text: str) -> str | None:
         return None
     mark = quotes[1][:3] if quotes[1][:1] == "`" and len(quotes[1]) > 1 else quotes[1]
     end = text.rfind(mark)
-    if end < quotes.end():
+    if end < quotes.end() or re.search(r"\w", text[end + len(mark) :]):
         return None  # half a call: what is missing may matter
     return _unescaped(text[quotes.end() : end])
 
