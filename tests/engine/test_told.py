@@ -160,7 +160,7 @@ def test_model_is_told_what_was_replaced_by_what_is_attached_now(go, far, tmp_pa
         go(thread, attachments=attached)
         prompts.append(far.asked[before]["messages"][0]["content"])
     variable = "; `sales` was replaced by the notebook's value\n"
-    file = "'x.csv' (1 bytes); replaced by the file that the user attached now\n"
+    file = "\nReplaced by the files that the user attached now: 'x.csv'."
     assert [(variable in prompt, file in prompt) for prompt in prompts] == [
         (False, False),
         (True, True),
@@ -170,7 +170,7 @@ def test_model_is_told_what_was_replaced_by_what_is_attached_now(go, far, tmp_pa
     go(thread)
     before = len(far.asked)
     go(thread)
-    assert "replaced" not in far.asked[before]["messages"][0]["content"]
+    assert "eplaced" not in far.asked[before]["messages"][0]["content"]
 
 
 def test_later_run_is_told_what_earlier_ones_did_shortened(go, far):

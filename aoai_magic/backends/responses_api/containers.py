@@ -243,8 +243,8 @@ class Container:
         if loader is None:
             return f"{item.name}: {path}"
         return (
-            f"{item.name}: {path}; to set the variable `{item.name}` to it, with its types, run "
-            f"exec(open({loader.path!r}).read()) once, also where it was set before"
+            f"{item.name}: {path}; to define the variable `{item.name}` with its types, run "
+            f"exec(open({loader.path!r}).read()) once, also where it was defined before"
         )
 
     # Out

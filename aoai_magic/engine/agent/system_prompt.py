@@ -81,7 +81,9 @@ def _list(files: Sequence[Listed]) -> str:
         return f"There are no files in {MOUNT}."
     shown, more = files[-_MOST_LISTED:], len(files) - _MOST_LISTED
     rest = [f"- and {more} older ones"] if more > 0 else []
-    return "\n".join([f"Files in {MOUNT}:", *map(_line, shown), *rest])
+    new = [repr(file.name) for file in shown if file.replaced and file.variable is None]
+    note = [f"Replaced by the files that the user attached now: {', '.join(new)}."] if new else []
+    return "\n".join([f"Files in {MOUNT}:", *map(_line, shown), *rest, *note])
 
 
 def _documents(names: Sequence[str]) -> str:
@@ -94,7 +96,7 @@ def _line(file: Listed) -> str:
     line = f"- {file.name!r} ({file.bytes} bytes)"
     held = file.variable
     if held is None:
-        return line + "; replaced by the file that the user attached now" * file.replaced
+        return line
     shape = f"{held.rows} rows, {held.columns} columns"
     line += f", also there as the variable `{held.name}` ({held.kind}, {shape})"
     return line + f"; `{held.name}` was replaced by the notebook's value" * file.replaced
