@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from aoai_magic.engine.models.offline.schema import Column, Table, make_column
+from aoai_magic.engine.models.offline.schema import Column, Table, counts_rows, make_column
 
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".feather", ".xlsx", ".xls")
 _MARK = "# What is in "
@@ -92,7 +92,8 @@ class Reading:
             alone = not self.is_book or len(lines) == 1
             variable, label = (self.variable, stem) if alone else (_variable(name), name)
             setup = f"{variable} = {self.expression(sheet)}"
-            columns = tuple(_columns(json.loads(facts)))
+            found = _columns(json.loads(facts))
+            columns = tuple(replace(c, is_key=counts_rows(c, int(rows))) for c in found)
             tables.append(Table(variable, columns, int(rows), label=label, setup=setup))
         return tables
 

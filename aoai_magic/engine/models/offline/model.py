@@ -210,7 +210,7 @@ def _failure(output: str) -> Refusal:
         lines[-1],
     )
     if "Index has duplicate keys" in last:
-        return Refusal("which figure", "")
+        last = "each group has several rows; ask for its average, total or maximum"
     if "Merge keys are not unique in right dataset" in last:
         last = "the second table has several rows for one key"
     return Refusal("failed", last[:200])

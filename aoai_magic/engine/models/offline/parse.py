@@ -594,7 +594,7 @@ class _Parser:
         if counts := self._all_of("H"):
             return self._counted(counts)
         ends = {"desc": "max", "asc": "min"}
-        if re.search("nn", "".join(t.kind for t in self._of("ASn&."))):
+        if "nn" in "".join(t.kind for t in self._of("ASn&")):
             self._refuse(self._of("n"))
         sequence = self._all_of("ASn")
         self._refuse(t for t in sequence if t.kind == "S" and t.value not in ends)

@@ -109,8 +109,11 @@ def _names(text: str, table: Table) -> Iterator[Token]:
     found = [(singular(m[0].lower()), *m.span()) for m in re.finditer(r"[A-Za-z]+|\d+", text)]
     for column in table.columns:
         kind = "y" if column.is_year else "c" if column.is_id else _KINDS.get(column.kind, "c")
+        # A column that counts the rows is called what the rows are: "booking".
+        key = column.is_key and not column.is_id
         for start, end, rank in _spots(text, found, column.name, column.words):
-            yield Token(kind, column, text[start:end], start, end, rank)
+            meaning: Column | Table = table if key else column
+            yield Token("r" if key else kind, meaning, text[start:end], start, end, rank)
         for value in column.values if column.kind == "text" else ():
             for match in re.finditer(_forms(value), text, re.IGNORECASE):
                 short = value.isupper() and len(value) < 4 and not match[0].startswith(value)

@@ -56,7 +56,8 @@ class Column:
     """A column, or a named level of the index.
 
     ``values`` are examples of a text column's values; ``complete`` says whether they are
-    all. A ``date`` of the dtype ``text`` is written as text in the data.
+    all. A ``date`` of the dtype ``text`` is written as text in the data. ``is_key`` is true
+    of numbers that only count the rows.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Column:
     low: str = ""
     high: str = ""
     is_level: bool = False
+    is_key: bool = False
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -101,7 +103,7 @@ class Column:
     @property
     def is_measure(self) -> bool:
         """Whether figures of it mean something."""
-        return self.kind == "number" and not self.is_id and not self.is_year
+        return self.kind == "number" and not (self.is_id or self.is_year or self.is_key)
 
     @property
     def has_zone(self) -> bool:
@@ -163,7 +165,16 @@ def read_card(text: str) -> Table | None:
     if not columns or len({column.name for column in columns}) < len(columns):
         return None
     rows = int(title["rows"].replace(",", ""))
+    columns = [replace(column, is_key=counts_rows(column, rows)) for column in columns]
     return Table(title["name"], tuple(columns), rows, title["kind"], title["name"])
+
+
+def counts_rows(column: Column, rows: int) -> bool:
+    """Whether a column only counts the rows: whole numbers, as many from end to end as rows."""
+    ends = re.fullmatch(r"(-?\d+) (-?\d+)", f"{column.low} {column.high}")
+    if not ends or not column.is_whole or rows < 10:
+        return False
+    return int(ends[2]) - int(ends[1]) + 1 == rows
 
 
 def _read_lines(lines: list[str]) -> Iterator[Column]:

@@ -130,6 +130,14 @@ def test_kinds_of_variables(tmp_path, kind):
         assert table(notebook.ask("revenue per quarter")) == quarterly(SALES)
 
 
+def test_a_column_that_counts_the_rows_is_no_measure(tmp_path):
+    hotel = pd.DataFrame({"booking": range(40), "nights": [1, 2, 3, 4] * 10, "web": [True] * 40})
+    notebook = Notebook(tmp_path, hotel=hotel)
+    assert bold(notebook.ask("average nights of web bookings")) == ["2.5"]
+    assert bold(notebook.ask("How many bookings have over 3 nights?")) == ["10"]
+    assert is_refusal(notebook.ask("average booking"))
+
+
 # Files
 
 
