@@ -127,6 +127,32 @@ def test_killed_engine_comes_back_with_its_run_failed_and_all_else_intact(start,
 
 
 @pytest.mark.slow
+def test_killed_engine_comes_back_with_its_response_failed_and_what_it_said(start, script):
+    code = {"code": "print('on', flush=True)"}
+    model = script([{"text": "Now.", **code}, {"code": "while True: pass"}], [{"text": "Well."}])
+    first = start(model)
+    client = first.client()
+    made = client.conversations.create()
+    tools = [{"type": "code_interpreter", "container": {"type": "auto"}}]
+    asked = {"model": "m", "conversation": made.id, "tools": tools}
+    include = ["code_interpreter_call.outputs"]
+    id_ = client.responses.create(input="Go.", background=True, **asked).id
+    while [item.status for item in client.responses.retrieve(id_).output][2:] != ["interpreting"]:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    first.kill()
+    client = start(model).client()
+    while (response := client.responses.retrieve(id_, include=include)).status == "in_progress":
+        time.sleep(0.02)
+    assert (response.status, response.output_text) == ("failed", "Now.")
+    assert "start the run again" in response.error.message
+    assert [item.status for item in response.output] == ["completed"] * 2 + ["incomplete"]
+    assert response.output[1].outputs[0].logs == "on\n"
+    assert len(client.conversations.items.list(made.id).data) == 4
+    assert client.responses.create(input="On.", **asked).output_text == "Well."
+
+
+@pytest.mark.slow
 def test_killed_engine_goes_on_taking_in_files(start, script):
     first = start(script([{"text": "."}]))
     client = first.client()

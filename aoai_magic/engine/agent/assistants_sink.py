@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from aoai_magic.engine.agent.cell_outputs import clean
 from aoai_magic.engine.agent.event_stream import Feed
-from aoai_magic.engine.agent.sink import Ending, Search, Sink
+from aoai_magic.engine.agent.sink import CallSink, Ending, Search, Sink
 from aoai_magic.engine.models.base import Usage
 from aoai_magic.engine.models.pictures import Picture
 from aoai_magic.engine.search.library import Found
@@ -321,7 +321,7 @@ def step_delta(id_: str, details: Body) -> Body:
     return {"id": id_, "object": "thread.run.step.delta", "delta": {"step_details": details}}
 
 
-class CallRecord:
+class CallRecord(CallSink):
     """A step with one tool call, which grows."""
 
     def __init__(self, step: StepRecord, kind: str, begun: Body) -> None:
@@ -337,6 +337,10 @@ class CallRecord:
         """The id of the call."""
         return str(self._call["id"])
 
+    async def finish(self) -> None:
+        """Finish the step."""
+        await self.step.close("completed")
+
     def _delta(self, change: Body) -> None:
         self.step.delta({"index": 0, "type": self._kind, self._kind: change})
 
@@ -347,10 +351,10 @@ class CodeRecord(CallRecord):
     def __init__(self, step: StepRecord) -> None:
         super().__init__(step, "code_interpreter", {"input": "", "outputs": []})
 
-    def write(self, code: str) -> None:
+    def write(self, text: str) -> None:
         """Append to the code."""
-        self._call["code_interpreter"]["input"] += code
-        self._delta({"input": code})
+        self._call["code_interpreter"]["input"] += text
+        self._delta({"input": text})
 
     async def start(self, parts: list[Body]) -> None:
         """Store the code; ``parts`` are the outputs that grow from now on."""
@@ -365,10 +369,6 @@ class CodeRecord(CallRecord):
         """Note how the code ended."""
         self.step.body["metadata"] = facts
 
-    async def finish(self) -> None:
-        """Finish the step."""
-        await self.step.close("completed")
-
 
 class SearchRecord(CallRecord):
     """A step that searches."""
@@ -376,15 +376,14 @@ class SearchRecord(CallRecord):
     def __init__(self, step: StepRecord) -> None:
         super().__init__(step, "file_search", {})
 
-    async def finish(self, number: str, query: str, search: Search, found: list[Found]) -> None:
-        """Finish the step with what was found."""
+    def find(self, number: str, query: str, search: Search, found: list[Found]) -> None:
+        """Announce what was found."""
         ranking = {"ranker": search.ranker, "score_threshold": search.threshold}
         results = {"ranking_options": ranking, "results": [_result(one) for one in found]}
         self._call["file_search"] = results
         # The SDK's accumulator knows what deltas told, and not what the finished step holds.
         self._delta(results)
         self.step.body["metadata"] = {"search": number, "query": query[:_LONGEST_METADATA]}
-        await self.step.close("completed")
 
 
 def _result(found: Found) -> Body:
@@ -420,8 +419,8 @@ class FunctionsRecord:
         return FunctionRecord(self.step, call, len(self.calls) - 1)
 
 
-class FunctionRecord:
-    """One call of a client's function."""
+class FunctionRecord(CallSink):
+    """One call of a client's function; its step ends when the client has answered."""
 
     def __init__(self, step: StepRecord, call: Body, index: int) -> None:
         self._step = step
@@ -433,14 +432,11 @@ class FunctionRecord:
         """The id of the call."""
         return str(self._call["id"])
 
-    def write(self, arguments: str) -> None:
+    def write(self, text: str) -> None:
         """Append to the arguments."""
-        self._call["function"]["arguments"] += arguments
-        change = {"arguments": arguments}
+        self._call["function"]["arguments"] += text
+        change = {"arguments": text}
         self._step.delta({"index": self._index, "type": "function", "function": change})
-
-    def finish(self) -> None:
-        """Do nothing: the step ends when the client has answered."""
 
 
 class MessageRecord:

@@ -170,7 +170,7 @@ class AgentLoop:
     async def _do(self, call: Call) -> str | None:
         """Do what one call asks for; returns what the model is told, None if others answer."""
         if isinstance(call, FunctionCall):
-            call.sink.finish()
+            await call.sink.finish()
             return None
         if isinstance(call, UnknownCall):
             self._failures += 1
@@ -196,7 +196,8 @@ class AgentLoop:
                 search.stores, query, search.most, search.threshold, fits
             )
         found = _bounded(found, self._bounds.search_output)
-        await call.sink.finish(number, query, search, found)
+        call.sink.find(number, query, search, found)
+        await call.sink.finish()
         item = {"_number": number, "results": [vars(one) for one in found]}
         self._sink.citations |= history.places(item)
         return refusal or history.passages(item)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from aoai_magic.engine.agent.cell_outputs import clean
 from aoai_magic.engine.agent.chat_messages import Chat, tool_call
 from aoai_magic.engine.agent.partial_code import CodeReader
-from aoai_magic.engine.agent.sink import CodeSink, FunctionSink, SearchSink, Sink
+from aoai_magic.engine.agent.sink import CallSink, Sink
 from aoai_magic.engine.agent.tools import Toolbox
 from aoai_magic.engine.models.base import (
     FILE_SEARCH_TOOL,
-    PYTHON_TOOL,
     REASONING_ITEMS,
     Chunk,
     Finish,
@@ -24,6 +23,7 @@ from aoai_magic.engine.models.base import (
     Usage,
     Waiting,
 )
+from aoai_magic.engine.storage.ids import new_id
 
 
 @dataclass
@@ -32,29 +32,37 @@ class Call:
 
     name: str
     id: str
-    arguments: str = field(default="", kw_only=True)
+    arguments: str = ""
 
     def take(self, piece: str) -> None:
         """Append to the arguments."""
-        self.arguments += piece
 
     def end(self) -> None:
         """Note that the arguments are complete."""
 
 
 class UnknownCall(Call):
-    """A call of a tool that was not offered."""
+    """A call of a tool that was not offered; nobody can read its arguments."""
+
+
+class KnownCall(Call):
+    """A call of a tool that was offered, and where it is written down."""
+
+    def __init__(self, name: str, sink: CallSink) -> None:
+        super().__init__(name, sink.id)
+        self.sink = sink
 
     def take(self, piece: str) -> None:
-        """Forget the arguments: nobody can read them."""
+        """Append to the arguments."""
+        self.arguments += piece
 
 
-@dataclass
-class CodeCall(Call):
+class CodeCall(KnownCall):
     """A call of the python tool."""
 
-    sink: CodeSink
-    reader: CodeReader = field(default_factory=CodeReader)
+    def __init__(self, name: str, sink: CallSink) -> None:
+        super().__init__(name, sink)
+        self.reader = CodeReader()
 
     def take(self, piece: str) -> None:
         """Append to the arguments, and to the code that stands in them."""
@@ -70,18 +78,12 @@ class CodeCall(Call):
             self.sink.write(clean(code))
 
 
-@dataclass
-class SearchCall(Call):
+class SearchCall(KnownCall):
     """A call of file search."""
 
-    sink: SearchSink
 
-
-@dataclass
-class FunctionCall(Call):
+class FunctionCall(KnownCall):
     """A call of a client's function."""
-
-    sink: FunctionSink
 
     def take(self, piece: str) -> None:
         """Append to the arguments."""
@@ -166,17 +168,14 @@ class Reply:
 
     async def _begin(self, name: str) -> Call:
         if not self._toolbox.offers(name):
-            return UnknownCall(clean(name), f"call_unknown{len(self._calls)}")
+            return UnknownCall(clean(name), new_id("call_"))
         self._names.add(name)
         function = self._toolbox.function(name)
         if function is not None:
-            asked = await self._sink.open_function(function)
-            return FunctionCall(name, asked.id, asked)
+            return FunctionCall(name, await self._sink.open_function(function))
         if name == FILE_SEARCH_TOOL:
-            search = await self._sink.open_search()
-            return SearchCall(name, search.id, search)
-        code = await self._sink.open_code()
-        return CodeCall(PYTHON_TOOL, code.id, code)
+            return SearchCall(name, await self._sink.open_search())
+        return CodeCall(name, await self._sink.open_code())
 
     def end(self) -> None:
         """Note that the answer is complete."""

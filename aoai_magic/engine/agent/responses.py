@@ -42,7 +42,7 @@ class ResponseExecution(Execution):
         self, services: Services, containers: Containers, asked: ResponseInput, response: Body
     ) -> None:
         given = asked.given
-        self.record = ResponsesSink(EventLog(), response, given.get("include") or ())
+        self.record = ResponsesSink(EventLog(), response, given.get("include") or (), self.begin)
         super().__init__(response["id"], self.record)
         self._services = services
         self._containers = containers
@@ -62,7 +62,7 @@ class ResponseExecution(Execution):
         return self._containers.held(self._asked.container_id)
 
     async def begin(self) -> bool:
-        """Store that the response has begun; false if it was cancelled before."""
+        """Store the response as it stands; false if it was cancelled meanwhile."""
         return await self._services.store.write(self._save)
 
     async def task(self) -> Task:
@@ -236,7 +236,10 @@ class Responses:
             raise ApiError("Cannot cancel a synchronous response.")
         if row.status not in (*response_objects.GOING, "cancelled"):
             raise ApiError(f"Cannot cancel a {row.status} response.")
-        await self._settle(id_, {"status": "cancelled"})
+        changes, still = {"status": "cancelled"}, RESPONSES.c.status.in_(response_objects.GOING)
+        await self._store.write(
+            lambda c: store.patch(c, RESPONSES, id_, changes, still, status="cancelled")
+        )
         await self._executor.stop_one(id_)
         return await self.get(id_, ())
 
@@ -250,16 +253,7 @@ class Responses:
 
     async def abandon(self, row: Row[Any], ending: Ending) -> None:
         """End a response that nobody executes."""
-        if row.body["store"]:
-            await self._settle(row.id, {"status": ending.status, "error": ending.error})
-        else:
-            await self._store.write(lambda c: _delete(c, row.id))
-
-    async def _settle(self, id_: str, changes: Body) -> None:
-        still, status = RESPONSES.c.status.in_(response_objects.GOING), changes["status"]
-        await self._store.write(
-            lambda c: store.patch(c, RESPONSES, id_, changes, still, status=status)
-        )
+        await self._store.write(lambda c: _abandon(c, row, ending))
 
 
 def _check_free(connection: Connection, conversation: str | None) -> None:
@@ -277,6 +271,25 @@ def _check_free(connection: Connection, conversation: str | None) -> None:
         param="conversation",
         code="conversation_locked",
     )
+
+
+def _abandon(connection: Connection, row: Row[Any], ending: Ending) -> None:
+    """End a response that nobody executes; what it said so far stays, in its conversation too."""
+    if not row.body["store"]:
+        _delete(connection, row.id)
+        return
+    output = list(map(_interrupted, row.body["output"]))
+    changes = {"status": ending.status, "error": ending.error, "output": output}
+    still = RESPONSES.c.status.in_(response_objects.GOING)
+    if store.patch(connection, RESPONSES, row.id, changes, still, status=ending.status):
+        response_items.put(connection, row.id, output)
+        if row.conversation_id is not None:
+            conversations.append(connection, row.conversation_id, [*row.input, *output])
+
+
+def _interrupted(item: Body) -> Body:
+    open_ = item.get("status") in ("in_progress", "interpreting")
+    return {**item, "status": "incomplete"} if open_ else item
 
 
 def _delete(connection: Connection, id_: str) -> None:

@@ -7,13 +7,13 @@ fails on an item that it does not know, that changes its id or that is not finis
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import astuple
 from typing import Any
 
 from aoai_magic.engine.agent.cell_outputs import clean
 from aoai_magic.engine.agent.event_stream import Feed, encode
-from aoai_magic.engine.agent.sink import Ending, Search, Sink
+from aoai_magic.engine.agent.sink import CallSink, Ending, Search, Sink
 from aoai_magic.engine.models.pictures import Picture
 from aoai_magic.engine.search.library import Found
 from aoai_magic.engine.storage import response_objects
@@ -67,10 +67,19 @@ class ResponsesSink(Sink):
         The output, with the keys that are the engine's own.
     files
         The files of the container by their names in its folder.
+    keep
+        Stores the response as it stands.
     """
 
-    def __init__(self, log: EventLog, response: Body, include: Collection[str]) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        response: Body,
+        include: Collection[str],
+        keep: Callable[[], Awaitable[object]],
+    ) -> None:
         super().__init__()
+        self.keep = keep
         self.log = log
         self.response = response
         self.items: list[Body] = []
@@ -256,7 +265,7 @@ def image(stored: str, suffix: str, data: bytes) -> Body:
     return {"type": "image", "url": url, "_file": stored, "_suffix": suffix}
 
 
-class Item:
+class Item(CallSink):
     """An item that is being written."""
 
     def __init__(self, sink: ResponsesSink, body: Body) -> None:
@@ -273,6 +282,10 @@ class Item:
         """Send an event of this item."""
         place = {"output_index": self.index, "item_id": self.body["id"]}
         self._sink.send(kind, **place, **data)
+
+    async def finish(self) -> None:
+        """Finish the item, which is complete."""
+        self.close("completed")
 
     def close(self, status: str) -> None:
         """Finish the item."""
@@ -355,16 +368,17 @@ class Code(Item):
         self._written = False
         self.send("response.code_interpreter_call.in_progress")
 
-    def write(self, code: str) -> None:
+    def write(self, text: str) -> None:
         """Append to the code."""
-        self.body["code"] += code
-        self.send("response.code_interpreter_call_code.delta", delta=code)
+        self.body["code"] += text
+        self.send("response.code_interpreter_call_code.delta", delta=text)
 
     async def start(self, parts: list[Body]) -> None:
         """Announce that the code runs now; ``parts`` are the outputs that grow from now on."""
         self._finish_code()
         self.body["outputs"] = parts
         self.body["status"] = "interpreting"
+        await self._sink.keep()
         self.send("response.code_interpreter_call.interpreting")
 
     def _finish_code(self) -> None:
@@ -372,15 +386,10 @@ class Code(Item):
             self._written = True
             self.send("response.code_interpreter_call_code.done", code=self.body["code"])
 
-    def output(self, delta: Body) -> None:
-        """Do nothing: outputs come with the finished call."""
-
-    def describe(self, facts: dict[str, str]) -> None:
-        """Do nothing: the API has no place for the facts."""
-
     async def finish(self) -> None:
-        """Finish the call, whose code has run."""
+        """Finish the call and store it, with what came of it."""
         self.close("completed")
+        await self._sink.keep()
 
     def close(self, status: str) -> None:
         """Finish the call."""
@@ -398,13 +407,12 @@ class FileSearch(Item):
         self.send("response.file_search_call.in_progress")
         self.send("response.file_search_call.searching")
 
-    async def finish(self, number: str, query: str, search: Search, found: list[Found]) -> None:
-        """Finish the call with what was found."""
+    def find(self, number: str, query: str, search: Search, found: list[Found]) -> None:
+        """Note what was found."""
         keys = ("file_id", "filename", "score", "text", "attributes")
         results = [{key: getattr(one, key) for key in keys} for one in found]
         self.body.update(queries=[query], results=results, _number=number)
         self.send("response.file_search_call.completed")
-        self.close("completed")
 
 
 class Function(Item):
@@ -413,20 +421,16 @@ class Function(Item):
     def __init__(self, sink: ResponsesSink, name: str) -> None:
         super().__init__(sink, response_objects.function_call(name))
 
-    def write(self, arguments: str) -> None:
+    def write(self, text: str) -> None:
         """Append to the arguments."""
-        self.body["arguments"] += arguments
-        self.send("response.function_call_arguments.delta", delta=arguments)
+        self.body["arguments"] += text
+        self.send("response.function_call_arguments.delta", delta=text)
 
     def close(self, status: str) -> None:
         """Finish the arguments and the call."""
         facts = {"name": self.body["name"], "arguments": self.body["arguments"]}
         self.send("response.function_call_arguments.done", **facts)
         super().close(status)
-
-    def finish(self) -> None:
-        """Finish the arguments and the call."""
-        self.close("completed")
 
 
 def show(item: Body, include: Collection[str]) -> Body:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from aoai_magic.engine.agent.cell_outputs import clean
 from aoai_magic.engine.models.base import Usage
@@ -51,52 +51,31 @@ class Search:
     filters: Body | None = None
 
 
-class CodeSink(Protocol):
-    """A call that runs code."""
+class CallSink:
+    """A tool call that is being written; an API leaves out what it has no place for."""
 
     @property
     def id(self) -> str:
-        """The id under which the model is given the output."""
+        """The id under which the call is answered."""
+        raise NotImplementedError
 
-    def write(self, code: str) -> None:
-        """Append to the code."""
+    def write(self, text: str) -> None:
+        """Append to the code, or to the arguments of a client's function."""
 
     async def start(self, parts: list[Body]) -> None:
-        """Report that the code is complete and runs now; ``parts`` are its growing outputs."""
+        """Report that code is complete and runs now; ``parts`` are its growing outputs."""
 
     def output(self, delta: Body) -> None:
         """Report what was added to the outputs."""
 
     def describe(self, facts: dict[str, str]) -> None:
-        """Note how the code ended, also when it was interrupted."""
+        """Note how code ended, also when it was interrupted."""
+
+    def find(self, number: str, query: str, search: Search, found: list[Found]) -> None:
+        """Report what a search found, the ``number``th of its conversation."""
 
     async def finish(self) -> None:
         """Finish the call."""
-
-
-class SearchSink(Protocol):
-    """A call that searches documents."""
-
-    @property
-    def id(self) -> str:
-        """The id under which the model is given the passages."""
-
-    async def finish(self, number: str, query: str, search: Search, found: list[Found]) -> None:
-        """Finish the call; ``number`` is the place of the search in its conversation."""
-
-
-class FunctionSink(Protocol):
-    """A call of a client's function."""
-
-    @property
-    def id(self) -> str:
-        """The id under which the client answers."""
-
-    def write(self, arguments: str) -> None:
-        """Append to the arguments."""
-
-    def finish(self) -> None:
-        """Report that the arguments are complete."""
 
 
 class Sink:
@@ -147,15 +126,15 @@ class Sink:
         """Write a message for pictures and files that no text came for."""
         raise NotImplementedError
 
-    async def open_code(self) -> CodeSink:
+    async def open_code(self) -> CallSink:
         """Begin a call that runs code."""
         raise NotImplementedError
 
-    async def open_search(self) -> SearchSink:
+    async def open_search(self) -> CallSink:
         """Begin a call that searches documents."""
         raise NotImplementedError
 
-    async def open_function(self, name: str) -> FunctionSink:
+    async def open_function(self, name: str) -> CallSink:
         """Begin a call of a client's function."""
         raise NotImplementedError
 
