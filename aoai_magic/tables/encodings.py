@@ -57,6 +57,7 @@ _NEARLY = 0.015
 
 _SAMPLE = 200_000
 _NOT_TEXT = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_CONTROLS = bytes({*range(32)} - {*b"\t\n\v\f\r\x1b"})
 _JAPANESE = re.compile("[\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef]+")
 
 
@@ -89,9 +90,17 @@ def decode(data: bytes, *, whole: bool = True) -> Decoded | None:
     """
     for codec, guessed in _candidates(data):
         text = _text(data, codec, whole)
-        if text is not None and not _NOT_TEXT.search(text):
+        if text is not None and _is_text(data, text, codec):
             return Decoded(text, codec, guessed)
     return None
+
+
+def _is_text(data: bytes, text: str, codec: str) -> bool:
+    """Return whether there are no control characters in it."""
+    if codec.startswith(("utf-16", "utf-32")):
+        return not _NOT_TEXT.search(text)
+    # In the others such a byte is that character; to look for it among bytes is much faster.
+    return len(data.translate(None, _CONTROLS)) == len(data)
 
 
 def _candidates(data: bytes) -> Iterator[tuple[str, bool]]:

@@ -65,7 +65,7 @@ def _flat(labels: Sequence[str]) -> str:
 
 
 def _rows(text: str, dialect: Dialect) -> list[Any]:
-    """Return the columns below the header as Arrow arrays of strings."""
+    """Return the columns below the header, chunked arrays of strings."""
     width = len(dialect.names)
     odd = list[Any]()
     table = _parsed(text.encode("utf-8", "replace"), dialect, width + dialect.trailing, odd)
@@ -78,7 +78,7 @@ def _rows(text: str, dialect: Dialect) -> list[Any]:
     # A column without a name goes only if nothing at all stands in it.
     if any(pc.any(pc.not_equal(column, "")).as_py() for column in table.columns[width:]):
         raise NoTable("lines longer than the header")
-    return [column.combine_chunks() for column in table.columns[:width]]
+    return list(table.columns[:width])
 
 
 def _parsed(data: bytes, dialect: Dialect, width: int, odd: list[Any]) -> Any:
@@ -86,7 +86,7 @@ def _parsed(data: bytes, dialect: Dialect, width: int, odd: list[Any]) -> Any:
     from pyarrow import csv as arrow_csv
 
     names = [str(place) for place in range(width)]
-    if not data.strip(b"\r\n"):
+    if len(data) < _BLOCK and not data.strip(b"\r\n"):
         return pa.table({name: pa.array([], pa.string()) for name in names})
 
     def skip(row: Any) -> str:
@@ -163,7 +163,8 @@ def is_numbering(label: str, values: Any, width: int) -> bool:
 
     if label or width < 2 or not pa.types.is_integer(values.type):
         return False
-    return bool(values.to_pylist() == list(range(len(values))))
+    head = values.slice(0, 100).to_pylist()
+    return bool(head == list(range(len(head))) and values.to_pylist() == list(range(len(values))))
 
 
 def kept(names: Sequence[str], columns: Sequence[Column]) -> dict[str, tuple[str, ...]]:
