@@ -287,7 +287,7 @@ def unattached(prompt: str, namespace: Mapping[str, object], cwd: Path) -> list[
 def mentioned_outside(
     items: Sequence[str], prompt: str, namespace: Mapping[str, object], cwd: Path
 ) -> list[Path]:
-    """Return the files outside `cwd` that the prompt alone names, links followed.
+    """Return the files outside `cwd` that the prompt alone names, each once, links followed.
 
     Raises
     ------
@@ -295,10 +295,14 @@ def mentioned_outside(
         As `resolve`.
     """
     named = [source for item in items for source in _item(item, namespace, cwd)]
-    paths = {source for source in named if isinstance(source, Path)}
-    found = (path for path in _mentioned_files(prompt, namespace, cwd) if path not in paths)
+    paths = {source.resolve() for source in named if isinstance(source, Path)}
+    found = (path.resolve() for path in _mentioned_files(prompt, namespace, cwd))
     inside = cwd.resolve()
-    return [path for path in dict.fromkeys(found) if not path.resolve().is_relative_to(inside)]
+    return [
+        path
+        for path in dict.fromkeys(found)
+        if path not in paths and not path.is_relative_to(inside)
+    ]
 
 
 def _mentioned_files(prompt: str, namespace: Mapping[str, object], cwd: Path) -> Iterator[Path]:
