@@ -13,6 +13,7 @@ from contextlib import closing
 import pytest
 
 from aoai_magic.errors import AssistantError
+from aoai_magic.notebook.line_commands import run_command
 from aoai_magic.runner import kernel_state
 from aoai_magic.runner.kernel_state import Assistant
 from aoai_magic.runner.options import Options
@@ -127,6 +128,15 @@ async def test_a_data_directory_that_cannot_be_written(assistant, tmp_path):
     # The thread goes on all the same.
     again = await assistant.ask("Totals?", Options(thread="report"))
     assert again.thread == turn.thread
+
+
+def test_a_command_says_what_it_could_not_read(assistant, tmp_path, capsys, monkeypatch):
+    (tmp_path / "home").write_text("a file")
+    run_command(assistant, "threads")
+    assert "cannot be used (File exists)" in capsys.readouterr().out
+    monkeypatch.setenv("AOAI_MAGIC_TIMEOUT", "soon")
+    run_command(assistant, "help")
+    assert "%assistant help" in capsys.readouterr().out
 
 
 async def test_a_database_that_another_kernel_holds(assistant, tmp_path):

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from aoai_magic.turn.events import Event
 
 
+CANCEL_SECONDS = 3.0
+"""How long a turn that was cancelled waits for the server to hear of it."""
+
+
 @dataclass(frozen=True)
 class Question:
     """What goes to the far side in one turn.

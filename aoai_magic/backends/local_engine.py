@@ -17,6 +17,7 @@ from pathlib import Path
 from aoai_magic.errors import EngineError
 from aoai_magic.locale import gettext as _
 from aoai_magic.shared.isolated_python import isolated, package_paths
+from aoai_magic.shared.private_files import open_new, private_folder
 
 OURS = {"AOAI_MAGIC_LIFELINE": "stdin", "AOAI_MAGIC_REQUEST_MODELS": "1"}
 """What tells an engine that it belongs to a kernel."""
@@ -156,7 +157,8 @@ def start(home: Path, sandbox: str, environ: Mapping[str, str]) -> Engine:
 def _log_path(home: Path) -> Path:
     folder = home / "logs"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(home)
+        private_folder(folder)
     except OSError as error:
         raise EngineError(
             _(
@@ -178,7 +180,7 @@ def _spawn(
     home: Path, sandbox: str, environ: Mapping[str, str], log: Path
 ) -> subprocess.Popen[bytes]:
     words = ["serve", "--port", "0", "--data-dir", str(home), "--sandbox", sandbox]
-    with log.open("wb") as stderr:
+    with open_new(log) as stderr:
         return subprocess.Popen(  # noqa: S603 - our own module, no shell
             isolated("aoai_magic.cli.main", package_paths(), *words),
             stdin=subprocess.PIPE,

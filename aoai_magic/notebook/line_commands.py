@@ -13,7 +13,7 @@ from aoai_magic.config import settings as settings_
 from aoai_magic.errors import AssistantError, UsageError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later, ngettext
-from aoai_magic.runner.cancel import CANCEL_SECONDS
+from aoai_magic.runner.cancel import END_SECONDS
 from aoai_magic.runner.destination import destination
 from aoai_magic.runner.event_loop import wait_for
 from aoai_magic.runner.gaps import gaps
@@ -22,6 +22,7 @@ from aoai_magic.runner.remote_resources import FarSide
 from aoai_magic.runner.turn import Turn
 from aoai_magic.shared import hidden_packages
 from aoai_magic.shared.network import hide_credentials
+from aoai_magic.state.database import open_database
 from aoai_magic.text.width import line, pad, width
 
 if TYPE_CHECKING:
@@ -66,8 +67,16 @@ def run_command(state: Assistant, text: str) -> None:
     except KeyboardInterrupt:
         text = _("%assistant {command} was interrupted.")
         raise AssistantError(text.format(command=words[0])) from None
-    if said:
-        print(said)  # noqa: T201 - the notebook's own output
+    for text in filter(None, (said, _trouble(state))):
+        print(text)  # noqa: T201 - the notebook's own output
+
+
+def _trouble(state: Assistant) -> str | None:
+    """Return why the data directory could not be used, if it was and could not."""
+    try:
+        return open_database(state.settings().folder).take_trouble()
+    except AssistantError:  # of settings, without which some commands work
+        return None
 
 
 def status(state: Assistant, words: Sequence[str]) -> str:
@@ -182,7 +191,7 @@ def stop(state: Assistant, words: Sequence[str]) -> str:
         )
     for pending in running:
         pending.stop()
-    concurrent.futures.wait([pending.future for pending in running], CANCEL_SECONDS)
+    concurrent.futures.wait([pending.future for pending in running], END_SECONDS)
     stopped, stopping = _("Stopped: {turn}."), _("Stopping: {turn}.")
     said = [(stopped if one.done else stopping).format(turn=_described(one)) for one in running]
     return "\n".join(said) or _("No turn runs in the background.")

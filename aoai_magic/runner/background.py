@@ -22,7 +22,7 @@ from aoai_magic.errors import AssistantError, TurnError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import ngettext
 from aoai_magic.runner import event_loop
-from aoai_magic.runner.cancel import CANCEL_SECONDS, CancelToken
+from aoai_magic.runner.cancel import END_SECONDS, CancelToken
 from aoai_magic.runner.cell_output import AskingCell
 from aoai_magic.runner.follow import TICK
 from aoai_magic.runner.turn import Turn, cell_number
@@ -235,7 +235,7 @@ def _end_all() -> None:
     running = list(_running)
     for pending in running:
         pending.stop()
-    concurrent.futures.wait([pending.future for pending in running], CANCEL_SECONDS)
+    concurrent.futures.wait([pending.future for pending in running], END_SECONDS)
     if running:
         text = ngettext(
             "{count} turn was still running in the background and was stopped.",

@@ -8,11 +8,12 @@ import signal
 import threading
 from collections.abc import Iterator
 
+from aoai_magic.backends.base import CANCEL_SECONDS
 from aoai_magic.locale import gettext as _
 from aoai_magic.turn.events import Event, Finished
 
-CANCEL_SECONDS = 4.0
-"""How long a turn that was cancelled may take to tell the server so."""
+END_SECONDS = CANCEL_SECONDS + 1.0
+"""How long a turn that was cancelled may take to end, telling the server included."""
 
 
 class CancelToken:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from aoai_magic.errors import AssistantError
 from aoai_magic.locale import gettext as _
-from aoai_magic.runner.cancel import CANCEL_SECONDS, CancelToken, interrupted
+from aoai_magic.runner.cancel import END_SECONDS, CancelToken, interrupted
 from aoai_magic.turn.events import Event, Finished, Notice
 from aoai_magic.turn.view import View, fold
 
@@ -174,7 +174,7 @@ async def _end(receiving: asyncio.Task[None]) -> None:
     """End the receiving: by now it is done, or is to stop and to tell the server so."""
     receiving.cancel()
     with contextlib.suppress(asyncio.CancelledError):  # a second interrupt
-        await asyncio.wait({receiving}, timeout=CANCEL_SECONDS)
+        await asyncio.wait({receiving}, timeout=END_SECONDS)
 
 
 def _start_timer(cancel: CancelToken, seconds: float) -> asyncio.TimerHandle:

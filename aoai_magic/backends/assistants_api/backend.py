@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aoai_magic.backends.assistants_api.run import Run
+from aoai_magic.backends.base import CANCEL_SECONDS
 from aoai_magic.backends.sdk import Endpoint, client, own_words
 from aoai_magic.errors import ServiceError
 from aoai_magic.locale import gettext as _
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from aoai_magic.backends.assistants_api.resources import EngineHoldings
     from aoai_magic.backends.base import Question
     from aoai_magic.state.uploads import Ledger
-
-CANCEL_SECONDS = 3.0
-"""How long an interrupted turn waits for the far side to hear of it."""
 
 _CODE: dict[str, Any] = {"type": "code_interpreter"}
 _SEARCH: dict[str, Any] = {"type": "file_search"}

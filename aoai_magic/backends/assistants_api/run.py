@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from aoai_magic.backends.assistants_api.run_events import Reader
+from aoai_magic.backends.base import CANCEL_SECONDS
 from aoai_magic.backends.retry import (
     CONNECT_SECONDS,
     SILENCE_SECONDS,
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     import openai
 
     from aoai_magic.attach.function_tools import Function
-
-CANCEL_SECONDS = 3.0
-"""How long an interrupted turn waits for the far side to hear of it."""
 
 POLL_SECONDS = 0.5
 STOPPING_SECONDS = 30.0

@@ -12,6 +12,7 @@ import anyio
 from anyio import to_thread
 
 from aoai_magic.backends.api_errors import remedy
+from aoai_magic.backends.base import CANCEL_SECONDS
 from aoai_magic.backends.responses_api.containers import Container, is_expired
 from aoai_magic.backends.responses_api.response_events import Reader
 from aoai_magic.backends.retry import (
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
     from aoai_magic.backends.base import Question
     from aoai_magic.backends.responses_api.resources import ContainerHoldings
     from aoai_magic.state.uploads import Ledger
-
-CANCEL_SECONDS = 3.0
-"""How long an interrupted turn waits for the far side to hear of it."""
 
 POLL_SECONDS = 1.0
 CHECK_SECONDS = 20.0
