@@ -438,6 +438,15 @@ def test_a_tool_that_is_not_there_is_told(api, far, code):
     assert "no tool called 'nowhere'" in far.asked[1]["messages"][-1]["content"]
 
 
+def test_arguments_that_are_no_json_go_back_as_json(api, far, code, handbook):
+    far.answers = [{"calls": [("python", "print(42)"), ("file_search", "vacation")]}]
+    turn = api.ask("Go.", [*code, api.tool("file_search")], stores=[handbook[1]])
+    assert (turn.logs, len(turn.found)) == (["42\n"], 1)
+    said = far.asked[1]["messages"][2]
+    given = [json.loads(call["function"]["arguments"]) for call in said["tool_calls"]]
+    assert given == [{"code": "print(42)"}, {"query": "vacation"}]
+
+
 # An end that cannot be stored
 
 

@@ -50,7 +50,10 @@ class Far:
                 "index": n,
                 "id": f"call_{n}",
                 "type": "function",
-                "function": {"name": name, "arguments": json.dumps(arguments)},
+                "function": {
+                    "name": name,
+                    "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments),
+                },
             }
             for n, (name, arguments) in enumerate(answer.get("calls", ()))
         ]

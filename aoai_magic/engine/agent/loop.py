@@ -289,12 +289,8 @@ def _reminded(messages: list[Chat], forced: str) -> list[Chat]:
 
 
 def _query(arguments: str) -> str:
-    """Read a search's arguments; some models send the bare query instead of JSON."""
-    try:
-        given = json.loads(arguments)
-    except ValueError:
-        return arguments.strip()
-    query = given.get("query") if isinstance(given, dict) else given
+    """Read a search's arguments, which are a JSON object by now."""
+    query = json.loads(arguments).get("query")
     return query.strip() if isinstance(query, str) else ""
 
 

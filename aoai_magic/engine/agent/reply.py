@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,13 @@ from aoai_magic.engine.models.base import (
     Waiting,
 )
 from aoai_magic.engine.storage.ids import new_id
+
+
+def _parsed(arguments: str) -> Any:
+    try:
+        return json.loads(arguments)
+    except ValueError:
+        return None
 
 
 @dataclass
@@ -72,6 +80,9 @@ class CodeCall(KnownCall):
     def end(self) -> None:
         """Write what the reader held back until the code was complete."""
         self._write(self.reader.end())
+        if not isinstance(_parsed(self.arguments), dict):
+            # Servers refuse a conversation with arguments that they cannot read.
+            self.arguments = json.dumps({"code": self.reader.code})
 
     def _write(self, code: str) -> None:
         if code:
@@ -80,6 +91,13 @@ class CodeCall(KnownCall):
 
 class SearchCall(KnownCall):
     """A call of file search."""
+
+    def end(self) -> None:
+        """Make JSON of a bare query, as some models send it."""
+        given = _parsed(self.arguments)
+        if not isinstance(given, dict):
+            query = given if isinstance(given, str) else self.arguments
+            self.arguments = json.dumps({"query": query}, ensure_ascii=False)
 
 
 class FunctionCall(KnownCall):
