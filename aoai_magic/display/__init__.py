@@ -25,9 +25,9 @@ def open_screen(kind: str = "auto", on_stop: Callable[[], None] | None = None) -
     Parameters
     ----------
     kind
-        ``live`` (widgets, frozen part by part), ``frozen`` (each part once, when it has
-        ended: headless runs), ``terminal``, ``quiet`` (notices, files and the last line
-        only), or ``auto``: whichever of the first three suits the place.
+        ``live`` (widgets, replaced by the saved form at the end), ``frozen`` (the saved form
+        at the end: headless runs), ``terminal``, ``quiet`` (the answer alone), or ``auto``:
+        whichever of the first three suits the place.
     on_stop
         Called when the user presses Stop, perhaps on another thread; without it, and
         in kernels that would not hear it in time, there is no such button.
@@ -51,9 +51,9 @@ def open_screen(kind: str = "auto", on_stop: Callable[[], None] | None = None) -
 
         return open_terminal()
     if kind in ("frozen", "quiet"):
-        from aoai_magic.display.saved.bundles import FrozenScreen, quiet_screen
+        from aoai_magic.display.saved.bundles import FrozenScreen
 
-        return FrozenScreen() if kind == "frozen" else quiet_screen()
+        return FrozenScreen(quiet=kind == "quiet")
     raise UsageError(
         _("There is no screen {kind!r}; choose auto, live, frozen, terminal or quiet.").format(
             kind=kind

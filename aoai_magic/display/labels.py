@@ -45,6 +45,19 @@ def clock(whole: int) -> str:
     return _("{minutes} min {seconds} s").format(minutes=whole // 60, seconds=whole % 60)
 
 
+def worked(view: views.View) -> str:
+    """Say how long a turn took, in how many steps, and how many of them failed."""
+    codes = [part for part in view.parts if isinstance(part, views.Code)]
+    steps, failed = len(codes), sum(part.failed for part in codes)
+    facts = [_("Worked {duration}").format(duration=duration(view.seconds or 0))]
+    if steps:
+        facts.append(ngettext("{count} step", "{count} steps", steps).format(count=steps))
+    if failed:
+        text = ngettext("{count} failed attempt", "{count} failed attempts", failed)
+        facts.append(text.format(count=failed))
+    return " · ".join(facts)
+
+
 def code_summary(part: views.Code) -> str:
     """Say what a piece of code is and what became of it."""
     facts = [_title(part.code)]

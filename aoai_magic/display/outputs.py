@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.display import DisplayHandle
 
 
 @dataclass(frozen=True)
@@ -18,27 +21,21 @@ class Bundle:
     data: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Stream:
-    """Text on the cell's standard output."""
+def publish(output: Bundle) -> DisplayHandle | None:
+    """Send ``output`` to whatever shows the running code's output.
 
-    text: str
-
-
-Output = Bundle | Stream
-
-
-def publish(output: Output) -> None:
-    """Send ``output`` to whatever shows the running code's output."""
-    if isinstance(output, Stream):
-        sys.stdout.write(output.text)
-        sys.stdout.flush()
-    elif in_ipython():
+    Returns
+    -------
+    DisplayHandle or None
+        By which the output can be replaced; None outside IPython.
+    """
+    if in_ipython():
         from IPython.display import display
 
-        display(output.data, raw=True, display_id=True)
-    else:
-        sys.stdout.write(output.data["text/plain"] + "\n")
+        handle: DisplayHandle = display(output.data, raw=True, display_id=True)
+        return handle
+    sys.stdout.write(output.data["text/plain"] + "\n")
+    return None
 
 
 def in_ipython() -> bool:

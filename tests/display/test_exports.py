@@ -81,7 +81,7 @@ def github(view):
 def test_what_github_lets_through_still_says_everything():
     page = github(story.final(story.turn()))
     for said in (
-        "<summary>Monthly revenue by region · 4 lines of Python",
+        "<summary>Worked 3.2 s · 2 steps · 1 failed attempt",
         "attempt 1 failed: KeyError",
         "groupby",
         "2026-10  1.60   1.10",
@@ -124,7 +124,7 @@ def test_nothing_hostile_passes_there():
 
 def test_markdown_has_the_same_parts():
     text, resources = MarkdownExporter().from_notebook_node(notebook(story.final(story.turn())))
-    for said in ("**sales**", "<summary>Monthly", "    2026-10", "![png](", "| North | 34 % |"):
+    for said in ("**sales**", "<summary>Worked", "\n2026-10", "![png](", "| North | 34 % |"):
         assert said in text
     assert len(resources["outputs"]) == 1
 

@@ -9,10 +9,8 @@ import jsonschema
 import pytest
 
 from aoai_magic.display import open_screen, show
-from aoai_magic.display.outputs import Bundle, Stream
-from aoai_magic.display.saved.bundles import LISTED_FILES, bundles, step_output
+from aoai_magic.display.saved.bundles import LISTED_FILES, answer_output, bundles, worked
 from aoai_magic.display.saved.turn_record import INLINE_FILE_BYTES, MEDIA_TYPE, record
-from aoai_magic.display.steps import Step
 from aoai_magic.errors import UsageError
 from aoai_magic.turn import events
 from aoai_magic.turn.view import (
@@ -32,7 +30,10 @@ SCHEMA = json.loads(files("aoai_magic.display.saved").joinpath("turn.schema.json
 
 
 def part_output(part):
-    return step_output(Step(part))
+    """The saved form of a part: of the answer, or of the work."""
+    if isinstance(part, Text | Image | Notice):
+        return answer_output(part)
+    return worked(View(parts=(part,), seconds=3.2))
 
 
 def plain(part):
@@ -43,45 +44,60 @@ def marked(part):
     return part_output(part).data["text/markdown"]
 
 
-def test_a_turn_is_one_output_per_step_then_files_then_the_last_line():
-    kinds = [
-        "stream" if isinstance(output, Stream) else next(iter(output.data))
-        for output in bundles(story.final(story.turn()))
-    ]
-    assert kinds == [
-        *("text/markdown", "text/markdown", "stream", "image/png"),
+def test_the_answer_comes_first_then_files_the_work_and_the_last_line():
+    outputs = [output.data for output in bundles(story.final(story.turn()))]
+    assert [next(iter(data)) for data in outputs] == [
+        *("text/markdown", "image/png", "text/markdown"),
         *("text/markdown", "text/markdown", "text/markdown"),
     ]
+    begin = [data["text/plain"].split("\n")[0] for data in outputs]
+    assert begin[0].startswith("I will look")
+    assert begin[2].startswith("## North grew fastest")
+    assert begin[3].startswith("- ▦ top.csv")
+    assert begin[4] == "[Worked 3.2 s · 2 steps · 1 failed attempt]"
+
+
+def test_nothing_that_was_printed_stands_outside_the_fold():
+    outputs = [
+        output.data["text/markdown"]
+        for output in bundles(story.final(story.turn()))
+        if "text/markdown" in output.data
+    ]
+    holding = [text for text in outputs if "2026-10" in text]
+    assert [text.split("\n")[0] for text in holding] == ["<details>"]
 
 
 def test_every_bundle_can_be_read_without_markdown_and_none_is_html():
     for output in bundles(story.final(story.turn())):
-        if isinstance(output, Bundle):
-            assert "text/plain" in output.data
-            assert "text/html" not in output.data
+        assert "text/plain" in output.data
+        assert "text/html" not in output.data
 
 
-def test_code_is_folded_under_what_it_is():
+def test_code_stands_in_one_fold():
     part = Code("c", "# Growth by region\nx = 1\n", "done", seconds=0.4)
     assert marked(part) == (
-        "<details>\n<summary>Growth by region · 2 lines of Python · ✓ done · 0.4 s</summary>\n\n"
+        "<details>\n<summary>Worked 3.2 s · 1 step</summary>\n\n"
         "```python\n# Growth by region\nx = 1\n```\n\n</details>"
     )
 
 
 def test_failed_code_says_which_attempt_and_why():
     part = Code("c", "x", "failed", attempt=2, error="KeyError: '<b>'", seconds=12)
-    assert plain(part) == "[1 line of Python · ✗ attempt 2 failed: KeyError: '<b>' · 12 s]\nx"
+    assert plain(part) == (
+        "[Worked 3.2 s · 1 step · 1 failed attempt]\n"
+        "[1 line of Python · ✗ attempt 2 failed: KeyError: '<b>' · 12 s]\nx"
+    )
     assert "KeyError: &#x27;&lt;b&gt;&#x27;" in marked(part)
 
 
-def test_attempts_that_failed_are_inside_the_fold_of_the_one_that_worked():
-    code = next(o for o in bundles(story.final(story.turn()))[1:] if isinstance(o, Bundle)).data
-    outer, inner = code["text/markdown"].split("<details>")[1:]
-    assert "Monthly revenue by region" in outer
+def test_attempts_that_failed_are_folded_above_the_one_that_worked():
+    work = worked(story.final(story.turn())).data
+    _, outer, inner = work["text/markdown"].split("<details>")
+    assert "2 steps · 1 failed attempt" in outer
     assert "attempt 1 failed: KeyError" in inner
-    assert "```\nKeyError: 'Month' is no column\n```\n\n</details>\n\n</details>" in inner
-    assert code["text/plain"].endswith("KeyError: 'Month' is no column")
+    assert "```\nKeyError: 'Month' is no column\n```\n\n</details>\n\n```python" in inner
+    assert inner.endswith("2026-10  1.60   1.10\n```\n\n</details>")
+    assert work["text/plain"].endswith("2026-10  1.60   1.10")
 
 
 @pytest.mark.parametrize("state", ["writing", "running"])
@@ -92,24 +108,25 @@ def test_code_that_was_left_open_is_called_interrupted(state):
 @pytest.mark.parametrize("code", hostile.CODE)
 def test_hostile_code_cannot_leave_its_fold(code):
     written = marked(Code("c", code, "failed", error="E"))
-    summary, rest = written.split("</summary>\n\n")
+    _, summary, rest = written.split("</summary>\n\n")
     assert "<" not in summary.removeprefix("<details>\n<summary>").replace("<span>&#36;</span>", "")
-    opening, *body, closing, blank, end = rest.split("\n")
-    assert (blank, end) == ("", "</details>")
+    opening, *body, closing, blank, end, blank_2, end_2 = rest.split("\n")
+    assert (blank, end, blank_2, end_2) == ("", "</details>", "", "</details>")
     assert closing == opening.removesuffix("python")
     assert not any(line.lstrip().startswith(closing) for line in body)
 
 
 def test_a_first_line_that_only_starts_an_interpreter_is_no_title():
-    assert plain(Code("c", "#!/usr/bin/python\nx\n", "done")).startswith("[2 lines of Python")
+    assert "[2 lines of Python" in plain(Code("c", "#!/usr/bin/python\nx\n", "done"))
 
 
-def test_logs_are_ordinary_output_with_head_and_tail():
+def test_long_logs_keep_their_head_and_tail():
     text = "".join(f"line {i}\n" for i in range(1000))
-    written = part_output(Logs("l", "c", text, True)).text
-    assert written.startswith("line 0\n")
+    parts = (Code("c", "x", "done"), Logs("l", "c", text, True))
+    written = worked(View(parts=parts)).data["text/markdown"]
+    assert "```\nline 0\n" in written
     assert "… 930 lines left out (_assistant.logs holds all) …\n" in written
-    assert written.endswith("line 999\n")
+    assert written.endswith("line 999\n```\n\n</details>")
 
 
 def test_a_picture_has_words_for_those_who_cannot_see_it():
@@ -187,38 +204,32 @@ def test_the_record_holds_the_turn_but_not_what_is_large():
     assert large["files"][0]["size"] == INLINE_FILE_BYTES + 1
 
 
-def test_parts_are_shown_once_when_they_end(published, capsys):
+def test_a_headless_turn_is_shown_once_at_its_end(published):
     screen = open_screen("frozen")
-    counts = []
     for view in story.views(story.turn()):
         screen.show(view)
-        counts.append(len(published))
-    assert counts[1] == 0
-    assert counts[2] == 1
+    assert published == []
     screen.close(view)
     screen.close(view)
-    data = [output["data"] for output in published]
-    shown = [output.data for output in bundles(view) if isinstance(output, Bundle)]
-    assert data == shown
-    assert "2026-10" in capsys.readouterr().out
+    assert [output["data"] for output in published] == [output.data for output in bundles(view)]
     assert not any(output["update"] for output in published)
 
 
 def test_closing_shows_what_was_left_open(published):
     screen = open_screen("frozen")
-    screen.show(story.final(story.turn()[:2]))
     screen.close(story.final(story.turn()[:2]))
     assert published[0]["data"]["text/plain"] == "I will look at the **sales**"
     assert published[1]["data"]["text/plain"].startswith("Broken off")
 
 
-def test_quiet_leaves_notices_files_and_the_last_line(published):
+def test_quiet_shows_the_answer_alone(published):
     screen = open_screen("quiet")
     view = story.final([events.Notice("Not isolated."), *story.turn()])
     screen.show(view)
     screen.close(view)
-    first = [output["data"]["text/plain"].split()[0] for output in published]
-    assert first == ["Note:", "-", "gpt-4o"]
+    first = [" ".join(output["data"]["text/plain"].split()[:2]) for output in published]
+    assert first == ["Note: Not", "I will", "Picture revenue.png,", "## North", "- ▦", ""]
+    assert MEDIA_TYPE in published[-1]["data"]
 
 
 def test_a_finished_turn_can_be_shown_again_without_a_notebook(capsys):
@@ -232,12 +243,14 @@ def test_an_unknown_screen_is_refused():
 
 
 def test_thoughts_are_folded_and_neutral():
-    thoughts = bundles(story.final(story.thoughtful()))[0]
+    answered, thoughts, _ = bundles(story.final(story.thoughtful()))
+    assert answered.data["text/plain"] == "North."
     assert thoughts.data["text/markdown"] == (
+        "<details>\n<summary>Worked 3.2 s</summary>\n\n"
         "<details>\n<summary>Reasoning · 4.0 s</summary>\n\n"
-        "**Looking** at the &lt;b&gt;months&lt;/b&gt;.\n\n</details>"
+        "**Looking** at the &lt;b&gt;months&lt;/b&gt;.\n\n</details>\n\n</details>"
     )
-    assert thoughts.data["text/plain"].startswith("[Reasoning · 4.0 s]\n**Looking** at")
+    assert "[Reasoning · 4.0 s]\n**Looking** at" in thoughts.data["text/plain"]
     assert part_output(Reasoning("r", " ")) is None
 
 

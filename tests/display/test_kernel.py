@@ -47,7 +47,7 @@ def headless(executed):
 def test_a_headless_client_gets_finished_outputs_and_no_widgets(headless):
     outputs = headless.cells[0].outputs
     assert outputs[-1]["data"]["text/plain"] == "'frozen'"
-    assert [output.output_type for output in outputs[:3]] == [*["display_data"] * 2, "stream"]
+    assert {output.output_type for output in outputs[:-1]} == {"display_data"}
     assert "widgets" not in headless.metadata
     assert not [
         o for o in outputs if "application/vnd.jupyter.widget-view+json" in o.get("data", {})
@@ -75,7 +75,7 @@ def test_every_export_shows_it(headless):
         "North grew fastest",
         "<td",
         "<details>",
-        "<summary>Monthly",
+        "<summary>Worked",
         "2026-10",
         "top.csv",
     ):

@@ -70,8 +70,3 @@ def prose_flow() -> Flow:
 def code_flow() -> Flow:
     """Open a flow of Python."""
     return Flow(CodeSplitter(), to_html.code_html)
-
-
-def printed_flow() -> Flow:
-    """Open a flow of what code prints."""
-    return Flow(CodeSplitter(), to_html.printed_html)

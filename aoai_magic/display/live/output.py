@@ -1,134 +1,176 @@
-"""One output of the cell of a running turn."""
+"""The outputs of the cell of a running turn."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import ipywidgets
 from IPython.display import DisplayHandle
 
 from aoai_magic.display import labels
-from aoai_magic.display.live.growing_text import Flow, code_flow, printed_flow, prose_flow
+from aoai_magic.display.live.growing_text import Flow, code_flow, prose_flow
 from aoai_magic.display.live.status_bar import Strip
 from aoai_magic.display.live.widgets import html_widget, retire
-from aoai_magic.display.log_fold import LogWriter
+from aoai_magic.display.log_fold import last_lines
 from aoai_magic.display.markdown import to_html
-from aoai_magic.display.outputs import Bundle, Output
+from aoai_magic.display.outputs import Bundle
 from aoai_magic.display.saved.html_details import fold_html
-from aoai_magic.display.steps import Step, attempts
+from aoai_magic.display.steps import attempts, work
 from aoai_magic.turn import view as views
 
-Open = views.Text | views.Reasoning | views.Code
-"""What is drawn while it grows."""
+PRINTED_LINES = 6
+"""Of what code prints, so that the Stop button stays in sight."""
 
 
-class Slot:
-    """Widgets while the output is open, a bundle once it is frozen."""
+class Output:
+    """Something that is shown until its saved form takes its place."""
 
-    def __init__(self, strip: Strip | None) -> None:
-        self._part = ""
-        self._read = 0
-        self._head = html_widget()
-        self._before: tuple[Any, ...] = ()
-        self._flow: Flow | None = None
-        self._pane: Pane | None = None
-        self._strip = strip
-        self._box = ipywidgets.VBox(self._children())
-        # By this the JupyterLab extension finds what to keep when the kernel dies.
-        self._box.add_class("aoai-live")
+    def __init__(self, data: dict[str, Any]) -> None:
+        self._frozen: dict[str, Any] | None = None
         self._handle = DisplayHandle()
-        text = labels.unfinished()
-        # Whoever cannot show the widget (any more) shows the fallbacks.
-        data = {**_bundle(self._box), "text/markdown": f"*{text}*", "text/plain": text}
         self._handle.display(data, raw=True)
 
     @property
-    def latest(self) -> str:
-        """The newest line of what code printed that does not stand here (yet)."""
-        return self._pane.writer.latest if self._pane else ""
+    def is_frozen(self) -> bool:
+        """Whether it shows a saved form."""
+        return self._frozen is not None
 
-    def draw(self, step: Step, part: Open, *, last: bool) -> None:
-        """Show ``step``, in front of which is ``part``, as far as it has come.
+    def freeze(self, output: Bundle) -> None:
+        """Put a saved form in its place; the same one again sends nothing."""
+        if self._frozen != output.data:
+            # No metadata, as at first: a change of it makes VS Code lose other outputs.
+            self._handle.update(output.data, raw=True)
+            self._frozen = output.data
 
-        The ``last`` time what is printed stays, though it becomes an output of its own: a page
-        that was loaded in the middle of the turn shows nothing of that.
-        """
+
+class Picture(Output):
+    """A part of the answer that comes in one piece."""
+
+    def __init__(self, output: Bundle) -> None:
+        super().__init__(output.data)
+        self._frozen = output.data
+
+
+class _Widgets(Output):
+    """An output of widgets, from top to bottom."""
+
+    def __init__(self, children: tuple[Any, ...]) -> None:
+        self._box = ipywidgets.VBox(children)
+        # By this the JupyterLab extension finds what to keep when the kernel dies.
+        self._box.add_class("aoai-live")
+        text = labels.unfinished()
+        # Whoever cannot show the widget (any more) shows the fallbacks.
+        super().__init__({**_bundle(self._box), "text/markdown": f"*{text}*", "text/plain": text})
+
+    def freeze(self, output: Bundle) -> None:
+        """Put a saved form in the widgets' place."""
+        was_live = not self.is_frozen
+        super().freeze(output)
+        if was_live:
+            # The box first: the extension keeps what it holds where a page misses the update.
+            retire((self._box, *self._widgets()))
+
+    def _widgets(self) -> tuple[Any, ...]:
+        """Return all widgets within the box."""
+        return tuple(self._box.children)
+
+
+class Prose(_Widgets):
+    """Text of the answer, as it grows."""
+
+    def __init__(self) -> None:
+        self._flow = prose_flow()
+        self._read = 0
+        super().__init__(self._flow.widgets)
+
+    def draw(self, part: views.Text) -> None:
+        """Show what has come."""
+        before = self._flow.widgets
+        self._flow.feed(part.text[self._read :])
+        self._read = len(part.text)
+        if self._flow.widgets != before:
+            self._box.children = self._flow.widgets
+
+    def _widgets(self) -> tuple[Any, ...]:
+        return self._flow.all
+
+
+class Work(_Widgets):
+    """The work as it goes on: what is done is folded, the newest code or thought is open."""
+
+    def __init__(self, strip: Strip) -> None:
+        self._strip = strip
+        self._part, self._read = "", 0
+        self._head, self._printed = html_widget(), html_widget()
+        self._folded = html_widget(like=self._head)
+        self._flow: Flow | None = None
+        super().__init__((strip.box,))
+
+    def draw(self, parts: Iterable[views.Part]) -> None:
+        """Show how far the work has come; once the answer is written, all of it is folded."""
+        done, part, logs = _split(list(parts))
         before = self._children()
-        if self._part != part.id:
-            self._begin(step, part)
-        assert self._flow is not None
-        self._flow.feed(written(part)[self._read :])
-        self._read = len(written(part))
-        self._head.value = _head(part)
-        if step.logs or not last:
-            self._print(step.logs)
+        if part is not None:
+            self._open(done, part)
+            self._printed.value = _printed(logs)
+        elif self._flow is not None:
+            self._fold(done)
         if self._children() != before:
             self._box.children = self._children()
 
-    @property
-    def carries(self) -> bool:
-        """Whether the strip is in this output."""
-        return self._strip is not None
+    def _open(self, done: list[views.Part], part: views.Code | views.Reasoning) -> None:
+        text = part.code if isinstance(part, views.Code) else part.text
+        if self._part != part.id:
+            self._fold(done)
+            self._flow = code_flow() if isinstance(part, views.Code) else prose_flow()
+            self._part, self._read = part.id, 0
+        assert self._flow is not None
+        self._flow.feed(text[self._read :])
+        self._read = len(text)
+        self._head.value = _head(part)
 
-    def carry(self, strip: Strip | None) -> None:
-        """Show the strip below, or do so no more."""
-        self._strip = strip
-        self._box.children = self._children()
-
-    def freeze(self, output: Output | None) -> None:
-        """Put the saved form in the widgets' place."""
-        assert isinstance(output, Bundle)
-        # No metadata, as at first: a change of it makes VS Code lose other outputs.
-        self._handle.update(output.data, raw=True)
-        # The box first: the extension keeps what it holds where a page does not hear of this.
-        retire((self._box, *self._flows(), *self._before, self._head))
-
-    def _begin(self, step: Step, part: Open) -> None:
-        """Put another part in front; what failed before stands folded above it."""
-        retire(self._flows())
-        self._flow = code_flow() if isinstance(part, views.Code) else prose_flow()
-        self._part, self._read, self._pane = part.id, 0, None
-        folded = "".join(map(fold_html, attempts(step.before)))
-        self._before = (html_widget(folded, like=self._head),) if folded else ()
-
-    def _print(self, logs: views.Logs | None) -> None:
-        if logs is not None:
-            self._pane = self._pane or Pane()
-            self._pane.draw(logs)
-        elif self._pane is not None:
-            retire(self._pane.flow.all)
-            self._pane = None
-
-    def _flows(self) -> tuple[Any, ...]:
-        flows = [self._flow, self._pane.flow if self._pane else None]
-        return tuple(widget for flow in flows if flow for widget in flow.all)
+    def _fold(self, done: list[views.Part]) -> None:
+        if self._flow is not None:
+            retire(self._flow.all)
+        self._flow, self._part = None, ""
+        self._folded.value = "".join(map(fold_html, attempts(done)))
 
     def _children(self) -> tuple[Any, ...]:
-        text = (*self._before, self._head, *self._flow.widgets) if self._flow else ()
-        pane = self._pane.flow.widgets if self._pane else ()
-        return (*text, *pane, *((self._strip.box,) if self._strip else ()))
+        folded = (self._folded,) if self._folded.value else ()
+        if self._flow is None:
+            return (self._strip.box, *folded)
+        return (self._strip.box, *folded, self._head, *self._flow.widgets, self._printed)
+
+    def _widgets(self) -> tuple[Any, ...]:
+        flow = self._flow.all if self._flow else ()
+        return (self._folded, self._head, *flow, self._printed)
 
 
-class Pane:
-    """What code prints, while it runs."""
+def _split(
+    parts: list[views.Part],
+) -> tuple[list[views.Part], views.Code | views.Reasoning | None, views.Logs | None]:
+    """Return the work that is done, the newest code or thought, and what that code printed.
 
-    def __init__(self) -> None:
-        self.writer = LogWriter()
-        self.flow = printed_flow()
+    Once the answer is written, all work is done.
+    """
+    done = work(parts)
+    if not parts or isinstance(parts[-1], views.Text):
+        return done, None, None
+    newest = next((p for p in reversed(done) if isinstance(p, views.Code | views.Reasoning)), None)
+    if newest is None:
+        return done, None, None
+    place = done.index(newest)
+    printed = (p for p in done[place:] if isinstance(p, views.Logs) and p.code == newest.id)
+    return done[:place], newest, next(printed, None)
 
-    def draw(self, logs: views.Logs) -> None:
-        """Show what has come."""
-        self.flow.feed(self.writer.write(logs.text, last=False))
+
+def _printed(logs: views.Logs | None) -> str:
+    text = last_lines(logs.text, PRINTED_LINES) if logs else ""
+    return to_html.printed_html(text) if text else ""
 
 
-def written(part: Open) -> str:
-    """Give the text that grows."""
-    return part.code if isinstance(part, views.Code) else part.text
-
-
-def _head(part: Open) -> str:
-    if isinstance(part, views.Text):
-        return ""
+def _head(part: views.Code | views.Reasoning) -> str:
     if isinstance(part, views.Reasoning):
         title = labels.reasoning(part)
     else:

@@ -1,26 +1,25 @@
-"""A running turn as plain ipywidgets, each step frozen in place when it ends.
+"""A running turn as plain ipywidgets, replaced by its saved form when it ends.
 
-There is one output per step, each with its own display id, and at most one more at the
-bottom that waits for the next step; the lowest open output carries the strip with state,
-clock and Stop button. In the end the waiting output becomes the turn's last line, so
-nothing is left over. What code prints stands below it while it runs, and becomes ordinary
-stream output when it has worked: what failed goes into the fold of the next attempt.
+The first output is the work: state, clock and Stop button, the code that is being written, and
+the last lines that it printed. Text and pictures of the answer come below it as they arrive. At
+the end each output takes what stands at its place in the saved form, where the answer is first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from itertools import zip_longest
 
-from aoai_magic.display.live.output import Open, Slot, written
+from aoai_magic.display.live.output import Output, Picture, Prose, Work
 from aoai_magic.display.live.status_bar import Strip
-from aoai_magic.display.log_fold import LogWriter
-from aoai_magic.display.outputs import Bundle, Output, Stream, publish
+from aoai_magic.display.outputs import Bundle, publish
 from aoai_magic.display.saved import bundles
 from aoai_magic.display.screen import Pace
-from aoai_magic.display.steps import Step, steps
+from aoai_magic.display.steps import answer
 from aoai_magic.turn import view as views
 from aoai_magic.turn.view import View
+
+NOTHING = Bundle({"text/plain": ""})
 
 
 class LiveScreen:
@@ -35,117 +34,58 @@ class LiveScreen:
     def __init__(self, on_stop: Callable[[], None] | None = None) -> None:
         self._pace = Pace()
         self._strip = Strip(on_stop)
-        self._slots: dict[str, Slot] = {}
-        self._waiting: Slot | None = None
-        self._logs: dict[str, LogWriter] = {}
-        self._over: set[str] = set()
+        self._work: Work | None = None
+        self._answer: dict[str, Output] = {}
         self._closed = False
 
     def show(self, view: View) -> None:
         """Draw ``view`` if it is time to."""
         if not self._closed and self._pace.due():
-            self._draw(view, everything=False)
-            self._strip.draw(view, self._last_printed(view))
+            self._draw(view)
 
     def close(self, view: View) -> None:
-        """Freeze everything as it is and close the widgets."""
+        """Put the saved form in the widgets' places."""
         if self._closed:
             return
         self._closed = True
+        final: list[Bundle] = []
         try:
-            self._draw(view, everything=True)
-            for output in bundles.end(view):
-                self._place(output)
+            if self._answer:
+                # The newest words first: writing the saved form of a long answer takes a while.
+                self._draw_answer(view)
+            final = bundles.bundles(view)
         finally:
-            self._abandon()
+            self._freeze(final)
+            self._strip.close()
 
-    def _draw(self, view: View, *, everything: bool) -> None:
-        for step in steps(view.parts, over=everything):
-            if step.part.id not in self._over:
-                self._draw_step(step, over=everything or not step.open)
-        if not everything:
-            self._keep_strip()
+    def _draw(self, view: View) -> None:
+        self._work = self._work or Work(self._strip)
+        self._work.draw(view.parts)
+        self._strip.draw(view)
+        self._draw_answer(view)
 
-    def _draw_step(self, step: Step, *, over: bool) -> None:
-        if step.logs and step.logs.id in self._logs:
-            # A picture came in between, and what was printed before it is an output already.
-            self._print(step.logs, over)
-            step = replace(step, logs=None)
-        if isinstance(step.part, views.Logs):
-            self._print(step.part, over)
-        elif isinstance(step.part, views.Text | views.Reasoning | views.Code):
-            self._draw_open(step, step.part, over)
-        else:
-            self._place(bundles.step_output(step))
-        if over:
-            # Only now: an interrupt in between leaves a part that close() freezes again.
-            self._over.update((step.part.id, *(part.id for part in step.before)))
-            self._slots.pop(step.id, None)
+    def _draw_answer(self, view: View) -> None:
+        parts = answer(view.parts)
+        for part in parts:
+            if isinstance(part, views.Text):
+                self._draw_text(part, over=part is not parts[-1])
+            elif part.id not in self._answer and (made := bundles.answer_output(part)):
+                self._answer[part.id] = Picture(made)
 
-    def _draw_open(self, step: Step, part: Open, over: bool) -> None:
-        slot = self._slots.get(step.id)
-        if slot is None and over:
-            self._place(bundles.step_output(step))
-            return
-        if slot is None and not written(part).strip():
-            return
-        slot = slot or self._take_slot(step.id)
-        # The newest words first: writing the saved form of a long answer takes a while.
-        slot.draw(step, part, last=over)
-        if over:
-            slot.freeze(bundles.step_output(step))
+    def _draw_text(self, part: views.Text, *, over: bool) -> None:
+        prose = self._answer.get(part.id)
+        if prose is None and part.text.strip():
+            prose = self._answer[part.id] = Prose()
+        if isinstance(prose, Prose) and not prose.is_frozen:
+            prose.draw(part)
+            if over and part.done:
+                # A page that is loaded in the middle of a turn shows only what is frozen.
+                prose.freeze(bundles.answer_output(part) or NOTHING)
 
-    def _print(self, part: views.Logs, over: bool) -> None:
-        writer = self._logs.setdefault(part.id, LogWriter())
-        text = writer.write(part.text, last=over)
-        if text and self._waiting is not None:
-            # Standard output would come below the waiting output, and what that becomes
-            # would then stand above what was printed before it.
-            slot, self._waiting = self._waiting, None
-            slot.freeze(Bundle({"text/plain": text}))
-        elif text:
-            publish(Stream(text))
-
-    def _place(self, output: Output | None) -> None:
-        """Show an output that is over already, below all others."""
-        if output is None:
-            return
-        if self._waiting is not None and isinstance(output, Bundle):
-            slot, self._waiting = self._waiting, None
-            slot.freeze(output)
-        else:
-            publish(output)
-
-    def _take_slot(self, part: str) -> Slot:
-        slot, self._waiting = self._waiting, None
-        if slot is None:
-            for other in self._slots.values():
-                other.carry(None)
-            slot = Slot(self._strip)
-        self._slots[part] = slot
-        return slot
-
-    def _keep_strip(self) -> None:
-        """See to it that an open output carries the strip, the Stop button with it."""
-        if self._waiting is not None or any(slot.carries for slot in self._slots.values()):
-            return
-        if self._slots:
-            list(self._slots.values())[-1].carry(self._strip)
-        else:
-            self._waiting = Slot(self._strip)
-
-    def _last_printed(self, view: View) -> str:
-        """Give the line that a running program is at, where it is not printed (yet)."""
-        last = view.parts[-1] if view.parts else None
-        if not isinstance(last, views.Logs) or last.done:
-            return ""
-        if last.id in self._logs:
-            return self._logs[last.id].latest
-        return next((slot.latest for slot in self._slots.values() if slot.latest), "")
-
-    def _abandon(self) -> None:
-        for slot in (*self._slots.values(), *([self._waiting] if self._waiting else [])):
-            slot.freeze(Bundle({"text/plain": ""}))
-        self._slots = {}
-        self._waiting = None
-        self._strip.close()
+    def _freeze(self, final: list[Bundle]) -> None:
+        outputs = [*([self._work] if self._work else []), *self._answer.values()]
+        for place, output in zip_longest(outputs, final):
+            if place is None:
+                publish(output)
+            else:
+                place.freeze(output or NOTHING)

@@ -1,4 +1,4 @@
-"""The line below a running turn: what goes on, for how long, and a button to stop it."""
+"""The line above a running turn's work: what goes on, for how long, and a button to stop it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from aoai_magic.turn.view import View
 
 
 class Strip:
-    """State, clock and Stop button; there is one, and it moves with the open output."""
+    """State, clock and Stop button."""
 
     def __init__(self, on_stop: Callable[[], None] | None) -> None:
         self._start = time.monotonic()
@@ -35,14 +35,14 @@ class Strip:
         self.box.add_class("aoai-strip")
         self.draw(View())
 
-    def draw(self, view: View, printed: str = "") -> None:
+    def draw(self, view: View) -> None:
         """Say what goes on in ``view``, how long it has taken and how much."""
         # A live region of its own: were the clock in it, a screen reader would never rest.
         state = _("Stopping") if self._button.disabled else labels.state(view)
         self._state.value = _state(state, view)
         facts = [labels.clock(int(time.monotonic() - self._start))]
         facts += [labels.tokens(view)] if view.usage.total_tokens else []
-        self._clock.value = _clock(facts, printed)
+        self._clock.value = _clock(facts)
 
     def close(self) -> None:
         """Close the widgets."""
@@ -69,7 +69,6 @@ def _state(text: str, view: View) -> str:
     return f'<div class="aoai-state" role="status">{dot}{to_html.text_html(text)}{bar}</div>'
 
 
-def _clock(facts: list[str], printed: str) -> str:
+def _clock(facts: list[str]) -> str:
     line = to_html.text_html(" · ".join(facts))
-    last = f' <code dir="ltr">{to_html.text_html(printed[-80:])}</code>' if printed.strip() else ""
-    return f'<div class="aoai-clock" aria-hidden="true">{line}{last}</div>'
+    return f'<div class="aoai-clock" aria-hidden="true">{line}</div>'

@@ -1,19 +1,19 @@
-"""What stays in the notebook: one output per step, readable without kernel or network."""
+"""What stays in the notebook: the answer first, readable without kernel or network."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from aoai_magic.display import labels
-from aoai_magic.display.log_fold import fold_logs, plain_logs
+from aoai_magic.display.log_fold import plain_logs
 from aoai_magic.display.markdown import parse, to_markdown
-from aoai_magic.display.outputs import Bundle, Output, Stream, publish
+from aoai_magic.display.outputs import Bundle, publish
 from aoai_magic.display.saved.interactive import interactive
 from aoai_magic.display.saved.table_preview import Preview, previews
 from aoai_magic.display.saved.turn_record import MEDIA_TYPE, record
-from aoai_magic.display.steps import Step, attempts, steps
+from aoai_magic.display.steps import Step, answer, attempts, steps
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import ngettext
 from aoai_magic.text import sanitize
@@ -28,32 +28,24 @@ PREVIEWED = 3
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
-def bundles(view: View) -> list[Output]:
-    """Give the saved form of a turn: its steps in order, its files, the footer."""
-    outputs = [step_output(step) for step in steps(view.parts)]
-    return [output for output in (*outputs, *end(view)) if output is not None]
+def bundles(view: View, *, quiet: bool = False) -> list[Bundle]:
+    """Return the saved form of a turn: charts, answer, files, the work folded, the footer.
+
+    ``quiet`` leaves the work out, and the footer shows nothing.
+    """
+    outputs: list[Bundle | None] = [bundle for _, bundle in interactive(view.files)]
+    outputs += [answer_output(part) for part in answer(view.parts)]
+    outputs += [files_output(view), None if quiet else worked(view), footer(view, quiet=quiet)]
+    return [output for output in outputs if output is not None]
 
 
-def end(view: View) -> list[Output]:
-    """Give what stands below the parts."""
-    figures = [bundle for _, bundle in interactive(view.files)]
-    files = files_output(view)
-    return [*figures, *([files] if files else []), footer(view)]
-
-
-def step_output(step: Step) -> Output | None:
-    """Give the saved form of one step; None where it has nothing to show."""
-    part = step.part
+def answer_output(part: views.Part) -> Bundle | None:
+    """Return the saved form of a part of the answer; None where it has nothing to show."""
     if isinstance(part, views.Text):
         return _text(part)
-    if isinstance(part, views.Reasoning):
-        return _reasoning(part)
-    if isinstance(part, views.Code):
-        return _code(step, part)
-    if isinstance(part, views.Logs):
-        return Stream(fold_logs(part.text)) if part.text else None
     if isinstance(part, views.Image):
         return _image(part)
+    assert isinstance(part, views.Notice)
     return _notice(part)
 
 
@@ -68,44 +60,67 @@ def _text(part: views.Text) -> Bundle | None:
     )
 
 
-def _reasoning(part: views.Reasoning) -> Bundle | None:
-    if not part.text.strip():
+def worked(view: View) -> Bundle | None:
+    """Return all work of a turn in one fold; None where there was none."""
+    shown = [*filter(None, map(_work, steps(view.parts)))]
+    if not shown:
         return None
-    summary = labels.reasoning(part)
+    summary = labels.worked(view)
     return Bundle(
         {
-            "text/markdown": _folded(summary, to_markdown.safe_markdown(part.text).strip()),
-            "text/plain": f"[{summary}]\n{parse.plain(part.text)}",
+            "text/markdown": folded(summary, "\n\n".join(marked for marked, _ in shown)),
+            "text/plain": "\n".join([f"[{summary}]", *(plain for _, plain in shown)]),
         }
     )
 
 
-def _folded(summary: str, content: str) -> str:
+def work_markdown(shown: Iterable[Step]) -> list[str]:
+    """Return steps as Markdown; those with nothing to show are left out."""
+    return [marked for marked, _ in filter(None, map(_work, shown))]
+
+
+def _work(step: Step) -> tuple[str, str] | None:
+    """Return a step as Markdown and as plain text; what failed and thoughts folded again."""
+    part = step.part
+    if isinstance(part, views.Reasoning):
+        return _thoughts(part) if part.text.strip() else None
+    if isinstance(part, views.Logs):
+        return _printed(part) if part.text.strip() else None
+    if not isinstance(part, views.Code) or not (part.code.strip() or part.error or step.before):
+        return None
+    marked, plain = _code(part, step.logs)
+    inside = [*filter(None, map(_work, attempts(step.before)))]
+    marked = "\n\n".join([*(text for text, _ in inside), marked])
+    plain = "\n".join([*(text for _, text in inside), plain])
+    return marked, plain
+
+
+def _thoughts(part: views.Reasoning) -> tuple[str, str]:
+    summary = labels.reasoning(part)
+    marked = folded(summary, to_markdown.safe_markdown(part.text).strip())
+    return marked, f"[{summary}]\n{parse.plain(part.text)}"
+
+
+def _printed(part: views.Logs) -> tuple[str, str]:
+    text = plain_logs(part.text)
+    return to_markdown.fence(text), text
+
+
+def folded(summary: str, content: str) -> str:
+    """Return Markdown that renderers fold."""
     # Blank lines around the content: without them it would be part of the HTML.
     line = to_markdown.escape_html(summary)
     return f"<details>\n<summary>{line}</summary>\n\n{content}\n\n</details>"
 
 
-def _code(step: Step, part: views.Code) -> Bundle | None:
-    if not (part.code.strip() or part.error or step.before):
-        return None
+def _code(part: views.Code, logs: views.Logs | None) -> tuple[str, str]:
     summary = labels.code_summary(part)
-    printed = plain_logs(step.logs.text) if step.logs else ""
-    inner = [step_output(attempt) for attempt in attempts(step.before)]
-    inside = [output.data for output in inner if isinstance(output, Bundle)]
-    marked = [
-        to_markdown.fence(part.code, "python"),
-        *([to_markdown.fence(printed)] if printed else []),
-    ]
+    printed = plain_logs(logs.text) if logs else ""
+    shown = [to_markdown.fence(part.code, "python")]
+    shown += [to_markdown.fence(printed)] if printed else []
     plain = [f"[{summary}]", sanitize.exact(part.code).rstrip(), *([printed] if printed else [])]
-    marked += [data["text/markdown"] for data in inside]
-    plain += [data["text/plain"] for data in inside]
-    return Bundle(
-        {
-            "text/markdown": _folded(summary, "\n\n".join(marked)),
-            "text/plain": "\n".join(plain),
-        }
-    )
+    marked = "\n\n".join(shown)
+    return (marked if part.state == "done" else folded(summary, marked)), "\n".join(plain)
 
 
 def _image(part: views.Image) -> Bundle:
@@ -178,9 +193,9 @@ def _file(file: views.File, name: str, way: str) -> str:
     return f"- {labels.file_icon(file.name)} {name} ({facts}): {way}"
 
 
-def footer(view: View) -> Bundle:
-    """Give the quiet line at the end; the whole turn as data rides along."""
-    status, facts = labels.status(view), " · ".join(labels.facts(view))
+def footer(view: View, *, quiet: bool = False) -> Bundle:
+    """Return the line at the end; the whole turn as data comes with it."""
+    status, facts = labels.status(view), "" if quiet else " · ".join(labels.facts(view))
     lines = [f"**{to_markdown.escape(status)}**"] if status else []
     lines += [f"<sub>{to_markdown.escape(facts)}</sub>"] if facts else []
     plain = "\n".join(text for text in (status, facts) if text)
@@ -194,37 +209,22 @@ def footer(view: View) -> Bundle:
 
 
 class FrozenScreen:
-    """Shows every step once, when it has ended: where no widget can live."""
+    """Shows a turn once, when it has ended: where no widget can live.
 
-    def __init__(self, *, wanted: tuple[type, ...] = views.Part.__args__) -> None:
-        self._wanted = wanted
-        self._shown = 0
+    The answer comes first, so nothing can be shown before the end.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
         self._closed = False
 
     def show(self, view: View) -> None:
-        """Show what has ended since the last call, in the steps' order."""
-        for step in steps(view.parts, over=False)[self._shown :]:
-            if step.open:
-                return
-            self._publish(step)
+        """Show nothing yet."""
 
     def close(self, view: View) -> None:
-        """Show everything that is left, and the end."""
+        """Show the turn."""
         if self._closed:
             return
         self._closed = True
-        for step in steps(view.parts)[self._shown :]:
-            self._publish(step)
-        for output in end(view):
+        for output in bundles(view, quiet=self._quiet):
             publish(output)
-
-    def _publish(self, step: Step) -> None:
-        self._shown += 1
-        output = step_output(step) if isinstance(step.part, self._wanted) else None
-        if output is not None:
-            publish(output)
-
-
-def quiet_screen() -> FrozenScreen:
-    """Give a screen that shows nothing but notices, files and the last line."""
-    return FrozenScreen(wanted=(views.Notice,))

@@ -17,11 +17,10 @@ from aoai_magic.display import labels
 from aoai_magic.display.log_fold import plain_logs
 from aoai_magic.display.markdown import to_html, to_markdown
 from aoai_magic.display.markdown.parse import cited
-from aoai_magic.display.outputs import Bundle, Output
 from aoai_magic.display.saved import bundles
-from aoai_magic.display.saved.html_details import fold_html, logs_html
+from aoai_magic.display.saved.html_details import worked_html
 from aoai_magic.display.saved.table_preview import Preview
-from aoai_magic.display.steps import Step, attempts, steps
+from aoai_magic.display.steps import WORK, Step, answer, attempts, steps
 from aoai_magic.locale import language
 from aoai_magic.results.notebook_code import Cell, as_cell
 from aoai_magic.turn import view as views
@@ -33,8 +32,9 @@ MARKDOWN = "text/markdown"
 
 def markdown(view: View, inputs: Inputs) -> str:
     """Write a turn as Markdown that any renderer shows and none runs."""
-    blocks = [_asked(view), *(_marked(step) for step in steps(view.parts))]
-    blocks += [output.data[MARKDOWN] for output in _end(view)]
+    end = filter(None, (bundles.files_output(view), bundles.worked(view), bundles.footer(view)))
+    blocks = [_asked(view), *map(_marked, answer(view.parts))]
+    blocks += [output.data[MARKDOWN] for output in end]
     return "\n\n".join(block for block in blocks if block.strip()) + "\n"
 
 
@@ -43,18 +43,12 @@ def _asked(view: View) -> str:
     return "\n".join(f"> {line}".rstrip() for line in lines)
 
 
-def _marked(step: Step) -> str:
-    part = step.part
-    if isinstance(part, views.Logs):
-        return to_markdown.fence(plain_logs(part.text)) if part.text.strip() else ""
+def _marked(part: views.Part) -> str:
+    """Write a part of the answer."""
     if isinstance(part, views.Image) and part.saved:
         return f"![{to_markdown.escape(labels.picture(part))}]({quote(part.saved, safe='/')})"
-    output = bundles.step_output(step)
-    return str(output.data.get(MARKDOWN, "")) if isinstance(output, Bundle) else ""
-
-
-def _end(view: View) -> list[Bundle]:
-    return [output for output in bundles.end(view) if isinstance(output, Bundle)]
+    output = bundles.answer_output(part)
+    return str(output.data.get(MARKDOWN, "")) if output else ""
 
 
 def notebook(view: View, inputs: Inputs) -> str:
@@ -62,40 +56,50 @@ def notebook(view: View, inputs: Inputs) -> str:
     from nbformat import v4, writes
 
     cells: list[Any] = [v4.new_markdown_cell(_asked(view))] if view.question else []
-    for step in steps(view.parts):
-        _add(cells, step, inputs)
-    cells += [v4.new_markdown_cell(output.data[MARKDOWN]) for output in _end(view)]
+    worked = {step.part.id: step for step in steps(view.parts)}
+    for part in view.parts:
+        if isinstance(part, WORK):
+            _add_work(cells, worked.get(part.id), inputs)
+        else:
+            _add(cells, part)
+    end = filter(None, (bundles.files_output(view), bundles.footer(view)))
+    cells += [v4.new_markdown_cell(output.data[MARKDOWN]) for output in end]
     spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return str(writes(v4.new_notebook(cells=cells, metadata={"kernelspec": spec}))) + "\n"
 
 
-def _add(cells: list[Any], step: Step, inputs: Inputs) -> None:
+def _add_work(cells: list[Any], step: Step | None, inputs: Inputs) -> None:
+    """Add a step; what it printed, and failed attempts, are no steps of their own."""
     from nbformat import v4
 
-    part, last = step.part, cells[-1] if cells else None
-    if isinstance(part, views.Code) and part.state == "done":
-        before = filter(None, map(_marked, attempts(step.before)))
-        cells += [v4.new_markdown_cell(text) for text in before]
-        cells.append(v4.new_code_cell(as_cell([Cell(part.code)], inputs).rstrip("\n")))
-    elif isinstance(part, views.Logs | views.Image) and last and last.cell_type == "code":
-        output = bundles.step_output(step)
-        last.outputs += [_output(output)] if output else []
-    elif text := _marked(step).strip():
+    if step is None:
+        return
+    if not (isinstance(step.part, views.Code) and step.part.state == "done"):
+        cells += [v4.new_markdown_cell(text) for text in bundles.work_markdown([step])]
+        return
+    cells += [v4.new_markdown_cell(text) for text in bundles.work_markdown(attempts(step.before))]
+    cell = v4.new_code_cell(as_cell([Cell(step.part.code)], inputs).rstrip("\n"))
+    if printed := plain_logs(step.logs.text) if step.logs else "":
+        cell.outputs.append(v4.new_output("stream", name="stdout", text=printed + "\n"))
+    cells.append(cell)
+
+
+def _add(cells: list[Any], part: views.Part) -> None:
+    """Add a part of the answer; a picture belongs to the code that drew it."""
+    from nbformat import v4
+
+    last = cells[-1] if cells else None
+    output = bundles.answer_output(part)
+    if isinstance(part, views.Image) and output and last and last.cell_type == "code":
+        last.outputs.append(v4.new_output("display_data", data=output.data))
+    elif text := _marked(part).strip():
         cells.append(v4.new_markdown_cell(text))
-
-
-def _output(output: Output) -> Any:
-    from nbformat import v4
-
-    if isinstance(output, Bundle):
-        return v4.new_output("display_data", data=output.data)
-    return v4.new_output("stream", name="stdout", text=output.text)
 
 
 def page(view: View, inputs: Inputs) -> str:
     """Write a turn as a page that holds its pictures, runs nothing and asks for nothing."""
     asked = f"<blockquote>{to_html.safe_html(view.question)}</blockquote>" if view.question else ""
-    body = "\n".join([asked, *map(_drawn, steps(view.parts)), *_drawn_end(view)])
+    body = "\n".join([asked, *map(_drawn, answer(view.parts)), *_drawn_end(view)])
     title = to_html.text_html(labels.title(view))
     style = "".join(
         files(__package__.rpartition(".")[0]).joinpath(name).read_text() for name in STYLES
@@ -113,16 +117,13 @@ STYLES = ("live/live.css", "saved/page.css")
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-def _drawn(step: Step) -> str:
-    part = step.part
+def _drawn(part: views.Part) -> str:
+    """Draw a part of the answer."""
     if isinstance(part, views.Text):
         return to_html.safe_html(cited(part.text))
-    if isinstance(part, views.Reasoning | views.Code):
-        return fold_html(step)
-    if isinstance(part, views.Logs):
-        return logs_html(part)
     if isinstance(part, views.Image):
         return _picture(part)
+    assert isinstance(part, views.Notice)
     label = to_html.text_html(labels.note())
     return f"<blockquote><strong>{label}</strong> {to_html.text_html(part.text)}</blockquote>"
 
@@ -139,6 +140,7 @@ def _drawn_end(view: View) -> Iterator[str]:
     if view.files:
         yield f"<ul>\n{''.join(map(_listed, view.files))}</ul>"
     yield from map(_table, bundles.tables_of(view))
+    yield worked_html(view)
     status, facts = labels.status(view), " · ".join(labels.facts(view))
     yield f"<p><strong>{to_html.text_html(status)}</strong></p>" if status else ""
     yield f"<footer>{to_html.text_html(facts)}</footer>"

@@ -1,12 +1,18 @@
-"""Parts that are drawn folded: attempts of code, and thoughts."""
+"""The work of a turn as HTML that is folded: code, what it printed, attempts, thoughts."""
 
 from __future__ import annotations
 
 from aoai_magic.display import labels
 from aoai_magic.display.log_fold import plain_logs
 from aoai_magic.display.markdown import to_html
-from aoai_magic.display.steps import Step, attempts
+from aoai_magic.display.steps import Step, attempts, steps
 from aoai_magic.turn import view as views
+
+
+def worked_html(view: views.View) -> str:
+    """Return all work of a turn in one fold; nothing where there was none."""
+    inside = "\n".join(map(fold_html, steps(view.parts)))
+    return _folded(labels.worked(view), inside) if inside else ""
 
 
 def fold_html(step: Step) -> str:
@@ -14,6 +20,8 @@ def fold_html(step: Step) -> str:
     part = step.part
     if isinstance(part, views.Reasoning):
         return _folded(labels.reasoning(part), to_html.safe_html(part.text))
+    if isinstance(part, views.Logs):
+        return logs_html(part)
     assert isinstance(part, views.Code)
     inside = "\n".join(map(fold_html, attempts(step.before)))
     content = to_html.code_html(part.code) + logs_html(step.logs) + inside

@@ -10,7 +10,7 @@ import base64
 import hashlib
 from typing import Any
 
-from aoai_magic.display.log_fold import fold_logs
+from aoai_magic.display.log_fold import plain_logs
 from aoai_magic.turn import view as views
 from aoai_magic.turn.view import View
 
@@ -53,7 +53,7 @@ def _part(part: views.Part) -> dict[str, Any]:
     if isinstance(part, views.Code):
         return _code(part)
     if isinstance(part, views.Logs):
-        text = part.text if len(part.text) <= LOG_CHARS else fold_logs(part.text)
+        text = part.text if len(part.text) <= LOG_CHARS else plain_logs(part.text)
         return {"type": "logs", "id": _text(part.id), "code": _text(part.code), "text": _text(text)}
     return {
         "type": "image",
