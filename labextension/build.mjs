@@ -21,7 +21,10 @@ function version() {
   return found[1].replace(/^(\d+\.\d+\.\d+)\.?(?=[a-z])/, '$1-');
 }
 
-const SCHEMAS = { turn: 'display/saved/turn.schema.json', frontend: 'notebook/lab_messages.schema.json' };
+const SCHEMAS = {
+  turn: 'display/saved/turn.schema.json',
+  frontend: 'notebook/lab_messages.schema.json'
+};
 
 async function writeTypes() {
   const folder = join(here, 'src', 'generated');

@@ -61,9 +61,7 @@ class TerminalScreen:
         self._write(view, everything=True)
         self._paper.state("")
         files, last = bundles.files_output(view), bundles.footer(view)
-        worked = (
-            f"{labels.worked(view)} (_assistant.code, .logs)" if work(view.parts) else ""
-        )
+        worked = f"{labels.worked(view)} (_assistant.code, .logs)" if work(view.parts) else ""
         said = [files.data["text/plain"] if files else "", worked, last.data["text/plain"]]
         self._paper.plain("".join(f"{text}\n" for text in said if text))
 

@@ -61,15 +61,9 @@ CDN = "cdnjs.cloudflare.com"
 RECORD = "application/vnd.aoai-magic.turn+json"
 # JupyterLab draws pictures without their words; our extension, tested apart, adds them.
 PLAIN_LAB = ("image-alt",)
-FROZEN_KINDS = [
-    "text/markdown",
-    "text/markdown",
-    "application/vnd.jupyter.stdout",
-    "image/png",
-    "text/markdown",
-    "text/markdown",
-    "text/markdown",
-]
+STDOUT = "application/vnd.jupyter.stdout"
+# Text, picture, text; then files, the work in one fold, the last line.
+FROZEN_KINDS = ["text/markdown", "image/png", *["text/markdown"] * 4]
 
 
 def test_a_turn_streams_and_is_frozen_in_place(open_notebook):
@@ -78,14 +72,17 @@ def test_a_turn_streams_and_is_frozen_in_place(open_notebook):
     live = notebook.cell(0).locator(".jp-OutputArea")
     live.get_by_text("North grew fastest").wait_for()
     assert live.get_by_role("status").inner_text() == "Answering"
-    assert notebook.outputs(0).nth(2).inner_text().startswith("region   North  South")
-    assert notebook.outputs(0).nth(4).locator(".widget-html").count() > 0
+    work = notebook.outputs(0).first
+    assert work.locator("summary", has_text="Monthly revenue by region").count() == 1
+    assert work.get_by_text("region   North  South").count() == 1
+    assert not work.get_by_text("region   North  South").is_visible()
+    assert notebook.outputs(0).nth(3).locator(".widget-html").count() > 0
     assert notebook.outputs(0).last.inner_text() == "live"
     assert labs.barriers(notebook.page, ".jp-OutputArea", without=PLAIN_LAB) == []
     notebook.run(1)
     live.locator(".widget-html").wait_for(state="detached")
     kinds = notebook.kinds(0)
-    assert kinds[:5] == FROZEN_KINDS[:5]
+    assert [kind for kind in kinds if kind != STDOUT][:4] == FROZEN_KINDS[:4]
     assert live.locator(".jupyter-widgets").count() == 0
     assert labs.barriers(notebook.page, ".jp-OutputArea", without=PLAIN_LAB) == []
     assert notebook.errors == []
@@ -102,7 +99,7 @@ def test_a_turn_streams_and_is_frozen_in_notebook_7_too(lab, page_context):
     notebook.run(1)
     live.locator(".widget-html").first.wait_for(state="detached")
     live.locator("table td").first.wait_for()
-    assert notebook.kinds(0)[:5] == FROZEN_KINDS[:5]
+    assert [kind for kind in notebook.kinds(0) if kind != STDOUT][:4] == FROZEN_KINDS[:4]
     assert live.locator(".jupyter-widgets").count() == 0
     assert notebook.cell(1).locator(".jp-OutputArea td").all_inner_texts() == ["A", "3"]
     assert labs.barriers(notebook.page, ".jp-OutputArea", without=PLAIN_LAB) == []
@@ -116,7 +113,7 @@ def test_what_is_saved_shows_everything_again_without_kernel_or_widgets(open_not
     )
     notebook = open_notebook("saved.ipynb", labs.make_notebook(cell))
     notebook.run(0)
-    notebook.outputs(0).nth(6).wait_for()
+    notebook.outputs(0).nth(5).wait_for()
     assert notebook.kinds(0) == FROZEN_KINDS
     notebook.save()
     saved = lab.read("saved.ipynb")
@@ -144,11 +141,11 @@ def assert_shows_the_story(notebook):
     assert area.locator("table td").all_inner_texts() == cells
     area.locator("mjx-container").wait_for()
     assert "from $1.2 to $1.6 million" in area.inner_text()
-    assert area.locator("summary").first.inner_text().startswith("Monthly revenue by region")
-    code, failed = area.locator("details pre").nth(0), area.locator("details details pre").nth(0)
+    assert area.locator("summary").first.inner_text().startswith("Worked 3.2 s · 2 steps")
+    code, failed = area.locator("details > pre").last, area.locator("details details pre").nth(0)
     assert not code.is_visible()
     area.locator("summary").nth(0).click()
-    assert "groupby" in code.inner_text()
+    assert "2026-10" in code.inner_text()
     assert "attempt 1 failed: KeyError: 'Month'" in area.locator("summary").nth(1).inner_text()
     assert not failed.is_visible()
     area.locator("summary").nth(1).click()
@@ -182,7 +179,7 @@ def test_interrupting_the_kernel_keeps_what_came(open_notebook):
     notebook.page.evaluate("() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
     notebook.wait(0, timeout=20)
     area = notebook.cell(0).locator(".jp-OutputArea")
-    area.locator("summary", has_text="Monthly revenue").wait_for()
+    area.locator("summary", has_text="Worked").wait_for()
     assert area.locator(".jupyter-widgets").count() == 0
 
 

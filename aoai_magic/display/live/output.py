@@ -105,6 +105,7 @@ class Work(_Widgets):
         self._head, self._printed = html_widget(), html_widget()
         self._folded = html_widget(like=self._head)
         self._flow: Flow | None = None
+        self._count = 0  # of the parts that are folded
         super().__init__((strip.box,))
 
     def draw(self, parts: Iterable[views.Part]) -> None:
@@ -114,7 +115,7 @@ class Work(_Widgets):
         if part is not None:
             self._open(done, part)
             self._printed.value = _printed(logs)
-        elif self._flow is not None:
+        elif self._flow is not None or len(done) > self._count:
             self._fold(done)
         if self._children() != before:
             self._box.children = self._children()
@@ -133,7 +134,7 @@ class Work(_Widgets):
     def _fold(self, done: list[views.Part]) -> None:
         if self._flow is not None:
             retire(self._flow.all)
-        self._flow, self._part = None, ""
+        self._flow, self._part, self._count = None, "", len(done)
         self._folded.value = "".join(map(fold_html, attempts(done)))
 
     def _children(self) -> tuple[Any, ...]:
