@@ -7,7 +7,6 @@ from typing import Any
 
 from display import story
 
-from aoai_magic.display.outputs import Bundle, Output
 from aoai_magic.display.saved import bundles
 from aoai_magic.display.saved.turn_record import MEDIA_TYPE
 from aoai_magic.turn.view import View
@@ -22,7 +21,10 @@ def turn() -> View:
 
 def outputs(view: View) -> list[dict[str, Any]]:
     """The frozen outputs of a turn in the notebook's format."""
-    return [_output(output) for output in bundles.bundles(view)]
+    return [
+        {"output_type": "display_data", "data": output.data, "metadata": {}}
+        for output in bundles.bundles(view)
+    ]
 
 
 def record(outputs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -53,9 +55,3 @@ def notebook(*cells: dict[str, Any]) -> dict[str, Any]:
         "metadata": {"kernelspec": spec},
         "cells": list(cells),
     }
-
-
-def _output(output: Output) -> dict[str, Any]:
-    if isinstance(output, Bundle):
-        return {"output_type": "display_data", "data": output.data, "metadata": {}}
-    return {"output_type": "stream", "name": "stdout", "text": output.text}
