@@ -133,7 +133,7 @@ def test_an_answer_can_be_used_from_the_saved_notebook_alone(open_notebook: Open
         "x = 1",
     ]
 
-    code_block = notebook.page.get_by_text("Monthly revenue by region · 4 lines")
+    code_block = notebook.page.get_by_text("Worked 3.2 s · 2 steps")
     assert code_block.is_visible()
     command(notebook, "toggle-code")
     assert not code_block.is_visible()
@@ -258,7 +258,7 @@ def assert_settled(notebook: labs.Notebook) -> None:
     area.locator("p", has_text="was not finished").nth(1).wait_for()
     assert notebook.kinds(0) == ["text/markdown", "text/markdown"]
     assert area.locator(".jupyter-widgets").count() == 0
-    prose, code = area.locator("pre").all_inner_texts()
+    code, prose = area.locator("pre").all_inner_texts()
     assert "North grew" in prose
     assert prose.endswith("fastest ```")
     assert code == "Count\n# Count\nprint(1)\n<b>one</b>"
@@ -350,5 +350,5 @@ def test_settings_are_obeyed(open_notebook: Open):
     notebook.page.reload()
     notebook.page.locator(".aoai-mod-prompt").wait_for()
     assert notebook.page.locator(".aoai-Mark").count() == 0
-    assert not notebook.page.get_by_text("Monthly revenue by region · 4 lines").is_visible()
+    assert not notebook.page.get_by_text("Worked 3.2 s · 2 steps").is_visible()
     notebook.page.evaluate(save, "{}")
