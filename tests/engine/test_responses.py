@@ -248,6 +248,7 @@ def test_what_was_asked_for_is_echoed(client, script):
     )
     response = client.responses.create(model=model, input="Hi.", **asked)
     body = client.responses.retrieve(response.id).to_dict()
+    asked["tools"] = [AUTO, {**WEATHER, "strict": True}]
     assert {key: body[key] for key in asked} == asked
     assert body["usage"]["input_tokens_details"]["cached_tokens"] == 3
     assert body["usage"]["total_tokens"] == 9
@@ -395,3 +396,47 @@ def test_a_deletion_says_what_was_deleted(client, script):
     made = client.responses.create(model=script([{"text": "Hello."}]), input="x")
     gone = client.delete(f"/responses/{made.id}", cast_to=dict)
     assert gone == {"id": made.id, "object": "response.deleted", "deleted": True}
+
+
+def test_tokens_are_counted_before_they_are_read(client):
+    short = client.responses.input_tokens.count(model="m", input="Hello.")
+    assert (short.object, short.input_tokens) == ("response.input_tokens", 6)
+    long = client.responses.input_tokens.count(
+        model="m", input=[{"role": "user", "content": "x" * 4000}], instructions="y" * 400
+    )
+    assert 1090 < long.input_tokens < 1120
+
+
+def test_a_conversation_is_summarized_and_goes_on(client, script):
+    first = client.responses.create(
+        model=script([{"text": "North has 930."}]), input="Which region is highest?"
+    )
+    compacted = client.responses.compact(
+        model=script({"when": "summary", "replies": [{"text": "North is highest: 930."}]}),
+        previous_response_id=first.id,
+    )
+    (item,) = compacted.output
+    assert (compacted.object, item.type) == ("response.compaction", "compaction")
+    assert "North" not in item.encrypted_content
+    asked = [item.to_dict(), {"role": "user", "content": "And the value?"}]
+    counted = client.responses.input_tokens.count(model="m", input=asked)
+    assert counted.input_tokens > 15
+    answer = client.responses.create(model=script([{"text": "930."}]), input=asked)
+    assert answer.output_text == "930."
+
+
+def test_a_summary_of_another_server_is_refused(client):
+    item = {"type": "compaction", "id": "cmp_1", "encrypted_content": "gAAAAAB"}
+    with pytest.raises(BadRequestError, match="could not be verified"):
+        client.responses.create(model="m", input=[item, {"role": "user", "content": "x"}])
+    with pytest.raises(BadRequestError, match="'input' or 'previous_response_id'"):
+        client.responses.compact(model="m")
+
+
+def test_a_function_that_does_not_say_is_shown_as_strict(client, script):
+    tools = [{"type": "function", "name": name, "parameters": {}} for name in ("one", "two")]
+    tools[1]["strict"] = False
+    answer = client.responses.create(
+        model=script([{"text": "Hello."}]), input="x", tools=tools
+    ).to_dict()
+    assert [tool["strict"] for tool in answer["tools"]] == [True, False]

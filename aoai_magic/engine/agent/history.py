@@ -2,7 +2,8 @@
 
 Items are those of the Responses API; a thread's messages and steps are turned into them
 (`thread_input`). Keys that begin with ``_`` are the engine's own: ``_reply`` names the model
-call that an item came of, ``_number`` the place of a search in its conversation.
+call that an item came of, ``_number`` the place of a search in its conversation, ``_summary``
+what a compaction holds.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from aoai_magic.engine.storage.objects import Body
 
 _CALLS = ("code_interpreter_call", "file_search_call", "function_call")
 _DETAILS = ("low", "high")
+_SUMMARY = "Summary of the conversation up to here:"
 _NO_PICTURE = "[An image that cannot be shown to you.]"
 
 
@@ -69,6 +71,8 @@ def _reply(item: Body) -> Any:
 
 def _tell(group: list[Body]) -> list[Chat]:
     """Return what one reply or message is told as: one message, or none."""
+    if group[0]["type"] == "compaction":
+        return [{"role": "system", "content": f"{_SUMMARY}\n{group[0]['_summary']}"}]
     calls = [_call(item) for item in group if item["type"] in _CALLS]
     spoken = [item for item in group if item["type"] == "message"]
     if not calls and len(spoken) < 2:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from aoai_magic.engine.agent import history
 from aoai_magic.engine.agent.cell_outputs import shorten
 from aoai_magic.engine.agent.chat_messages import image_url
+from aoai_magic.engine.agent.compaction import summary_of
 from aoai_magic.engine.agent.containers import Containers, expired
 from aoai_magic.engine.agent.handed_over import StoredFile, new_files
 from aoai_magic.engine.agent.responses_sink import ResponsesSink
@@ -42,6 +43,7 @@ from aoai_magic.engine.storage.schema import CONVERSATION_ITEMS, RESPONSES
 
 _PREFIXES = {
     "message": "msg_",
+    "compaction": "cmp_",
     "code_interpreter_call": "ci_",
     "file_search_call": "fs_",
     "function_call": "fc_",
@@ -123,7 +125,9 @@ class ResponseInput:
 
     async def task(self, services: Services, containers: Containers, sink: ResponsesSink) -> Task:
         """Write down all that the model is given."""
-        response, run = sink.response, as_run(sink.response)
+        # The tools as they were given: what is echoed of them is more than was asked for.
+        asked = {**sink.response, "tools": self.given.get("tools") or []}
+        response, run = sink.response, as_run(asked)
         toolbox = Toolbox(run)
         items = [*self.earlier, *self.new]
         searches = _numbered(items)
@@ -190,11 +194,7 @@ class Gathering:
         conversation = conversation_id(given.get("conversation"))
         tools = given.get("tools") or []
         _check_choice(given)
-        earlier = await self._earlier(given.get("previous_response_id"), conversation)
-        earlier = list(filter(_whole, earlier))
-        new = await self._store.read(lambda c: resolved(c, items(given["input"])))
-        new = list(_once(earlier, new))
-        _check_answered(earlier, new)
+        earlier, new = await self.conversation(given)
         await self._store.read(lambda c: _check_stores(c, tools))
         container_id, fresh, names = await self._container(tools, [*earlier, *new])
         await self._load_again(earlier, container_id, fresh=fresh)
@@ -206,6 +206,22 @@ class Gathering:
             named = [part["_name"] for part in _parts([item]) if part["type"] == "input_file"]
             item |= {"_files": named} if named else {}
         return ResponseInput(given, earlier, new, container_id, conversation, azure)
+
+    async def conversation(self, given: Body) -> tuple[list[Body], list[Body]]:
+        """Return the items before a request, and those that it brings.
+
+        Raises
+        ------
+        ApiError
+            When it names what is not there, or leaves a call unanswered.
+        """
+        conversation = conversation_id(given.get("conversation"))
+        earlier = await self._earlier(given.get("previous_response_id"), conversation)
+        earlier = list(filter(_whole, earlier))
+        new = await self._store.read(lambda c: resolved(c, items(given.get("input") or [])))
+        new = list(_once(earlier, new))
+        _check_answered(earlier, new)
+        return earlier, new
 
     async def _earlier(self, previous: str | None, conversation: str | None) -> list[Body]:
         """Return the items of a response and of all before it, or those of a conversation."""
@@ -369,6 +385,8 @@ def _item(item: Body) -> Body:
         item["content"] = _content(item["role"], item["content"])
     if kind in ("message", "function_call_output", "function_call"):
         item["status"] = item.get("status") or "completed"
+    if kind == "compaction":
+        item["_summary"] = summary_of(item)
     if not item.get("id"):
         item["id"] = new_id(_PREFIXES.get(kind, "item_"))
     return item

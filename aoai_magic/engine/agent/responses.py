@@ -10,6 +10,7 @@ from typing import Any
 import anyio.to_thread
 from sqlalchemy import Connection, Row, delete, select
 
+from aoai_magic.engine.agent import compaction
 from aoai_magic.engine.agent.containers import Containers
 from aoai_magic.engine.agent.executor import LOST, Execution, Executor
 from aoai_magic.engine.agent.response_input import Gathering, ResponseInput
@@ -170,6 +171,26 @@ class Responses:
         store.add(connection, RESPONSES, response, **columns)
         if stored:
             response_items.put(connection, response["id"], asked.new)
+
+    # Conversations as a whole
+
+    async def count_tokens(self, given: Body) -> int:
+        """Return about how many tokens a response to this request would read."""
+        earlier, new = await self._gathering.conversation(given)
+        return compaction.count_tokens(self._services, [*earlier, *new], given)
+
+    async def compact(self, given: Body) -> Body:
+        """Return a conversation as a summary that takes its place.
+
+        Raises
+        ------
+        ApiError
+            When there is no conversation, or the model cannot summarize it.
+        """
+        earlier, new = await self._gathering.conversation(given)
+        if not earlier and not new:
+            raise ApiError("One of 'input' or 'previous_response_id' is needed.", param="input")
+        return await compaction.compact(self._services, [*earlier, *new], given)
 
     # What clients do
 

@@ -131,6 +131,8 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{_BATCH}/cancel", vector_stores.cancel_batch),
     ("GET", f"{_BATCH}/files", vector_stores.list_batch_files),
     ("POST", "/responses", responses.create),
+    ("POST", "/responses/input_tokens", responses.count_tokens),
+    ("POST", "/responses/compact", responses.compact),
     ("GET", _RESPONSE, responses.retrieve),
     ("DELETE", _RESPONSE, responses.remove),
     ("POST", f"{_RESPONSE}/cancel", responses.cancel),

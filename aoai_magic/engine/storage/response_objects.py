@@ -65,10 +65,15 @@ def response(given: Mapping[str, Any], tools: list[Body], *, azure: bool) -> Bod
         **echoed,
         "reasoning": {"effort": None, "summary": None, **(given.get("reasoning") or {})},
         "text": {"format": {"type": "text"}, "verbosity": "medium", **(given.get("text") or {})},
-        "tools": tools,
+        "tools": list(map(_echoed, tools)),
         "usage": None,
         **({"content_filters": None} if azure else {}),
     }
+
+
+def _echoed(tool: Body) -> Body:
+    """Return a tool as the service shows it: of a function that does not say, it is strict."""
+    return {"strict": True, **tool} if tool["type"] == "function" else tool
 
 
 def usage(prompt: int, completion: int, cached: int, reasoning: int = 0) -> Body:

@@ -13,7 +13,11 @@ from aoai_magic.engine.agent.responses import ResponseExecution, Responses
 from aoai_magic.engine.agent.responses_sink import show
 from aoai_magic.engine.api import pagination
 from aoai_magic.engine.api.request_context import Call, reply
-from aoai_magic.engine.api.responses.schemas import CreateResponse
+from aoai_magic.engine.api.responses.schemas import (
+    CompactConversation,
+    CountTokens,
+    CreateResponse,
+)
 from aoai_magic.engine.errors import ApiError, invalid_type
 from aoai_magic.engine.storage import response_objects
 from aoai_magic.engine.storage.objects import Body
@@ -89,6 +93,18 @@ def included(call: Call) -> list[str]:
     """Return what a request asks to be included in items."""
     query = call.request.query_params
     return [*query.getlist("include[]"), *query.getlist("include")]
+
+
+async def count_tokens(call: Call) -> Response:
+    """Count, about, the tokens that a request would have the model read."""
+    given = await call.body(CountTokens)
+    count = await _responses(call).count_tokens(given)
+    return reply({"object": "response.input_tokens", "input_tokens": count})
+
+
+async def compact(call: Call) -> Response:
+    """Summarize a conversation."""
+    return reply(await _responses(call).compact(await call.body(CompactConversation)))
 
 
 async def retrieve(call: Call) -> Response:

@@ -141,6 +141,13 @@ class ReasoningItem(Closed):
     status: Status | None = None
 
 
+class CompactionItem(Closed):
+    type: Literal["compaction"]
+    id: str | None = None
+    encrypted_content: Annotated[str, StringConstraints(max_length=20_971_520)]
+    created_by: str | None = None
+
+
 class ItemReference(Closed):
     type: Literal["item_reference"] | None = None
     id: str
@@ -166,6 +173,7 @@ Item = Annotated[
     | Annotated[FunctionCall, tagged("function_call")]
     | Annotated[FunctionCallOutput, tagged("function_call_output")]
     | Annotated[ReasoningItem, tagged("reasoning")]
+    | Annotated[CompactionItem, tagged("compaction")]
     | Annotated[ItemReference, tagged("item_reference")],
     Discriminator(_kind_of),
 ]
@@ -348,6 +356,42 @@ class CreateResponse(Closed):
     top_p: TopP | None = None
     truncation: Literal["auto", "disabled"] | None = None
     user: str | None = None
+
+
+class CountTokens(Closed):
+    """The body of ``/responses/input_tokens``: what of a request the model would read."""
+
+    model: str | None = None
+    input: Input | None = None
+    conversation: (
+        Annotated[
+            Annotated[str, tagged("text")] | Annotated[ConversationParam, tagged("object")],
+            Discriminator(lambda value: TAG + ("text" if isinstance(value, str) else "object")),
+        ]
+        | None
+    ) = None
+    instructions: Instructions | None = None
+    parallel_tool_calls: bool | None = None
+    personality: str | None = None
+    previous_response_id: str | None = None
+    reasoning: ReasoningSettings | None = None
+    text: TextSettings | None = None
+    tool_choice: ToolChoice | None = None
+    tools: Annotated[list[Tool], Field(max_length=128)] | None = None
+    truncation: Literal["auto", "disabled"] | None = None
+
+
+class CompactConversation(Closed):
+    """The body of ``/responses/compact``."""
+
+    model: str
+    input: Input | None = None
+    instructions: Instructions | None = None
+    previous_response_id: str | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_options: dict[str, Any] | None = None
+    prompt_cache_retention: str | None = None
+    service_tier: str | None = None
 
 
 # Conversations
