@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from traitlets.config import Config
 
+from aoai_magic.backends import local_engine
 from aoai_magic.errors import UsageError
 from aoai_magic.notebook import lab_messages
 from aoai_magic.notebook.magics import register, unregister
@@ -89,6 +90,7 @@ def test_a_card_shows_the_schema_and_no_value(ask, value, card):
 def test_the_overview_lists_data_threads_and_uploaded_files(ask, monkeypatch, tmp_path):
     monkeypatch.setenv("AOAI_MAGIC_HOME", str(tmp_path))
     monkeypatch.setenv("AOAI_MAGIC_TARGET", "local")
+    monkeypatch.setattr(local_engine.LAUNCHER, "engine", None)  # of another test
     told = ask({"overview": True}, sales=pd.DataFrame({"a": [1]}))["overview"]
     assert (told["target"], told["turns"], told["cost"]) == ("local", 0, None)
     assert told["data"]["sales"] == "DataFrame, 1 × 1"

@@ -31,7 +31,7 @@ class Columns:
 
     def add(self, label: object, values: Any) -> Spec:
         """Encode `values` and return a spec that also says which column holds them."""
-        with portable.part(str(label)):
+        with portable.part(portable.text_of(label)):
             return self._add(label, *encode(values, self.beside))
 
     def add_labels(self, label: object, values: Any) -> Spec:
@@ -49,7 +49,7 @@ class Columns:
         if array is None:
             return spec
         self.arrays.append(array)
-        return {**spec, "field": self._name(str(label))}
+        return {**spec, "field": self._name(portable.text_of(label))}
 
     def _name(self, wish: str) -> int:
         """Give the column its place; a second one of a name becomes ``name_2``."""
@@ -247,7 +247,15 @@ def _load_labels(spec: Spec) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Give a value of the notebook's own subclass as one of the class above it."""
+    """Return a value of the notebook's own subclass as one of the class above it.
+
+    pandas copies ``attrs`` deeply with every column that it hands out, and what stands there
+    may refuse to be copied: from here on they are left out.
+    """
+    import pandas as pd
+
+    if value.attrs:
+        return (pd.Series if isinstance(value, pd.Series) else pd.DataFrame)(value, copy=False)
     base = portable.base_of(type(value))
     return value if base is type(value) else base(value)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -77,7 +77,8 @@ class Assistants:
                         yield progress
                 files[item.sha256] = sending.result
             known = await _existing(api, question.thread)
-            thread = known.id if known else (await api.beta.threads.create()).id
+            with _served(self.endpoint.url):
+                thread = known.id if known else (await api.beta.threads.create()).id
             model = hide_credentials(question.model or str(told.get("model", "")))
             isolation = (told.get("sandbox") or {}).get("level")
             yield events.Started(thread, self.target, model, isolation)
@@ -173,23 +174,13 @@ class Assistants:
         return self._assistants[key]
 
     async def _made(self, api: openai.AsyncOpenAI, question: Question) -> str:
-        import openai
-
-        try:
+        with _served(self.endpoint.url):
             made = await api.beta.assistants.create(
                 model=question.model or "default",
                 instructions=question.instructions or None,
                 tools=[{"type": "code_interpreter"}],
                 name="aoai_magic",
             )
-        except openai.NotFoundError as error:
-            raise ServiceError(
-                _(
-                    "{url} does not serve the Assistants API, which OpenAI and Azure retired in "
-                    "August 2026; use --on azure with AZURE_OPENAI_ENDPOINT set, --on openai "
-                    "with OPENAI_API_KEY set, or --on local."
-                ).format(url=self.endpoint.url)
-            ) from error
         return str(made.id)
 
     async def _answered(
@@ -226,6 +217,23 @@ async def _followed(run: Run) -> AsyncGenerator[Event, None]:
     except (GeneratorExit, asyncio.CancelledError):
         await run.cancel()
         raise
+
+
+@contextlib.contextmanager
+def _served(url: str) -> Iterator[None]:
+    """Say of a server that does not know the API's paths that it does not serve the API."""
+    import openai
+
+    try:
+        yield
+    except openai.NotFoundError as error:
+        raise ServiceError(
+            _(
+                "{url} does not serve the Assistants API, which OpenAI and Azure retired in "
+                "August 2026; use --on azure with AZURE_OPENAI_ENDPOINT set, --on openai "
+                "with OPENAI_API_KEY set, or --on local."
+            ).format(url=url)
+        ) from error
 
 
 async def _existing(api: openai.AsyncOpenAI, thread: str | None) -> Any:
