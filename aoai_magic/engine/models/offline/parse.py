@@ -382,7 +382,7 @@ class _Parser:
 
     def _group(self, token: Token) -> Group:
         if token.kind in "cfyt":
-            return Group(token.column, "D" if token.kind == "t" else "")
+            return Group(token.column, token.column.span if token.kind == "t" else "")
         by = str(token.value)
         times = [c for c in self._table.columns if c.kind == "date"]
         years = [c for c in self._table.columns if c.is_year]

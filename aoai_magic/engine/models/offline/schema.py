@@ -50,6 +50,13 @@ _KINDS: tuple[tuple[str, Kind], ...] = (
 )
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?")
 
+# No weeks: those of pandas begin on a Monday, the data's may not.
+_SPANS = {
+    **dict.fromkeys(("year", "年", "年份"), "Y"),
+    **dict.fromkeys(("quarter", "四半期", "季"), "Q"),
+    **dict.fromkeys(("month", "月", "月份"), "M"),
+}
+
 
 @dataclass(frozen=True)
 class Column:
@@ -82,6 +89,11 @@ class Column:
         """The unit that its name ends with, or ``""``."""
         found = re.findall(r"[a-z]+|[%€$£¥]|円|元", self.name.lower())
         return found[-1] if len(found) > 1 and found[-1] in _UNITS | set("%€$£¥円元") else ""
+
+    @property
+    def span(self) -> str:
+        """What one date of it stands for by its name: pandas' alias of a period, else a day."""
+        return _SPANS.get(self.words[-1] if self.words else self.name, "D")
 
     @property
     def is_whole(self) -> bool:

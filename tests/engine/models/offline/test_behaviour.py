@@ -226,6 +226,26 @@ def test_the_notice_comes_once_per_thread(notebook):
     assert sentence("notice", "ja") not in notebook.ask("商品別の売上")
 
 
+@pytest.mark.parametrize(
+    ("name", "question", "unit"),
+    [
+        ("month", "Total amount by month", "M"),
+        ("OrderMonth", "Total amount by order month", "M"),
+        ("quarter", "Which quarter has the highest total amount?", "Q"),
+        ("year", "Total amount for each year", "Y"),
+        ("月", "月別の金額の合計", "M"),
+        ("day", "Total amount by day", "D"),
+    ],
+)
+def test_dates_are_grouped_by_what_their_column_is_called(tmp_path, name, question, unit):
+    dates = pd.to_datetime(["2024-01-03", "2024-01-05", "2024-05-05", "2025-02-01"])
+    measure = "金額" if name == "月" else "amount"
+    frame = pd.DataFrame({name: dates, measure: [1, 2, 4, 8]})
+    sums = frame.groupby(frame[name].dt.to_period(unit))[measure].sum()
+    text = Notebook(tmp_path, rows=frame).ask(question)
+    assert table(text) == {(str(key),): number(value) for key, value in sums.items()}
+
+
 def test_ties_are_said(tmp_path):
     frame = pd.DataFrame({"team": ["A", "B", "C"], "sales": [5, 5, 1]})
     notebook = Notebook(tmp_path, games=frame)
