@@ -121,7 +121,7 @@ async def test_what_an_expression_yields_or_code_says_never_attaches(secret, cap
     await Assistant({**NAMES, "text": text}).ask(typed, Options(dry_run=True))
     said = capsys.readouterr().out
     assert "../secret.txt" in said
-    assert "in all 0 files" in said
+    assert "in all 0 files, 0 bytes" in said
 
 
 CLOUD = {
@@ -191,6 +191,11 @@ def test_the_setting_is_a_switch():
     assert resolve(environ={"AOAI_MAGIC_CONFIRM_UPLOAD": "off"}).confirm_upload is False
     with pytest.raises(SettingsError, match=r"confirm_upload is 'maybe' .environment., but must"):
         resolve(environ={"AOAI_MAGIC_CONFIRM_UPLOAD": "maybe"})
+
+
+async def test_a_dry_run_counts_one_file_as_one(capsys):
+    await ask("local", "sales", dry_run=True)
+    assert "in all 1 file, " in capsys.readouterr().out
 
 
 async def test_a_dry_run_names_what_a_service_would_get(monkeypatch, capsys):

@@ -73,7 +73,7 @@ def test_a_dry_run_says_everything_and_sends_nothing(shell):
     assert "What is a?" in printed
     assert "sales.json" in printed
     assert "_assistant" not in shell.user_ns
-    assert "Nothing of yours" in run(shell, "%assistant files")[0]
+    assert "No target holds a file" in run(shell, "%assistant files")[0]
 
 
 def test_a_sent_file_is_listed_and_can_be_taken_back(shell):
@@ -84,7 +84,7 @@ def test_a_sent_file_is_listed_and_can_be_taken_back(shell):
     assert "add --yes" in str(error)
     assert "sales" in run(shell, "%assistant files")[0]
     assert "Deleted." in run(shell, "%assistant cleanup --yes")[0]
-    assert "Nothing of yours" in run(shell, "%assistant files")[0]
+    assert "No target holds a file" in run(shell, "%assistant files")[0]
 
 
 def test_config_says_where_a_value_comes_from(shell):

@@ -342,12 +342,12 @@ def save(state: Assistant, words: Sequence[str]) -> str:
 
 
 def files(state: Assistant, words: Sequence[str]) -> str:
-    """List what is on the far side of what this data directory sent."""
+    """List the files that this data directory sent and a target still holds."""
     from aoai_magic.state.uploads import Ledger
 
     entries = Ledger(state.settings().folder).entries()
     if not entries:
-        return _("Nothing of yours is on the far side.")
+        return _("No target holds a file that this data directory sent.")
     rows = [(_("name"), _("bytes"), _("sent"), _("expires"), _("on"), "")]
     for e in entries:
         gone = _when(e.expires_at) if e.expires_at else _("never")
@@ -448,7 +448,7 @@ HELP = {
     "threads": later("List the threads of this notebook, the last one first."),
     "stop": later("Stop the turns that run in the background, or the one of a thread."),
     "fork": later("Copy the last turn's thread, up to that turn, under a new name."),
-    "files": later("List what is on the far side of what this data directory sent."),
+    "files": later("List the files that this data directory sent and a target still holds."),
     "models": later("List what -m and --on can name here and now, and which model is in force."),
     "config": later("List the settings, their values and where each came from."),
     "usage": later(

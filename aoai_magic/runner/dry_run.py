@@ -72,8 +72,9 @@ def _files(attachments: Sequence[Attachment], target: Target, with_cards: bool) 
         if item.card and with_cards:
             lines += ["  " + _("and its description, which the model reads:")]
             lines += _indented(item.card)
-    end = _("in all {count} files, {size:,} bytes of data")
-    return [*lines, "", f"  {end.format(count=len(sizes), size=sum(sizes))}"]
+    end = ngettext("in all {count:,} file, {size}", "in all {count:,} files, {size}", len(sizes))
+    total = size_in_words(sum(sizes))
+    return [*lines, "", f"  {end.format(count=len(sizes), size=total)}"]
 
 
 def _text(title: str, text: str) -> list[str]:

@@ -20,8 +20,8 @@ KNOWN = (
     later("/mnt/data exists only in the text of the code, not for programs it starts."),
     later("There is no shared memory: process pools do not work, thread pools do."),
     later(
-        "What a session's processes hold together is looked at ten times a second, not bounded "
-        "by the kernel: for that the engine must run where systemd does."
+        "The memory of a session's processes is measured ten times a second, not bounded by the "
+        "kernel: for that the engine must run where systemd does."
     ),
     later("A session can hold read locks on files of the installed software."),
     later(

@@ -29,7 +29,7 @@ ROOT_GAP = (
     "belongs to root among the software; run the engine as an ordinary account."
 )
 WATCHED_GAP = (
-    "What a session's processes hold together is looked at ten times a second, not bounded by the "
+    "The memory of a session's processes is measured ten times a second, not bounded by the "
     "kernel: for that the engine must run where systemd does."
 )
 _NONE_GAP = "Code runs with all the rights of this account: nothing is kept from it."
