@@ -263,12 +263,12 @@ def usage(state: Assistant, words: Sequence[str]) -> str:
 
 def _kernel_usage(state: Assistant) -> str:
     used, told = state.usage, cost(state)
-    said = [_turns(len(state.turns)), _tokens(used)]
+    said = [_turns(len(state.turns)), *([_tokens(used)] if used.total_tokens else [])]
     return _(", ").join([*said, *([_dollars(told.dollars)] if told else [])])
 
 
 def _amounts(one: Sum) -> str:
-    said = [_turns(one.turns), _tokens(one.usage)]
+    said = [_turns(one.turns), *([_tokens(one.usage)] if one.usage.total_tokens else [])]
     if minutes := one.usage.container_minutes:
         said += [_("{minutes} min of a container").format(minutes=minutes)]
     if one.unpriced == one.turns:
@@ -298,9 +298,10 @@ def cost(state: Assistant) -> Cost | None:
     """Estimate what this kernel's turns cost, None where no price is known."""
     from aoai_magic.config.prices import load
 
-    known = [turn.view.cost for turn in state.turns if turn.view.cost is not None]
-    as_of = load(state.settings().folder).as_of
-    return Cost(sum(known), as_of, len(state.turns) - len(known)) if known else None
+    prices, views = load(state.settings().folder), [turn.view for turn in state.turns]
+    known = [view.cost for view in views if view.cost is not None]
+    unknown = sum(view.cost is None and not prices.free(view.model) for view in views)
+    return Cost(sum(known), prices.as_of, unknown) if known else None
 
 
 def _turns(count: int) -> str:

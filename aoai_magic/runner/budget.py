@@ -34,6 +34,9 @@ BYTES_PER_TOKEN = 4
 _LIMITS = ("max_output_tokens", "max_completion_tokens")
 """What the far side calls a limit that `Budget.most_output` gave it."""
 
+_NO_TOKENS = "offline"
+"""The model of rules, for which there is nothing to count."""
+
 _WRITING = (TextDelta, ReasoningDelta, CodeDelta)
 
 
@@ -121,7 +124,7 @@ class Spending:
         if isinstance(event, Started):
             self._model = event.model or self._model
             self._budget.check(self._model, self._prices)
-        elif isinstance(event, _WRITING):
+        elif isinstance(event, _WRITING) and self._model != _NO_TOKENS:
             self._written(event.text)
         elif isinstance(event, LogsDelta):
             self._context += _tokens(event.text)

@@ -120,7 +120,11 @@ export class PanelView extends Widget {
   private usage({ turns, usage, cost }: Overview): string {
     const { trans } = this;
     const total = usage.input_tokens + usage.output_tokens;
-    const facts = [trans._n('%1 turn', '%1 turns', turns), words.tokens(total, trans)];
+    const facts = [trans._n('%1 turn', '%1 turns', turns)];
+    // Rules and recordings take none.
+    if (total) {
+      facts.push(words.tokens(total, trans));
+    }
     if (cost) {
       facts.push(`${words.cost(cost.dollars, trans)} (${cost.as_of})`);
     }

@@ -80,7 +80,9 @@ export function provenance(turn: TurnRecord, trans: TranslationBundle): [string,
     [trans.__('Time'), typeof turn.seconds === 'number' ? duration(turn.seconds, trans) : null],
     [
       trans.__('Tokens'),
-      trans.__('%1 in (%2 cached), %3 out', input_tokens, cached_tokens, output_tokens)
+      input_tokens + output_tokens
+        ? trans.__('%1 in (%2 cached), %3 out', input_tokens, cached_tokens, output_tokens)
+        : null
     ],
     [trans.__('Cost'), typeof turn.cost === 'number' ? cost(turn.cost, trans) : null],
     [trans.__('Code'), trans.__('%1 steps, %2 failed', steps.length, failed)],

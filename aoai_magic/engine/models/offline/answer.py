@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from aoai_magic.engine.models.offline.dates import Period
 from aoai_magic.engine.models.offline.lexicon import Language, number, plain, sentence
 from aoai_magic.engine.models.offline.query import Query
 from aoai_magic.engine.models.offline.schema import Column
@@ -13,6 +15,7 @@ from aoai_magic.engine.models.offline.write import MOST_SHOWN, MOUNT, Program
 
 _NOTES = ("[An image was shown to the user.]", "[New or changed files: ")
 _CUT = " characters left out …]"
+_WARNING = re.compile(r"(<cell \d+>|/.*\.py):\d+: \w+: ")
 _NAMES = {"名前", "氏名", "姓名"}
 
 Rows = list[list[str]]
@@ -40,8 +43,7 @@ def read_output(output: str, shapes: Iterable[str]) -> Results:
     lines = [line for line in output.split("\n") if not line.startswith(_NOTES)]
     found = Results([], [])
     for shape in shapes:
-        while lines and not lines[0].strip():
-            del lines[0]
+        _drop_warnings(lines)
         if not lines or _CUT in output:
             raise Unreadable("the output is not whole")
         if shape == "value":
@@ -53,6 +55,18 @@ def read_output(output: str, shapes: Iterable[str]) -> Results:
             del lines[: reader.line_num]
             found.tables.append(rows)
     return found
+
+
+def _drop_warnings(lines: list[str]) -> None:
+    """Drop empty lines and warnings of Python, each with the indented line of code at its end.
+
+    Only before a value or a table: a value of the data that looks like a warning stays.
+    """
+    while lines and (not lines[0].strip() or _WARNING.match(lines[0])):
+        end = 0
+        if lines[0].strip():
+            end = next((i for i, line in enumerate(lines) if line.startswith("  ")), len(lines) - 1)
+        del lines[: end + 1]
 
 
 def write_answer(query: Query, program: Program, results: Results, language: Language) -> str:
@@ -99,6 +113,11 @@ class _Answer:
             told.append(self._say("joined", key=key, **names))
         outside = [f.column for f in query.filters if f.operator in ("not in", "!=")]
         inside = [g.column for g in query.groups if query.task == "figure" and not query.join]
+        timed = [g.column for g in query.groups if g.by] + [
+            f.column for f in query.filters if isinstance((*f.value, "")[0], Period)
+        ]
+        written = dict.fromkeys(plain(column.name) for column in timed if column.has_offset)
+        told += [self._say("written", what=name) for name in written]
         for key, columns in (("kept", outside), ("dropped", inside)):
             without = [plain(column.name) for column in dict.fromkeys(columns) if column.nulls]
             told += [self._say(key, what=name) for name in without]

@@ -21,7 +21,7 @@ class Period:
 
     ``start`` is its first day and ``end`` the day after its last, ``unit`` is ``Y``, ``Q``,
     ``M`` or ``D``. What comes again has none of these but ``part``, which is ``month`` or
-    ``dayofweek``, and the ``numbers`` that are meant (Monday is 0).
+    ``weekday``, and the ``numbers`` that are meant (Monday is 0).
     """
 
     text: str
@@ -79,12 +79,12 @@ def read_date(match: re.Match[str]) -> Period | None:
 
 def _read(text: str, found: dict[str, str]) -> Period:
     if "weekend" in found:
-        return Period(text, part="dayofweek", numbers=(5, 6))
+        return Period(text, part="weekday", numbers=(5, 6))
     if days := [found[key] for key in ("weekday", "han", "zh") if key in found]:
         names = {"weekday": _DAYS, "han": list("月火水木金土日"), "zh": list("一二三四五六日")}
         key = next(key for key in names if key in found)
         number = names[key].index(days[0].lower().replace("天", "日"))
-        return Period(text, part="dayofweek", numbers=(number,))
+        return Period(text, part="weekday", numbers=(number,))
     month = int(found.get("month", 0))
     if "name" in found:
         month = [name[:3] for name in _MONTHS].index(found["name"][:3].lower())

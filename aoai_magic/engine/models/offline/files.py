@@ -51,7 +51,9 @@ class Reading:
             return self.call
         suffix = self.file.rpartition(".")[2].lower()
         if self.is_book:
-            return f"pd.read_excel({path}, sheet_name={sheet})"
+            # Without its name, pandas warns that another reader will be the default.
+            engine = ', engine="openpyxl"' * (suffix == "xlsx")
+            return f"pd.read_excel({path}, sheet_name={sheet}{engine})"
         if suffix not in ("csv", "tsv"):
             return f"pd.read_{suffix.rstrip('l')}({path}{', lines=True' * (suffix == 'jsonl')})"
         separator = self.separator or "\t" * (suffix == "tsv")

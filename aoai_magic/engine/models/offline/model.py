@@ -21,7 +21,6 @@ from aoai_magic.engine.models.base import (
     Request,
     Text,
     ToolCall,
-    Usage,
 )
 from aoai_magic.engine.models.documents import may_search, must_search, read_found
 from aoai_magic.engine.models.offline.answer import Unreadable, read_output, write_answer
@@ -34,7 +33,6 @@ from aoai_magic.engine.models.offline.schema import Table
 from aoai_magic.engine.models.offline.understand import understand
 from aoai_magic.engine.models.offline.write import Program, write
 
-_CHARACTERS_PER_TOKEN = 4
 _PIECE = 120
 """Characters per piece of streamed code."""
 _MOST_FILES, _MOST_TRIES = 10, 12
@@ -58,14 +56,10 @@ class OfflineModel:
     name = "offline"
 
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
-        """Yield the next call of a tool, or the answer."""
+        """Yield the next call of a tool, or the answer; no usage, as rules read no tokens."""
         step = await anyio.to_thread.run_sync(next_step, request)
         for piece in _pieces(step):
             yield piece
-        # There are no tokens here, but a run reports some: a rough count.
-        size = sum(len(str(message.get("content") or "")) for message in request.messages)
-        counts = (size // _CHARACTERS_PER_TOKEN, len(step.text) // _CHARACTERS_PER_TOKEN + 1)
-        yield Usage(*counts)
         yield Finish("stop" if step.kind == "answer" else "tool_calls")
 
 
@@ -209,7 +203,7 @@ def _failure(output: str) -> Refusal:
         (line for line in reversed(lines) if re.match(r"[\w.]*(Error|Exception)\b", line)),
         lines[-1],
     )
-    if "Index has duplicate keys" in last:
+    if "each group has several rows" in last:
         last = "each group has several rows; ask for its average, total or maximum"
     if "Merge keys are not unique in right dataset" in last:
         last = "the second table has several rows for one key"

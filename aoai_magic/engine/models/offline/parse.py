@@ -156,7 +156,7 @@ class _Parser:
             if len(dates) > 1 and self._compares:
                 first = dates[0].value
                 assert isinstance(first, Period)
-                by = first.unit or {"month": "month", "dayofweek": "weekday"}[first.part]
+                by = first.unit or first.part
                 self._groups.append(Group(column, "" if column.is_year else by))
 
     def _date_column(self, taken: Sequence[Token]) -> Column:

@@ -48,7 +48,11 @@ _KINDS: tuple[tuple[str, Kind], ...] = (
     (r"period", "period"),
     (r"object|str|String|Utf8|large_string|string|category|Categorical|Enum|dictionary", "text"),
 )
+OFFSET = r"(?:Z|[+-]\d\d:?\d\d)$"
+"""How a time written as text ends that says its distance to UTC."""
+
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?")
+_ISO_OFFSET = re.compile(rf"\d{{4}}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)? ?{OFFSET}")
 
 # No weeks: those of pandas begin on a Monday, the data's may not.
 _SPANS = {
@@ -63,8 +67,9 @@ class Column:
     """A column, or a named level of the index.
 
     ``values`` are examples of a text column's values; ``complete`` says whether they are
-    all. A ``date`` of the dtype ``text`` is written as text in the data. ``is_key`` is true
-    of numbers that only count the rows.
+    all. A ``date`` of the dtype ``text`` is written as text in the data; ``has_offset`` says
+    whether with offsets to UTC, which change with summer time. ``is_key`` is true of numbers
+    that only count the rows.
     """
 
     name: str
@@ -77,6 +82,7 @@ class Column:
     high: str = ""
     is_level: bool = False
     is_key: bool = False
+    has_offset: bool = False
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -221,4 +227,6 @@ def make_column(name: str, dtype: str, values: str, nulls: int) -> Column:
     texts = tuple(value for value in listed.split(", ") if value and "…" not in value)
     if texts and all(_ISO.fullmatch(text) for text in texts):
         return Column(name, "date", "text", nulls=nulls)
+    if texts and all(_ISO_OFFSET.fullmatch(text) for text in texts):
+        return Column(name, "date", "text", nulls=nulls, has_offset=True)
     return Column(name, kind, dtype, texts, listed == values and bool(values), nulls)

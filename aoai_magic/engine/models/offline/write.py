@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from aoai_magic.engine.models.offline.dates import Period
 from aoai_magic.engine.models.offline.lexicon import Language
 from aoai_magic.engine.models.offline.query import Filter, Group, Query, Refusal
-from aoai_magic.engine.models.offline.schema import Column, Table
+from aoai_magic.engine.models.offline.schema import OFFSET, Column, Table
 
 MOUNT, MOST_SHOWN = "/mnt/data", 20
 _ROWS_SHOWN = 10
-_PARTS = {"weekday": "dayofweek", "hour": "hour", "month": "month"}
+_PARTS = {"weekday": "day_of_week", "hour": "hour", "month": "month"}
 _SIGNS = {"since": ">=", "after": ">", "before": "<", "until": "<="}
 _CATEGORIES = ("category", "dictionary", "Enum", "Categorical")
 
@@ -122,6 +122,9 @@ class _Writer:
 
     def _time(self, column: Column, frame: str) -> str:
         text = self._column(column, frame)
+        if column.has_offset:
+            # Days and hours are those of the place, as they are written.
+            text = f'{text}.str.replace(r" ?{OFFSET}", "", regex=True)'
         if column.kind == "date" and column.dtype == "text":
             return f"pd.to_datetime({text})"
         return f"{text}.dt.tz_localize(None)" if column.has_zone else text
@@ -156,7 +159,7 @@ class _Writer:
             return _among(text if column.is_year else f"{text}.dt.year", years, negated)
         if period.part:
             numbers = [number for p in periods for number in p.numbers]
-            return _among(f"{text}.dt.{period.part}", numbers, negated)
+            return _among(f"{text}.dt.{_PARTS[period.part]}", numbers, negated)
         if operator in _SIGNS:
             day = period.end if operator in ("after", "until") else period.start
             sign = ">=" if operator in ("since", "after") else "<"
@@ -213,7 +216,8 @@ class _Writer:
         if group.by or few:
             raise Refusal("which figure", column.name)
         key = quoted(group.column.name)
-        return f"{self._rows}.set_index({key}, verify_integrity=True)[{quoted(column.name)}]"
+        self._line(f'assert {self._rows}[{key}].is_unique, "each group has several rows"')
+        return f"{self._rows}.set_index({key})[{quoted(column.name)}]"
 
     def _aggregated(self) -> str:
         measures = self._query.measures
