@@ -40,6 +40,9 @@ PLAIN = (
     "get what it prints, and variables stay. " + FORMAT
 )
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_REFUSAL = re.compile(r"OPENAI_API_KEY|there is no answer:|答えはありません：|因此沒有答案：")
+"""What the offline model says where it gives no answer, also after it has read a file."""
+
 _BLOCK = re.compile(r"```(?:python)?\s*\n(.*?)```", re.DOTALL)
 
 
@@ -59,7 +62,7 @@ def verdict(text, truth, ran):
     marked = re.findall(r"@answer\[([^\]]*)\]", text)
     if marked:
         return "right" if fits(marked[-1], truth, exact=True) else "wrong"
-    if not ran:
+    if not ran or _REFUSAL.search(text):
         return "refused"
     return "right" if fits(text, truth, exact=False) else "wrong"
 

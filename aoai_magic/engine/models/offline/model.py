@@ -159,7 +159,7 @@ class _Turn:
                 read = any(f"\n{table.setup}\n" in step.code for step in self._talk.now.steps)
                 tables.setdefault(table.name, replace(table, setup="") if read else table)
         for reading, output in self._looks.values():
-            if not tables and "Error" in output:
+            if not tables and _has_failed(output):
                 raise Refusal("unreadable", reading.file, _failure(output).words[0])
         return list(tables.values())
 
@@ -189,11 +189,14 @@ class _Turn:
 
 
 def _output(step: Step) -> str:
-    if "Traceback (most recent call last)" in step.output or re.search(
-        r"^[\w.]*Error: ", step.output, re.M
-    ):
+    if _has_failed(step.output):
         raise _failure(step.output)
     return step.output
+
+
+def _has_failed(output: str) -> bool:
+    failed = re.search(r"^[\w.]*Error: ", output, re.MULTILINE)
+    return "Traceback (most recent call last)" in output or bool(failed)
 
 
 def _failure(output: str) -> Refusal:

@@ -45,6 +45,21 @@ def _number(token: Token) -> tuple[float, str]:
     return token.value
 
 
+def _dated(tokens: Iterable[Token]) -> list[Token]:
+    """Join "day of ts" and "ts by day" each to one token: the unit, which knows its column."""
+    joined: list[Token] = []
+    for token in tokens:
+        last = joined[-1:]
+        units = [t for t in (*last, token) if t.kind in "mFY"]
+        times = [t for t in (*last, token) if t.kind == "t" and t.column.kind == "date"]
+        if len(units) == len(times) == 1:
+            joined[-1] = replace(units[0], start=last[0].start, end=token.end)
+            joined[-1] = replace(joined[-1], dates=times[0].column)
+        else:
+            joined.append(token)
+    return joined
+
+
 class _Parser:
     def __init__(self, tokens: Sequence[Token], table: Table) -> None:
         self._table = table
@@ -55,7 +70,8 @@ class _Parser:
         # A column that is named twice in a row: "体重（body_mass_g）".
         named = [t.column if t.kind in "ncytf" else t for t in self._all if t.kind != "_"]
         left = [t for t in self._all if t.kind != "_"]
-        self._left = [t for i, t in enumerate(left) if not i or named[i] != named[i - 1]]
+        self._left = _dated(t for i, t in enumerate(left) if not i or named[i] != named[i - 1])
+        self._points_back = any(t.value == "it" for t in self._of("u"))
         self._groups: list[Group] = []
         self._filters: list[Filter] = []
         self._sorting: Column | None = None
@@ -104,8 +120,8 @@ class _Parser:
         self._put(task=task, measures=measures)
 
     def query(self) -> Query:
-        follows = bool(re.match("[=u]*&", self._kinds)) or any(t.value for t in self._of("u"))
-        self._all_of("u")
+        begins = re.match("[=u]*&", self._kinds)
+        follows = any(t.value == "follow" for t in self._all_of("u")) or bool(begins)
         while self._left and self._left[0].kind == "&":
             del self._left[0]
         colour = self._take("k[cfy]", "[cfy]b?k")
@@ -341,6 +357,7 @@ class _Parser:
 
     def _find_groups(self) -> None:
         self._drop_order()
+        self._check_units()
         if match := re.search("Br", self._kinds):
             self._refuse(self._left[match.start() : match.end()])
         while taken := self._take(rf"B{_ITEM}(([&,]B?|B)({_ITEM}|n))*(?!b)"):
@@ -360,16 +377,23 @@ class _Parser:
         if len(self._groups) > 2 or len(set(self._groups)) < len(self._groups):
             raise Refusal("groups")
 
+    def _check_units(self) -> None:
+        """Refuse "average monthly revenue", which may be the average of the months' totals."""
+        place = self._kinds.find("AFn")
+        if place >= 0 and self._means_apiece(self._left[place : place + 3], apiece=True):
+            raise Refusal("apiece", self._left[place + 1].text)
+
     def _drop_order(self) -> None:
         """Drop the "by" of "top 3 regions by average revenue", which names the measure."""
         places = [m.start() for m in re.finditer("[Bz](?=A+n)", self._kinds)] * self._has("STL")
         self._left = [t for i, t in enumerate(self._left) if i not in places]
 
-    def _means_apiece(self, taken: Sequence[Token]) -> bool:
+    def _means_apiece(self, taken: Sequence[Token], apiece: bool = False) -> bool:
         """Whether "average revenue per customer" may mean the total divided by customers."""
         mean = any(t.value == "mean" for t in self._of("A"))
         added = any(ADDITIVE.search(t.column.name) for t in self._of("n"))
-        return mean and (self._has("H") or (added and any(t.value == "per" for t in taken)))
+        apiece = apiece or any(t.value == "per" for t in taken)
+        return mean and (self._has("H") or (added and apiece))
 
     def _by_number(self, column: Column) -> None:
         """Take "by body mass" as an order where there is a rank, else as groups."""
@@ -385,6 +409,7 @@ class _Parser:
             return Group(token.column, token.column.span if token.kind == "t" else "")
         by = str(token.value)
         times = [c for c in self._table.columns if c.kind == "date"]
+        times = [token.dates] if token.dates else times
         years = [c for c in self._table.columns if c.is_year]
         if not times and by == "Y" and len(years) == 1:
             return Group(years[0])
@@ -539,6 +564,7 @@ class _Parser:
             self._set("figure", Measure(columns[0], "nunique"))
         else:
             self._target()
+            self._check_figures()
             self._measured(self._measures(), asks, rows)
             self._all_of("r")
 
@@ -560,6 +586,8 @@ class _Parser:
             self._set("figure", *measures)
         elif self._counts_rows(rows):
             self._set("figure", Measure(None))
+        elif self._points_back and not (rows or saves):
+            pass  # "what is it for the South?" asks for the figure before
         elif not self._groups and self._filters and (asks or rows or saves):
             self._set("rows")
         elif not self._groups and not self._filters and saves and rows:
@@ -588,6 +616,12 @@ class _Parser:
         if targets:
             self._left.remove(targets[0])
             self._groups.append(self._group(targets[0]))
+
+    def _check_figures(self) -> None:
+        """Refuse a figure of a figure: "the mean of the monthly totals"."""
+        # "mean, min and max" is a list.
+        if re.search("AA(?!A*&)", self._kinds):
+            raise Refusal("nested", *_texts(self._of("A")))
 
     def _measures(self) -> tuple[Measure, ...]:
         """Read what is worked out; a figure without a column belongs to the query before."""

@@ -36,7 +36,10 @@ class Match:
 
 @dataclass(frozen=True)
 class Token:
-    """A stretch of the question; ``rank`` says how sure its meaning is."""
+    """A stretch of the question; ``rank`` says how sure its meaning is.
+
+    ``dates`` is the column of a unit of time, where it is named: "day of ts".
+    """
 
     kind: str
     value: object
@@ -44,6 +47,7 @@ class Token:
     start: int
     end: int
     rank: float = 0.0
+    dates: Column | None = None
 
     @property
     def column(self) -> Column:

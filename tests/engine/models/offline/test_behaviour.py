@@ -426,3 +426,38 @@ def test_it_answers_in_the_language_of_the_question(prompt, passage, start):
     assert text.startswith(start)
     quote = next(part for part in passage.split("。") if "休" in part)
     assert f"> {quote}。 【3:0†規程.md】" in text
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "maximum average revenue by region",
+        "average monthly revenue",
+        "revenue の月ごとの合計の平均",
+        "每月 revenue 總和的平均",
+    ],
+)
+def test_a_figure_of_a_figure_is_asked_about(notebook, question):
+    assert is_refusal(notebook.ask(question))
+
+
+def test_figures_in_a_list_are_several(notebook):
+    assert not is_refusal(notebook.ask("mean, min and max of revenue by region"))
+
+
+@pytest.mark.parametrize(
+    "question", ["Now only for 2023: what is it for the North?", "And what is it for the North?"]
+)
+def test_it_is_the_figure_before(notebook, question):
+    assert is_refusal(notebook.ask(question))
+    notebook.ask("total revenue by region")
+    rows = SALES[SALES.region == "North"]
+    rows = rows[rows.date.dt.year == 2023] if "2023" in question else rows
+    assert table(notebook.ask(question)) == {("North",): number(rows.revenue.sum())}
+
+
+def test_the_column_of_a_unit_of_time_is_named(tmp_path):
+    both = SALES.assign(paid=SALES.date + pd.Timedelta(days=40))
+    shown = table(Notebook(tmp_path, sales=both).ask("total revenue by quarter of paid"))
+    sums = both.groupby(both.paid.dt.to_period("Q")).revenue.sum()
+    assert shown == {(str(quarter),): number(value) for quarter, value in sums.items()}

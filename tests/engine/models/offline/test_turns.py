@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import re
+import zipfile
+
 import pandas as pd
 import polars as pl
 import pytest
 from offline_notebook import bold, number, table
 
+from aoai_magic.display import labels
+from aoai_magic.notebook.line_commands import COMMANDS
 from aoai_magic.runner.kernel_state import Assistant
 from aoai_magic.runner.options import Options
 from tests.serving import TOKEN, serving
@@ -87,3 +93,66 @@ async def test_a_file_is_read_once_with_care(here, sales, tmp_path, monkeypatch)
 async def test_equations(here):
     turn = await Assistant({}).ask("Solve 2x + y = 5 and x - y = 1", Options())
     assert bold(turn.text) == ["x = 2, y = 1"]
+
+
+ZIPS = {
+    "zip": ["A0123", "A2139"],
+    "amount": [1, 3],
+    "day": pd.to_datetime(["2024-03-30", "2024-04-01"]),
+}
+
+
+@pytest.mark.parametrize(
+    ("question", "wanted"),
+    [
+        ("Which zip has the highest amount?", "A2139"),
+        ("How many rows are on a weekend?", "1"),
+        ("Total amount by day of the week", "Monday"),
+    ],
+)
+async def test_its_code_causes_no_warning(here, question, wanted):
+    turn = await Assistant({"zips": pd.DataFrame(ZIPS)}).ask(question, Options(items=("zips",)))
+    assert bold(turn.text)[0] == wanted
+    assert "Warning" not in turn.logs
+
+
+async def test_a_rank_of_groups_with_several_rows_is_refused(here):
+    rows = pd.DataFrame({"city": [f"c{n // 2}" for n in range(120)], "level": range(0, 240, 2)})
+    options = Options(items=("rows",))
+    turn = await Assistant({"rows": rows}).ask("Which city has the highest level?", options)
+    assert "each group has several rows" in turn.text
+
+
+async def test_warnings_are_not_taken_for_the_answer(here, tmp_path):
+    path, plain = tmp_path / "odd.xlsx", io.BytesIO()
+    pd.DataFrame(ZIPS).to_excel(plain, index=False)
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(path, "w") as odd:
+        for name in source.namelist():
+            odd.writestr(name, re.sub(b"<cellStyles.*</cellStyles>", b"", source.read(name)))
+    turn = await Assistant({}).ask("Total amount by zip", Options(items=(f"@{path}",)))
+    assert "no default style" in turn.logs
+    assert table(turn.text) == {("A0123",): "1", ("A2139",): "3"}
+
+
+async def test_a_turn_has_no_tokens_and_no_price(here, sales):
+    assistant = Assistant({"sales": sales})
+    options = Options(items=("sales",), max_tokens=1)
+    turn = await assistant.ask("Total revenue by region", options)
+    assert (turn.status, turn.usage.total_tokens, turn.view.cost) == ("completed", 0, None)
+    assert not any("token" in fact for fact in labels.facts(turn.view))
+    assert "token" not in COMMANDS["usage"](assistant, [])
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+async def test_days_with_offsets_of_summer_time(here, tmp_path, as_file):
+    written = [
+        "2024-03-30T12:00:00+01:00",
+        "2024-03-31T00:30:00+02:00",
+        "2024-03-31T23:30:00+02:00",
+    ]
+    times = pd.DataFrame({"ts": written, "v": [1, 2, 5]})
+    times.to_csv(tmp_path / "times.csv", index=False)
+    item = f"@{tmp_path / 'times.csv'}" if as_file else "times"
+    turn = await Assistant({"times": times}).ask("Total v by day of ts", Options(items=(item,)))
+    assert table(turn.text) == {("2024-03-30",): "1", ("2024-03-31",): "7"}
+    assert "without the offset to UTC" in turn.text
