@@ -54,8 +54,9 @@ OFFSET = r"(?:Z|[+-]\d\d:?\d\d)$"
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?")
 _ISO_OFFSET = re.compile(rf"\d{{4}}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)? ?{OFFSET}")
 
-# No weeks: those of pandas begin on a Monday, the data's may not.
 _SPANS = {
+    # As they stand: pandas' weeks begin on a Monday, the data's may not.
+    **dict.fromkeys(("week", "週", "周", "hour", "minute", "second"), ""),
     **dict.fromkeys(("year", "年", "年份"), "Y"),
     **dict.fromkeys(("quarter", "四半期", "季"), "Q"),
     **dict.fromkeys(("month", "月", "月份"), "M"),
@@ -98,7 +99,7 @@ class Column:
 
     @property
     def span(self) -> str:
-        """What one date of it stands for by its name: pandas' alias of a period, else a day."""
+        """The alias in pandas of what a date in it stands for; ``""`` for the date as it is."""
         return _SPANS.get(self.words[-1] if self.words else self.name, "D")
 
     @property

@@ -246,6 +246,16 @@ def test_dates_are_grouped_by_what_their_column_is_called(tmp_path, name, questi
     assert table(text) == {(str(key),): number(value) for key, value in sums.items()}
 
 
+@pytest.mark.parametrize("name", ["week", "hour"])
+def test_dates_of_weeks_and_hours_are_grouped_as_they_stand(tmp_path, name):
+    times = pd.to_datetime(["2026-01-04 01:00", "2026-01-04 02:00", "2026-01-05 01:00"])
+    text = Notebook(tmp_path, rows=pd.DataFrame({name: times, "amount": [1, 2, 4]})).ask(
+        f"Total amount by {name}"
+    )
+    assert table(text) == {(str(time),): str(n) for time, n in zip(times, [1, 2, 4], strict=True)}
+    assert f"| {name} | total amount |" in text
+
+
 def test_ties_are_said(tmp_path):
     frame = pd.DataFrame({"team": ["A", "B", "C"], "sales": [5, 5, 1]})
     notebook = Notebook(tmp_path, games=frame)
