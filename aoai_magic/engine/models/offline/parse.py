@@ -602,11 +602,17 @@ class _Parser:
 
     def _counts_rows(self, rows: bool) -> bool:
         """Whether rows are counted: "most penguins", "orders per month"."""
-        if not rows or not self._groups or self._sorting:
+        if not rows or not self._groups or self._sorting or self._adds_up_a_key():
             return False
         if self._rank:
             return any(t.kind == "S" and _FEWEST.search(t.text) for t in self._all)
         return not self._compares and not self._of("u", self._all)
+
+    def _adds_up_a_key(self) -> bool:
+        """Whether "total score" names a column that may only happen to count the rows."""
+        keys = {c.name.lower() for c in self._table.columns if c.is_key}
+        named = any(t.text.lower() in keys for t in self._of("r", self._all))
+        return named and bool(self._of("A", self._all))
 
     def _target(self) -> None:
         """Take "which region", "top 5 customers", "which month" as what is ranked."""

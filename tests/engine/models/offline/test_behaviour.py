@@ -136,6 +136,9 @@ def test_a_column_that_counts_the_rows_is_no_measure(tmp_path):
     assert bold(notebook.ask("average nights of web bookings")) == ["2.5"]
     assert bold(notebook.ask("How many bookings have over 3 nights?")) == ["10"]
     assert is_refusal(notebook.ask("average booking"))
+    assert table(notebook.ask("total bookings by nights")) == {(str(n),): "10" for n in range(1, 5)}
+    assert is_refusal(notebook.ask("total booking by nights"))
+    assert is_refusal(notebook.ask("sum of booking by nights"))
 
 
 # Files
