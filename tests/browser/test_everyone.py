@@ -140,10 +140,10 @@ def assert_speaks(area):
 
 
 def stop_with_the_keyboard(page, button, area, key):
-    """Walk to the button, stay there while the clock ticks, and press it."""
+    """Walk back to the button above, stay there while the clock ticks, and press it."""
     area.locator("a[href]").first.focus()
     for _ in range(12):
-        page.keyboard.press("Tab")
+        page.keyboard.press("Shift+Tab")
         if button.evaluate("one => one === document.activeElement"):
             break
     expect(button).to_be_focused()

@@ -115,5 +115,6 @@ def assert_shown_again(notebook):
     notebook.run(2)
     shown = notebook.cell(2).locator(".jp-OutputArea")
     shown.get_by_text("Interrupted: what came before").wait_for()
+    shown.locator("summary").evaluate_all("all => all.forEach(one => one.click())")
     assert shown.get_by_text("counting", exact=True).is_visible()
     assert shown.locator(".jupyter-widgets").count() == 0
