@@ -48,7 +48,7 @@ class Engine:
 
 
 def find(value: object) -> Engine | None:
-    """Give the engine that has the rows of `value`, or None."""
+    """Return the engine that has the rows of `value`, or None."""
     return next((engine for engine in ENGINES if engine.matches(value)), None)
 
 
@@ -74,7 +74,7 @@ def read(engine: Engine, value: Any, rows: int | None, folder: Path) -> tuple[Ma
 
 
 def _written(engine: Engine, value: Any, folder: Path) -> Any:
-    """Give the engine's parts as one table that is mapped from a file."""
+    """Return the engine's parts as one table that is mapped from a file."""
     import pyarrow as pa
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -167,7 +167,7 @@ def _finish_dask(frame: Any, table: Any, name: str) -> Mapped:
 
 
 def _dask_dtypes(meta: Any) -> dict[str, Any]:
-    """Give pandas' own dtypes, for which Parquet has no exact type."""
+    """Return pandas' own dtypes, for which Parquet has no exact type."""
     own = {label: dtype for label, dtype in meta.dtypes.items() if hasattr(dtype, "na_value")}
     return {label: _known(dtype) for label, dtype in own.items()}
 
@@ -185,7 +185,7 @@ def _write_spark(frame: Any, folder: Path) -> None:
 
 
 def _finish_spark(frame: Any, table: Any, name: str) -> Mapped:
-    """Give times their zone: Spark means moments, and shows them in its session's zone."""
+    """Return times their zone: Spark means moments, and shows them in its session's zone."""
     import pyarrow as pa
 
     zone = frame.sparkSession.conf.get("spark.sql.session.timeZone")
@@ -223,7 +223,7 @@ def _is_own(dtype: Any) -> bool:
 
 
 def _local(table: Any) -> Any:
-    """Give times as the clock of their zone shows them, which is how this API has them."""
+    """Return times as the clock of their zone shows them, which is how this API has them."""
     import pyarrow.compute as pc
 
     for place, field in enumerate(table.schema):

@@ -48,7 +48,7 @@ class Form:
 
 
 def describe(value: object) -> str | None:
-    """Say in a few words what the value is, or None if no file is made of it; fast."""
+    """Describe in a few words what the value is, or None if no file is made of it; fast."""
     if isinstance(value, Path):
         return _("path, {name}").format(name=value.name or value)
     form = _form(value)
@@ -61,7 +61,7 @@ def estimate(value: object) -> int:
 
 
 def suffix(value: object) -> str:
-    """Give the suffix of the file that is made of a value that `describe` knows."""
+    """Return the suffix of the file that is made of a value that `describe` knows."""
     form = _form(value)
     return form.suffix(value) if form else ""
 
@@ -274,7 +274,7 @@ def _json(value: Any) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """Give what stands in JSON for what JSON has no form for; a frame is not taken for a text."""
+    """Return what stands in JSON for what JSON has no form for; a frame is not taken for a text."""
     if isinstance(value, (dt.date, dt.time)):
         return value.isoformat()
     if isinstance(value, (set, frozenset)):

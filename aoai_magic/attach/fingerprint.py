@@ -44,7 +44,7 @@ def of_contents(contents: Contents, *names: str) -> str:
 
 
 def _leaves(table: Any) -> Iterator[bytes]:
-    """Give the hashes of a table's pieces, in their order; tells the meter of each."""
+    """Yield the hashes of a table's pieces, in their order; tells the meter of each."""
     progress = meter.current()
     pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     try:
@@ -85,7 +85,7 @@ def _pieces(table: Any) -> Iterator[Any]:
 
 
 def _plain_columns(table: Any) -> Iterator[Any]:
-    """Give the columns, each dictionary apart from the codes that point into it."""
+    """Yield the columns, each dictionary apart from the codes that point into it."""
     import pyarrow as pa
 
     for column in table.columns:
@@ -105,7 +105,7 @@ def _hash_piece(piece: Any) -> bytes:
 
 
 def _buffers(piece: Any) -> Iterator[Any]:
-    """Give the memory that holds exactly the piece's values."""
+    """Yield the memory that holds exactly the piece's values."""
     import pyarrow as pa
 
     is_text = str(piece.type) in _OFFSETS

@@ -26,7 +26,7 @@ _MOST_CARDS = 64
 
 
 def describe(value: object) -> str | None:
-    """Say in a few words what the value is, or None if it is no frame; fast."""
+    """Describe in a few words what the value is, or None if it is no frame; fast."""
     name = type(value).__name__
     if engine := distributed_frames.find(value):
         return f"{engine.name.partition('.')[0]} {name}"
@@ -133,7 +133,7 @@ def _packed(contents: frame_codec.Contents, name: str, folder: Path) -> Path:
 
 
 def _read(name: str, value: object, rows: int | None, folder: Path) -> tuple[Any, str]:
-    """Give the value with its rows, or a sample of them and words on that."""
+    """Return the value with its rows, or a sample of them and words on that."""
     try:
         taken, total = _rows(value, rows, folder)
         size = frame_codec.shape(taken)
@@ -164,7 +164,7 @@ def _contents(name: str, value: object) -> frame_codec.Contents:
 
 
 def _rows(value: Any, rows: int | None, folder: Path) -> tuple[Any, int]:
-    """Give the value with its rows, or with some of them, and the number of all."""
+    """Return the value with its rows, or with some of them, and the number of all."""
     engine = distributed_frames.find(value)
     if engine is not None:
         return distributed_frames.read(engine, value, rows, folder)
@@ -231,7 +231,7 @@ _OTHERS: list[tuple[Callable[[object], bool], Callable[[Any, int | None], tuple[
 
 
 def _known_card(key: tuple[str, str, bool], write: Callable[[], str]) -> str:
-    """Give the card written before for the same content, which saves reading it again."""
+    """Return the card written before for the same content, which saves reading it again."""
     if key not in _CARDS:
         while len(_CARDS) >= _MOST_CARDS:
             _CARDS.pop(next(iter(_CARDS)), None)

@@ -66,7 +66,7 @@ def _told(value: Any) -> str:
 
 
 def find(names: Iterable[str | Callable[..., Any]], namespace: Mapping[str, Any]) -> list[Function]:
-    """Give the functions of these names, or of these functions themselves.
+    """Return the functions of these names, or of these functions themselves.
 
     Raises
     ------

@@ -13,7 +13,7 @@ _MOST = 6
 
 
 def notice(name: str, losses: Sequence[Loss]) -> str:
-    """Tell the user; empty where nothing was lost."""
+    """Return the user; empty where nothing was lost."""
     if not losses:
         return ""
     return _(
@@ -22,7 +22,7 @@ def notice(name: str, losses: Sequence[Loss]) -> str:
 
 
 def card_line(losses: Sequence[Loss]) -> str:
-    """Tell the model; empty where nothing was lost."""
+    """Return the model; empty where nothing was lost."""
     return f"Changed on the way from the notebook: {_listed(losses, str)}." if losses else ""
 
 

@@ -59,7 +59,7 @@ def holds_frames(value: object) -> bool:
 
 
 def describe(value: object) -> str | None:
-    """Say in a few words what a value that `holds_frames` is; None for any other."""
+    """Describe in a few words what a value that `holds_frames` is; None for any other."""
     if not holds_frames(value):
         return None
     count = sum(1 for _ in _walk("", "", value))
@@ -68,7 +68,7 @@ def describe(value: object) -> str | None:
 
 
 def identifier(name: str, taken: Container[str]) -> str:
-    """Give a name that code can use; the same, if it is one, else one that is not `taken`."""
+    """Return a name that code can use; the same, if it is one, else one that is not `taken`."""
     if name.isidentifier() and not keyword.iskeyword(name):
         return name
     word = _word(name)
@@ -76,7 +76,7 @@ def identifier(name: str, taken: Container[str]) -> str:
 
 
 def members(name: str, value: object, taken: Container[str], expression: str = "") -> list[Member]:
-    """Give the frames of a value that `holds_frames`, under names that are not `taken`.
+    """Return the frames of a value that `holds_frames`, under names that are not `taken`.
 
     ``expression`` is how the notebook has the value, where that is not its name.
 
@@ -135,7 +135,7 @@ def _word(key: object) -> str:
 
 
 def untaken(wish: str, found: Container[str], taken: Container[str]) -> str:
-    """Give the name, numbered where it is among those found or taken."""
+    """Return the name, numbered where it is among those found or taken."""
     name, count = wish, 1
     while name in found or name in taken:
         count += 1

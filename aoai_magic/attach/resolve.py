@@ -129,7 +129,7 @@ def documents(paths: Sequence[str], cwd: Path) -> list[Attachment]:
 def describe(
     items: Sequence[str], prompt: str, namespace: Mapping[str, object], cwd: Path
 ) -> list[Description]:
-    """Say what `resolve` would attach, without reading any data.
+    """Describe what `resolve` would attach, without reading any data.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def describe(
 
 
 def attachable(value: object) -> str | None:
-    """Say in a few words what a value is, such as ``DataFrame, 1,234 × 8``.
+    """Describe in a few words what a value is, such as ``DataFrame, 1,234 × 8``.
 
     Returns
     -------
@@ -165,7 +165,7 @@ def _sources(
 
 
 def _unique(sources: Iterable[_Source], namespace: Mapping[str, object]) -> list[_Source]:
-    """Give each source once; two members of different variables get two names."""
+    """Return each source once; two members of different variables get two names."""
     seen: dict[str | Path, _Source] = {}
     names: set[str] = set()
     for source in sources:
@@ -390,7 +390,7 @@ def _size(path: Path) -> int:
 
 
 def _refuse_mention(mention: Mention, namespace: Mapping[str, object], cwd: Path) -> str:
-    """Say why a mention is taken for one that went wrong; empty for what is mere text."""
+    """Describe why a mention is taken for one that went wrong; empty for what is mere text."""
     for text in mention.readings:
         if _is_meant(text) and text in namespace and not _is_definition(namespace[text]):
             return _refusal(text, namespace[text])
@@ -420,7 +420,7 @@ def _matches(pattern: str, cwd: Path) -> bool:
 
 
 def _is_definition(value: object) -> bool:
-    """Tell whether a value is one that code names after an @, as it does a decorator."""
+    """Return whether a value is one that code names after an @, as it does a decorator."""
     return callable(value) or isinstance(value, ModuleType)
 
 

@@ -25,7 +25,7 @@ def of_value(value: Any, total: int, rows: int) -> Any:
 
 
 def choose(total: int, rows: int) -> Any:
-    """Give the places of `rows` of `total` rows, as a sorted array of int64."""
+    """Return the places of `rows` of `total` rows, as a sorted array of int64."""
     import numpy as np
 
     return np.sort(np.random.default_rng(0).choice(total, min(rows, total), replace=False))
@@ -94,7 +94,7 @@ class _Sieve:
             self._thin()
 
     def table(self, schema: Any) -> Any:
-        """Give the rows that stayed, in their order."""
+        """Return the rows that stayed, in their order."""
         import pyarrow as pa
 
         if self._rows is not None and self._draws:

@@ -139,7 +139,7 @@ def _nulls(data: Any) -> int:
 
 
 def _values(column: Column) -> str:
-    """Say in a few words which values there are."""
+    """Describe in a few words which values there are."""
     try:
         if column.data is not None:
             return _data_values(column.data)
@@ -225,7 +225,7 @@ def _texts(values: Iterable[object]) -> str:
 
 
 def _rows(facts: Facts, room: int) -> list[str]:
-    """Give the first rows, as many columns of them as there is room for."""
+    """Return the first rows, as many columns of them as there is room for."""
     try:
         rows = facts.head()
     except Exception:  # again such a date, or an object of the user's that has no text
@@ -250,7 +250,7 @@ def _fitting(table: Sequence[Sequence[str]], room: int) -> int:
 
 
 def sample_words(taken: int, whole: int) -> str:
-    """Say that rows were left out, and how the others were chosen."""
+    """Describe that rows were left out, and how the others were chosen."""
     return (
         f"a random sample of {taken:,} of {whole:,} rows, kept in their order"
         if taken < whole

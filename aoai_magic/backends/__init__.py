@@ -50,7 +50,7 @@ def open_backend(settings: Settings, target: Target, place: str = "") -> Assista
 
 
 def server_url(target: Target) -> str:
-    """Give the base of an engine that is named by its URL."""
+    """Return the base of an engine that is named by its URL."""
     return server_base(target.name)
 
 
@@ -60,7 +60,7 @@ def server_base(url: str) -> str:
 
 
 def open_service(settings: Settings, target: Target, place: str = "") -> Responses:
-    """Give the backend of a service, once everything that it needs is there.
+    """Return the backend of a service, once everything that it needs is there.
 
     Raises
     ------

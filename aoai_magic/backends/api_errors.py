@@ -22,7 +22,7 @@ _LACKS_TOOL = re.compile(
 
 
 def remedy(error: openai.APIStatusError, model: str) -> str:
-    """Say what to do about a refusal; empty where only the service's own words help."""
+    """Describe what to do about a refusal; empty where only the service's own words help."""
     body = error.body if isinstance(error.body, Mapping) else {}
     code = str(error.code or body.get("code") or "")
     if error.status_code == 401:
@@ -56,7 +56,7 @@ def remedy(error: openai.APIStatusError, model: str) -> str:
 
 
 def filtered(response: Any) -> str:
-    """Say that the content filter stopped an answer, and for which categories."""
+    """Describe that the content filter stopped an answer, and for which categories."""
     categories = ", ".join(sorted(filtered_categories(getattr(response, "content_filters", None))))
     found = f" ({categories})" if categories else ""
     return _(

@@ -73,11 +73,11 @@ class Backend(Protocol):
         ...
 
     async def status(self) -> dict[str, Any]:
-        """Give what the far side says of itself (model, isolation, sessions), if anything."""
+        """Return what the far side says of itself (model, isolation, sessions), if anything."""
         ...
 
     def holdings(self) -> Holdings:
-        """Give what the far side holds of the user's."""
+        """Return what the far side holds of the user's."""
         ...
 
     async def cleanup(self) -> int:

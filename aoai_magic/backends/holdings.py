@@ -65,11 +65,11 @@ class Holdings(Protocol):
         ...
 
     def session(self, thread: str) -> str:
-        """Give the id of a thread's session."""
+        """Return the id of a thread's session."""
         ...
 
     async def content(self, file_id: str) -> tuple[str, bytes]:
-        """Give the name that a file has there, and its bytes."""
+        """Return the name that a file has there, and its bytes."""
         ...
 
     async def delete_file(self, file_id: str) -> None:

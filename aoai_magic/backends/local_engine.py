@@ -99,7 +99,7 @@ class Launcher:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def ensure(self, home: Path, sandbox: str, environ: Mapping[str, str] | None = None) -> Engine:
-        """Give a running engine over that data directory and sandbox SPEC.
+        """Return a running engine over that data directory and sandbox SPEC.
 
         Raises
         ------
@@ -193,13 +193,13 @@ def _spawn(
 
 
 def _room() -> dict[str, str]:
-    """Give sessions the room that the kernel's frames need: half of the memory there is."""
+    """Return sessions the room that the kernel's frames need: half of the memory there is."""
     memory = max(SESSION_MEMORY, _machine_memory() // 2)
     return {**UPLOADS, f"{SESSIONS}MEMORY": str(memory)}
 
 
 def _machine_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Give the bytes that this machine has, or the container that this is."""
+    """Return the bytes that this machine has, or the container that this is."""
     import psutil
 
     sizes = [int(psutil.virtual_memory().total)]

@@ -31,7 +31,7 @@ _HTTP = ("httpx", "httpx2", "httpcore", "httpcore2")
 
 
 def is_dropped(error: Exception) -> bool:
-    """Say whether the connection went away; the SDK lets its library's errors through."""
+    """Return whether the connection went away; the SDK lets its library's errors through."""
     import openai
 
     if isinstance(error, openai.APIConnectionError):
@@ -41,14 +41,14 @@ def is_dropped(error: Exception) -> bool:
 
 
 def is_broken(error: Exception) -> bool:
-    """Say whether an error means that a stream is at its end, and not what it tells of."""
+    """Return whether an error means that a stream is at its end, and not what it tells of."""
     # What was cut or garbled may be no JSON, or JSON of another form.
     garbled = (ValueError, AttributeError, TypeError, KeyError)
     return is_dropped(error) or isinstance(error, garbled)
 
 
 def is_silent(error: Exception) -> bool:
-    """Say whether nothing came for too long."""
+    """Return whether nothing came for too long."""
     import openai
 
     if isinstance(error, openai.APITimeoutError):
@@ -57,7 +57,7 @@ def is_silent(error: Exception) -> bool:
 
 
 def is_passing(error: Exception) -> bool:
-    """Say whether asking again may help."""
+    """Return whether asking again may help."""
     import openai
 
     if isinstance(error, openai.RateLimitError):

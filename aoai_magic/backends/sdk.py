@@ -67,7 +67,7 @@ _clients: weakref.WeakKeyDictionary[
 
 
 def client(endpoint: Endpoint | Service) -> openai.AsyncOpenAI:
-    """Give the client of the running event loop for that endpoint.
+    """Return the client of the running event loop for that endpoint.
 
     A client's connections belong to one event loop, so that each loop has its own.
     """

@@ -63,7 +63,7 @@ class Service:
 
 
 def azure(environ: Mapping[str, str] | None = None) -> Service:
-    """Give the Azure OpenAI resource that the environment names.
+    """Return the Azure OpenAI resource that the environment names.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def azure(environ: Mapping[str, str] | None = None) -> Service:
 
 
 def openai_service(environ: Mapping[str, str] | None = None) -> Service:
-    """Give OpenAI's service, or the one that OPENAI_BASE_URL names.
+    """Return OpenAI's service, or the one that OPENAI_BASE_URL names.
 
     Raises
     ------

@@ -99,7 +99,7 @@ def _report(charts: int, paths: list[Path]) -> str:
 
 
 def _opening(notebook: Path) -> list[str]:
-    """Give the commands that open the notebook; they need no activated environment."""
+    """Return the commands that open the notebook; they need no activated environment."""
     jupyter = f"{shlex.quote(str(Path(sys.prefix, 'bin', 'jupyter')))} lab"
     lines = [f"{jupyter} {shlex.quote(str(notebook))}"]
     if importlib.util.find_spec("jupyterlab") is None:

@@ -61,7 +61,7 @@ def demo(given: argparse.Namespace) -> int:
 
 
 def doctor(given: argparse.Namespace) -> int:
-    """Say what is configured and what is missing; 1 if the main job cannot run."""
+    """Describe what is configured and what is missing; 1 if the main job cannot run."""
     from aoai_magic.config.settings import resolve
     from aoai_magic.runner.diagnostics import examine
 
@@ -131,7 +131,7 @@ def _token(file: str | None) -> str | None:
 
 
 def _upload_bytes() -> int:
-    """Give the largest upload, in bytes; the API's own rule is 512 MiB."""
+    """Return the largest upload, in bytes; the API's own rule is 512 MiB."""
     text = os.environ.get("AOAI_MAGIC_UPLOAD_BYTES", "")
     if text and not text.isdecimal():
         raise SettingsError(f"AOAI_MAGIC_UPLOAD_BYTES is {text!r}, but must be a number of bytes.")
@@ -139,7 +139,7 @@ def _upload_bytes() -> int:
 
 
 def _limits(given: Sequence[str]) -> Limits:
-    """Give the bounds of a session; what may be uploaded must also fit into it."""
+    """Return the bounds of a session; what may be uploaded must also fit into it."""
     from aoai_magic.sandbox.limits import read_limits
 
     usual, upload = Limits(), _upload_bytes()

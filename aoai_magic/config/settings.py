@@ -148,7 +148,7 @@ def resolve(
     environ: Mapping[str, str] | None = None,
     front_end: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Give the settings in force; ``None`` values count as not given.
+    """Return the settings in force; ``None`` values count as not given.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def resolve(
 
 
 def resolve_target(settings: Settings, environ: Mapping[str, str] | None = None) -> Target:
-    """Say where a turn goes, by the rule of the default target.
+    """Describe where a turn goes, by the rule of the default target.
 
     ``azure`` when AZURE_OPENAI_ENDPOINT is set; ``openai`` when OPENAI_API_KEY is set
     and OPENAI_BASE_URL is not; else ``local``, with the server at OPENAI_BASE_URL as

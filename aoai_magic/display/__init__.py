@@ -71,7 +71,7 @@ def show(view: View) -> None:
 
 
 def complain(view: View) -> None:
-    """Say on standard error why a turn is not whole, where no exception says it."""
+    """Describe on standard error why a turn is not whole, where no exception says it."""
     from aoai_magic.text import sanitize
 
     if view.error and view.status in ("failed", "incomplete"):

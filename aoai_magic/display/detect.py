@@ -7,7 +7,7 @@ from typing import Any
 
 
 def kind_here() -> str:
-    """Give ``live``, ``frozen`` or ``terminal``.
+    """Return ``live``, ``frozen`` or ``terminal``.
 
     A headless client (nbclient, and with it nbconvert, nbmake and papermill) says in
     every request that nobody is there to answer input (``allow_stdin`` false,
@@ -23,7 +23,7 @@ def kind_here() -> str:
 
 
 def hears_buttons() -> bool:
-    """Tell whether a button is heard while an asynchronous cell runs.
+    """Return whether a button is heard while an asynchronous cell runs.
 
     ipykernel does so from version 7 on, which handles a message of a widget while a cell
     waits; before, it comes when the cell is over, and only an interrupt stops it.

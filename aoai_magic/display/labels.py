@@ -19,7 +19,7 @@ _ARCHIVES = {".zip", ".gz", ".tar", ".7z", ".bz2", ".xz"}
 
 
 def size(count: int) -> str:
-    """Give ``count`` bytes as people say it: ``812 bytes``, ``12 kB``, ``3.4 MB``."""
+    """Return ``count`` bytes as people say it: ``812 bytes``, ``12 kB``, ``3.4 MB``."""
     if count < 1000:
         return ngettext("{count} byte", "{count} bytes", count).format(count=count)
     number = float(count)
@@ -31,7 +31,7 @@ def size(count: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Give a time as people say it: ``<0.1 s``, ``0.4 s``, ``12 s``, ``2 min 5 s``."""
+    """Return a time as people say it: ``<0.1 s``, ``0.4 s``, ``12 s``, ``2 min 5 s``."""
     if seconds < 9.95:
         said = f"{seconds:.1f}" if seconds >= 0.05 else "<0.1"
         return _("{seconds} s").format(seconds=said)
@@ -39,14 +39,14 @@ def duration(seconds: float) -> str:
 
 
 def clock(whole: int) -> str:
-    """Give a time in whole seconds: ``3 s``, ``2 min 5 s``."""
+    """Return a time in whole seconds: ``3 s``, ``2 min 5 s``."""
     if whole < 60:
         return _("{seconds} s").format(seconds=whole)
     return _("{minutes} min {seconds} s").format(minutes=whole // 60, seconds=whole % 60)
 
 
 def worked(view: views.View) -> str:
-    """Say how long a turn took, in how many steps, and how many of them failed."""
+    """Describe how long a turn took, in how many steps, and how many of them failed."""
     codes = [part for part in view.parts if isinstance(part, views.Code)]
     steps, failed = len(codes), sum(part.failed for part in codes)
     facts = [_("Worked {duration}").format(duration=duration(view.seconds or 0))]
@@ -59,7 +59,7 @@ def worked(view: views.View) -> str:
 
 
 def code_summary(part: views.Code) -> str:
-    """Say what a piece of code is and what became of it."""
+    """Describe what a piece of code is and what became of it."""
     facts = [_title(part.code)]
     if _comment(part.code):
         facts.append(_lines(part.code))
@@ -67,25 +67,25 @@ def code_summary(part: views.Code) -> str:
 
 
 def code_outcome(part: views.Code) -> str:
-    """Say what became of a piece of code, and how long it ran."""
+    """Describe what became of a piece of code, and how long it ran."""
     outcome = _outcome(part)
     return outcome if part.seconds is None else f"{outcome} · {duration(part.seconds)}"
 
 
 def reasoning(part: views.Reasoning) -> str:
-    """Say that these are a model's thoughts, and how long it took to think."""
+    """Describe that these are a model's thoughts, and how long it took to think."""
     title = _("Reasoning")
     return title if part.seconds is None else f"{title} · {duration(part.seconds)}"
 
 
 def code_title(part: views.Code) -> str:
-    """Say what a piece of code is, while it is written or runs."""
+    """Describe what a piece of code is, while it is written or runs."""
     title = _title(part.code) if part.code.strip() else "Python"
     return title if part.attempt == 1 else f"{title} · {_attempt(part)}"
 
 
 def _title(code: str) -> str:
-    """Give the first comment if the code begins with one, else how long it is."""
+    """Return the first comment if the code begins with one, else how long it is."""
     return _comment(code) or _lines(code)
 
 
@@ -115,23 +115,23 @@ def _outcome(part: views.Code) -> str:
 
 
 def note() -> str:
-    """Give what a sentence to the user begins with."""
+    """Return what a sentence to the user begins with."""
     return _("Note:")
 
 
 def picture(part: views.Image) -> str:
-    """Say which picture stands here; this is its text alternative."""
+    """Describe which picture stands here; this is its text alternative."""
     name = sanitize.cut(sanitize.line(part.name), TITLE_CHARS)
     return _("Picture {name}, {size}").format(name=name, size=size(part.blob.size))
 
 
 def file_name(name: str) -> str:
-    """Give a file's name as it can be shown."""
+    """Return a file's name as it can be shown."""
     return sanitize.cut(sanitize.line(name), NAME_CHARS)
 
 
 def file_icon(name: str) -> str:
-    """Give the sign for the kind of file: shapes, since emoji need a font of their own."""
+    """Return the sign for the kind of file: shapes, since emoji need a font of their own."""
     suffix = PurePosixPath(name).suffix.lower()
     if suffix in _TABLES:
         return "▦"
@@ -142,20 +142,20 @@ def file_icon(name: str) -> str:
 
 
 def file_kind(name: str) -> str:
-    """Say the kind of file in a word: ``CSV``, ``PNG``."""
+    """Describe the kind of file in a word: ``CSV``, ``PNG``."""
     suffix = PurePosixPath(name).suffix[1:]
     known = suffix.isascii() and suffix.isalnum() and len(suffix) <= 8
     return suffix.upper() if known else _("file")
 
 
 def file_way(name: str, place: int) -> str:
-    """Say how to get the content of the file at that place in Python."""
+    """Describe how to get the content of the file at that place in Python."""
     plain = name == sanitize.line(name) and name.isprintable() and 0 < len(name) <= NAME_CHARS
     return f"_assistant.files[{name!r}]" if plain else f"_assistant.files[{place}]"
 
 
 def status(view: views.View) -> str:
-    """Say how a turn ended where that is not as it should be; else nothing."""
+    """Describe how a turn ended where that is not as it should be; else nothing."""
     if view.status == "completed":
         return ""
     texts = {
@@ -168,13 +168,13 @@ def status(view: views.View) -> str:
 
 
 def title(view: views.View) -> str:
-    """Give a name for a turn: the beginning of what was asked, else who answered."""
+    """Return a name for a turn: the beginning of what was asked, else who answered."""
     asked = sanitize.cut(sanitize.line(view.question), TITLE_CHARS)
     return asked or " · ".join(facts(view))
 
 
 def facts(view: views.View) -> list[str]:
-    """Give what the quiet line at the end says: who, where, how long, how much, how safe."""
+    """Return what the quiet line at the end says: who, where, how long, how much, how safe."""
     said = [
         sanitize.cut(sanitize.line(view.model), TITLE_CHARS),
         _("effort: {level}").format(level=sanitize.line(view.effort)) if view.effort else "",
@@ -191,7 +191,7 @@ def facts(view: views.View) -> list[str]:
 
 
 def shape(rows: int, columns: int, *, whole: bool) -> str:
-    """Say how large a table is: ``3 rows × 2 columns``; of one read in part, at least so many."""
+    """Describe a table's size: ``3 rows × 2 columns``; of one read in part, at least so many."""
     height = ngettext("{count:,} row", "{count:,} rows", rows).format(count=rows)
     if not whole:
         height = _("more than {amount}").format(amount=height)
@@ -200,7 +200,7 @@ def shape(rows: int, columns: int, *, whole: bool) -> str:
 
 
 def tokens(view: views.View) -> str:
-    """Say how many tokens the turn took so far, those apart that the service had read before."""
+    """Describe how many tokens a turn has used so far, with the cached ones apart."""
     count, cached = view.usage.total_tokens, view.usage.cached_tokens
     said = ngettext("{count:,} token", "{count:,} tokens", count).format(count=count)
     if view.usage.estimated:
@@ -209,7 +209,7 @@ def tokens(view: views.View) -> str:
 
 
 def cost(dollars: float) -> str:
-    """Say what something cost about; small amounts with as many digits as tell something."""
+    """Describe what something cost about; small amounts with as many digits as tell something."""
     if dollars < 0.0001:
         return _("less than {amount}").format(amount="$0.0001")
     digits = 2 if dollars >= 1 else 4
@@ -222,7 +222,7 @@ def _container(view: views.View) -> str:
 
 
 def state(view: views.View) -> str:
-    """Say what is going on right now."""
+    """Describe what is going on right now."""
     if view.progress is not None:
         return _progress(view)
     last = view.parts[-1] if view.parts else None
@@ -252,7 +252,7 @@ def _progress(view: views.View) -> str:
 
 
 def unfinished() -> str:
-    """Say why there is nothing, where a turn was saved in the middle."""
+    """Describe why there is nothing, where a turn was saved in the middle."""
     return _(
         "This part of the turn was not finished when the notebook was saved or the kernel ended; "
         "`%assistant show` shows the turn as far as it came."

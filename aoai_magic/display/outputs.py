@@ -39,6 +39,6 @@ def publish(output: Bundle) -> DisplayHandle | None:
 
 
 def in_ipython() -> bool:
-    """Tell whether code runs in an IPython shell."""
+    """Return whether code runs in an IPython shell."""
     core = sys.modules.get("IPython")
     return core is not None and core.get_ipython() is not None

@@ -39,7 +39,7 @@ class Pace:
         self._next = 0.0
 
     def due(self) -> bool:
-        """Tell whether to draw now; if so, the next interval begins."""
+        """Return whether to draw now; if so, the next interval begins."""
         now = time.monotonic()
         if now < self._next:
             return False

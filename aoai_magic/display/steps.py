@@ -61,7 +61,7 @@ def steps(parts: Iterable[views.Part]) -> list[Step]:
 
 
 def _continues(before: list[views.Part], part: views.Part) -> bool:
-    """Say whether `part` follows failed attempts; thoughts alone are steps of their own."""
+    """Return whether `part` follows failed attempts; thoughts alone are steps of their own."""
     failed = any(isinstance(one, views.Code) for one in before)
     return failed and isinstance(part, views.Code | views.Reasoning)
 

@@ -30,7 +30,7 @@ class Paper(Protocol):
         """Add text that may begin and end within a line."""
 
     def state(self, text: str) -> None:
-        """Say what is going on, in a line that the next call replaces."""
+        """Describe what is going on, in a line that the next call replaces."""
 
 
 class TerminalScreen:
@@ -98,7 +98,7 @@ class PlainPaper:
         sys.stdout.flush()
 
     def state(self, text: str) -> None:
-        """Say nothing: in a file a line cannot be replaced."""
+        """Describe nothing: in a file a line cannot be replaced."""
 
 
 class RichPaper:

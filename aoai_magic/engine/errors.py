@@ -36,7 +36,7 @@ class ApiError(Exception):
         self.type = type
 
     def body(self) -> dict[str, Any]:
-        """Give the JSON body."""
+        """Return the JSON body."""
         keys = ("message", "type", "param", "code")
         return {"error": {key: getattr(self, key) for key in keys}}
 
@@ -45,7 +45,7 @@ class GatewayError(ApiError):
     """An error of Azure's gateway, whose body has neither type nor param."""
 
     def body(self) -> dict[str, Any]:
-        """Give the JSON body."""
+        """Return the JSON body."""
         return {"error": {"code": self.code, "message": self.message}}
 
 
@@ -83,12 +83,12 @@ def invalid_id(path: str, value: str, prefix: str) -> ApiError:
 
 
 def not_found(noun: str, id: str) -> ApiError:  # noqa: A002
-    """Say that nothing has that id; ``noun`` as in ``No assistant found with id …``."""
+    """Describe that nothing has that id; ``noun`` as in ``No assistant found with id …``."""
     return ApiError(f"No {noun} found with id '{id}'.", status=404)
 
 
 def file_not_found(id: str, param: str | None = "id") -> ApiError:  # noqa: A002
-    """Say that no file has that id."""
+    """Describe that no file has that id."""
     return ApiError(f"No such File object: {id}", status=404, param=param)
 
 

@@ -57,7 +57,7 @@ def open_sandbox(spec: str, folder: Path, limits: Limits) -> Sandbox:
 
 
 def is_model_spec(text: str) -> bool:
-    """Tell whether ``text`` names an installed model rather than a service's model."""
+    """Return whether ``text`` names an installed model rather than a service's model."""
     name = text.partition(":")[0]
     return any(point.name == name for point in entry_points(group=MODELS))
 

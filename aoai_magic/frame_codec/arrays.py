@@ -312,7 +312,7 @@ def encode_codes(codes: Any, categories: Any, beside: Beside) -> tuple[Any, Spec
 
 
 def _labels(categories: Any) -> Any:
-    """Give an Index of what a session can load; different values stay different."""
+    """Return an Index of what a session can load; different values stay different."""
     import numpy as np
 
     if categories.dtype != object or categories.nlevels > 1:
@@ -407,12 +407,12 @@ def _whole(array: Any) -> Any:
 
 
 def bare(axis: Any) -> Any:
-    """Give the values of a Series or Index: an ndarray for NumPy's dtypes, without a copy."""
+    """Return the values of a Series or Index: an ndarray for NumPy's dtypes, without a copy."""
     return axis.to_numpy() if _is_numpy(axis.dtype) else axis.array
 
 
 def dump_frequency(index: Any) -> Any:
-    """Give the frequency that an index of times carries beside its values, else None."""
+    """Return the frequency that an index of times carries beside its values, else None."""
     # A PeriodIndex has one too, but there it is the dtype's.
     if not hasattr(index, "freq") or index.dtype.kind not in "mM":
         return None

@@ -14,7 +14,7 @@ def dump_table(table: Any) -> tuple[Any, Spec, Beside]:
 
 
 def load_table(table: Any, _: Spec, __: Beside) -> Any:
-    """Give the table."""
+    """Return the table."""
     return table
 
 
@@ -26,7 +26,7 @@ def dump_batch(batch: Any) -> tuple[Any, Spec, Beside]:
 
 
 def load_batch(table: Any, _: Spec, __: Beside) -> Any:
-    """Give the batch."""
+    """Return the batch."""
     return file_format.batches(table.combine_chunks())[0]
 
 

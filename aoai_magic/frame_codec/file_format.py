@@ -77,7 +77,7 @@ def write(path: Path, table: Any, header: Mapping[str, Any], tick: Callable[[int
 
 
 def batches(table: Any) -> list[Any]:
-    """Give a table's record batches; one without rows for an empty table.
+    """Return a table's record batches; one without rows for an empty table.
 
     Dictionaries stand in batches, so that with no batch categories would be lost.
     """
@@ -147,7 +147,7 @@ class Stored:
         return self._columns[inner]
 
     def _forget(self) -> None:
-        """Give back what the columns read before took; Arrow keeps it, else, for a while."""
+        """Return back what the columns read before took; Arrow keeps it, else, for a while."""
         import pyarrow as pa
 
         self._columns = []
@@ -159,7 +159,7 @@ class Stored:
             return plain(reader.read_all())
 
     def beside(self) -> dict[str, Any]:
-        """Give what was pickled beside the table; unpickles."""
+        """Return what was pickled beside the table; unpickles."""
         data = (self.schema.metadata or {}).get(PICKLE)
         if data == b"":
             data = b"".join(map(_joined, self.column(len(self.schema) - 1).chunks))

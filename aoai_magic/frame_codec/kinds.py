@@ -213,7 +213,7 @@ def pack(value: object, name: str, folder: Path, tick: Callable[[int], object] =
 
 
 def unpack(path: Path) -> object:
-    """Give the value of a parcel again, equal in dtypes, labels, index and nulls.
+    """Return the value of a parcel again, equal in dtypes, labels, index and nulls.
 
     Raises
     ------

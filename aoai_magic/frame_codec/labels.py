@@ -27,7 +27,7 @@ def dump(value: object) -> Any:
 
 
 def load(value: Any) -> Any:
-    """Give the value again; unpickles."""
+    """Return the value again; unpickles."""
     if isinstance(value, dict):
         return pickle.loads(base64.b64decode(value["pickle"]))  # noqa: S301 - see the package's docstring
     return value

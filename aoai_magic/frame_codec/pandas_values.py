@@ -52,7 +52,7 @@ class Columns:
         return {**spec, "field": self._name(portable.text_of(label))}
 
     def _name(self, wish: str) -> int:
-        """Give the column its place; a second one of a name becomes ``name_2``."""
+        """Return the column its place; a second one of a name becomes ``name_2``."""
         # A lone surrogate has no UTF-8 form, which is what Arrow's names are.
         name = base = wish.encode("utf-8", "replace").decode()
         count = 1
@@ -121,7 +121,7 @@ def load_frame(table: Any, header: Spec, beside: Beside) -> Any:
 
 
 def _column(values: Any, index: Any) -> Any:
-    """Give the values; objects in a Series, lest pandas make dates and texts of them."""
+    """Return the values; objects in a Series, lest pandas make dates and texts of them."""
     import pandas as pd
 
     if values.dtype != object:
@@ -134,7 +134,7 @@ def _as_it_is(values: Any) -> Any:
 
 
 def _writable(values: Any) -> Any:
-    """Give values whose memory is their own: Arrow's cannot be written to."""
+    """Return values whose memory is their own: Arrow's cannot be written to."""
     flags = getattr(values, "flags", None)
     return values if flags is not None and flags.writeable else values.copy()
 

@@ -16,5 +16,5 @@ def dump(value: Any) -> tuple[Any, Spec, Beside]:
 
 
 def load(_: Any, __: Spec, beside: Beside) -> Any:
-    """Give the value."""
+    """Return the value."""
     return beside["value"]

@@ -144,12 +144,12 @@ def dumps(value: Any) -> bytes:
 
 
 def packed(value: Any) -> Any:
-    """Give what is to be pickled for a value of any kind."""
+    """Return what is to be pickled for a value of any kind."""
     return value if _COLLECTING.get() is None else Pickled(dumps(value))
 
 
 def reduced(values: Any) -> tuple[Any, Any]:
-    """Give values in one dimension as a session gets them, and what is to be pickled for them.
+    """Return values in one dimension as a session gets them, and what is to be pickled for them.
 
     Where nothing is lost they are the very same; else an array of objects in which what still
     cannot be loaded is its text.
@@ -165,7 +165,7 @@ def reduced(values: Any) -> tuple[Any, Any]:
 
 
 def reduce_one(value: Any) -> tuple[Any, list[Loss]]:
-    """Give a value as a session gets it, and what is lost by that, which is not noted.
+    """Return a value as a session gets it, and what is lost by that, which is not noted.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def reduce_one(value: Any) -> tuple[Any, list[Loss]]:
 
 
 def is_whole(value: Any) -> bool:
-    """Tell whether a session gets the value as it is."""
+    """Return whether a session gets the value as it is."""
     if _COLLECTING.get() is None:
         return True
     try:
@@ -208,7 +208,7 @@ def _is_hashable(data: bytes) -> bool:
 
 
 def _cells(values: Any) -> Any:
-    """Give the values as an array of objects, of which each can be loaded."""
+    """Return the values as an array of objects, of which each can be loaded."""
     import numpy as np
 
     here = _COLLECTING.get()
@@ -225,7 +225,7 @@ def _cells(values: Any) -> Any:
 
 
 def replaced(obj: Any) -> Any:
-    """Give what stands for an object of a class that only this process knows."""
+    """Return what stands for an object of a class that only this process knows."""
     try:
         form, plain = _replacement(obj)
     except Exception:  # of the notebook's class, or there is nothing but a text
@@ -236,19 +236,19 @@ def replaced(obj: Any) -> Any:
 
 
 def is_collecting() -> bool:
-    """Tell whether what a session cannot load is replaced."""
+    """Return whether what a session cannot load is replaced."""
     return _COLLECTING.get() is not None
 
 
 def base_of(kind: type) -> type:
-    """Give the nearest class above, or the class itself, that a session can import."""
+    """Return the nearest class above, or the class itself, that a session can import."""
     if _COLLECTING.get() is None:
         return kind
     return next(base for base in kind.__mro__ if _is_reachable(base))
 
 
 def text_of(value: object) -> str:
-    """Give the text of any object, of bounded length."""
+    """Return the text of any object, of bounded length."""
     try:
         return str(value)[:_LONGEST_TEXT]
     except Exception:
@@ -310,7 +310,7 @@ class _Pickler(pickle.Pickler):
 
 
 def _replacement(obj: Any) -> tuple[str, Any]:
-    """Give what an instance of the notebook's class travels as: its form, and that.
+    """Return what an instance of the notebook's class travels as: its form, and that.
 
     Raises
     ------
@@ -326,7 +326,7 @@ def _replacement(obj: Any) -> tuple[str, Any]:
 
 
 def _is_reachable(obj: Any) -> bool:
-    """Tell whether a session can import a class or function under its name."""
+    """Return whether a session can import a class or function under its name."""
     module, name = getattr(obj, "__module__", None), obj.__qualname__
     if not isinstance(module, str) or not _is_installed(module):
         return False
@@ -338,7 +338,7 @@ def _is_reachable(obj: Any) -> bool:
 
 @lru_cache(maxsize=1024)
 def _is_installed(module: str) -> bool:
-    """Tell whether a module is Python's own or of an installed package."""
+    """Return whether a module is Python's own or of an installed package."""
     top = module.partition(".")[0]
     if top in sys.stdlib_module_names or top == __name__.partition(".")[0]:
         return True
@@ -348,7 +348,7 @@ def _is_installed(module: str) -> bool:
 
 
 def _fields(obj: Any) -> dict[str, Any]:
-    """Give the fields of an instance of a dataclass, an attrs class or a pydantic model."""
+    """Return the fields of an instance of a dataclass, an attrs class or a pydantic model."""
     kind = type(obj)
     if dataclasses.is_dataclass(kind):
         names = [field.name for field in dataclasses.fields(kind)]
@@ -366,7 +366,7 @@ def _has_fields(obj: Any) -> bool:
 
 
 def _kind(module: str, name: str) -> Callable[[Any], bool]:
-    """Tell whether a value is of that class, which is looked for but never imported."""
+    """Return whether a value is of that class, which is looked for but never imported."""
 
     def matches(value: Any) -> bool:
         kind = getattr(sys.modules.get(module), name, None)
@@ -376,7 +376,7 @@ def _kind(module: str, name: str) -> Callable[[Any], bool]:
 
 
 def _plain(value: Any) -> Any:
-    """Give a value of a subclass as one of the nearest class that can be imported."""
+    """Return a value of a subclass as one of the nearest class that can be imported."""
     return _base(value)(value)
 
 

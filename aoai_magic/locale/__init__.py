@@ -34,7 +34,7 @@ _TRADITIONAL = ("zh_tw", "zh_hk", "zh_mo", "zh_hant")
 
 
 def language() -> str:
-    """Give the catalogue to use: ``en``, ``ja`` or ``zh_TW``.
+    """Return the catalogue to use: ``en``, ``ja`` or ``zh_TW``.
 
     AOAI_MAGIC_LANG decides; else, in a kernel, the language that JupyterLab is set to;
     else the first of LANGUAGE, LC_ALL, LC_MESSAGES and LANG that is set. A language
@@ -50,7 +50,7 @@ def language() -> str:
 
 @lru_cache(maxsize=1)
 def _of_jupyterlab() -> str:
-    """Give what the user chose in JupyterLab's menu, which no kernel is told."""
+    """Return what the user chose in JupyterLab's menu, which no kernel is told."""
     if "ipykernel" not in sys.modules:
         return ""
     from jupyter_core.paths import jupyter_config_dir
@@ -67,18 +67,18 @@ def _of_jupyterlab() -> str:
 
 
 def gettext(message: str) -> str:
-    """Give ``message`` in the reader's language."""
+    """Return ``message`` in the reader's language."""
     # Of nothing, a catalogue gives its own header.
     return _catalogue(language()).gettext(message) if message else ""
 
 
 def ngettext(one: str, many: str, count: int) -> str:
-    """Give ``one`` or ``many``, whichever ``count`` needs, in the reader's language."""
+    """Return ``one`` or ``many``, whichever ``count`` needs, in the reader's language."""
     return _catalogue(language()).ngettext(one, many, count)
 
 
 def later(message: str) -> str:
-    """Give ``message`` as it is, for `gettext` when it is shown: the language may change."""
+    """Return ``message`` as it is, for `gettext` when it is shown: the language may change."""
     return message
 
 

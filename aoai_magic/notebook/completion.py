@@ -22,7 +22,7 @@ _FILE_LIMIT = 100
 
 
 def complete(magics: AssistantMagics) -> Callable[[CompletionContext], Any]:
-    """Give the matcher for ``IPCompleter.custom_matchers``."""
+    """Return the matcher for ``IPCompleter.custom_matchers``."""
 
     def assistant_matcher(context: CompletionContext) -> dict[str, Any]:
         found = list(_completions(context, magics))
@@ -62,7 +62,7 @@ def _completions(context: CompletionContext, magics: AssistantMagics) -> Iterabl
 
 
 def _fragment(context: CompletionContext) -> str:
-    """Give the word before the cursor, with a leading ``@`` or ``-``."""
+    """Return the word before the cursor, with a leading ``@`` or ``-``."""
     before = context.line_with_cursor[: context.cursor_position]
     found = re.search(r"\S*$", before)
     return found.group() if found else ""
@@ -98,7 +98,7 @@ def _targets(state: Assistant) -> Iterable[str]:
 
 
 def _models(state: Assistant) -> Iterable[str]:
-    """Give the kinds of models, those that were used, and those whose price is known."""
+    """Return the kinds of models, those that were used, and those whose price is known."""
     from aoai_magic.config.prices import load
 
     kinds = {point.name for point in entry_points(group="aoai_magic.models.v1")}

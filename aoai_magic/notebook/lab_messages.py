@@ -150,7 +150,7 @@ def _loaded(shell: Any) -> Assistant:
 
 
 def attachable_names(names: Iterable[str], namespace: Mapping[str, Any]) -> dict[str, str]:
-    """Give those of ``names`` that can be attached, each with its description.
+    """Return those of ``names`` that can be attached, each with its description.
 
     IPython's own variables are left out.
     """
@@ -175,7 +175,7 @@ def schema(name: str, namespace: Mapping[str, Any]) -> str | None:
 
 
 def overview(state: Assistant) -> dict[str, Any]:
-    """Give what a kernel knows of its assistant without asking the far side.
+    """Return what a kernel knows of its assistant without asking the far side.
 
     Sizes are in bytes, times in seconds since 1970.
     """

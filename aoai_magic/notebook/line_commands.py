@@ -80,7 +80,7 @@ def _trouble(state: Assistant) -> str | None:
 
 
 def status(state: Assistant, words: Sequence[str]) -> str:
-    """Say where turns go and why, with which model, and how code is isolated."""
+    """Describe where turns go and why, with which model, and how code is isolated."""
     settings = state.settings()
     target = settings_.resolve_target(settings)
     where = _("{target} ({why})").format(target=target.name, why=target.why)
@@ -111,7 +111,7 @@ def _recordings(settings: settings_.Settings) -> str:
 
 
 def _described(pending: PendingTurn) -> str:
-    """Say which turn in the background this is, and for how long it has run."""
+    """Describe which turn in the background this is, and for how long it has run."""
     said = _("{thread} on {target}, {seconds:.0f} s")
     if pending.cell is not None:
         said = _("{thread} on {target}, {seconds:.0f} s, asked in cell [{cell}]")
@@ -155,7 +155,7 @@ def _engine_rows(
 
 
 def _limit_rows(limits: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Say what bounds a session; how to change it stands in the README."""
+    """Describe what bounds a session; how to change it stands in the README."""
     if not limits:
         return []
     sizes = {name: f"{limits.get(name, 0) >> 20:,} MB" for name in ("memory", "disk")}

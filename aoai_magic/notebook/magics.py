@@ -155,7 +155,7 @@ class AssistantMagics(Magics):
         return _pending(await self.state.ask(cell, self.options(line)))
 
     def options(self, line: str) -> Options:
-        """Give the options of a magic line; raise `UsageError`."""
+        """Return the options of a magic line; raise `UsageError`."""
         try:
             # Intermixed: items may stand before, between and after options.
             known, unknown = parser().parse_known_intermixed_args(arg_split(line))
@@ -171,20 +171,20 @@ class AssistantMagics(Magics):
 
 
 def _pending(asked: Turn | PendingTurn | None) -> PendingTurn | None:
-    """Give what is the cell's value: a turn that is over stands in the cell already."""
+    """Return what is the cell's value: a turn that is over stands in the cell already."""
     from aoai_magic.runner.background import PendingTurn
 
     return asked if isinstance(asked, PendingTurn) else None
 
 
 def parser() -> argparse.ArgumentParser:
-    """Give the parser of the magic line."""
+    """Return the parser of the magic line."""
     made: argparse.ArgumentParser = AssistantMagics.assistant.parser
     return made
 
 
 def help_text() -> str:
-    """Give the magic's help in the reader's language."""
+    """Return the magic's help in the reader's language."""
     made = copy.deepcopy(parser())
     made.description = _(HELP)
     for group, title in zip(made._action_groups, GROUPS, strict=True):

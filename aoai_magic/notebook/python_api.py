@@ -44,7 +44,7 @@ def _prepared(
 
 
 def _state() -> Assistant:
-    """Give the notebook's assistant, or outside IPython one for the main module."""
+    """Return the notebook's assistant, or outside IPython one for the main module."""
     get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
     shell = get_ipython() if get_ipython else None
     if shell is None:

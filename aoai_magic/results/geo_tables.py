@@ -28,5 +28,5 @@ def with_geometry(frame: Frame, table: Any) -> Frame:
 
 
 def _system(column: Mapping[str, Any]) -> Any:
-    """Give the system of coordinates; one that is not named is longitude and latitude."""
+    """Return the system of coordinates; one that is not named is longitude and latitude."""
     return column.get("crs", "OGC:CRS84")

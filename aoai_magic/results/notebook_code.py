@@ -84,7 +84,7 @@ class _Files:
         self._session = SessionPaths(files)
 
     def here(self, code: str) -> str:
-        """Give code with variables and paths of the notebook."""
+        """Return code with variables and paths of the notebook."""
         return self._session.here(self._with_variables(code))
 
     def _with_variables(self, code: str) -> str:
@@ -113,7 +113,7 @@ class _Files:
         return self._of(name)
 
     def _of(self, path: str) -> Input | None:
-        """Give the variable whose packed file has that path, in whatever form it was sent."""
+        """Return the variable whose packed file has that path, in whatever form it was sent."""
         file = PurePosixPath(path.removeprefix(f"{MOUNT}/"))
         if file.suffix not in _TABLES or str(file) in self._session.files:
             return None
@@ -124,7 +124,7 @@ class _Files:
         return None
 
     def _loaded(self, call: ast.Call) -> str | None:
-        """Give the variable that ``exec(open("…/load_NAME.py").read())`` defines."""
+        """Return the variable that ``exec(open("…/load_NAME.py").read())`` defines."""
         if not (isinstance(call.func, ast.Name) and call.func.id == "exec"):
             return None
         found = re.search(r"load_(\w+)\.py['\"]\)\.read\(\)$", ast.unparse(call.args[0]))
@@ -150,7 +150,7 @@ def _is_reading(function: str) -> bool:
 
 
 def _expression(call: ast.Call, item: Input) -> str:
-    """Give what stands for a call that reads a variable's file."""
+    """Return what stands for a call that reads a variable's file."""
     module = ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
     library, own = _LIBRARIES.get(module, ""), item.kind.partition(".")[0]
     form = _COPIES.get((library, own), "{name}")
@@ -160,7 +160,7 @@ def _expression(call: ast.Call, item: Input) -> str:
 
 
 def _named_paths(codes: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Give names to which a path is assigned."""
+    """Yield names to which a path is assigned."""
     for code in codes:
         for node in ast.walk(_parsed(code)):
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
@@ -170,7 +170,7 @@ def _named_paths(codes: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _sliced(cells: Sequence[tuple[str, bool]]) -> list[tuple[list[str], str]]:
-    """Give the imports and the rest of each cell, from the last back to what that needs."""
+    """Return the imports and the rest of each cell, from the last back to what that needs."""
     needed: set[str] = set()
     found = []
     for code, wanted in reversed(cells):
@@ -212,7 +212,7 @@ def _is_store(context: ast.expr_context) -> bool:
 
 
 def _changed(node: ast.AST) -> Iterator[str]:
-    """Give the name whose value is changed: by ``x[…] = …``, ``x.a = …``, ``x.append(…)``."""
+    """Yield the name whose value is changed: by ``x[…] = …``, ``x.a = …``, ``x.append(…)``."""
     if isinstance(node, ast.Subscript | ast.Attribute) and _is_store(node.ctx):
         yield from _root(node)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -236,7 +236,7 @@ def _uses(node: ast.stmt) -> set[str]:
 def _without_imports(
     code: str, statements: Sequence[ast.stmt], left_out: Sequence[ast.stmt]
 ) -> tuple[list[str], str]:
-    """Give the top-level imports, and the code without them and what is left out."""
+    """Return the top-level imports, and the code without them and what is left out."""
     lines = code.splitlines()
     # A line that holds something else too (import os; os.remove(…)) stays as it is.
     others = [node for node in statements if not _is_import(node) and node not in left_out]

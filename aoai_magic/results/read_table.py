@@ -256,7 +256,7 @@ def _major() -> int:
 
 
 def _labelled(frame: Frame, facts: Facts) -> Frame:
-    """Give a frame the labels of several header rows, and its index."""
+    """Return a frame the labels of several header rows, and its index."""
     import pandas as pd
 
     if facts.index:

@@ -39,7 +39,7 @@ class SessionPaths:
         self._pattern = re.compile(rf"{MOUNT}(?:/{known}|(?P<inside>/)|(?P<folder>(?![\w.-])))")
 
     def here(self, code: str) -> str:
-        """Give code with the paths of the notebook."""
+        """Return code with the paths of the notebook."""
         lines: dict[str, str] = {}
 
         def hide(match: re.Match[str]) -> str:
@@ -58,7 +58,7 @@ class SessionPaths:
         return code
 
     def _literal(self, source: str) -> str:
-        """Give a literal with another value; in its own style where that can be."""
+        """Return a literal with another value; in its own style where that can be."""
         tree = _parsed_expression(source)
         if tree is None:
             return source
@@ -80,7 +80,7 @@ class SessionPaths:
         return self.files[text] if text in self.files else self._text(text)
 
     def _requoted(self, source: str) -> str:
-        """Give a literal that is nothing but a name with the path between the same quotes."""
+        """Return a literal that is nothing but a name with the path between the same quotes."""
         found = re.fullmatch(r"(\w*(['\"]+))(.*)\2", source, re.DOTALL)
         return f"{found[1]}{self._value(found[3])}{found[2]}" if found else source
 
@@ -93,7 +93,7 @@ class SessionPaths:
         return self._pattern.sub(here, text)
 
     def _bare(self, text: str) -> str:
-        """Give a line for the shell or of a magic, in which IPython expands ``{}`` and ``$``.
+        """Return a line for the shell or of a magic, in which IPython expands ``{}`` and ``$``.
 
         A path that might mean more than itself there is left as the session had it: no file
         has that name here, and the line says so.

@@ -71,7 +71,7 @@ async def finish(
 
 
 def add_trouble(turn: Turn, sentence: str) -> None:
-    """Tell the user of a trouble: in ``turn.troubles``, and as a notice below the answer."""
+    """Return the user of a trouble: in ``turn.troubles``, and as a notice below the answer."""
     turn.view = with_trouble(turn.view, sentence)
 
 

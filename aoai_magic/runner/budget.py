@@ -71,7 +71,7 @@ class Budget:
             )
 
     def most_output(self, model: str, prices: Prices) -> int | None:
-        """Give the tokens that the far side may write at most, None for any number."""
+        """Return the tokens that the far side may write at most, None for any number."""
         limits = [self.max_tokens] if self.max_tokens else []
         each = prices.cost(model, Usage(output_tokens=1)) if self.max_cost else None
         limits += [int(self.max_cost / each)] if each else []
@@ -139,7 +139,7 @@ class Spending:
         return event
 
     def _cut_short(self, error: str) -> str:
-        """Say by which limit the far side stopped, where that came of the budget."""
+        """Describe by which limit the far side stopped, where that came of the budget."""
         if not any(limit in error for limit in _LIMITS):
             return error
         tokens, cost = self._budget.max_tokens, self._budget.max_cost
@@ -162,7 +162,7 @@ class Spending:
         )
 
     def exceeded(self) -> str | None:
-        """Say which limit is passed, if one is."""
+        """Describe which limit is passed, if one is."""
         tokens, cost, budget = self.usage.total_tokens, self.cost, self._budget
         if budget.max_tokens and tokens > budget.max_tokens:
             return _(

@@ -42,12 +42,12 @@ def model_host(target: Target) -> str:
 
 
 def keeps_files(target: Target, settings: Settings) -> bool:
-    """Tell whether attached files, and the code that reads them, stay on this machine."""
+    """Return whether attached files, and the code that reads them, stay on this machine."""
     return target.name == "local" and settings.sandbox.partition(":")[0] == "local"
 
 
 def is_here(target: Target, settings: Settings) -> bool:
-    """Tell whether nothing of a turn leaves this machine, as far as that is known."""
+    """Return whether nothing of a turn leaves this machine, as far as that is known."""
     if target.name == "local":
         return keeps_files(target, settings) and not model_host(target)
     # Which model an engine has by default is not known; it may be anywhere.
@@ -56,7 +56,7 @@ def is_here(target: Target, settings: Settings) -> bool:
 
 
 def destination(target: Target, settings: Settings) -> str:
-    """Say in words which model on which host a turn goes to."""
+    """Describe in words which model on which host a turn goes to."""
     model = target.shown_model or _("its default")
     if target.name == "local":
         host = model_host(target)
@@ -83,7 +83,7 @@ def destination(target: Target, settings: Settings) -> str:
 
 
 def warn_of_values(target: Target, settings: Settings) -> str:
-    """Say that ``--schema-only`` does not hold for what code prints; empty where all stays here."""
+    """Warn that ``--schema-only`` does not cover what code prints; empty where all stays here."""
     if is_here(target, settings):
         return ""
     return _(

@@ -94,7 +94,7 @@ def _target(target: Target) -> Iterator[Finding]:
 
 
 def _key(kind: str) -> Iterator[Finding]:
-    """Say with what one comes to a service, where that is not a key."""
+    """Describe with what one comes to a service, where that is not a key."""
     if kind == "azure" and not os.environ.get("AZURE_OPENAI_API_KEY"):
         if os.environ.get("AZURE_OPENAI_AD_TOKEN"):
             yield Finding("ok", _("the token in AZURE_OPENAI_AD_TOKEN is used; nobody renews it"))

@@ -26,7 +26,7 @@ def plan(
     notes: Sequence[str] = (),
     instructions: str = "",
 ) -> str:
-    """Say in plain text everything that would leave the notebook, to the byte.
+    """Describe in plain text everything that would leave the notebook, to the byte.
 
     ``notes`` are sentences about the prompt.
     """
@@ -88,7 +88,7 @@ def size_in_words(size: int) -> str:
 
 
 def _outgoing(item: Attachment, target: Target) -> list[tuple[str, int, str]]:
-    """Give the files that would be sent for an attachment: name, bytes and what it is.
+    """Return the files that would be sent for an attachment: name, bytes and what it is.
 
     They are made for this: before that only the size in memory is known.
     """
@@ -107,7 +107,7 @@ def _outgoing(item: Attachment, target: Target) -> list[tuple[str, int, str]]:
 
 
 def _kind(kind: str) -> str:
-    """Give the kinds that are words, and no type's or format's name, in the user's language."""
+    """Return the kinds that are words, and no type's or format's name, in the user's language."""
     words = {
         "text": _("text"),
         "picture": _("picture"),

@@ -37,5 +37,5 @@ KNOWN = (
 
 
 def gaps(sandbox: Mapping[str, Any]) -> list[str]:
-    """Give the gaps of an engine's ``sandbox``."""
+    """Return the gaps of an engine's ``sandbox``."""
     return [gettext(str(gap)) for gap in sandbox.get("gaps") or ()]

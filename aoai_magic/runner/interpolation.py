@@ -45,7 +45,7 @@ def _replaced(prompt: str, replacement: Callable[[str], str]) -> str:
 
 
 def _expression(prompt: str, start: int) -> tuple[int, str]:
-    """Give the shortest valid expression that ``}}`` closes, and where it ends."""
+    """Return the shortest valid expression that ``}}`` closes, and where it ends."""
     end = prompt.find("}}", start)
     while end >= 0:
         code = prompt[start:end].strip()

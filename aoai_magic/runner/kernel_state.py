@@ -421,6 +421,6 @@ def _fail(turn: Turn, *, no_raise: bool) -> None:
 
 
 def _library(attachments: Sequence[Attachment]) -> str:
-    """Say in which library tables come back: that of all frames attached, or pandas."""
+    """Describe in which library tables come back: that of all frames attached, or pandas."""
     frames = {item.kind.partition(".")[0] for item in attachments if "." in item.kind}
     return frames.pop() if len(frames) == 1 and frames <= set(LIBRARIES) else "pandas"

@@ -70,7 +70,7 @@ class Place:
 
 
 def in_force(settings: Settings, target: Target) -> str:
-    """Say which model answers a turn that names none, and why that one."""
+    """Describe which model answers a turn that names none, and why that one."""
     known = _("{model} on {target} ({why})")
     if settings.model:
         why = _(settings.sources["model"])
@@ -116,7 +116,7 @@ async def _running(server: local_ports.LocalServer) -> tuple[local_ports.LocalSe
 
 
 def missing(target: Target, found: Sequence[Place]) -> str:
-    """Say that the model in force is not among those of its server; empty where it may be."""
+    """Describe that the model in force is not among those of its server; empty where it may be."""
     kind, name = _kind(target)
     models = _models(kind, found)
     # Ollama lists llama3:latest and takes llama3.
@@ -148,7 +148,7 @@ def _models(kind: str, found: Sequence[Place]) -> Sequence[ListedModel] | None:
 
 
 def describe(place: Place, word: str = "") -> str:
-    """Say in lines what a place has; with ``word``, only the names that hold it."""
+    """Describe in lines what a place has; with ``word``, only the names that hold it."""
     lines = [f"{pad(place.named, 24)}  {place.told}".rstrip()]
     if place.trouble:
         lines += [f"{INDENT}{place.trouble}"]

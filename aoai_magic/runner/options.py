@@ -108,7 +108,7 @@ NAMES = tuple(f.name for f in fields(Options))
 
 
 def from_keywords(items: tuple[str, ...], keywords: Mapping[str, Any]) -> Options:
-    """Give the options of a call; raise `UsageError` with near matches for unknown ones."""
+    """Return the options of a call; raise `UsageError` with near matches for unknown ones."""
     for name in keywords:
         if name not in NAMES or name == "items":
             near = difflib.get_close_matches(name, NAMES, 1)

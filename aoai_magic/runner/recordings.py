@@ -52,7 +52,7 @@ _NOUNS = {
 
 
 def key_of(question: Question) -> str:
-    """Give the name of a question: equal questions have equal ones."""
+    """Return the name of a question: equal questions have equal ones."""
     text = json.dumps(question, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_KEY_CHARS]
 
@@ -154,7 +154,7 @@ class Tape:
             ) from error
 
     def _why_missing(self) -> str:
-        """Say which recording comes nearest, and what of its question has changed."""
+        """Describe which recording comes nearest, and what of its question has changed."""
         near = min(self._others(), key=lambda other: len(other[1]), default=None)
         if near is None:
             if self.mode == REPLAY:
@@ -173,7 +173,7 @@ class Tape:
         ).format(name=path.name, changes=_listed(changes), how=_(HOW))
 
     def _others(self) -> Iterator[tuple[Path, list[str]]]:
-        """Give recordings of the same prompt, or at the same place, and what differs."""
+        """Yield recordings of the same prompt, or at the same place, and what differs."""
         for path in sorted(self.folder.glob("*.json")):
             try:
                 question = _read(path)[0]
@@ -216,7 +216,7 @@ def _merged(stream: Iterable[Event]) -> list[Event]:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], list[Event]]:
-    """Give question and events of a recording; raise `AssistantError` if it is none."""
+    """Return question and events of a recording; raise `AssistantError` if it is none."""
     try:
         document = json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
         _check_version(document["version"])

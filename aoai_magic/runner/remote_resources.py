@@ -51,7 +51,7 @@ class FarSide:
         return self._target.name == "local" and not running
 
     def told(self) -> dict[str, Any]:
-        """Tell of sessions, of files that code made, and of threads."""
+        """Return of sessions, of files that code made, and of threads."""
 
         async def ask(holdings: Holdings) -> dict[str, Any]:
             sessions, files, threads = await asyncio.gather(
@@ -67,7 +67,7 @@ class FarSide:
         return self._done(ask)
 
     def content(self, file_id: str) -> tuple[str, bytes]:
-        """Give the name that a file has there, and its bytes."""
+        """Return the name that a file has there, and its bytes."""
         return self._done(lambda holdings: holdings.content(file_id))
 
     def delete_file(self, file_id: str) -> None:
@@ -86,7 +86,7 @@ class FarSide:
                 self._threads.forget(known.name, known.target)
 
     def adopt(self, id_: str) -> str:
-        """Give a thread that is there a name here; gives the name."""
+        """Return a thread that is there a name here; gives the name."""
         name = self._threads.free(f"thread-{id_[-6:]}", self._target.name)
         self._threads.put(name, self._target.name, id_)
         return name
@@ -101,7 +101,7 @@ class FarSide:
         self._threads.put(name, self._target.name, copy)
 
     def free_name(self, name: str) -> str:
-        """Give the first of ``name``, ``name-2``, … that names no thread here."""
+        """Return the first of ``name``, ``name-2``, … that names no thread here."""
         return self._threads.free(name, self._target.name)
 
     @property
@@ -124,7 +124,7 @@ def _as_form(file: FarFile) -> dict[str, Any]:
 
 
 def is_users_target(state: Assistant, target: str) -> bool:
-    """Tell whether the user has named a target: by settings, in a turn, or for a thread.
+    """Return whether the user has named a target: by settings, in a turn, or for a thread.
 
     A notebook's record names one too, but the notebook may be somebody else's.
     """
@@ -141,7 +141,7 @@ def sent(settings: Settings, target: Target) -> list[tuple[Entry, bool]]:
 
 
 def ledger_name(settings: Settings, target: Target) -> str:
-    """Give the ledger's name of a target; empty where the target is not usable."""
+    """Return the ledger's name of a target; empty where the target is not usable."""
     from aoai_magic import backends
 
     if target.name == "local":

@@ -68,7 +68,7 @@ def save_document(
 
 
 def is_document(path: str | Path) -> bool:
-    """Tell whether the name is that of a document that `save_document` can write."""
+    """Return whether the name is that of a document that `save_document` can write."""
     return Path(path).suffix.lower() in (".md", ".html", ".ipynb")
 
 
@@ -82,7 +82,7 @@ def _expanded(path: str | Path) -> Path:
 
 
 def _placed(view: View, target: Path) -> View:
-    """Give everything that came back a path in the folder, seen from the working folder."""
+    """Return everything that came back a path in the folder, seen from the working folder."""
     from aoai_magic.text.file_names import inert_name, is_importable, safe_name
 
     taken: set[str] = set()
@@ -138,7 +138,7 @@ def _each(view: View, place: Callable[[File | Image], str]) -> View:
 
 
 def paths(view: View) -> list[Path]:
-    """Give the paths of what was saved."""
+    """Return the paths of what was saved."""
     return [Path(made.saved) for made in _made(view) if made.saved]
 
 

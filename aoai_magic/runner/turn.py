@@ -305,7 +305,7 @@ class Turn:
 
 
 def cell_number() -> int | None:
-    """Give the number of the cell that runs, None outside notebooks."""
+    """Return the number of the cell that runs, None outside notebooks."""
     core = sys.modules.get("IPython")
     shell = core.get_ipython() if core else None
     if shell is None:
@@ -315,7 +315,7 @@ def cell_number() -> int | None:
 
 
 def _drawn(media_type: str, data: bytes) -> dict[str, Any]:
-    """Give a picture for the front end to draw; nothing for one that could hold script."""
+    """Return a picture for the front end to draw; nothing for one that could hold script."""
     from aoai_magic.display.saved.bundles import PICTURES
 
     if media_type not in PICTURES:
@@ -324,7 +324,7 @@ def _drawn(media_type: str, data: bytes) -> dict[str, Any]:
 
 
 def _excerpt(data: bytes) -> str:
-    """Give the first lines of a text; nothing of what is no text."""
+    """Return the first lines of a text; nothing of what is no text."""
     from aoai_magic.text import sanitize
 
     head = data[:EXCERPT_BYTES].decode("utf-8", "replace")

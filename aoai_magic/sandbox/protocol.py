@@ -197,7 +197,7 @@ class Sandbox(Protocol):
         ...
 
     async def open(self, key: str) -> Session:
-        """Give the session of that key: the live one, or a fresh one with the files kept."""
+        """Return the session of that key: the live one, or a fresh one with the files kept."""
         ...
 
     async def discard(self, key: str) -> None:

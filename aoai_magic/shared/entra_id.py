@@ -18,12 +18,12 @@ _SCOPES = {".azure.us": "azure.us", ".azure.cn": "azure.cn"}
 
 
 def installed() -> bool:
-    """Say whether one can sign in at all: the library comes with an extra."""
+    """Return whether one can sign in at all: the library comes with an extra."""
     return bool(importlib.util.find_spec("azure") and importlib.util.find_spec("azure.identity"))
 
 
 def scope(url: str, environ: Mapping[str, str] | None = None) -> str:
-    """Give the scope of tokens for the resource at ``url``, by the cloud that it is in."""
+    """Return the scope of tokens for the resource at ``url``, by the cloud that it is in."""
     env = os.environ if environ is None else environ
     host = urlsplit(url).hostname or ""
     cloud = next((cloud for end, cloud in _SCOPES.items() if host.endswith(end)), "azure.com")

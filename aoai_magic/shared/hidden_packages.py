@@ -62,7 +62,7 @@ def _origin(name: str, entry: str) -> Path | None:
 
 
 def _installed(path: Path) -> bool:
-    """Tell whether a file is of Python's library or of an installed package.
+    """Return whether a file is of Python's library or of an installed package.
 
     What ``pip install --target`` has put into a folder of its own is installed too, and
     stands before others because somebody wants that.

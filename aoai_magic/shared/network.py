@@ -19,7 +19,7 @@ CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether the host of ``url`` is this machine by its name or address."""
+    """Return whether the host of ``url`` is this machine by its name or address."""
     host = urlsplit(url).hostname or ""
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -57,7 +57,7 @@ def credentials_header(url: str) -> Mapping[str, str]:
 
 
 def is_openais(url: str) -> bool:
-    """Tell whether a URL is OpenAI's own service."""
+    """Return whether a URL is OpenAI's own service."""
     host = urlsplit(url).hostname or ""
     return host == "openai.com" or host.endswith(".openai.com")
 
@@ -106,7 +106,7 @@ def _stay(failure: Callable[[str], Exception]) -> Callable[[Any], Any]:
 
 
 def _unopened(url: str, error: Exception) -> str:
-    """Say which variable keeps a client from opening, and what to do about it."""
+    """Describe which variable keeps a client from opening, and what to do about it."""
     proxies = [name for name in os.environ if name.lower() in _PROXIES and os.environ[name]]
     certificates = [name for name in CERTIFICATES if os.environ.get(name)]
     gone = [name for name in certificates if not Path(os.environ[name]).exists()]

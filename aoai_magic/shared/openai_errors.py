@@ -20,7 +20,7 @@ def filtered_categories(told: object) -> set[str]:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Give the seconds after which a service wants to be asked again, if it says so."""
+    """Return the seconds after which a service wants to be asked again, if it says so."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             return float(headers[name]) * unit

@@ -75,7 +75,7 @@ class Shelf:
         return blob
 
     def record(self, container: str, kept: Kept) -> None:
-        """Say what a copy is one of; another one of the same path goes."""
+        """Describe what a copy is one of; another one of the same path goes."""
         for old in (entry for entry in self.entries(container) if entry.path == kept.path):
             self.blob(container, old).unlink(missing_ok=True)
         row = (

@@ -107,7 +107,7 @@ class Journal:
 
 
 def left_behind(folder: Path, place: str) -> View | None:
-    """Give the notebook's last turn that a kernel which died was at; None if there is none."""
+    """Return the notebook's last turn that a kernel which died was at; None if there is none."""
     paths = sorted(_left(folder, place), key=lambda path: path.stat().st_mtime)
     try:
         return _read(paths[-1]) if paths else None

@@ -263,7 +263,7 @@ def _worker(pid: int) -> Worker:
 
 
 def _end(pid: int, made: Worker) -> None:
-    """Give the worker a moment to write what it was given."""
+    """Return the worker a moment to write what it was given."""
     if pid == os.getpid():
         with contextlib.suppress(concurrent.futures.TimeoutError):
             made.submit(lambda: None).result(BUSY_SECONDS)

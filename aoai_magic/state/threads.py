@@ -152,7 +152,7 @@ def forget_begun(folder: Path, target: str, id_: str) -> None:
 
 
 def place(namespace: Mapping[str, Any]) -> str:
-    """Say which notebook this kernel belongs to, as far as front ends tell.
+    """Describe which notebook this kernel belongs to, as far as front ends tell.
 
     Jupyter's server sets JPY_SESSION_NAME, VS Code a variable in the namespace.
     """

@@ -18,7 +18,7 @@ _NAME_BYTES = 200
 
 
 def safe_name(name: str, taken: Collection[str]) -> str:
-    """Give a file name that is safe on every system and is not among `taken`.
+    """Return a file name that is safe on every system and is not among `taken`.
 
     Path parts, control and format characters, reserved names and trailing dots go; a
     name that is taken already, in whatever case, becomes ``name-2.csv``.

@@ -45,7 +45,7 @@ def exact(text: str) -> str:
 
 
 def line(text: str) -> str:
-    """Give `exact` text as one line without outer blanks."""
+    """Return `exact` text as one line without outer blanks."""
     return " ".join(exact(text).split())
 
 

@@ -15,7 +15,7 @@ _BASE64_CHARS = 76
 
 
 def written(event: Event) -> dict[str, Any]:
-    """Give an event as JSON."""
+    """Return an event as JSON."""
     given = {one.name: getattr(event, one.name) for one in fields(event)}
     return {
         "event": type(event).__name__,
@@ -49,7 +49,7 @@ def _lines(text: str) -> list[str]:
 
 
 def read(line: Mapping[str, Any]) -> Event:
-    """Give the event back; raise `KeyError`, `TypeError` or `ValueError` if it is none."""
+    """Return the event back; raise `KeyError`, `TypeError` or `ValueError` if it is none."""
     kind = _KINDS[line["event"]]
     given = {name: value for name, value in line.items() if name != "event"}
     event: Event = kind(**{name: _given(name, value) for name, value in given.items()})

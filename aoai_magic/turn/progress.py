@@ -53,12 +53,12 @@ class Meter:
         self.stopped = False
 
     def begin(self, what: str, total: int | None = None) -> None:
-        """Say what is done now, and how much of it there is."""
+        """Describe what is done now, and how much of it there is."""
         self.what, self.done, self.total = what, 0, total
         self._heed()
 
     def add(self, count: int) -> None:
-        """Say that so much more is done; raise `Stopped` if nobody waits for it."""
+        """Describe that so much more is done; raise `Stopped` if nobody waits for it."""
         self.done += count
         self._heed()
 
@@ -71,7 +71,7 @@ _CURRENT: ContextVar[Meter] = ContextVar("meter")
 
 
 def current() -> Meter:
-    """Give the meter of this context; one that nobody reads where nobody watches."""
+    """Return the meter of this context; one that nobody reads where nobody watches."""
     return _CURRENT.get(None) or Meter()
 
 

@@ -223,7 +223,7 @@ P = TypeVar("P", bound=Part)
 
 
 def fold(view: View, event: events.Event) -> View:
-    """Give the view after ``event``."""
+    """Return the view after ``event``."""
     return _fold(event, view)
 
 

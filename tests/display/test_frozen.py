@@ -97,6 +97,7 @@ def test_attempts_that_failed_are_folded_above_the_one_that_worked():
     assert "attempt 1 failed: KeyError" in inner
     assert "```\nKeyError: 'Month' is no column\n```\n\n</details>\n\n```python" in inner
     assert inner.endswith("2026-10  1.60   1.10\n```\n\n</details>")
+    assert "[stdout]\nregion" in work["text/plain"]
     assert work["text/plain"].endswith("2026-10  1.60   1.10")
 
 

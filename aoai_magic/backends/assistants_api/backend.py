@@ -96,7 +96,7 @@ class Assistants:
                     yield event
 
     async def status(self) -> dict[str, Any]:
-        """Give what an engine of ours says of itself; empty for another server."""
+        """Return what an engine of ours says of itself; empty for another server."""
         import openai
 
         with own_words(_("The server at {url}").format(url=self.endpoint.url)):
@@ -126,7 +126,7 @@ class Assistants:
                 return
 
     def holdings(self) -> EngineHoldings:
-        """Give what the server holds of the user's."""
+        """Return what the server holds of the user's."""
         from aoai_magic.backends.assistants_api.resources import EngineHoldings
 
         return EngineHoldings(self)
@@ -140,7 +140,7 @@ class Assistants:
         return len(entries)
 
     async def _uploaded(self, api: openai.AsyncOpenAI, item: Attachment) -> str:
-        """Give the item's file id; send it only if the far side has it no more."""
+        """Return the item's file id; send it only if the far side has it no more."""
         known = await in_thread(lambda: self.ledger.lookup(self.store, item.sha256))
         if known and await _exists(api, known):
             # It is in use, so that it does not go as an old one.
@@ -221,7 +221,7 @@ async def _followed(run: Run) -> AsyncGenerator[Event, None]:
 
 @contextlib.contextmanager
 def _served(url: str) -> Iterator[None]:
-    """Say of a server that does not know the API's paths that it does not serve the API."""
+    """Describe of a server that does not know the API's paths that it does not serve the API."""
     import openai
 
     try:
@@ -251,7 +251,7 @@ async def _existing(api: openai.AsyncOpenAI, thread: str | None) -> Any:
 def _asked(
     question: Question, assistant: str, files: Mapping[str, str], searching: bool
 ) -> dict[str, Any]:
-    """Give the arguments of the run; ``files`` are the ids of what was sent, by hash."""
+    """Return the arguments of the run; ``files`` are the ids of what was sent, by hash."""
     tools: list[dict[str, Any]] = [_CODE, *([_SEARCH] if searching else [])]
     asked: dict[str, Any] = {
         "assistant_id": assistant,
@@ -275,7 +275,7 @@ def _store_ids(thread: Any) -> list[str]:
 
 
 async def _unsearchable(api: openai.AsyncOpenAI, thread: str) -> list[events.Notice]:
-    """Tell which of the thread's documents cannot be searched, and why."""
+    """Return which of the thread's documents cannot be searched, and why."""
     notices = []
     for id_ in _store_ids(await api.beta.threads.retrieve(thread)):
         async for held in api.vector_stores.files.list(id_, filter="failed"):

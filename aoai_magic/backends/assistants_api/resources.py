@@ -65,11 +65,11 @@ class EngineHoldings:
         ]
 
     def session(self, thread: str) -> str:
-        """Give the id of a thread's session, which is the thread's."""
+        """Return the id of a thread's session, which is the thread's."""
         return thread
 
     async def content(self, file_id: str) -> tuple[str, bytes]:
-        """Give the name that a file has there, and its bytes."""
+        """Return the name that a file has there, and its bytes."""
         async with self._api() as api:
             file = await api.files.retrieve(file_id)
             return file.filename, (await api.files.content(file_id)).content
@@ -149,7 +149,7 @@ async def _gone_already() -> AsyncIterator[None]:
 
 
 async def _code(api: openai.AsyncOpenAI, thread: str, run: str) -> str:
-    """Tell the Python that a run ran, with what it printed."""
+    """Return the Python that a run ran, with what it printed."""
     steps = api.beta.threads.runs.steps.list(run, thread_id=thread, order="asc", limit=100)
     details = [step.step_details async for step in steps]
     calls = [call for one in details for call in getattr(one, "tool_calls", None) or ()]

@@ -105,7 +105,7 @@ class Run:
         yield self._reader.ending
 
     async def cancel(self) -> None:
-        """Tell the far side to stop, whatever is going on in this task."""
+        """Return the far side to stop, whatever is going on in this task."""
         import openai
 
         if not self._reader.run:
@@ -155,7 +155,7 @@ class Run:
         return True
 
     async def _is_being_freed(self, error: openai.BadRequestError) -> bool:
-        """Tell whether the thread was held by a run that was stopped, and ends or has ended.
+        """Return whether the thread was held by a run that was stopped, and ends or has ended.
 
         Such a run is ``cancelling`` for a moment, in which no other can begin (Assistants API,
         both versions): whoever asks right after a stop would be refused.

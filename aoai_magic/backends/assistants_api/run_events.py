@@ -193,7 +193,7 @@ class Reader:
                 yield event
 
     async def _cited(self, text: Any) -> str:
-        """Give a text with its citations as numbers, and the names of the sources below it."""
+        """Return a text with its citations as numbers, and the names of the sources below it."""
         value, numbers = str(text.value), dict[str, int]()
         cited = [one for one in text.annotations if one.type == "file_citation"]
         for one in cited:
@@ -253,7 +253,7 @@ class Reader:
 
 
 def _ending(run: Any) -> events.Finished:
-    """Say how a run that is over ended, in our words."""
+    """Describe how a run that is over ended, in our words."""
     if run.status == "completed":
         return events.Finished("completed")
     if run.status == "incomplete":
@@ -276,11 +276,11 @@ def _usage(told: Any) -> Usage:
 
 
 def _metadata(step: Any) -> dict[str, str]:
-    """Give what our engine says of a step's end; other servers have nothing there."""
+    """Return what our engine says of a step's end; other servers have nothing there."""
     told = getattr(step, "metadata", None)
     return told if isinstance(told, dict) else {}
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    """Give an object's fields; an SDK that does not know its type leaves it a mapping."""
+    """Return an object's fields; an SDK that does not know its type leaves it a mapping."""
     return value if isinstance(value, dict) else dict(value or {})

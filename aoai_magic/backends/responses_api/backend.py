@@ -120,7 +120,7 @@ class Responses:
                     yield event
 
     async def status(self) -> dict[str, Any]:
-        """Say where turns go; the service says nothing of itself."""
+        """Describe where turns go; the service says nothing of itself."""
         return {"url": self.service.url}
 
     async def check(self, model: str) -> None:
@@ -148,7 +148,7 @@ class Responses:
                     raise
 
     def holdings(self) -> ContainerHoldings:
-        """Give what the service holds of the user's."""
+        """Return what the service holds of the user's."""
         from aoai_magic.backends.responses_api.resources import ContainerHoldings
 
         return ContainerHoldings(self)
@@ -253,7 +253,7 @@ class _Turn:
         yield ending
 
     def _minutes(self) -> int:
-        """Give the minutes of the container that this turn has to pay for."""
+        """Return the minutes of the container that this turn has to pay for."""
         paid, id_ = self._backend._paid, self._container.id
         before = paid.get(id_, self._container.age)
         paid[id_] = max(before, self._container.minutes(), self._backend.least_minutes)
@@ -327,7 +327,7 @@ class _Turn:
         self._input = []
 
     async def _go_back(self) -> None:
-        """Tell the conversation anew without the calls whose container has gone."""
+        """Return the conversation anew without the calls whose container has gone."""
         import openai
 
         self._reader.notices.append(_(_REVIVED))
@@ -349,7 +349,7 @@ class _Turn:
                     yield event
 
     def _begun(self) -> Iterator[Event]:
-        """Say once that the service has taken the turn, and what there is to know of it."""
+        """Describe once that the service has taken the turn, and what there is to know of it."""
         if not self._started and self._reader.response:
             self._started = True
             yield self._start()
@@ -411,7 +411,7 @@ class _Turn:
     # Following
 
     async def _received(self) -> AsyncGenerator[Any, None]:
-        """Give the events of the stream; where it breaks off, go on from there."""
+        """Yield the events of the stream; where it breaks off, go on from there."""
         lost = 0
         while not self._reader.over:
             try:
@@ -461,7 +461,7 @@ class _Turn:
             self._stream = _Polled(self._responses, self._reader.response)
 
     async def _cancel(self) -> None:
-        """Tell the far side to stop, whatever is going on in this task."""
+        """Return the far side to stop, whatever is going on in this task."""
         import openai
 
         with anyio.move_on_after(CANCEL_SECONDS, shield=True):
@@ -533,7 +533,7 @@ def _message(question: Question, container: Container) -> dict[str, Any]:
 
 
 async def _said(api: openai.AsyncOpenAI, id_: str | None) -> list[dict[str, Any]]:
-    """Give what was said up to a response, without what was run."""
+    """Return what was said up to a response, without what was run."""
     turns: list[list[dict[str, Any]]] = []
     while id_:
         told = await api.responses.retrieve(id_)

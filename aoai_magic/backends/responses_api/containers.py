@@ -43,7 +43,7 @@ _PIECE = 1 << 20
 
 
 def is_expired(error: openai.APIStatusError) -> bool:
-    """Say whether a refusal means that a container is no longer there."""
+    """Return whether a refusal means that a container is no longer there."""
     text = str(error.message).lower()
     return "container" in text and ("expired" in text or "not found" in text)
 
@@ -90,7 +90,7 @@ class Container:
             await to_thread.run_sync(self._enter_all)
 
     def minutes(self) -> int:
-        """Give the minutes that it has lived, each begun one counted."""
+        """Return the minutes that it has lived, each begun one counted."""
         return max(0, math.ceil((time.time() - self._born) / 60))
 
     async def _made(self) -> str:
@@ -178,7 +178,7 @@ class Container:
             yield events.Notice(notice)
 
     def _has(self, item: Attachment, taken: Collection[str]) -> bool:
-        """Tell whether an item is in the container, as it was sent and under a name of its own."""
+        """Return whether the container has an item as it was sent, under a name of its own."""
         kept = self.shelf.find(self.id, item.sha256)
         if kept is None or not self._is_untouched(kept):
             return False
@@ -188,7 +188,7 @@ class Container:
         return loader is not None and self._is_untouched(loader) and kept.name not in taken
 
     def _is_untouched(self, kept: Kept) -> bool:
-        """Tell whether code has left a file alone, as far as the service's list says."""
+        """Return whether code has left a file alone, as far as the service's list says."""
         if self._before is None or kept.id in self._uploaded:
             return True
         here = [file for file in self._listed if file.path == kept.path]
@@ -274,7 +274,7 @@ class Container:
                 yield event
 
     async def _news(self) -> dict[str, str]:
-        """Give ids and names of the files that the code made, if what was there is known."""
+        """Return ids and names of the files that the code made, if what was there is known."""
         if self._before is None:
             return {}
         news = [file for file in await self._list() if _state(file) not in self._before]

@@ -49,15 +49,15 @@ class ContainerHoldings:
         return found
 
     async def threads(self) -> list[FarThread]:
-        """Give none: a service keeps no list of responses."""
+        """Return none: a service keeps no list of responses."""
         return []
 
     def session(self, thread: str) -> str:
-        """Give the id of a thread's container."""
+        """Return the id of a thread's container."""
         return thread.partition("|")[2]
 
     async def content(self, file_id: str) -> tuple[str, bytes]:
-        """Give the name that a file has there, and the bytes of our copy."""
+        """Return the name that a file has there, and the bytes of our copy."""
         held = await to_thread.run_sync(self._shelf.holder, file_id)
         if held is None or not self._shelf.blob(*held).is_file():
             raise ServiceError(_("That file is no longer kept; ask for it again."))
@@ -91,7 +91,7 @@ class ContainerHoldings:
             await to_thread.run_sync(self._shelf.drop, container)
 
     async def fork(self, thread: str, parts: Sequence[str]) -> str:
-        """Give the turn's response, which is the place in its thread, a container of its own."""
+        """Return the turn's response, which is the place in its thread, a container of its own."""
         response, _bar, container = thread.partition("|")
         backend = self._backend
         copied = Container(

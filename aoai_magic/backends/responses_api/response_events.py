@@ -216,7 +216,7 @@ _HANDLERS = {
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    """Give an object's fields; an SDK that does not know its type leaves it a mapping."""
+    """Return an object's fields; an SDK that does not know its type leaves it a mapping."""
     return value if isinstance(value, dict) else dict(value)
 
 
@@ -238,7 +238,7 @@ _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warn
 
 
 def raised(logs: str) -> str | None:
-    """Give the last line of the traceback that a cell's output ends with, if it does."""
+    """Return the last line of the traceback that a cell's output ends with, if it does."""
     if "Traceback (most recent call last)" not in logs:
         return None
     found = _EXCEPTION.findall(logs.rpartition("Traceback (most recent call last)")[2])
@@ -261,7 +261,7 @@ def _sum(one: Usage, other: Usage) -> Usage:
 
 
 def _ending(response: Any) -> events.Finished:
-    """Say how a response ended, in our words."""
+    """Describe how a response ended, in our words."""
     if response.status == "completed":
         return events.Finished("completed")
     if response.status == "cancelled":

@@ -86,7 +86,7 @@ def convert(path: Path, taken: Collection[str] = ()) -> Typed | None:
 
 
 def _frame(value: Any, name: str) -> tuple[Any, dict[str, Any]]:
-    """Give the value as a DataFrame, and how to make the value of that again."""
+    """Return the value as a DataFrame, and how to make the value of that again."""
     import numpy as np
     import pandas as pd
 
@@ -144,7 +144,7 @@ def _level(index: Any, number: int) -> Encoded:
 
 
 def _name(name: Any) -> Any:
-    """Give a name as it is written in Python source; one that cannot be is a text."""
+    """Return a name as it is written in Python source; one that cannot be is a text."""
     plain = name.item() if hasattr(name, "item") else name
     return plain if _is_literal(plain) else str(plain)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 
 def load_typed_csv(filename: str, spec: dict[str, Any], folder: str = "/mnt/data") -> Any:
-    """Give the value that the file of that name in `folder` holds.
+    """Return the value that the file of that name in `folder` holds.
 
     Services put a hash or an id in front of the name, so there may be several; the one that
     was sent with this loader is known by its content.

@@ -36,7 +36,7 @@ class Strip:
         self.draw(View())
 
     def draw(self, view: View) -> None:
-        """Say what goes on in ``view``, how long it has taken and how much."""
+        """Describe what goes on in ``view``, how long it has taken and how much."""
         # A live region of its own: were the clock in it, a screen reader would never rest.
         state = _("Stopping") if self._button.disabled else labels.state(view)
         self._state.value = _state(state, view)

@@ -64,7 +64,7 @@ def _with_own_state(rule: _Rule) -> _Rule:
 
 
 def _flanks(outside: str, inside: str) -> bool:
-    """Tell whether marks between these characters may enclose what is on the inside."""
+    """Return whether marks between these characters may enclose what is on the inside."""
     if inside.isspace():
         return False
     if not _is_punctuation(inside) or _is_cjk(inside):
@@ -89,12 +89,12 @@ def _is_edge(character: str) -> bool:
 
 
 def _is_punctuation(character: str) -> bool:
-    """Tell whether a character is punctuation to CommonMark, where symbols are that too."""
+    """Return whether a character is punctuation to CommonMark, where symbols are that too."""
     return unicodedata.category(character)[0] in "PS"
 
 
 def _is_cjk(character: str) -> bool:
-    """Tell whether a character is one of these languages; emoji are as wide, but are not."""
+    """Return whether a character is one of these languages; emoji are as wide, but are not."""
     is_emoji = unicodedata.category(character) == "So" and not "\u2e80" <= character <= "\u33ff"
     wide = unicodedata.east_asian_width(character) in "WFH"
     return (wide and not is_emoji) or "\u1100" <= character <= "\u11ff"

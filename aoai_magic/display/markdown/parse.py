@@ -75,7 +75,7 @@ def parse(text: str) -> list[Token]:
 
 
 def superscript(number: int) -> str:
-    """Give the sign of a note."""
+    """Return the sign of a note."""
     return str(number).translate(_SUPERSCRIPT)
 
 
@@ -109,7 +109,7 @@ def _nests(tokens: Sequence[Token]) -> bool:
 
 
 def plain(text: str) -> str:
-    """Give ``text`` for where Markdown is not drawn; links into the session name the file."""
+    """Return ``text`` for where Markdown is not drawn; links into the session name the file."""
 
     def named(match: re.Match[str]) -> str:
         label, name = match[1], unquote(match[2])
@@ -226,7 +226,7 @@ def _link(url: str, content: Sequence[Token]) -> Iterator[Token]:
 
 
 def _destination(url: str) -> str | None:
-    """Give the host or address that a link leads to; None where it may not lead."""
+    """Return the host or address that a link leads to; None where it may not lead."""
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -291,7 +291,7 @@ def _code(content: str) -> Token:
 
 
 def safe_tex(tex: str) -> str:
-    r"""Give a formula that stays inert where it is *not* read as one.
+    r"""Return a formula that stays inert where it is *not* read as one.
 
     Front ends differ in what they take for a formula, so nothing in it may mean
     anything in Markdown or HTML: no tag, link, picture or code. Spaces within brackets
@@ -316,7 +316,7 @@ def _lines(tex: str) -> str:
 
 
 def _too_deep(tex: str) -> bool:
-    """Tell whether a formula would nest so many elements that a browser's page crashes."""
+    """Return whether a formula would nest so many elements that a browser's page crashes."""
     depth = 0
     for match in _TEX_LEVEL.finditer(tex):
         depth += bool(match[1]) - bool(match[2])
@@ -326,7 +326,7 @@ def _too_deep(tex: str) -> bool:
 
 
 def balanced(tex: str) -> bool:
-    """Tell whether braces pair up, counted as JupyterLab does before it parses Markdown."""
+    """Return whether braces pair up, counted as JupyterLab does before it parses Markdown."""
     depth = 0
     for match in _TEX_TOKEN.finditer(tex):
         depth += {"{": 1, "}": -1}.get(match.group(), 0)

@@ -28,7 +28,7 @@ Env = MutableMapping[str, Any]
 
 
 def safe_html(text: str) -> str:
-    """Give Markdown as HTML that holds no script, picture, style or hidden link."""
+    """Return Markdown as HTML that holds no script, picture, style or hidden link."""
     tokens = parse(text)
     inside = 0
     for token in tokens:
@@ -45,20 +45,20 @@ def safe_html(text: str) -> str:
 
 
 def code_html(code: str, language: str = "python") -> str:
-    """Give program text, highlighted, as ``<pre>``."""
+    """Return program text, highlighted, as ``<pre>``."""
     # What may be too wide can be scrolled with the keyboard once it has the focus.
     inner = f"<code>{_highlight(code, language)}</code>"
     return f'<pre class="aoai-code" dir="ltr" tabindex="0">{inner}</pre>'
 
 
 def printed_html(text: str) -> str:
-    """Give what code printed, without its colours, as ``<pre>``."""
+    """Return what code printed, without its colours, as ``<pre>``."""
     plain = html.escape(sanitize.uncoloured(text))
     return f'<pre class="aoai-printed" dir="ltr" tabindex="0">{plain}</pre>'
 
 
 def text_html(text: str) -> str:
-    """Give plain text as HTML, in one line."""
+    """Return plain text as HTML, in one line."""
     return html.escape(sanitize.line(text))
 
 
@@ -83,7 +83,7 @@ class _Coloured(Filter):
     """Tells apart only what `live.css` colours: most names and all signs need no element."""
 
     def filter(self, lexer: Any, stream: Iterable[tuple[Any, str]]) -> Iterator[tuple[Any, str]]:
-        """Give each piece as the kind that has a colour, or as plain text."""
+        """Yield each piece as the kind that has a colour, or as plain text."""
         for kind, text in stream:
             yield next((known for known in _COLOURED if kind in known), Text), text
 

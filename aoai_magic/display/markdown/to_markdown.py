@@ -50,7 +50,7 @@ _URL_UNSAFE = re.compile(r"[^A-Za-z0-9\-._/:?#@!&+,;=%']")
 
 
 def safe_markdown(text: str) -> str:
-    """Give Markdown that reads like ``text`` and does nothing anywhere."""
+    """Return Markdown that reads like ``text`` and does nothing anywhere."""
     nodes = SyntaxTreeNode(parse(cited(text))).children
     runs = ((rtl, _blocks(run)) for rtl, run in groupby(nodes, _reads_from_right))
     return "\n\n".join(_from_right(text) if rtl else text for rtl, text in runs if text)
@@ -69,7 +69,7 @@ def escape_html(text: str) -> str:
 
 
 def code_span(text: str) -> str:
-    """Give ``text`` as code within a line."""
+    """Return ``text`` as code within a line."""
     text = " ".join(text.split("\n")) or " "
     ticks = "`" * (1 + max((len(run) for run in _TICKS.findall(text)), default=0))
     # A space at both ends is taken off again by every parser.
@@ -78,12 +78,12 @@ def code_span(text: str) -> str:
 
 
 def link(text: str, path: str) -> str:
-    """Give a link to a file beside the notebook; the path cannot be read as a URL."""
+    """Return a link to a file beside the notebook; the path cannot be read as a URL."""
     return f"[{escape(text)}]({quote(path, safe='/')})"
 
 
 def fence(code: str, language: str = "") -> str:
-    """Give ``code`` as a block that nothing in it can end."""
+    """Return ``code`` as a block that nothing in it can end."""
     longest = max((len(run) for run in _TICKS.findall(code)), default=0)
     marks = "`" * max(3, longest + 1)
     name = language.strip().lower()

@@ -29,7 +29,7 @@ VALUE = re.compile(r"[a-z -]{1,40}|[0-4](\.\d{1,3})?(em|ex)?")
 
 @lru_cache(maxsize=256)
 def formula_html(tex: str, *, block: bool = False) -> str:
-    """Give a formula as MathML; its source, as code, where it cannot be drawn.
+    """Return a formula as MathML; its source, as code, where it cannot be drawn.
 
     Parameters
     ----------

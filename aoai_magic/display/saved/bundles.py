@@ -101,6 +101,12 @@ def _thoughts(part: views.Reasoning) -> tuple[str, str]:
     return marked, f"[{summary}]\n{parse.plain(part.text)}"
 
 
+def _labelled(printed: str) -> str:
+    """Return what was printed so that it can be told from code in plain text."""
+    # Several lines keep their columns.
+    return f"[stdout]\n{printed}" if "\n" in printed else f"[stdout] {printed}"
+
+
 def _printed(part: views.Logs) -> tuple[str, str]:
     text = plain_logs(part.text)
     return to_markdown.fence(text), text
@@ -118,7 +124,8 @@ def _code(part: views.Code, logs: views.Logs | None) -> tuple[str, str]:
     printed = plain_logs(logs.text) if logs else ""
     shown = [to_markdown.fence(part.code, "python")]
     shown += [to_markdown.fence(printed)] if printed else []
-    plain = [f"[{summary}]", sanitize.exact(part.code).rstrip(), *([printed] if printed else [])]
+    plain = [f"[{summary}]", sanitize.exact(part.code).rstrip()]
+    plain += [_labelled(printed)] if printed else []
     marked = "\n\n".join(shown)
     return (marked if part.state == "done" else folded(summary, marked)), "\n".join(plain)
 
@@ -145,7 +152,7 @@ def _notice(part: views.Notice) -> Bundle:
 
 
 def files_output(view: View) -> Bundle | None:
-    """Give the list of files that came back and the head of their tables; None without any."""
+    """Return the list of files that came back and the head of their tables; None without any."""
     if not view.files:
         return None
     shown = view.files[:LISTED_FILES]
@@ -171,7 +178,7 @@ def prepare(view: View) -> None:
 
 
 def tables_of(view: View) -> Iterator[Preview]:
-    """Give the heads of the first tables among the files."""
+    """Return the heads of the first tables among the files."""
     found = (table for file in view.files[:LISTED_FILES] for table in previews(file))
     return islice(found, PREVIEWED)
 

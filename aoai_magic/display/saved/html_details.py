@@ -16,7 +16,7 @@ def worked_html(view: views.View) -> str:
 
 
 def fold_html(step: Step) -> str:
-    """Give code with what it printed and the attempts that failed before it, or thoughts."""
+    """Return code with what it printed and the attempts that failed before it, or thoughts."""
     part = step.part
     if isinstance(part, views.Reasoning):
         return _folded(labels.reasoning(part), to_html.safe_html(part.text))
@@ -29,7 +29,7 @@ def fold_html(step: Step) -> str:
 
 
 def logs_html(part: views.Logs | None) -> str:
-    """Give all that was printed, without colours; nothing where it was nothing."""
+    """Return all that was printed, without colours; nothing where it was nothing."""
     text = plain_logs(part.text) if part else ""
     return to_html.printed_html(text) if text else ""
 

@@ -92,7 +92,7 @@ def _vega_lite(chart: Any) -> tuple[str, Any] | None:
 
 
 def _loads_nothing(value: Any, refused: tuple[str, ...], depth: int = 0) -> bool:
-    """Tell whether nothing in a specification is an address, markup or code."""
+    """Return whether nothing in a specification is an address, markup or code."""
     if depth > _DEEPEST:
         return False
     if isinstance(value, dict):
@@ -110,7 +110,7 @@ def _loads_nothing(value: Any, refused: tuple[str, ...], depth: int = 0) -> bool
 
 
 def _names(item: Any) -> bool:
-    """Tell whether a value may name something to load; a Sankey diagram's sources are numbers."""
+    """Return whether a value may name something to load; a Sankey diagram's sources are numbers."""
     if isinstance(item, list):
         return any(map(_names, item))
     return bool(item) and isinstance(item, (str, dict))

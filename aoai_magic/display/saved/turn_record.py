@@ -21,7 +21,7 @@ LOG_CHARS = 65_536
 
 
 def record(view: View) -> dict[str, Any]:
-    """Give the whole turn less pictures (they stand above) and the bytes of large files."""
+    """Return the whole turn less pictures (they stand above) and the bytes of large files."""
     return {
         "version": VERSION,
         "thread": _text(view.thread),

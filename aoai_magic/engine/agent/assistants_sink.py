@@ -280,7 +280,7 @@ class StepRecord:
         store.add(connection, STEPS, self.body, **columns)
 
     def announce(self) -> None:
-        """Say that the step has begun."""
+        """Describe that the step has begun."""
         self._feed.send("thread.run.step.created", self.body)
         self._feed.send("thread.run.step.in_progress", self.body)
 
@@ -307,7 +307,7 @@ class StepRecord:
         self.body[_ENDS[status]] = now()
 
     def announce_end(self) -> None:
-        """Say that the step is finished."""
+        """Describe that the step is finished."""
         self._feed.send(f"thread.run.step.{self.body['status']}", self.body)
 
     def delta(self, call: Body) -> None:

@@ -100,7 +100,7 @@ class Outputs:
         return [piece for held in self._held.values() for piece in self._show(held)]
 
     def refuse(self, text: str) -> Body:
-        """Say why the cell was not run; gives the delta."""
+        """Describe why the cell was not run; gives the delta."""
         self.outcome, self.error = "error", text
         return self.add_logs(self.line(text))
 
@@ -124,7 +124,7 @@ class Outputs:
         return {"index": len(self.parts) - 1, **part}
 
     def metadata(self, session: str, isolation: str) -> dict[str, str]:
-        """Give the metadata of the step."""
+        """Return the metadata of the step."""
         error = {} if self.error is None else {"error": self.error}
         return {
             "outcome": self.outcome,
@@ -149,7 +149,7 @@ def clean(text: str) -> str:
 
 
 def as_text(parts: list[Body], limit: int) -> str:
-    """Tell a model what the outputs were, in at most about ``limit`` characters."""
+    """Return a model what the outputs were, in at most about ``limit`` characters."""
     pieces = [
         part["logs"] if part["type"] == "logs" else "[An image was shown to the user.]\n"
         for part in parts

@@ -90,7 +90,7 @@ class Containers:
         return body
 
     async def get(self, id_: str) -> Body:
-        """Give a container as it is now.
+        """Return a container as it is now.
 
         Raises
         ------
@@ -111,7 +111,7 @@ class Containers:
         return {**row.body, "status": "expired"} if over and not self._busy(id_) else row.body
 
     async def running(self, id_: str) -> Body:
-        """Give a container that can be used, and count this as a use.
+        """Return a container that can be used, and count this as a use.
 
         Raises
         ------
@@ -193,7 +193,7 @@ class Containers:
         return await self._store.read(lambda c: c.execute(ordered).all())
 
     async def names(self, id_: str) -> dict[str, Body]:
-        """Give the container's files by their names in its folder."""
+        """Return the container's files by their names in its folder."""
         return {row.name: row.body for row in await self._rows(id_)}
 
     async def listed(self, id_: str, attached: Collection[str]) -> list[StoredFile]:
@@ -262,7 +262,7 @@ class Containers:
                 await self._files.delete(old)
 
     async def file(self, id_: str, file_id: str) -> tuple[Body, str]:
-        """Give a file of a container and the id of the stored file that holds its bytes.
+        """Return a file of a container and the id of the stored file that holds its bytes.
 
         Raises
         ------

@@ -62,7 +62,7 @@ class Feed:
                 listener.close()
 
     def close(self) -> None:
-        """Say that the stream is over; listeners hear the end after what was sent."""
+        """Describe that the stream is over; listeners hear the end after what was sent."""
         self._send(DONE)
         for listener in self._listeners:
             listener.close()
@@ -70,7 +70,7 @@ class Feed:
 
 
 async def body(stream: MemoryObjectReceiveStream[bytes]) -> AsyncIterator[bytes]:
-    """Give a response's body: the events, and a comment when nothing was said for long.
+    """Yield a response's body: the events, and a comment when nothing was said for long.
 
     Proxies close connections that stay silent; a cell may compute for minutes.
     """

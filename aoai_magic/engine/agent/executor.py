@@ -64,7 +64,7 @@ class Execution:
         raise NotImplementedError
 
     def lose(self) -> None:
-        """Tell the client that the end could not be stored."""
+        """Return the client that the end could not be stored."""
         raise NotImplementedError
 
     async def settle(self) -> None:

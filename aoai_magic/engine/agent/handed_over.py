@@ -42,7 +42,7 @@ def words_of_code(items: Sequence[Body]) -> set[str]:
 
 
 def is_replaced(file_id: str, fact: Known | None) -> bool:
-    """Tell whether a file that is handed over takes the place of other content."""
+    """Return whether a file that is handed over takes the place of other content."""
     return fact is not None and not fact.file_id == fact.given_id == file_id
 
 

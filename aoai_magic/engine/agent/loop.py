@@ -266,7 +266,7 @@ class AgentLoop:
 
 
 def _notes(lease: Lease, outputs: Outputs, made: Mapping[str, Body]) -> list[str]:
-    """Tell the model what it has to know of a cell beside its output."""
+    """Return the model what it has to know of a cell beside its output."""
     notes = []
     if lease.state == "restored" or outputs.lost:
         reason = f" ({outputs.lost})" if outputs.lost else ""

@@ -108,7 +108,7 @@ class ResponseExecution(Execution):
         return found is not None
 
     def lose(self) -> None:
-        """Tell the client that the end could not be stored; the answer is there all the same."""
+        """Return the client that the end could not be stored; the answer is there all the same."""
         self.record.fail(server_error(LOST))
         self.record.announce()
 

@@ -49,7 +49,7 @@ class EventLog(Feed):
         return receive
 
     def close(self) -> None:
-        """Say that the stream is over; unlike a run's, it has no last word."""
+        """Describe that the stream is over; unlike a run's, it has no last word."""
         self._closed = True
         for listener in self._listeners:
             listener.close()

@@ -53,7 +53,7 @@ class RunExecution(Execution):
         await self._record.end(ending)
 
     def lose(self) -> None:
-        """Tell the client that the end could not be stored."""
+        """Return the client that the end could not be stored."""
         # The SDK raises an error in a stream only where it is wrapped like this.
         self.feed.send("error", server_error(self.id).body())
 
@@ -194,7 +194,7 @@ class Runs:
 
 
 def active_run(connection: Connection, thread_id: str) -> str | None:
-    """Give the id of the run that locks a thread, or None."""
+    """Return the id of the run that locks a thread, or None."""
     query = select(RUNS.c.id).where(RUNS.c.thread_id == thread_id, RUNS.c.status.in_(ACTIVE))
     found = connection.execute(query).scalars().first()
     return None if found is None else str(found)

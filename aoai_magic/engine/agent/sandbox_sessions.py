@@ -129,7 +129,7 @@ class Sessions:
             return self._sandbox
 
     async def state(self, thread_id: str) -> State:
-        """Tell what the thread's next code will find."""
+        """Return what the thread's next code will find."""
         held = self._open.get(thread_id)
         if held is not None and self._usable(held):
             return "live"
@@ -278,7 +278,7 @@ class Sessions:
         return there
 
     async def known(self, thread_id: str) -> dict[str, Known]:
-        """Tell what is known of the files in the thread's folder, by name."""
+        """Return what is known of the files in the thread's folder, by name."""
         query = select(SESSION_FILES).where(SESSION_FILES.c.thread_id == thread_id)
         rows = await self._store.read(lambda c: c.execute(query).all())
         return {
@@ -423,7 +423,7 @@ def _missing(
 
 
 def _known(info: FileInfo, body: Body | None, before: Known | None) -> Known:
-    """Say what is known of a file once it was looked at; without a body it is as before."""
+    """Describe what is known of a file once it was looked at; without a body it is as before."""
     known = before or Known("", None, 0, 0)
     file_id = known.file_id if body is None else body["id"]
     return Known(file_id, known.given_id, info.bytes, info.modified_ns)
@@ -437,7 +437,7 @@ def _too_many(waiting: Sequence[FileInfo], most: int) -> str:
 
 
 def _opens(session: Session, name: str) -> bool:
-    """Tell whether a file is there, though no listing has it, which ends somewhere."""
+    """Return whether a file is there, though no listing has it, which ends somewhere."""
     try:
         session.open(name).close()
     except (OSError, SandboxError):

@@ -315,7 +315,7 @@ def _store_ids(body: Body) -> list[str]:
 
 
 def _attached(message: Body) -> list[str]:
-    """Give the ids of a message's files that are meant for code."""
+    """Return the ids of a message's files that are meant for code."""
     return [
         entry["file_id"]
         for entry in message["attachments"]

@@ -67,16 +67,16 @@ class Toolbox:
         }
 
     def function(self, offered: str) -> str | None:
-        """Give the client's name of a function that the model calls, or None."""
+        """Return the client's name of a function that the model calls, or None."""
         function = self._functions.get(offered)
         return None if function is None else str(function["name"])
 
     def offers(self, name: str) -> bool:
-        """Tell whether a tool of that name is offered."""
+        """Return whether a tool of that name is offered."""
         return any(tool["function"]["name"] == name for tool in self.offer())
 
     def offer(self) -> list[Body]:
-        """Give the tools in the form that models take."""
+        """Return the tools in the form that models take."""
         functions = [
             {"type": "function", "function": {**function, "name": name}}
             for name, function in self._functions.items()
@@ -95,7 +95,7 @@ class Toolbox:
         return name if name in {tool["function"]["name"] for tool in self.offer()} else None
 
     def choice(self, first: bool) -> str | Body:
-        """Give the tool choice of a model call.
+        """Return the tool choice of a model call.
 
         What a client forces, it forces once: forced again and again, a run has no end.
         """
@@ -123,7 +123,7 @@ def missing_tool(run: Body) -> Body | None:
 
 
 def offered_name(tool: Body) -> str:
-    """Give the name by which the model sees a tool, or the one that a choice names."""
+    """Return the name by which the model sees a tool, or the one that a choice names."""
     return _BUILT_IN.get(tool["type"]) or offered_function(tool["function"]["name"])
 
 

@@ -168,7 +168,7 @@ async def _load(call: Call) -> Body:
 
 
 async def retrieve(call: Call) -> Response:
-    """Give a file object."""
+    """Return a file object."""
     return reply(await _load(call))
 
 
@@ -185,7 +185,7 @@ async def remove(call: Call) -> Response:
 
 
 async def content(call: Call) -> Response:
-    """Give the bytes of a file; no browser may take them for a page."""
+    """Return the bytes of a file; no browser may take them for a page."""
     body = await _load(call)
     name = PurePosixPath(body["filename"]).name
     suffix = PurePosixPath(name).suffix.lower()

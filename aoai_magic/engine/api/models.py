@@ -20,5 +20,5 @@ async def list_(call: Call) -> Response:
 
 
 async def retrieve(call: Call) -> Response:
-    """Give the model of any name, since any is served."""
+    """Return the model of any name, since any is served."""
     return reply(_model(call.request.path_params["model"]))

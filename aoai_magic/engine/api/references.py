@@ -35,7 +35,7 @@ def check_files(connection: Connection, named: list[tuple[str, str]]) -> dict[st
 
 
 def in_resources(resources: Body | None, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Give the file ids of tool resources, with their paths."""
+    """Yield the file ids of tool resources, with their paths."""
     code = (resources or {}).get("code_interpreter") or {}
     for index, id_ in enumerate(code.get("file_ids") or ()):
         yield f"{prefix}tool_resources.code_interpreter.file_ids[{index}]", id_
@@ -47,7 +47,7 @@ def in_resources(resources: Body | None, prefix: str = "") -> Iterator[tuple[str
 
 
 def in_message(message: Body, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Give the file ids of a message, with their paths."""
+    """Yield the file ids of a message, with their paths."""
     for index, entry in enumerate(message.get("attachments") or ()):
         yield f"{prefix}attachments[{index}].file_id", entry["file_id"]
     content = message["content"]

@@ -116,7 +116,7 @@ class Call:
             raise invalid_url(self.request.method, self.request.url.path)
 
     def path(self, name: str, prefix: str) -> str:
-        """Give an id out of the path, checked for its prefix."""
+        """Return an id out of the path, checked for its prefix."""
         value = str(self.request.path_params[name])
         if not value.startswith(prefix):
             raise invalid_id(name, value, prefix)

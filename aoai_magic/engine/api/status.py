@@ -22,7 +22,7 @@ _TITLE = 80  # characters
 
 
 async def health(_request: Request) -> Response:
-    """Say that the engine answers; needs no token."""
+    """Describe that the engine answers; needs no token."""
     return PlainTextResponse("ok\n")
 
 
@@ -40,7 +40,7 @@ async def engine(call: Call) -> Response:
 
 
 async def model(call: Call) -> Response:
-    """Say whether a model would answer, which is tried at no cost; ``spec`` names another."""
+    """Return whether a model would answer, which is tried at no cost; ``spec`` names another."""
     try:
         found = await call.engine.model(call.request.query_params.get("spec", ""))
         if hasattr(found, "check"):

@@ -83,7 +83,7 @@ async def complete(call: Call) -> Response:
 
 
 async def cancel(call: Call) -> Response:
-    """Give an upload up."""
+    """Return an upload up."""
     return reply(await call.engine.uploads.cancel(_id(call)))
 
 

@@ -50,7 +50,7 @@ class Closed(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     def given(self) -> dict[str, Any]:
-        """Give the keys that the client sent, as plain values."""
+        """Return the keys that the client sent, as plain values."""
         return self.model_dump(exclude_unset=True, by_alias=True)
 
 

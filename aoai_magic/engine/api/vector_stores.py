@@ -27,7 +27,7 @@ from aoai_magic.engine.storage.schema import VECTOR_STORE_FILES, VECTOR_STORES
 
 
 def _scalar_of(value: Any) -> str:
-    """Tell the kind of an attribute's value; anything else is held against a text."""
+    """Return the kind of an attribute's value; anything else is held against a text."""
     if isinstance(value, bool):
         return f"{TAG}bool"
     return f"{TAG}number" if isinstance(value, int | float) else f"{TAG}text"
@@ -200,7 +200,7 @@ async def list_(call: Call) -> Response:
 
 
 async def retrieve(call: Call) -> Response:
-    """Give a store."""
+    """Return a store."""
     id_ = _store_id(call)
     return reply(await call.read(lambda c: stores.load(c, id_)))
 
@@ -268,7 +268,7 @@ async def list_files(call: Call) -> Response:
 
 
 async def retrieve_file(call: Call) -> Response:
-    """Give a file of a store."""
+    """Return a file of a store."""
     id_, file_id = _store_id(call), call.request.path_params["file_id"]
     return reply(await call.read(lambda c: stores.load_file(c, id_, file_id)), POLL_AFTER)
 
@@ -303,7 +303,7 @@ async def remove_file(call: Call) -> Response:
 
 
 async def content(call: Call) -> Response:
-    """Give the text of a file as search sees it."""
+    """Return the text of a file as search sees it."""
     id_, file_id = _store_id(call), call.request.path_params["file_id"]
     await call.read(lambda c: stores.load_file(c, id_, file_id))
     text = await call.engine.library.text(id_, file_id)
@@ -350,7 +350,7 @@ async def search(call: Call) -> Response:
 
 
 def _entries(given: Body) -> list[Body]:
-    """Give the files of a batch, each with its settings.
+    """Return the files of a batch, each with its settings.
 
     Raises
     ------
@@ -388,7 +388,7 @@ def _batch_ids(call: Call) -> tuple[str, str]:
 
 
 async def retrieve_batch(call: Call) -> Response:
-    """Give a batch."""
+    """Return a batch."""
     ids = _batch_ids(call)
     return reply(await call.read(lambda c: stores.load_batch(c, *ids)), POLL_AFTER)
 

@@ -46,7 +46,7 @@ def returned(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def are(message: Mapping[str, Any]) -> bool:
-    """Say whether a chat message is one that `shown` or `returned` made."""
+    """Return whether a chat message is one that `shown` or `returned` made."""
     content = message.get("content")
     if not isinstance(content, list) or not content:
         return False

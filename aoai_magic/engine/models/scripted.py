@@ -225,7 +225,7 @@ def _first_fault(error: Exception) -> str:
 
 
 def _prompts(messages: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Give the text of each turn's prompt; adjacent user messages are one prompt."""
+    """Return the text of each turn's prompt; adjacent user messages are one prompt."""
     groups = itertools.groupby(messages, key=lambda message: message["role"])
     return ["\n".join(map(_text, group)) for role, group in groups if role == "user"]
 

@@ -41,7 +41,7 @@ def of_text(text: str) -> int:
 
 
 def fit(messages: Sequence[Chat], limit: int) -> list[Chat]:
-    """Give the messages without the oldest, so that they take at most ``limit`` tokens.
+    """Return the messages without the oldest, so that they take at most ``limit`` tokens.
 
     What comes first and is the system's stays, and so does the last question; a call of
     a tool stays or goes together with its result. The last of all stays in any case.
@@ -87,7 +87,7 @@ def _units(messages: Sequence[Chat]) -> Iterator[list[Chat]]:
 
 
 def _continues(before: Chat, message: Chat) -> bool:
-    """Say whether a message belongs to the one before: a result, or the pictures of one."""
+    """Return whether a message belongs to the one before: a result, or the pictures of one."""
     return message["role"] == "tool" or (before["role"] == "tool" and pictures.are(message))
 
 

@@ -105,7 +105,7 @@ class Index:
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 
     def text(self, file_id: str) -> str:
-        """Give the text of a file, as it was cut into passages."""
+        """Return the text of a file, as it was cut into passages."""
         query = "SELECT start, text FROM passages WHERE file_id = ? ORDER BY start"
         whole, end = "", 0
         with closing(_connect(self._path)) as database:
@@ -199,7 +199,7 @@ class _Ranking:
         return cls(held, worth, length or 1)
 
     def telling(self) -> list[str]:
-        """Give the rarest terms, as many as leave few enough passages to look at."""
+        """Return the rarest terms, as many as leave few enough passages to look at."""
         rarest = sorted((term for term in self.held if self.held[term]), key=self.held.__getitem__)
         sums = list(accumulate(self.held[term] for term in rarest))
         return [

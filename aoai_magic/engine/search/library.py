@@ -78,7 +78,7 @@ class Library:
     # Taking in
 
     def wake(self) -> None:
-        """Say that there may be files to take in."""
+        """Describe that there may be files to take in."""
         self._woken.set()
 
     async def watch(self) -> None:
@@ -203,7 +203,7 @@ class Library:
         return await self._store.read(lambda c: list(_known(c, store_id, hits)))
 
     async def text(self, store_id: str, file_id: str) -> str:
-        """Give the text of a file in a store, once it is taken in."""
+        """Return the text of a file in a store, once it is taken in."""
         await self.settle([store_id])
         return await anyio.to_thread.run_sync(self._index(store_id).text, file_id)
 
@@ -219,7 +219,7 @@ class Library:
 
 
 def _waiting(connection: Connection) -> Sequence[Row[Any]]:
-    """Give the files to take in next, all of one store."""
+    """Return the files to take in next, all of one store."""
     oldest = select(TABLE).where(TABLE.c.status == "in_progress").order_by(TABLE.c.seq).limit(1)
     first = connection.execute(oldest).first()
     if first is None:

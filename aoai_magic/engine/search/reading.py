@@ -47,7 +47,7 @@ class Unreadable(Exception):  # noqa: N818 - what the file is
 
 
 def searchable(filename: str) -> bool:
-    """Tell whether a file's type is one that can be searched."""
+    """Return whether a file's type is one that can be searched."""
     return _suffix(filename) in SEARCHABLE
 
 
@@ -56,7 +56,7 @@ def _suffix(filename: str) -> str:
 
 
 async def read(path: Path, filename: str) -> str:
-    """Give the text of a file.
+    """Return the text of a file.
 
     Raises
     ------
@@ -113,7 +113,7 @@ async def _parsed(path: Path, suffix: str) -> str:
 
 
 def parse(path: str, suffix: str) -> tuple[str, tuple[str, str] | None]:
-    """Give a document's text, or what is wrong with it and the code of that."""
+    """Return a document's text, or what is wrong with it and the code of that."""
     _bound()
     try:
         return _gathered(_PARSERS[suffix](Path(path))), None

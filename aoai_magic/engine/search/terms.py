@@ -36,7 +36,7 @@ _stemming = threading.Lock()
 
 
 def terms(text: str) -> Iterator[str]:
-    """Give the terms of a text, in its order."""
+    """Yield the terms of a text, in its order."""
     for match in _WORD.finditer(unicodedata.normalize("NFKC", text)):
         word = match[0]
         if not _STARTS_UNSPACED.match(word):
@@ -48,14 +48,14 @@ def terms(text: str) -> Iterator[str]:
 
 
 def asked(query: str) -> list[str]:
-    """Give the terms of a query, each once, without words that say nothing."""
+    """Return the terms of a query, each once, without words that say nothing."""
     found = list(dict.fromkeys(terms(query)))
     telling = [term for term in found if term not in _DULL]
     return telling or found
 
 
 def is_single(term: str) -> bool:
-    """Tell whether a term is one character of unspaced script, which may begin others."""
+    """Return whether a term is one character of unspaced script, which may begin others."""
     return len(term) == 1 and _STARTS_UNSPACED.match(term) is not None
 
 

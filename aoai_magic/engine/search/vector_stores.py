@@ -48,7 +48,7 @@ def create(connection: Connection, given: Body) -> Body:
 
 
 def load(connection: Connection, id_: str) -> Body:
-    """Give a vector store as it is now.
+    """Return a vector store as it is now.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def load(connection: Connection, id_: str) -> Body:
 
 
 def held(connection: Connection, id_: str) -> Body:
-    """Give a vector store as it is stored, without counting its files.
+    """Return a vector store as it is stored, without counting its files.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def _row(store_id: str, file: Body, entry: Body, batch_id: str | None) -> Body:
 
 
 def load_file(connection: Connection, store_id: str, file_id: str) -> Body:
-    """Give a file of a vector store.
+    """Return a file of a vector store.
 
     Raises
     ------
@@ -210,19 +210,19 @@ def hidden(connection: Connection, thread_id: str, file_ids: Iterable[str]) -> s
 
 
 def hidden_id(thread_id: str) -> str:
-    """Give the id of a thread's store for retrieval."""
+    """Return the id of a thread's store for retrieval."""
     return f"vs_of_{thread_id}"
 
 
 def holding(connection: Connection, store_id: str) -> set[str]:
-    """Give the ids of the files that a store holds."""
+    """Return the ids of the files that a store holds."""
     table = VECTOR_STORE_FILES
     query = select(table.c.id).where(table.c.vector_store_id == store_id)
     return set(connection.execute(query).scalars())
 
 
 def stores_of(connection: Connection, file_id: str) -> list[str]:
-    """Give the ids of the stores that hold a file."""
+    """Return the ids of the stores that hold a file."""
     table = VECTOR_STORE_FILES
     query = select(table.c.vector_store_id).where(table.c.id == file_id)
     return list(connection.execute(query).scalars())
@@ -236,7 +236,7 @@ def remove_file(connection: Connection, file_id: str, store_ids: Iterable[str]) 
 
 
 def names(connection: Connection, store_ids: Iterable[str], most: int) -> list[str]:
-    """Give the names of files that stores hold, the newest first."""
+    """Return the names of files that stores hold, the newest first."""
     table = VECTOR_STORE_FILES
     held = table.c.vector_store_id.in_(list(store_ids))
     query = select(table.c.id).where(held, table.c.status != "failed")
@@ -259,7 +259,7 @@ def add_batch(connection: Connection, store_id: str, entries: list[Body], given:
 
 
 def load_batch(connection: Connection, store_id: str, batch_id: str) -> Body:
-    """Give a batch as it is now.
+    """Return a batch as it is now.
 
     Raises
     ------

@@ -274,7 +274,7 @@ async def _warm_up(sessions: Sessions) -> None:
 
 
 def _model_opener(config: EngineConfig, model: Model) -> Callable[[Body], Awaitable[Model]]:
-    """Give the model of a run: the configured one, unless the run may and does name another."""
+    """Return the model of a run: the configured one, unless the run may and does name another."""
     opened: dict[str, Model] = {}
 
     async def resolve(run: Body) -> Model:

@@ -80,7 +80,7 @@ def _host(header: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine, by its own loopback interface."""
+    """Return whether a host is this machine, by its own loopback interface."""
     if host == "localhost":
         return True
     try:
@@ -113,7 +113,7 @@ def error_response(error: ApiError) -> Response:
 
 
 def ensure_token(token: str | None, data_dir: Path) -> str:
-    """Give the configured token, or that of the data folder, made when there is none.
+    """Return the configured token, or that of the data folder, made when there is none.
 
     Engines that share a folder share its token; a file that others could have read or
     written does not count.

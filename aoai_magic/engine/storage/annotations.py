@@ -77,6 +77,6 @@ def find_citations(text: str, passages: Mapping[str, str]) -> list[Body]:
 
 
 def _spellings(files: Mapping[str, str]) -> dict[str, str]:
-    """Give the names also as they are written in URLs."""
+    """Return the names also as they are written in URLs."""
     quoted = {quote(name, errors="replace"): id_ for name, id_ in files.items()}
     return {**quoted, **files}

@@ -24,7 +24,7 @@ class Blobs:
         private_folder(folder)
 
     def path(self, id: str) -> Path:  # noqa: A002
-        """Tell where a blob is; ids are our own, so they are safe as names."""
+        """Return where a blob is; ids are our own, so they are safe as names."""
         return self._folder / id[-2:] / id
 
     def add(self, id: str, source: BinaryIO, limit: int) -> int:  # noqa: A002

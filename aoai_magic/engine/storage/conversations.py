@@ -27,7 +27,7 @@ def create(connection: Connection, new: Sequence[Body], metadata: Body) -> Body:
 
 
 def load(connection: Connection, id_: str) -> Body:
-    """Give a conversation.
+    """Return a conversation.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def load(connection: Connection, id_: str) -> Body:
 
 
 def items(connection: Connection, id_: str) -> list[Body]:
-    """Give the items of a conversation, oldest first.
+    """Return the items of a conversation, oldest first.
 
     Raises
     ------

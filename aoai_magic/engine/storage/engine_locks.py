@@ -37,7 +37,7 @@ class Instance:
         return self._folder / f"{id}.lock"
 
     def alive(self, id: str | None) -> bool:  # noqa: A002
-        """Tell whether the instance with that id still runs."""
+        """Return whether the instance with that id still runs."""
         if id is None or id == self.id:
             return id is not None
         try:
@@ -55,7 +55,7 @@ class Instance:
             os.close(other)
 
     def close(self) -> None:
-        """Give up the lock and remove its file."""
+        """Return up the lock and remove its file."""
         with suppress(FileNotFoundError):
             self._path(self.id).unlink()
         os.close(self._file)

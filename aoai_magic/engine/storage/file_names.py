@@ -19,7 +19,7 @@ _LONGEST = 240
 
 
 def place(standing: Iterable[Body], messages: Iterable[Sequence[Body]]) -> dict[str, Body]:
-    """Give each file its name.
+    """Return each file its name.
 
     Parameters
     ----------

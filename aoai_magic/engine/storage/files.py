@@ -48,15 +48,15 @@ class Files:
         return await self._store.write(lambda c: store.add(c, FILES, body, purpose=purpose))
 
     async def get(self, id: str) -> Body | None:  # noqa: A002
-        """Give the file object, or None if there is none or it has expired."""
+        """Return the file object, or None if there is none or it has expired."""
         return (await self.many([id])).get(id)
 
     async def many(self, ids: list[str]) -> dict[str, Body]:
-        """Give those of the file objects that exist."""
+        """Return those of the file objects that exist."""
         return await self._store.read(lambda c: find(c, ids)) if ids else {}
 
     def path(self, id: str) -> Path:  # noqa: A002
-        """Tell where the bytes of a file are."""
+        """Return where the bytes of a file are."""
         return self._blobs.path(id)
 
     async def delete(self, id: str) -> bool:  # noqa: A002
@@ -68,7 +68,7 @@ class Files:
         return bool(gone)
 
     async def same(self, id: str, size: int, source: BinaryIO) -> bool:  # noqa: A002
-        """Tell whether ``source``, of ``size`` bytes, holds just what the file holds."""
+        """Return whether ``source``, of ``size`` bytes, holds just what the file holds."""
         body = await self.get(id)
         if body is None or body["bytes"] != size:
             return False
@@ -76,7 +76,7 @@ class Files:
 
 
 def find(connection: Connection, ids: list[str]) -> dict[str, Body]:
-    """Give those of the file objects that exist and have not expired."""
+    """Return those of the file objects that exist and have not expired."""
     query = select(FILES.c.body).where(FILES.c.id.in_(ids))
     found = [dict(body) for body in connection.execute(query).scalars()]
     return {body["id"]: body for body in found if not _has_expired(body)}

@@ -26,7 +26,7 @@ def new_file_id(azure: bool) -> str:
 
 
 def now_ns() -> int:
-    """Tell the time in nanoseconds since the epoch, never the same twice in a process.
+    """Return the time in nanoseconds since the epoch, never the same twice in a process.
 
     Many objects share one second on the wire; this is what keeps their order.
     """
@@ -37,5 +37,5 @@ def now_ns() -> int:
 
 
 def now() -> int:
-    """Tell the time in whole seconds since the epoch, as the API does."""
+    """Return the time in whole seconds since the epoch, as the API does."""
     return time.time_ns() // 1_000_000_000

@@ -201,5 +201,5 @@ def container_file(
 
 
 def bare(item: Body) -> Body:
-    """Give an object without the keys that are the engine's own."""
+    """Return an object without the keys that are the engine's own."""
     return {key: value for key, value in item.items() if not key.startswith("_")}

@@ -134,12 +134,12 @@ def add_all(
 
 
 def row(connection: Connection, table: Table, *where: ColumnElement[bool]) -> Row[Any] | None:
-    """Give the one row that fits, or None."""
+    """Return the one row that fits, or None."""
     return connection.execute(select(table).where(*where)).one_or_none()
 
 
 def get(connection: Connection, table: Table, id: str) -> Body | None:  # noqa: A002
-    """Give the object with that id, or None."""
+    """Return the object with that id, or None."""
     found = connection.execute(select(table.c.body).where(table.c.id == id)).scalar_one_or_none()
     return None if found is None else dict(found)
 
@@ -163,7 +163,7 @@ def patch(
 
 
 def bodies(connection: Connection, table: Table, *where: ColumnElement[bool]) -> list[Body]:
-    """Give all objects that fit, oldest first."""
+    """Return all objects that fit, oldest first."""
     query = select(table.c.body).where(*where).order_by(table.c.at, table.c.seq)
     return [dict(body) for body in connection.execute(query).scalars()]
 
@@ -171,7 +171,7 @@ def bodies(connection: Connection, table: Table, *where: ColumnElement[bool]) ->
 def page(
     connection: Connection, table: Table, asked: Page, *where: ColumnElement[bool]
 ) -> tuple[list[Body], bool]:
-    """Give one page of the objects that fit, and whether there are more behind it."""
+    """Return one page of the objects that fit, and whether there are more behind it."""
     key = tuple_(table.c.at, table.c.seq)
     bounds = _bounds(connection, table, asked, where)
     # A page that only names its end is the one just before that end.

@@ -104,7 +104,7 @@ class Uploads:
         return await self._end(upload_id, {"status": "completed", "file": file})
 
     async def cancel(self, upload_id: str) -> Body:
-        """Give an upload up; its parts are deleted."""
+        """Return an upload up; its parts are deleted."""
         await self._store.read(lambda c: pending(c, upload_id))
         return await self._end(upload_id, {"status": "cancelled"})
 

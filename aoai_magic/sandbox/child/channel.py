@@ -27,7 +27,7 @@ class Channel:
         return os.getpid() == self._owner
 
     def on_interrupt(self) -> None:
-        """Say that the interrupt was heard and raise it, but never in the middle of a frame.
+        """Describe that the interrupt was heard and raise it, but never in the middle of a frame.
 
         Raises
         ------

@@ -68,7 +68,7 @@ class Figures:
         return save
 
     def was_shown(self, path: Path) -> bool:
-        """Tell whether a file holds a figure that has been shown."""
+        """Return whether a file holds a figure that has been shown."""
         figure = self._saved.get(path.resolve(), lambda: None)()
         return figure is not None and figure in self._seen
 

@@ -113,7 +113,7 @@ def _words(mime: str, bundle: Mapping[str, Any]) -> tuple[str, str, str] | None:
 
 
 def _bare(bundle: Mapping[str, Any]) -> bool:
-    """Tell whether the bundle's text says nothing but which object this is."""
+    """Return whether the bundle's text says nothing but which object this is."""
     if "text/markdown" in bundle or "text/latex" in bundle:
         return False
     plain = bundle.get("text/plain", "")
@@ -121,7 +121,7 @@ def _bare(bundle: Mapping[str, Any]) -> bool:
 
 
 def _of_plotly(figure: Any) -> str:
-    """Say what a figure shows: its kinds of traces, their names, its title."""
+    """Describe what a figure shows: its kinds of traces, their names, its title."""
     figure = figure if isinstance(figure, Mapping) else {}
     traces = [trace for trace in figure.get("data") or () if isinstance(trace, Mapping)]
     kinds = list(dict.fromkeys(str(trace.get("type", "scatter")) for trace in traces))

@@ -89,7 +89,7 @@ class _ResultHook(DisplayHook):
     _last: Any = ""
 
     def quiet(self) -> bool:
-        """Tell whether the cell ends with a semicolon (IPython asks its history)."""
+        """Return whether the cell ends with a semicolon (IPython asks its history)."""
         return bool(self.semicolon_at_end_of_expression(self.shell.code))
 
     def update_user_ns(self, result: Any) -> None:
@@ -99,7 +99,7 @@ class _ResultHook(DisplayHook):
             names["_"] = self._last = result
 
     def write_output_prompt(self) -> None:
-        """Say nothing of ``Out[n]``."""
+        """Describe nothing of ``Out[n]``."""
 
     def write_format_data(
         self, format_dict: Mapping[str, Any], md_dict: Mapping[str, Any] | None = None

@@ -78,7 +78,7 @@ def prepare() -> None:
 
 
 def _reseed() -> None:
-    """Give each session random numbers of its own; `random` sees to itself."""
+    """Return each session random numbers of its own; `random` sees to itself."""
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed(int.from_bytes(os.urandom(4), "little"))

@@ -175,7 +175,7 @@ class Zygote:
 
 
 def _report(error: BaseException, answer: int, out: int) -> NoReturn:
-    """Say why a session could not be made: to the zygote, or (once it answered) to the host."""
+    """Report why a session could not be made: to the zygote, or, once it answered, to the host."""
     text = f"{type(error).__name__}: {error}"
     try:
         _tell(answer, {"error": text})

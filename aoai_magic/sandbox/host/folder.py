@@ -46,7 +46,7 @@ _CHUNK = 1 << 30
 
 
 def _plain(name: str) -> bool:
-    """Tell whether a relative name is one that can be shown and opened again.
+    """Return whether a relative name is one that can be shown and opened again.
 
     Control characters, line ends, bytes that are no UTF-8 and overrides of the writing
     direction are not; an ideographic space is.

@@ -73,7 +73,7 @@ _ACCOUNTS = 1 << 30
 
 
 def remedy(settings: Path = Path("/proc/sys")) -> str:
-    """Say in a few words how this machine can be made to allow namespaces.
+    """Describe in a few words how this machine can be made to allow namespaces.
 
     ``settings`` is where the kernel shows what it is set to.
     """

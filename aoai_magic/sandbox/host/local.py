@@ -92,7 +92,7 @@ class LocalSession:
         return self._cell
 
     def expired(self, now: float) -> str:
-        """Say why the interpreter should be put away now; empty if it should not."""
+        """Describe why the interpreter should be put away now; empty if it should not."""
         if not self.alive or self.busy:
             return ""
         if now - self.used > self._limits.idle_seconds:
@@ -382,7 +382,7 @@ class LocalSandbox:
         return self._folder / hashlib.sha256(key.encode()).hexdigest()[:32]
 
     async def open(self, key: str) -> LocalSession:
-        """Give the session of that key; see `Sandbox.open`.
+        """Return the session of that key; see `Sandbox.open`.
 
         Raises
         ------

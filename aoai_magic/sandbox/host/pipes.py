@@ -26,7 +26,7 @@ class Wires:
     out: int
 
     def close(self) -> None:
-        """Give every descriptor back."""
+        """Return every descriptor back."""
         self.channel.close()
         self.lifeline.close()
         os.close(self.out)
@@ -43,7 +43,7 @@ class Handles:
 
 @contextlib.contextmanager
 def stretch() -> Iterator[tuple[Wires, list[int]]]:
-    """Give the host's ends, and the session's: sockets and both ends of the pipe.
+    """Return the host's ends, and the session's: sockets and both ends of the pipe.
 
     The session's ends are closed on leaving, for it has them by then; the host's only when
     something went wrong.

@@ -40,5 +40,5 @@ class Handle:
             signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Return the descriptor back."""
         os.close(self._descriptor)

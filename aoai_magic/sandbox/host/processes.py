@@ -130,7 +130,7 @@ def _status(pid: int) -> list[str]:
 
 
 def runnable(pid: int) -> bool:
-    """Tell whether a process runs or waits for a processor or a disk."""
+    """Return whether a process runs or waits for a processor or a disk."""
     return _status(pid)[:1] in (["R"], ["D"])
 
 

@@ -129,7 +129,7 @@ class _Watch:
         self.struck: dict[str, float] = {}
 
     def too_long(self, kind: str) -> bool:
-        """Tell whether there has been too much of it ever since it was first noticed."""
+        """Return whether there has been too much of it ever since it was first noticed."""
         since = self.struck.setdefault(kind, time.monotonic())
         return time.monotonic() - since > _COME_DOWN
 

@@ -137,7 +137,7 @@ def set_limits(plan: Plan, inherited: int) -> None:
 
 
 def drop_privileges(plan: Plan) -> None:
-    """Give up every capability, and the ways to get one again."""
+    """Return up every capability, and the ways to get one again."""
     if plan.level != "none":
         syscalls.drop_capabilities()
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)

@@ -151,7 +151,7 @@ def drop_bounding_set() -> None:
 
 
 def drop_capabilities() -> None:
-    """Give up every capability for good."""
+    """Return up every capability for good."""
     drop_bounding_set()
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
     header = struct.pack("II", _CAPABILITY_VERSION_3, 0)

@@ -30,7 +30,7 @@ def _changes(connection: Connection, call: Call, given: Body) -> Body:
 
 
 def load(connection: Connection, id_: str) -> Body:
-    """Give an assistant.
+    """Return an assistant.
 
     Raises
     ------
@@ -62,7 +62,7 @@ async def list_(call: Call) -> Response:
 
 
 async def retrieve(call: Call) -> Response:
-    """Give an assistant."""
+    """Return an assistant."""
     id_ = call.path("assistant_id", "asst")
     return call.answer(await call.read(lambda c: load(c, id_)))
 
@@ -139,7 +139,7 @@ def _held(body: Body, file_id: str) -> str:
 
 
 async def retrieve_file(call: Call) -> Response:
-    """Give a file of an assistant."""
+    """Return a file of an assistant."""
     id_ = _only_v1(call)
     body = await call.read(lambda c: load(c, id_))
     file_id = _held(body, call.request.path_params["file_id"])

@@ -28,7 +28,7 @@ _HINTS = (
 
 
 def hint(path: str) -> str:
-    """Give the sentence that leads from an unknown parameter to the right one, or ``""``."""
+    """Return the sentence that leads from an unknown parameter to the right one, or ``""``."""
     for pattern, sentence in _HINTS:
         match = pattern.match(path)
         if match:
@@ -37,7 +37,7 @@ def hint(path: str) -> str:
 
 
 def mend(body: Any) -> Any:
-    """Give a version 2 body without the known mistakes; each mended one is logged."""
+    """Return a version 2 body without the known mistakes; each mended one is logged."""
     if not isinstance(body, dict):
         return body
     mended = dict(body)

@@ -38,7 +38,7 @@ _NOTHING = "Run creation requires a Thread with a user message or an assistant w
 
 
 def load(connection: Connection, thread_id: str, id_: str) -> Body:
-    """Give a run of a thread.
+    """Return a run of a thread.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def _new_run(call: Call, thread: Body, assistant: Body, given: Body) -> Body:
 
 
 def _context(call: Call, given: Body) -> Body:
-    """Give what has to be known of a run beside its object."""
+    """Return what has to be known of a run beside its object."""
     return {
         "azure": call.classic,
         "v1": call.version == "v1",
@@ -171,7 +171,7 @@ async def list_(call: Call) -> Response:
 
 
 async def retrieve(call: Call) -> Response:
-    """Give a run; the header tells pollers when to ask again."""
+    """Return a run; the header tells pollers when to ask again."""
     ids = _ids(call)
     return reply(call.view(await call.read(lambda c: load(c, *ids))), POLL_AFTER)
 
@@ -223,7 +223,7 @@ async def list_steps(call: Call) -> Response:
 
 
 async def retrieve_step(call: Call) -> Response:
-    """Give a step."""
+    """Return a step."""
     ids, step_id = _ids(call), call.path("step_id", "step")
 
     def work(connection: Connection) -> Body:

@@ -25,7 +25,7 @@ FileIds = Annotated[list[str], Field(max_length=20)]
 
 
 def _type_of(value: Any) -> str | None:
-    """Tell the kind of an object by its ``type``; models are objects again when dumped."""
+    """Return the kind of an object by its ``type``; models are objects again when dumped."""
     kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
     return TAG + kind if isinstance(kind, str) else None
 
@@ -39,7 +39,7 @@ ByType = Discriminator(_type_of)
 
 
 def _shape_of(value: Any) -> str:
-    """Tell a text from a list; anything else is held against the text's type."""
+    """Return a text from a list; anything else is held against the text's type."""
     return TAG + ("list" if isinstance(value, list) else "text")
 
 
@@ -47,7 +47,7 @@ ByShape = Discriminator(_shape_of)
 
 
 def _option_of(value: Any) -> str:
-    """Tell a word from an object."""
+    """Return a word from an object."""
     return TAG + "word" if isinstance(value, str) else _type_of(value) or TAG + "word"
 
 

@@ -33,7 +33,7 @@ _MOST_MESSAGES = 100_000
 
 
 def load(connection: Connection, id_: str) -> Body:
-    """Give a thread.
+    """Return a thread.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def _share_files(connection: Connection, thread: Body, messages: Sequence[Body])
 
 
 def _attached(attachments: list[Body], tool: str) -> list[str]:
-    """Give the ids of the files that are attached for a tool."""
+    """Return the ids of the files that are attached for a tool."""
     return [
         entry["file_id"]
         for entry in attachments
@@ -168,7 +168,7 @@ async def create(call: Call) -> Response:
 
 
 async def retrieve(call: Call) -> Response:
-    """Give a thread."""
+    """Return a thread."""
     id_ = call.path("thread_id", "thread")
     return call.answer(await call.read(lambda c: load(c, id_)))
 
@@ -216,7 +216,7 @@ async def remove(call: Call) -> Response:
 
 
 def load_message(connection: Connection, thread_id: str, id_: str) -> Body:
-    """Give a message of a thread.
+    """Return a message of a thread.
 
     Raises
     ------
@@ -266,7 +266,7 @@ def _ids(call: Call) -> tuple[str, str]:
 
 
 async def retrieve_message(call: Call) -> Response:
-    """Give a message."""
+    """Return a message."""
     ids = _ids(call)
     return call.answer(await call.read(lambda c: load_message(c, *ids)))
 
@@ -316,7 +316,7 @@ async def list_files(call: Call) -> Response:
 
 
 async def retrieve_file(call: Call) -> Response:
-    """Give a file of a message."""
+    """Return a file of a message."""
     body, ids = await _message_v1(call)
     file_id = call.request.path_params["file_id"]
     if file_id not in ids:

@@ -305,7 +305,7 @@ def _retrieval(shown: Body) -> Body:
 
 
 def code_files(data: Body) -> list[str]:
-    """Give the ids of the files that an object holds for code."""
+    """Return the ids of the files that an object holds for code."""
     resources = data["tool_resources"].get("code_interpreter") or {}
     return list(resources.get("file_ids", ()))
 

@@ -66,7 +66,7 @@ async def list_(call: Call) -> Response:
 
 
 async def retrieve(call: Call) -> Response:
-    """Give a container, also one that has expired; asking for it keeps it alive."""
+    """Return a container, also one that has expired; asking for it keeps it alive."""
     body = await _containers(call).get(_id(call))
     if body["status"] == "running":
         await _containers(call).touch(body["id"])
@@ -122,7 +122,7 @@ async def list_files(call: Call) -> Response:
 
 
 async def retrieve_file(call: Call) -> Response:
-    """Give a file of a container."""
+    """Return a file of a container."""
     body, _ = await _containers(call).file(_id(call), _file_id(call))
     return reply(bare(body))
 
@@ -135,7 +135,7 @@ async def remove_file(call: Call) -> Response:
 
 
 async def content(call: Call) -> Response:
-    """Give the bytes of a file; no browser may take them for a page."""
+    """Return the bytes of a file; no browser may take them for a page."""
     body, stored = await _containers(call).file(_id(call), _file_id(call))
     name = body["path"].rsplit("/", 1)[-1]
     return FileResponse(

@@ -36,7 +36,7 @@ async def create(call: Call) -> Response:
 
 
 async def retrieve(call: Call) -> Response:
-    """Give a conversation."""
+    """Return a conversation."""
     id_ = _id(call)
     return reply(await call.read(lambda c: conversations.load(c, id_)))
 
@@ -102,7 +102,7 @@ def _load_item(connection: Connection, id_: str, item_id: str) -> Body:
 
 
 async def retrieve_item(call: Call) -> Response:
-    """Give an item."""
+    """Return an item."""
     id_, item_id = _id(call), str(call.request.path_params["item_id"])
     body = await call.read(lambda c: _load_item(c, id_, item_id))
     return reply((await _shown(call, [body]))[0])

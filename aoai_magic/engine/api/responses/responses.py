@@ -66,7 +66,7 @@ def _stream(pieces: AsyncIterator[bytes]) -> Response:
 
 
 async def _until_over(call: Call, execution: ResponseExecution) -> AsyncIterator[bytes]:
-    """Give the events; a client that goes away ends what it alone is waiting for."""
+    """Yield the events; a client that goes away ends what it alone is waiting for."""
     try:
         async for piece in body(execution.record.log.listen_after(-1)):
             yield piece
@@ -108,7 +108,7 @@ async def compact(call: Call) -> Response:
 
 
 async def retrieve(call: Call) -> Response:
-    """Give a response as it stands, or its events from a number on."""
+    """Return a response as it stands, or its events from a number on."""
     id_ = call.path("response_id", "resp")
     if call.request.query_params.get("stream") == "true":
         return await _replay(call, id_)

@@ -159,7 +159,7 @@ def _key(value: Any, name: str) -> Any:
 
 
 def _kind_of(value: Any) -> str | None:
-    """Tell the kind of an item; a message need not say that it is one."""
+    """Return the kind of an item; a message need not say that it is one."""
     kind = _key(value, "type")
     if not kind:
         kind = "message" if _key(value, "role") else "item_reference" if _key(value, "id") else None

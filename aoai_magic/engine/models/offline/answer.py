@@ -105,7 +105,7 @@ class _Answer:
         return plain(self._query.columns[0].name)
 
     def _remarks(self) -> str:
-        """Say which rows are in or out for want of a value, and how tables were joined."""
+        """Describe which rows are in or out for want of a value, and how tables were joined."""
         query, told = self._query, []
         if join := query.join:
             key = plain(" = ".join(dict.fromkeys([join.left, join.right])))
@@ -172,7 +172,7 @@ class _Answer:
         return "\n\n".join(filter(None, parts))
 
     def _lead(self, found: list[tuple[float, str, str]]) -> str:
-        """Say which group is highest, or which place is asked for."""
+        """Describe which group is highest, or which place is asked for."""
         query, rank = self._query, self._query.rank
         down, place = (rank.descending, rank.place) if rank else (True, 1)
         values = sorted({value for value, *_ in found}, reverse=down)
@@ -191,7 +191,7 @@ class _Answer:
         return self._say("fewest" if key == "most" and not down else key, who=who, **words)
 
     def _end(self) -> str:
-        """Say which end is asked for: "highest", "second lowest"."""
+        """Describe which end is asked for: "highest", "second lowest"."""
         query, rank, language = self._query, self._query.rank, self._language
         dated = "date " * (query.task == "rows" and query.columns[0].kind == "date")
         text = sentence(f"end {dated}{'desc' if not rank or rank.descending else 'asc'}", language)
@@ -306,7 +306,7 @@ def _cell(text: str, column: Column | None, must: bool = False) -> str:
 
 
 def _values(column: Column, facts: dict[str, str]) -> str:
-    """Say in a few words which values a column has."""
+    """Describe in a few words which values a column has."""
     if facts and column.is_measure:
         low, high, mean = (number(facts[key]) for key in ("min", "max", "mean"))
         return f"{low} … {high} (⌀ {mean})"

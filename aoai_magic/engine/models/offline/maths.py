@@ -90,7 +90,7 @@ def write_maths(problem: Problem) -> str:
 
 
 def tell_maths(problem: Problem, output: str, language: Language) -> str:
-    """Say what came out; raise `Refusal` if what was printed is no result."""
+    """Describe what came out; raise `Refusal` if what was printed is no result."""
     text = "".join(output.strip().splitlines()[-1:])
     if problem.expression and re.fullmatch(r"-?[\d.]+(e[-+]?\d+)?", text):
         return f"`{problem.expression}` = **{number(text)}**"

@@ -20,7 +20,7 @@ class Refusal(Exception):  # noqa: N818
         self.reason, self.words = reason, words
 
     def text(self, language: Language) -> str:
-        """Say in one line why there is no answer, and what can be done."""
+        """Describe in one line why there is no answer, and what can be done."""
         names = [plain(word) for word in dict.fromkeys(self.words)]
         if self.reason == "words":
             names = [sentence("quoted", language, name) for name in names]

@@ -262,7 +262,7 @@ def _code(error: Exception) -> Any:
 
 
 def _message(error: Exception) -> str:
-    """Give the server's words; older SDKs put the whole body into the error's own message."""
+    """Return the server's words; older SDKs put the whole body into the error's own message."""
     body = getattr(error, "body", None)
     if isinstance(body, Mapping) and body.get("message"):
         return str(body["message"])
@@ -270,7 +270,7 @@ def _message(error: Exception) -> str:
 
 
 def _quote(error: Exception, secrets: tuple[str, ...]) -> str:
-    """Give the server's own words, bounded, on one line, without the key."""
+    """Return the server's own words, bounded, on one line, without the key."""
     text = " ".join(_message(error).split())
     for secret in secrets:
         text = text.replace(secret, "***")
