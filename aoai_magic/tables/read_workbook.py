@@ -13,17 +13,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from aoai_magic.tables import csv_dialect
+from aoai_magic.tables import csv_dialect, text_columns
 from aoai_magic.tables.errors import NoTable
 from aoai_magic.tables.found import Facts, Found
 from aoai_magic.tables.limits import MOST_COLUMNS, MOST_SLOW_CELLS, most_unpacked
 from aoai_magic.tables.object_columns import cell_column
 from aoai_magic.tables.read_csv import is_numbering, kept
-from aoai_magic.tables.text_columns import unique_names
+from aoai_magic.tables.text_columns import Column, unique_names
 
 MOST_SHEETS = 100
 
 _LOOKED_AT = 200
+_WORDS = frozenset(text_columns.WORDS)
+_NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 _FORMULA = re.compile(rb"<c\s[^<>]*>\s*<f[^<>]*?(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v></v>)?\s*</c>")
 
 Rows = list[list[Any]]
@@ -138,10 +140,37 @@ def _found(name: str, rows: Rows, dialect: csv_dialect.Dialect, filled: set[int]
         filled=tuple(names[place] for place in sorted(filled) if place < width),
         numbered=numbered,
         kept=kept(names, columns),
-        pandas=_keywords(dialect, numbered),
+        pandas=_keywords(dialect, numbered) | _values(names, columns, rows, dialect),
     )
     arrays = [column.values for column in columns]
     return Found(pa.table(arrays[numbered:], names[numbered:]), facts)
+
+
+def _values(
+    names: Sequence[str], columns: Sequence[Column], rows: Rows, dialect: csv_dialect.Dialect
+) -> dict[str, Any]:
+    """Return the keywords that keep texts as they are: pandas reads ``00123`` and ``NA`` anew."""
+    import pyarrow as pa
+
+    if dialect.levels > 1:  # pandas takes these by name, and labels of several rows are none
+        return {}
+    places = [n for n, one in enumerate(columns) if pa.types.is_string(one.values.type)]
+    found: dict[str, Any] = {}
+    if codes := [names[place] for place in places if _is_all_digits(columns[place].values)]:
+        found["dtype"] = dict.fromkeys(codes, "str")
+    with_words = {n for row in rows for n, value in enumerate(row) if value in _WORDS}
+    if with_words and with_words <= set(places):
+        found |= {"keep_default_na": False, "na_values": [""]}
+    return found
+
+
+def _is_all_digits(values: Any) -> bool:
+    """Return whether pandas would take a column of texts for numbers."""
+    import pyarrow.compute as pc
+
+    if values.null_count == len(values):
+        return False
+    return bool(pc.all(pc.match_substring_regex(values, _NUMBER)).as_py())
 
 
 def _keywords(dialect: csv_dialect.Dialect, numbered: bool) -> dict[str, Any]:

@@ -351,3 +351,14 @@ async def test_a_turn_outlives_the_files_that_it_left(engine, monkeypatch, tmp_p
     said = capsys.readouterr().out
     assert "Read as Big5, which is a guess." in said
     assert "attack.arrow could not be read as a table: it is broken." in said
+
+
+@pytest.mark.parametrize("column", [["00123", "00456"], ["12", "34"], ["NA", "DE"], ["1e3", "2e3"]])
+def test_texts_of_a_workbook_stay_texts_by_the_call_of_its_card(card, column):
+    frame = pd.DataFrame({"code": column, "n": [1.5, None]})
+    book = io.BytesIO()
+    frame.to_excel(book, index=False)
+    data = book.getvalue()
+    pd.testing.assert_frame_equal(read_table(data, "a.xlsx"), frame, check_dtype=False)
+    said = read_as_the_card_says(card("a.xlsx", data), data)
+    pd.testing.assert_frame_equal(said, frame, check_dtype=False)
