@@ -48,7 +48,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
 def ask(prompt: str, *items: Any, **options: Any) -> Turn | PendingTurn | None:
     """Ask, show the answer as it comes, and give the turn (None for a dry run).
 
-    With ``background=True`` give a `PendingTurn`, which can be awaited, once the far side has
+    With ``background=True`` give a `PendingTurn`, which can be awaited, once the server has
     the question and its data.
 
     Parameters

@@ -7,7 +7,7 @@
     ├── AttachError           something could not be attached
     ├── SettingsError         a setting has a value that cannot be used
     ├── EngineError           the local engine could not be started or has gone
-    ├── ServiceError          the far side refused or could not be reached
+    ├── ServiceError          the server refused or could not be reached
     └── TurnError             a turn ended without a complete answer
         └── TurnInterrupted   the user stopped it
 """
@@ -53,7 +53,7 @@ class EngineError(AssistantError):
 
 
 class ServiceError(AssistantError):
-    """The far side refused the request or could not be reached."""
+    """The server refused the request or could not be reached."""
 
 
 class TurnError(AssistantError):

@@ -208,7 +208,7 @@ def test_a_script_that_ends_stops_its_turn_and_says_so(engine, assistant):
 
 
 def runs(engine, thread):
-    """Give what became of the runs of a thread on the far side."""
+    """Give what became of the runs of a thread on the server."""
     api = openai.OpenAI(base_url=f"{engine.url}/v1", api_key=engine.token)
     found = api.get(f"/threads/{thread}/runs", cast_to=object, options=BETA)
     return [run["status"] for run in found["data"]]

@@ -1,4 +1,4 @@
-"""Recorded turns: played alike with no far side, and refused when they no longer fit."""
+"""Recorded turns: played alike with no server, and refused when they no longer fit."""
 
 import json
 import os

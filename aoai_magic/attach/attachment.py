@@ -17,7 +17,7 @@ Origin = Literal["variable", "file"]
 class Parcel:
     """A file that is made when it is first asked for, and then stays.
 
-    What the far side has already is described, but never packed.
+    What the server has already is described, but never packed.
     """
 
     def __init__(self, make: Callable[[], Path], estimate: int) -> None:

@@ -1,4 +1,4 @@
-"""The far sides that can do a turn; each turns its own stream into our events."""
+"""The servers that can do a turn; each turns its own stream into our events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a far side is to us: one method that yields the events of a turn."""
+"""What a server is to us: one method that yields the events of a turn."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CANCEL_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Question:
-    """What goes to the far side in one turn.
+    """What goes to the server in one turn.
 
     Attributes
     ----------
@@ -28,9 +28,9 @@ class Question:
     attachments
         Packed and ready to be sent.
     thread
-        The thread's id on the far side, ``None`` to begin one.
+        The thread's id on the server, ``None`` to begin one.
     model
-        Model SPEC or name, empty for the far side's own.
+        Model SPEC or name, empty for the server's own.
     instructions
         What the model is told at the start, empty for nothing.
     documents
@@ -38,7 +38,7 @@ class Question:
     functions
         Functions of the notebook that the model may call.
     tool_choice
-        As the API takes it, None for the far side's own.
+        As the API takes it, None for the server's own.
     effort
         How much a reasoning model reasons, empty for its own default.
     max_output
@@ -58,26 +58,26 @@ class Question:
 
 
 class Backend(Protocol):
-    """A far side that can do a turn."""
+    """A server that can do a turn."""
 
     def turn(self, question: Question) -> AsyncIterator[Event]:
         """Yield the turn's events, ending with `events.Finished`.
 
-        Closing the iterator (or cancelling the task) early cancels the run on the far side.
+        Closing the iterator (or cancelling the task) early cancels the run on the server.
 
         Raises
         ------
         ServiceError
-            If the far side refuses the request or cannot be reached before the turn began.
+            If the server refuses the request or cannot be reached before the turn began.
         """
         ...
 
     async def status(self) -> dict[str, Any]:
-        """Return what the far side says of itself (model, isolation, sessions), if anything."""
+        """Return what the server says of itself (model, isolation, sessions), if anything."""
         ...
 
     def holdings(self) -> Holdings:
-        """Return what the far side holds of the user's."""
+        """Return what the server holds of the user's."""
         ...
 
     async def cleanup(self) -> int:

@@ -1,4 +1,4 @@
-"""What a far side holds of the user's, and what can be done with it, apart from turns."""
+"""What a server holds of the user's, and what can be done with it, apart from turns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
-class FarFile:
+class RemoteFile:
     """A file that code on the server made; times are in seconds since 1970, None if unknown."""
 
     id: str
@@ -19,7 +19,7 @@ class FarFile:
 
 
 @dataclass(frozen=True)
-class FarSession:
+class RemoteSession:
     """A live Python session.
 
     Attributes
@@ -41,7 +41,7 @@ class FarSession:
 
 
 @dataclass(frozen=True)
-class FarThread:
+class RemoteThread:
     """A thread, with the beginning of its first message; ``created`` in seconds since 1970."""
 
     id: str
@@ -50,18 +50,18 @@ class FarThread:
 
 
 class Holdings(Protocol):
-    """What a far side holds; all methods raise `ServiceError` where it refuses."""
+    """What a server holds; all methods raise `ServiceError` where it refuses."""
 
-    async def files(self) -> list[FarFile]:
+    async def files(self) -> list[RemoteFile]:
         """List the files that code made there, the newest first; those sent are in the ledger."""
         ...
 
-    async def sessions(self) -> list[FarSession]:
+    async def sessions(self) -> list[RemoteSession]:
         """List the sessions that are alive."""
         ...
 
-    async def threads(self) -> list[FarThread]:
-        """List the newest threads, none where the far side keeps no list."""
+    async def threads(self) -> list[RemoteThread]:
+        """List the newest threads, none where the server keeps no list."""
         ...
 
     def session(self, thread: str) -> str:

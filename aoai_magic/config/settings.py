@@ -123,7 +123,7 @@ class Target:
     name
         ``local``, ``azure``, ``openai`` or an engine's URL, which may be shown and kept.
     model
-        Model SPEC or name; empty where the far side has its own default.
+        Model SPEC or name; empty where the server has its own default.
     why
         The setting or variable that decided, for ``%assistant status``.
     address

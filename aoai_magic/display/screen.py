@@ -30,7 +30,7 @@ class Screen(Protocol):
 class Pace:
     """Says when it is time to draw again.
 
-    The far side of a kernel's channel silently drops messages above its rate limit
+    The server of a kernel's channel silently drops messages above its rate limit
     (jupyter_server: 1000 a second), so a delta is never a message of its own.
     """
 

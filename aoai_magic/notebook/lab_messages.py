@@ -18,7 +18,7 @@ from aoai_magic.config.settings import resolve_target
 from aoai_magic.errors import AssistantError
 from aoai_magic.locale import gettext as _
 from aoai_magic.notebook.line_commands import cost
-from aoai_magic.runner.remote_resources import FarSide, is_users_target, sent
+from aoai_magic.runner.remote_resources import RemoteResources, is_users_target, sent
 from aoai_magic.shared.network import without_credentials
 
 if TYPE_CHECKING:
@@ -66,12 +66,12 @@ def _far(_: Asked, shell: Any) -> Reply:
     state = _state(shell)
     if state is None:
         return {"far": None}
-    far_side = FarSide(state)
-    return {"far": None if far_side.is_asleep else far_side.told()}
+    remote = RemoteResources(state)
+    return {"far": None if remote.is_asleep else remote.told()}
 
 
 def _download(asked: Asked, shell: Any) -> Reply:
-    name, data = FarSide(_loaded(shell)).content(asked["download"])
+    name, data = RemoteResources(_loaded(shell)).content(asked["download"])
     if len(data) > LARGEST_DOWNLOAD:
         raise AssistantError(
             _(
@@ -83,22 +83,22 @@ def _download(asked: Asked, shell: Any) -> Reply:
 
 
 def _delete_file(asked: Asked, shell: Any) -> Reply:
-    FarSide(_loaded(shell)).delete_file(asked["deleteFile"])
+    RemoteResources(_loaded(shell)).delete_file(asked["deleteFile"])
     return {}
 
 
 def _end_session(asked: Asked, shell: Any) -> Reply:
-    FarSide(_loaded(shell)).end_session(asked["endSession"])
+    RemoteResources(_loaded(shell)).end_session(asked["endSession"])
     return {}
 
 
 def _delete_thread(asked: Asked, shell: Any) -> Reply:
-    FarSide(_loaded(shell), asked["target"]).delete_thread(asked["deleteThread"])
+    RemoteResources(_loaded(shell), asked["target"]).delete_thread(asked["deleteThread"])
     return {}
 
 
 def _adopt(asked: Asked, shell: Any) -> Reply:
-    return {"name": FarSide(_loaded(shell)).adopt(asked["adopt"])}
+    return {"name": RemoteResources(_loaded(shell)).adopt(asked["adopt"])}
 
 
 def _fork(asked: Asked, shell: Any) -> Reply:
@@ -109,9 +109,9 @@ def _fork(asked: Asked, shell: Any) -> Reply:
             "name. Forking sends your token (AOAI_MAGIC_TOKEN) to it."
         )
         return {"question": question.format(url=without_credentials(target))}
-    far_side = FarSide(state, target)
-    name = far_side.free_name(asked["fork"])
-    far_side.fork(name, asked["thread"], asked["parts"])
+    remote = RemoteResources(state, target)
+    name = remote.free_name(asked["fork"])
+    remote.fork(name, asked["thread"], asked["parts"])
     return {"name": name}
 
 
@@ -175,7 +175,7 @@ def schema(name: str, namespace: Mapping[str, Any]) -> str | None:
 
 
 def overview(state: Assistant) -> dict[str, Any]:
-    """Return what a kernel knows of its assistant without asking the far side.
+    """Return what a kernel knows of its assistant without asking the server.
 
     Sizes are in bytes, times in seconds since 1970.
     """

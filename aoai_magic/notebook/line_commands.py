@@ -18,7 +18,7 @@ from aoai_magic.runner.destination import destination
 from aoai_magic.runner.event_loop import wait_for
 from aoai_magic.runner.gaps import gaps
 from aoai_magic.runner.model_ends import announced_end
-from aoai_magic.runner.remote_resources import FarSide
+from aoai_magic.runner.remote_resources import RemoteResources
 from aoai_magic.runner.turn import Turn
 from aoai_magic.shared import hidden_packages
 from aoai_magic.shared.network import hide_credentials
@@ -80,7 +80,7 @@ def _trouble(state: Assistant) -> str | None:
 
 
 def status(state: Assistant, words: Sequence[str]) -> str:
-    """Describe where turns go and why, with which model, and how code is isolated."""
+    """Show where turns go and why, which model answers, and how code is isolated."""
     settings = state.settings()
     target = settings_.resolve_target(settings)
     where = _("{target} ({why})").format(target=target.name, why=target.why)
@@ -137,7 +137,7 @@ def _engine_rows(
 ) -> list[tuple[str, str]]:
     if target.name in settings_.SERVICES:
         return [(_("isolation"), _("the service's container"))]
-    if FarSide(state).is_asleep:
+    if RemoteResources(state).is_asleep:
         return [(_("engine"), _("not started yet; the first turn starts it"))]
     backend = state.backend(settings, target)
     told = wait_for(backend.status())
@@ -202,7 +202,9 @@ def fork(state: Assistant, words: Sequence[str]) -> str:
     if len(words) != 1:
         raise UsageError(_("%assistant fork wants the copy's name, e.g. %assistant fork attempt-2"))
     view = _last(state).view
-    FarSide(state, view.target).fork(words[0], view.thread, [part.id for part in view.parts])
+    RemoteResources(state, view.target).fork(
+        words[0], view.thread, [part.id for part in view.parts]
+    )
     return _(
         "Copied with its files; variables of its session are not. Go on with %%assistant -t {name}"
     ).format(name=shlex.quote(words[0]))
@@ -373,7 +375,7 @@ def cleanup(state: Assistant, words: Sequence[str]) -> str:
         )
     settings = state.settings()
     target = settings_.resolve_target(settings)
-    if FarSide(state).is_asleep and not settings.folder.exists():
+    if RemoteResources(state).is_asleep and not settings.folder.exists():
         return _("There is nothing to delete.")
     backend = state.backend(settings, target)
     holdings = backend.holdings()
@@ -442,7 +444,7 @@ COMMANDS: dict[str, Command] = {
 }
 
 HELP = {
-    "status": later("Say where turns go and why, with which model, and how code is isolated."),
+    "status": later("Show where turns go and why, which model answers, and how code is isolated."),
     "show": later(
         "Show the last turn again, e.g. after a reload of the page or the end of its kernel."
     ),

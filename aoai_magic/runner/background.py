@@ -147,7 +147,7 @@ class PendingTurn:
         )
 
     async def taken(self) -> None:
-        """Wait until the far side has the question and its data; raise what kept it from that.
+        """Wait until the server has the question and its data; raise what kept it from that.
 
         In a headless run, wait for the end: such a client takes what a cell shows only
         until the cell is over, and a run must not succeed before its turns do.
@@ -231,7 +231,7 @@ def _heed_the_end() -> None:
 
 
 def _end_all() -> None:
-    """Stop what runs, on the far side too, which would go on and cost."""
+    """Stop what runs, on the server too, which would go on and cost."""
     running = list(_running)
     for pending in running:
         pending.stop()

@@ -1,7 +1,7 @@
 """Budget: what a turn may take, kept while it goes on.
 
 Services tell what a turn took when it is over, if at all. Until then it is counted from
-what comes and goes; what the far side reports replaces the count.
+what comes and goes; what the server reports replaces the count.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BYTES_PER_TOKEN = 4
 """Of UTF-8: close for English, and for Chinese and Japanese too."""
 
 _LIMITS = ("max_output_tokens", "max_completion_tokens")
-"""What the far side calls a limit that `Budget.most_output` gave it."""
+"""What the server calls a limit that `Budget.most_output` gave it."""
 
 _NO_TOKENS = "offline"
 """The model of rules, for which there is nothing to count."""
@@ -71,7 +71,7 @@ class Budget:
             )
 
     def most_output(self, model: str, prices: Prices) -> int | None:
-        """Return the tokens that the far side may write at most, None for any number."""
+        """Return the tokens that the server may write at most, None for any number."""
         limits = [self.max_tokens] if self.max_tokens else []
         each = prices.cost(model, Usage(output_tokens=1)) if self.max_cost else None
         limits += [int(self.max_cost / each)] if each else []
@@ -139,7 +139,7 @@ class Spending:
         return event
 
     def _cut_short(self, error: str) -> str:
-        """Describe by which limit the far side stopped, where that came of the budget."""
+        """Describe by which limit the server stopped, where that came of the budget."""
         if not any(limit in error for limit in _LIMITS):
             return error
         tokens, cost = self._budget.max_tokens, self._budget.max_cost

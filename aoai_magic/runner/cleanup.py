@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aoai_magic.backends.holdings import FarFile, Holdings
+from aoai_magic.backends.holdings import Holdings, RemoteFile
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import ngettext
 from aoai_magic.runner.remote_resources import ledger_name
@@ -57,7 +57,7 @@ class Leftovers:
 
     uploads: Sequence[Entry] = ()
     threads: Sequence[Begun] = ()
-    made: Sequence[FarFile] = ()
+    made: Sequence[RemoteFile] = ()
     paths: Sequence[Path] = ()
 
     @property
@@ -88,7 +88,7 @@ def _threads_line(threads: Sequence[Begun]) -> str:
     return text.format(count=count) if count else ""
 
 
-def _made_line(made: Sequence[FarFile]) -> str:
+def _made_line(made: Sequence[RemoteFile]) -> str:
     count, size = len(made), _size(one.bytes for one in made)
     text = ngettext(
         "{count:,} file that code made, {size}", "{count:,} files that code made, {size}", count
@@ -113,7 +113,7 @@ def of_notebook(settings: Settings, target: Target, place: str, turns: Sequence[
     threads = [one for one in begun(settings.folder, place) if one.target == target.name]
     ids = {one.id for one in threads}
     made = {
-        file.id: FarFile(file.id, file.name, file.blob.size)
+        file.id: RemoteFile(file.id, file.name, file.blob.size)
         for turn in turns
         if turn.view.thread in ids
         for file in turn.view.files
@@ -130,7 +130,7 @@ async def of_all(settings: Settings, target: Target, holdings: Holdings) -> Left
     uploads = await asyncio.to_thread(Ledger(settings.folder).entries, store)
     known = await asyncio.to_thread(begun, settings.folder)
     threads = [one for one in known if one.target == target.name]
-    made: list[FarFile] = []
+    made: list[RemoteFile] = []
     if target.name == "local":
         # All that is there is this account's; a server may hold other people's.
         made = await holdings.files()
@@ -204,13 +204,13 @@ async def _outdated(settings: Settings, holdings: Holdings) -> Leftovers:
     made = await holdings.files()
     known = await asyncio.to_thread(begun, settings.folder)
     # Oldest first: a file that was sent or made is dispensable before one that is newer.
-    files: list[tuple[float, Entry | FarFile]] = [
+    files: list[tuple[float, Entry | RemoteFile]] = [
         *((entry.sent_at, entry) for entry in uploads),
         *((file.created, file) for file in made if file.created is not None),
     ]
     files.sort(key=lambda pair: pair[0])
     over = sum(file.bytes for _at, file in files) - settings.keep_mb * MEGABYTE
-    gone: list[Entry | FarFile] = []
+    gone: list[Entry | RemoteFile] = []
     for at, file in files:
         is_over = settings.keep_mb > 0 and over > 0
         if at < before or is_over:
@@ -219,7 +219,7 @@ async def _outdated(settings: Settings, holdings: Holdings) -> Leftovers:
     return Leftovers(
         [file for file in gone if isinstance(file, Entry)],
         [one for one in known if one.target == "local" and one.used < before],
-        [file for file in gone if isinstance(file, FarFile)],
+        [file for file in gone if isinstance(file, RemoteFile)],
         await asyncio.to_thread(left_here, settings.folder, before),
     )
 

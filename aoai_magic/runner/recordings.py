@@ -88,7 +88,7 @@ class Tape:
     def find(self, question: Question, *, only: bool = False) -> bool:
         """Look for the question's recording; tell whether it is to be played.
 
-        With ``only`` nothing but a recording will do, since the far side does not know of
+        With ``only`` nothing but a recording will do, since the server does not know of
         the thread's earlier turns, which were played.
 
         Raises

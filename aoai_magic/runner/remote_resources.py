@@ -1,4 +1,4 @@
-"""What a kernel's assistant holds on the far side: told, fetched, ended, deleted, forked."""
+"""What a kernel's assistant holds on the server: told, fetched, ended, deleted, forked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aoai_magic.runner.options import Options
 from aoai_magic.state.uploads import Entry, Ledger
 
 if TYPE_CHECKING:
-    from aoai_magic.backends.holdings import FarFile, Holdings
+    from aoai_magic.backends.holdings import Holdings, RemoteFile
     from aoai_magic.config.settings import Settings, Target
     from aoai_magic.runner.kernel_state import Assistant
     from aoai_magic.state.threads import Known, Threads
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class FarSide:
-    """The far side of one target.
+class RemoteResources:
+    """The server of one target.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class FarSide:
         return wait_for(work(backend.holdings()))
 
 
-def _as_form(file: FarFile) -> dict[str, Any]:
+def _as_form(file: RemoteFile) -> dict[str, Any]:
     """Return a file as the front end knows it."""
     told = asdict(file)
     del told["created"]

@@ -261,7 +261,7 @@ class Turn:
 
     @property
     def thread(self) -> str:
-        """The thread's id on the far side."""
+        """The thread's id on the server."""
         return self.view.thread
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> list[Path]:

@@ -28,7 +28,7 @@ from aoai_magic.turn.view import View, fold
 
 VERSION = 1
 LARGEST = 16_000_000
-"""Bytes of a file that are kept; a larger one stays on the far side alone."""
+"""Bytes of a file that are kept; a larger one stays on the server alone."""
 
 
 @dataclass

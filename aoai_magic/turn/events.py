@@ -25,7 +25,7 @@ class Usage:
     container_minutes
         Minutes of a service's container that the turn began, in whole billing periods.
     estimated
-        Whether the tokens were counted here, because the far side did not tell.
+        Whether the tokens were counted here, because the server did not tell.
     """
 
     input_tokens: int = 0
@@ -43,7 +43,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Started:
-    """The far side has taken the turn.
+    """The server has taken the turn.
 
     ``isolation`` is the level at which code will run, where the target knows it; ``effort``
     how much the model was asked to reason, where somebody set it.
@@ -121,7 +121,7 @@ class CodeDone:
     error
         Its exception in one line, if it failed.
     code, logs
-        All of the code, and all that it printed, where the far side says so at the end;
+        All of the code, and all that it printed, where the server says so at the end;
         they replace what came in pieces, of which some may be lost.
     """
 

@@ -26,5 +26,5 @@ export async function showRefusal(
   trans: TranslationBundle
 ): Promise<void> {
   const silence = trans.__('The kernel is busy, or there is none that could answer.');
-  await showErrorMessage(trans.__('That was not done'), reply?.error ?? silence);
+  await showErrorMessage(trans.__('The request failed'), reply?.error ?? silence);
 }

@@ -3,7 +3,7 @@ import type { Far, Made, Overview, Sent, Session, Stranger, Thread } from './gen
 
 export type { Far, Overview, Session, Stranger, Thread };
 
-/** A file on the far side, sent there or made there. */
+/** A file on the server, sent there or created by the assistant. */
 export interface IFarFile extends Made {
   /** Where it is; empty for what code made where turns go now. */
   readonly target: string;

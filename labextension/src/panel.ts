@@ -25,7 +25,7 @@ const waiting = new WeakSet<NotebookPanel>();
 
 export const panel: JupyterFrontEndPlugin<void> = {
   id: 'aoai-magic:panel',
-  description: "Shows the kernel's data and threads, and what the far side holds.",
+  description: "Shows the kernel's data and threads, and what the server holds.",
   autoStart: true,
   requires: [INotebookTracker],
   optional: [ILayoutRestorer, ITranslator, ICommandPalette],
@@ -101,7 +101,7 @@ class Panel implements IPanelActions {
     const name = thread.name || trans.__('this kernel');
     await this.confirmed(
       trans.__('Delete the thread %1?', name),
-      trans.__('What was said in it is deleted on the far side, with its session and variables.'),
+      trans.__('What was said in it is deleted on the server, with its session and variables.'),
       trans.__('Delete'),
       { deleteThread: thread.id, target: thread.target }
     );
@@ -128,7 +128,7 @@ class Panel implements IPanelActions {
     const { trans } = this;
     await this.confirmed(
       trans.__('Delete the file %1?', name),
-      trans.__('It is deleted on the far side; nothing is deleted here.'),
+      trans.__('It is deleted on the server; nothing is deleted here.'),
       trans.__('Delete'),
       { deleteFile: id }
     );
@@ -139,8 +139,8 @@ class Panel implements IPanelActions {
     const { trans } = this;
     const notebook = this.tracker.currentWidget;
     const body = trans._n(
-      '%1 file is deleted on the far side.',
-      '%1 files are deleted on the far side.',
+      '%1 file is deleted on the server.',
+      '%1 files are deleted on the server.',
       count
     );
     const title = trans.__('Delete uploaded files?');
@@ -213,7 +213,7 @@ class Panel implements IPanelActions {
     }
   }
 
-  /** Draw what the kernel knows at once, and the far side when that has answered. */
+  /** Draw what the kernel knows at once, and the server when that has answered. */
   private async drawWhole(notebook: NotebookPanel, told: Overview): Promise<void> {
     const before = this.drawn === notebook ? this.far : null;
     this.view.draw(told, before);

@@ -1,4 +1,4 @@
-/** A side panel with the kernel's data and threads, and what the far side holds. */
+/** A side panel with the kernel's data and threads, and what the server holds. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import {
   addIcon,
@@ -54,7 +54,7 @@ export class PanelView extends Widget {
     this.replace(this.refreshing(), note(sentence));
   }
 
-  /** Show what the kernel told; `trouble` is why the far side could not be asked. */
+  /** Show what the kernel told; `trouble` is why the server could not be asked. */
   draw(told: Overview, far: Far | null, trouble = ''): void {
     const { trans } = this;
     const files = farFiles(told, far);
@@ -81,8 +81,8 @@ export class PanelView extends Widget {
         (far?.sessions ?? []).map(session => this.session(session))
       ),
       ...this.section(
-        trans.__('Files on the far side'),
-        trans.__('Nothing of yours is on the far side.'),
+        trans.__('Uploaded Files'),
+        trans.__('Nothing of yours is on the server.'),
         files.map(file => this.file(file))
       ),
       ...(sent ? [this.deletion(sent)] : []),
@@ -205,7 +205,7 @@ export class PanelView extends Widget {
     const { name, bytes, target, expires, here } = file;
     const gone =
       expires === null ? '' : trans.__('deleted in %1', words.duration(left(expires), trans));
-    const facts = [words.size(bytes, trans), target || trans.__('made there'), gone];
+    const facts = [words.size(bytes, trans), target || trans.__('created by the assistant'), gone];
     if (!here) {
       return item(name, facts);
     }

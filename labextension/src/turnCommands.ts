@@ -46,7 +46,7 @@ function actions(trans: TranslationBundle): Record<string, IAction> {
       isEnabled: turn => !!turn.cell,
       execute: insertCode
     },
-    continue: { label: trans.__('Ask Further in the Same Thread'), execute: askFurther },
+    continue: { label: trans.__('Ask a Follow-up'), execute: askFurther },
     fork: {
       label: trans.__('Fork the Thread After This Answer'),
       isEnabled: canFork,

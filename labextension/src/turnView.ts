@@ -158,7 +158,7 @@ export class TurnView extends Widget implements IRenderMime.IRenderer {
       return element('tr', '', head, element('td', '', value));
     });
     const table = element('table', 'aoai-Turn-provenance', ...rows);
-    const title = this.trans.__('How this answer came about');
+    const title = this.trans.__('Details');
     const summary = element('summary', 'aoai-Turn-summary', title);
     return element('details', 'aoai-Turn-details', summary, table);
   }

@@ -61,7 +61,7 @@ def ready(open_notebook: Open, engine, script, name: str) -> labs.Notebook:
     notebook.run(0)
     notebook.run(1)
     command(notebook, "show-panel")
-    notebook.page.locator(".aoai-Panel").get_by_text("made there").first.wait_for()
+    notebook.page.locator(".aoai-Panel").get_by_text("created by the assistant").first.wait_for()
     return notebook
 
 

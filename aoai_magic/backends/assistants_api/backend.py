@@ -140,7 +140,7 @@ class Assistants:
         return len(entries)
 
     async def _uploaded(self, api: openai.AsyncOpenAI, item: Attachment) -> str:
-        """Return the item's file id; send it only if the far side has it no more."""
+        """Return the item's file id; send it only if the server has it no more."""
         known = await in_thread(lambda: self.ledger.lookup(self.store, item.sha256))
         if known and await _exists(api, known):
             # It is in use, so that it does not go as an old one.
@@ -154,7 +154,7 @@ class Assistants:
             try:
                 return await asyncio.shield(sending)
             except asyncio.CancelledError:
-                # What the far side has whole is recorded: nobody else could delete it.
+                # What the server has whole is recorded: nobody else could delete it.
                 if file.tell() < file.size:
                     sending.cancel()
                 await asyncio.wait({sending}, timeout=CANCEL_SECONDS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 
-from aoai_magic.backends.holdings import FarFile, FarSession, FarThread
+from aoai_magic.backends.holdings import RemoteFile, RemoteSession, RemoteThread
 from aoai_magic.backends.sdk import client, own_words
 from aoai_magic.errors import ServiceError
 from aoai_magic.locale import gettext as _
@@ -27,14 +27,14 @@ class EngineHoldings:
     def __init__(self, backend: Assistants) -> None:
         self._backend = backend
 
-    async def files(self) -> list[FarFile]:
+    async def files(self) -> list[RemoteFile]:
         """List the files that code made there, the newest first."""
         async with self._api() as api:
             page = await api.files.list(
                 purpose="assistants_output", order="desc", limit=_MOST_FILES
             )
         return [
-            FarFile(
+            RemoteFile(
                 file.id,
                 file.filename,
                 file.bytes,
@@ -44,10 +44,10 @@ class EngineHoldings:
             for file in page.data
         ]
 
-    async def sessions(self) -> list[FarSession]:
+    async def sessions(self) -> list[RemoteSession]:
         """List the sessions of an engine of ours."""
         return [
-            FarSession(
+            RemoteSession(
                 told["thread_id"],
                 told.get("memory_bytes"),
                 told.get("expires_at"),
@@ -57,10 +57,10 @@ class EngineHoldings:
             if told.get("alive")
         ]
 
-    async def threads(self) -> list[FarThread]:
+    async def threads(self) -> list[RemoteThread]:
         """List the newest threads of an engine of ours."""
         return [
-            FarThread(told["id"], told["title"], told["created_at"])
+            RemoteThread(told["id"], told["title"], told["created_at"])
             for told in await self._listed("/engine/threads")
         ]
 

@@ -105,7 +105,7 @@ class Run:
         yield self._reader.ending
 
     async def cancel(self) -> None:
-        """Return the far side to stop, whatever is going on in this task."""
+        """Return the server to stop, whatever is going on in this task."""
         import openai
 
         if not self._reader.run:

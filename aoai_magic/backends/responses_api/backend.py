@@ -461,7 +461,7 @@ class _Turn:
             self._stream = _Polled(self._responses, self._reader.response)
 
     async def _cancel(self) -> None:
-        """Return the far side to stop, whatever is going on in this task."""
+        """Return the server to stop, whatever is going on in this task."""
         import openai
 
         with anyio.move_on_after(CANCEL_SECONDS, shield=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 
-from aoai_magic.backends.holdings import FarFile, FarSession, FarThread
+from aoai_magic.backends.holdings import RemoteFile, RemoteSession, RemoteThread
 from aoai_magic.backends.responses_api.containers import LIFE_SECONDS, Container, is_expired
 from aoai_magic.backends.sdk import client, own_words
 from aoai_magic.errors import ServiceError
@@ -25,30 +25,30 @@ class ContainerHoldings:
         self._backend = backend
         self._shelf = backend.shelf
 
-    async def files(self) -> list[FarFile]:
+    async def files(self) -> list[RemoteFile]:
         """List what the code of the containers made, as far as we have it."""
         found = await to_thread.run_sync(lambda: list(self._made()))
         return sorted(found, key=lambda file: -(file.expires or 0))
 
-    def _made(self) -> Iterator[FarFile]:
+    def _made(self) -> Iterator[RemoteFile]:
         for container in self._shelf.containers():
             ends = self._shelf.used(container) + LIFE_SECONDS
             for kept in self._shelf.entries(container):
                 if not kept.sent:
                     size = self._shelf.size(container, kept)
-                    yield FarFile(kept.id, kept.name, size, ends)
+                    yield RemoteFile(kept.id, kept.name, size, ends)
 
-    async def sessions(self) -> list[FarSession]:
+    async def sessions(self) -> list[RemoteSession]:
         """List our containers that are running."""
         found = []
         for container in await to_thread.run_sync(self._shelf.containers):
             with self._gone_already():
                 told: Any = await client(self._backend.service).containers.retrieve(container)
                 if told.status == "running":
-                    found.append(FarSession(container, None, _expires(told)))
+                    found.append(RemoteSession(container, None, _expires(told)))
         return found
 
-    async def threads(self) -> list[FarThread]:
+    async def threads(self) -> list[RemoteThread]:
         """Return none: a service keeps no list of responses."""
         return []
 
