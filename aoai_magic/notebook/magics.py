@@ -136,7 +136,7 @@ class AssistantMagics(Magics):
     @argument(
         "--no-raise", action="store_true", help=later("do not fail the cell when the turn fails")
     )
-    @argument("--quiet", action="store_true", help=later("show only files and the footer"))
+    @argument("--quiet", action="store_true", help=later("show the answer alone"))
     @argument("--raw", action="store_true", help=later("leave {{…}} in the prompt as it is"))
     @no_var_expand
     @line_cell_magic

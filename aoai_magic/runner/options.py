@@ -49,7 +49,7 @@ class Options:
     no_raise
         Do not fail the cell when the turn fails.
     quiet
-        Show nothing but files and the footer.
+        Show the answer alone, without the work behind it.
     raw
         Leave ``{{…}}`` in the prompt as it is.
     """
