@@ -55,7 +55,8 @@ def commands() -> str:
     rows = [[f"`%assistant {name}`", HELP.get(name, "")] for name in COMMANDS]
     return page(
         "Commands",
-        "`%assistant COMMAND` does everything that is not a question.",
+        "`%assistant COMMAND` does everything that is not a question. Other words after "
+        "`%assistant` are a question, options first: `%assistant What is the mean of @sales?`",
         table(["command", "what it does"], rows),
     )
 

@@ -108,7 +108,7 @@ async def test_cleanup_is_of_this_notebook_unless_told_otherwise(
 
 
 async def test_what_cleanup_does_not_take_is_named(notebook):
-    with pytest.raises(UsageError, match="takes --all and --yes, not --everything"):
+    with pytest.raises(UsageError, match="does not take --everything"):
         run_command(notebook("a.ipynb"), "cleanup --everything")
 
 

@@ -187,12 +187,13 @@ def test_ask_shows_and_gives_the_turn(run):
     assert any("application/vnd.aoai-magic.turn+json" in o.get("data", {}) for o in again.outputs)
 
 
-def test_an_interrupted_cell_says_so_and_the_kernel_goes_on(run):
+@pytest.mark.parametrize("cell", ["%%assistant\nCount for ever", "%assistant Count for ever, OK?"])
+def test_an_interrupted_cell_says_so_and_the_kernel_goes_on(run, cell):
     notebook = run(
         "%%assistant sales\nOnce again",  # from here on nothing is started or imported
         "import os, signal, threading\n"
         "threading.Timer(4.0, os.kill, (os.getpid(), signal.SIGINT)).start()",
-        "%%assistant\nCount for ever",
+        cell,
         "print(_assistant.status, len(sales))",
         allow_errors=True,
     )

@@ -46,6 +46,7 @@ def run(shell, cell):
         ("%%assistant thing\nPlot", "AttachError", "thing"),
         ("%%assistant\n\n", "UsageError", "holds no question"),
         ("%%assistant --colour\nPlot", "UsageError", "--colour"),
+        ("%%assistant --outt x\nPlot", "UsageError", "did you mean --out"),
         ("%%assistant 'sales\nPlot", "UsageError", "quotation"),
         ("%%assistant -o 2x\nPlot", "UsageError", "name of a variable"),
         ("%%assistant --rows 0\nPlot", "UsageError", "--rows"),
@@ -54,6 +55,12 @@ def run(shell, cell):
         ("%%assistant --on local -m offlin\nHello", "UsageError", "did you mean offline"),
         ("%%assistant --on local -m gpt-x\nHello", "UsageError", "openai:gpt-x"),
         ("%assistant stauts", "UsageError", "did you mean status"),
+        ("%assistant modles mini", "UsageError", "did you mean models"),
+        ("%assistant status now", "UsageError", "status does not take now"),
+        ("%assistant status --all", "UsageError", "does not take --all"),
+        ("%assistant help stauts", "UsageError", "did you mean status"),
+        ("%assistant penguins", "UsageError", "write a whole question"),
+        ("%assistant save it's", "UsageError", "quote without its end"),
         ("%assistant save", "UsageError", "wants one folder"),
         ("%assistant show", "AssistantError", "no turn yet"),
     ],
@@ -64,6 +71,28 @@ def test_mistakes_are_one_sentence(shell, cell, name, text):
     assert text.lower() in str(error).lower()
     assert "\n" not in str(error)
     assert error._render_traceback_() == [f"{name}: {error}"]
+
+
+@pytest.mark.parametrize(
+    ("options", "question"),
+    [
+        ("", "Hello there, and show me the mean"),
+        ("", "Hello, what is the mean?"),
+        ("", "show me a hello in the middle"),
+        ("-o top ", "hello"),
+        ("--no-raise --rows 5 ", "What's in hello?"),
+        ("", "平均は？hello"),
+    ],
+)
+def test_a_line_asks(shell, options, question):
+    assert run(shell, f"if True:\n    %assistant {options}{question}")[1] is None
+    turn = shell.user_ns["_assistant"]
+    assert (turn.question, turn.text) == (question, "Hello.")
+
+
+def test_help_of_one_command(shell):
+    assert "Add up" in run(shell, "%assistant help usage")[0]
+    assert "%assistant save" not in run(shell, "%assistant help usage")[0]
 
 
 def test_a_dry_run_says_everything_and_sends_nothing(shell):
@@ -139,7 +168,7 @@ def test_completion(shell, tmp_path, text, wanted):
 
 
 def test_cells_that_are_not_ours_are_left_alone():
-    from aoai_magic.notebook.magics import as_async_cell
+    from aoai_magic.notebook.transformers import as_async_cell
 
     for cell in (["%%assistant?\n"], ["%%assistants\n"], ["x = 1\n"], []):
         assert as_async_cell(cell) == cell

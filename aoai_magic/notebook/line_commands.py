@@ -45,30 +45,73 @@ Command = Callable[["Assistant", Sequence[str]], "str | None"]
 
 def run_command(state: Assistant, text: str) -> None:
     """Run the command of a line and print what it says; raise `UsageError` for no command."""
-    words = shlex.split(text) or ["help"]
-    command = COMMANDS.get(words[0])
+    name, *words = _split(text) or ["help"]
+    command = COMMANDS.get(name)
     if command is None:
-        near = difflib.get_close_matches(words[0], COMMANDS, 1)
-        if near:
-            refused = _(
-                "%assistant has no command {name!r}; did you mean {near}? "
-                "To ask something, begin the cell with %%assistant."
-            )
-        else:
-            refused = _(
-                "%assistant has no command {name!r}; there are {names}. "
-                "To ask something, begin the cell with %%assistant."
-            )
-        names = ", ".join(COMMANDS)
-        raise UsageError(refused.format(name=words[0], near="".join(near), names=names))
+        raise UsageError(_unknown(name))
+    _check(name, words)
     try:
         with hidden_packages.named():
-            said = command(state, words[1:])
+            said = command(state, words)
     except KeyboardInterrupt:
         text = _("%assistant {command} was interrupted.")
-        raise AssistantError(text.format(command=words[0])) from None
+        raise AssistantError(text.format(command=name)) from None
     for text in filter(None, (said, _trouble(state))):
         print(text)  # noqa: T201 - the notebook's own output
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        refused = _("%assistant {line} has a quote without its end: {error}.")
+        raise UsageError(refused.format(line=text, error=error)) from error
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, COMMANDS, 1)
+    if near:
+        refused = _("%assistant has no command {name!r}; did you mean {near}?")
+    else:
+        refused = _(
+            "%assistant has no command {name!r}; there are {names}. "
+            "To ask something, write a whole question, or begin the cell with %%assistant."
+        )
+    return refused.format(name=name, near="".join(near), names=", ".join(COMMANDS))
+
+
+def _check(name: str, words: Sequence[str]) -> None:
+    """Raise `UsageError` for words and options that a command does not take."""
+    plain = [word for word in words if not word.startswith("-")]
+    unknown = [word for word in words if word.startswith("-") and word not in OPTIONS.get(name, ())]
+    if not unknown and len(plain) <= MOST_WORDS.get(name, 0):
+        return
+    refused = _("%assistant {name} does not take {words}; %assistant help lists what it does.")
+    extra = unknown or plain[MOST_WORDS.get(name, 0) :]
+    raise UsageError(refused.format(name=name, words=" ".join(extra)))
+
+
+def is_question(text: str) -> bool:
+    """Return whether a line asks something, rather than names a command.
+
+    A line is a question if it has several words and a question mark at its end, begins with
+    an option or with letters beyond ASCII, or has more words than the command that it begins
+    with takes: ``show me the mean`` asks, ``show`` does not.
+    """
+    words = text.split()
+    if not words:
+        return False
+    asks = len(words) > 1 and text.rstrip().endswith("?")
+    if asks or words[0].startswith("-") or not words[0].isascii():
+        return True
+    named = words[0] if words[0] in COMMANDS else _typing_error(words[0])
+    plain = [word for word in words[1:] if not word.startswith("-")]
+    # One word too many is an error in a command; two are the rest of a sentence.
+    return len(plain) > (MOST_WORDS.get(named, 0) + 1 if named else 0)
+
+
+def _typing_error(word: str) -> str:
+    return "".join(difflib.get_close_matches(word, COMMANDS, 1, cutoff=0.75))
 
 
 def _trouble(state: Assistant) -> str | None:
@@ -182,8 +225,6 @@ def threads(state: Assistant, words: Sequence[str]) -> str:
 
 def stop(state: Assistant, words: Sequence[str]) -> str:
     """Stop the turns that run in the background, or the one of a thread."""
-    if len(words) > 1:
-        raise UsageError(_("%assistant stop takes the name of one thread, or none for all turns."))
     running = [one for one in state.running() if not words or one.thread == words[0]]
     if not running and words:
         raise UsageError(
@@ -214,10 +255,6 @@ def models(state: Assistant, words: Sequence[str]) -> str:
     """List what -m and --on can name here and now, and which model is in force."""
     from aoai_magic.runner.list_models import describe, ending, in_force, missing, places
 
-    if len(words) > 1:
-        raise UsageError(
-            _("%assistant models takes one word, of which names are shown: %assistant models mini")
-        )
     settings = state.settings()
     target = settings_.resolve_target(settings)
     found = wait_for(places(target))
@@ -367,12 +404,6 @@ def cleanup(state: Assistant, words: Sequence[str]) -> str:
     from aoai_magic.runner.cleanup import delete, of_all, of_notebook
     from aoai_magic.runner.consent import ask_user
 
-    if unknown := set(words) - {"--all", "--yes"}:
-        raise UsageError(
-            _("%assistant cleanup takes --all and --yes, not {words}.").format(
-                words=" ".join(sorted(unknown))
-            )
-        )
     settings = state.settings()
     target = settings_.resolve_target(settings)
     if RemoteResources(state).is_asleep and not settings.folder.exists():
@@ -414,9 +445,15 @@ def doctor(state: Assistant, words: Sequence[str]) -> str:
 
 
 def help_(state: Assistant, words: Sequence[str]) -> str:
-    """List the commands."""
-    rows = [line((f"%assistant {name}", _(text)), (18,)) for name, text in HELP.items()]
-    return "\n".join([*rows, "", _("%%assistant? shows the options of a question.")])
+    """List the commands, or say what one does."""
+    if words and words[0] not in COMMANDS:
+        raise UsageError(_unknown(words[0]))
+    names = words or HELP
+    rows = [line((f"%assistant {name}", _(HELP[name])), (18,)) for name in names]
+    asking = _(
+        "To ask something, write it after %assistant; %%assistant? shows the options of a question."
+    )
+    return "\n".join([*rows, "", asking])
 
 
 def _last(state: Assistant) -> Turn:
@@ -443,6 +480,12 @@ COMMANDS: dict[str, Command] = {
     "help": help_,
 }
 
+MOST_WORDS = {"stop": 1, "fork": 1, "models": 1, "save": 1, "help": 1}
+"""How many words may follow a command; none follow the others."""
+
+OPTIONS = {"cleanup": ("--all", "--yes"), "save": ("--overwrite",)}
+"""The options of the commands that have any."""
+
 HELP = {
     "status": later("Show where turns go and why, which model answers, and how code is isolated."),
     "show": later(
@@ -467,6 +510,6 @@ HELP = {
         "Show what this notebook left at the current target, ask, and delete it; --all: of all."
     ),
     "doctor": later("Check everything that a turn needs, and say what to do about each gap."),
-    "help": later("List the commands."),
+    "help": later("List the commands, or say what one does."),
 }
 """What each command does, in a line of the help."""

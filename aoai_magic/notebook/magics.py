@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import copy
-import re
-import sys
+import difflib
+import shlex
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError as IPythonUsageError
-from IPython.core.getipython import get_ipython
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, kwds, magic_arguments
 from IPython.utils._process_common import arg_split
@@ -20,6 +19,7 @@ from aoai_magic.errors import UsageError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
 from aoai_magic.notebook.caller import caller_variables
+from aoai_magic.notebook.transformers import NAMES, QuestionLine, as_async_cell
 from aoai_magic.runner.options import Options
 
 if TYPE_CHECKING:
@@ -30,23 +30,18 @@ if TYPE_CHECKING:
     from aoai_magic.runner.kernel_state import Assistant
     from aoai_magic.runner.turn import Turn
 
-NAMES = ("assistant", "aoai")
-"""Two names for one magic: another package registers ``%%assistant`` too."""
-
 HELP = later(
     """Ask the assistant; it writes Python and runs it on the data that you name.
 
 The cell below the line is the question. In it, @name attaches a variable or a
 file, and {{expression}} is replaced by its value. Afterwards `_assistant` is the
 turn (.text .code .images .files .frames .usage), and the next cell goes on in the
-same thread. As a line, %assistant COMMAND tells and does other things:
-%assistant help lists them."""
+same thread. %assistant QUESTION asks in one line, and %assistant COMMAND does
+what is not a question: %assistant help lists the commands."""
 )
 
 GROUPS = (later("positional arguments"), later("options"))
 """Headings of the help, which argparse has in English alone."""
-
-_CELL = re.compile(rf"%%(?:{'|'.join(NAMES)})(?=\s|$)")
 
 
 @magics_class
@@ -143,16 +138,22 @@ class AssistantMagics(Magics):
     def assistant(self, line: str, cell: str | None = None) -> PendingTurn | None:
         """Ask what the cell says, or do the line's command; for users there is `HELP`."""
         if cell is None:
-            from aoai_magic.notebook.line_commands import run_command
+            from aoai_magic.notebook.line_commands import is_question, run_command
 
-            run_command(self.state, line)
-            return None
+            if not is_question(line):
+                run_command(self.state, line)
+                return None
+            line, cell = split_question(line)
         data = caller_variables(self.state.namespace)
         return _pending(self.state.ask_now(cell, self.options(line), data))
 
     async def assistant_async(self, line: str, cell: str) -> PendingTurn | None:
         """Do as `assistant`, in an asynchronous cell, which can hear its Stop button."""
         return _pending(await self.state.ask(cell, self.options(line)))
+
+    async def question_async(self, line: str) -> PendingTurn | None:
+        """Do as `assistant_async` for ``%assistant QUESTION``."""
+        return await self.assistant_async(*split_question(line))
 
     def options(self, line: str) -> Options:
         """Return the options of a magic line; raise `UsageError`."""
@@ -163,11 +164,37 @@ class AssistantMagics(Magics):
             refused = _("{error}; %%assistant? shows all options.")
             raise UsageError(refused.format(error=error)) from error
         if unknown:
-            refused = _("unrecognized arguments: {arguments}; %%assistant? shows all options.")
-            raise UsageError(refused.format(arguments=" ".join(unknown)))
+            raise UsageError(_unknown_option(unknown))
         given = vars(known)
         lists = {name: tuple(given[name] or ()) for name in ("items", "search", "tool")}
         return Options(**{**given, **lists})
+
+
+def split_question(line: str) -> tuple[str, str]:
+    """Return the options at the beginning of a line, and the question that follows them."""
+    if not line.lstrip().startswith("-"):
+        return "", line
+    made = copy.deepcopy(parser())
+    items = next(action for action in made._actions if action.dest == "items")
+    items.nargs = argparse.REMAINDER
+    words = arg_split(line)
+    try:
+        question = vars(made.parse_known_args(words)[0])["items"]
+    except (IPythonUsageError, ValueError, TypeError):
+        return line, ""  # said by `options`, which reads the same words
+    return shlex.join(words[: len(words) - len(question)]), " ".join(question)
+
+
+def _unknown_option(words: list[str]) -> str:
+    """Say which option there is none of, and which is like it."""
+    name = words[0].partition("=")[0]
+    options = [option for action in parser()._actions for option in action.option_strings]
+    near = difflib.get_close_matches(name, options, 1)
+    if near:
+        refused = _("There is no option {name!r}; did you mean {near}?")
+    else:
+        refused = _("There is no option {name!r}; %%assistant? shows all options.")
+    return refused.format(name=name, near="".join(near))
 
 
 def _pending(asked: Turn | PendingTurn | None) -> PendingTurn | None:
@@ -199,43 +226,6 @@ def help_text() -> str:
 AssistantMagics.assistant.getdoc = help_text
 
 
-def as_async_cell(lines: list[str]) -> list[str]:
-    """Rewrite a cell that begins with ``%%assistant`` so that the kernel awaits it.
-
-    A cell that blocks the kernel's event loop cannot hear its Stop button. Only the kernel
-    awaits: ``%%time``, ``%run`` and ``run_cell`` transform what they run too, but run it
-    without awaiting, so for them the cell stays the blocking magic that it is.
-    """
-    if not lines or not _CELL.match(lines[0]) or not _kernel_awaits():
-        return lines
-    line = _CELL.sub("", lines[0], count=1).strip()
-    call = f"assistant_async({line!r}, {''.join(lines[1:])!r})"
-    return [f"await get_ipython().magics_manager.registry['AssistantMagics'].{call}\n"]
-
-
-def _kernel_awaits() -> bool:
-    """Return whether the cell that is being transformed is one that ipykernel will await."""
-    kernel = sys.modules.get("ipykernel.ipkernel")
-    shell = get_ipython()
-    # ipykernel's own condition; %autoawait changes either.
-    if kernel is None or shell is None or not shell.autoawait:
-        return False
-    if shell.loop_runner is not getattr(kernel, "_asyncio_runner", None):
-        return False
-    # Nothing says for whom a cell is transformed, so the caller of `transform_cell` is
-    # looked up: it is the kernel's `do_execute` for its own cells alone.
-    frame = sys._getframe()
-    while frame.f_back and frame.f_code is not type(shell).transform_cell.__code__:
-        frame = frame.f_back
-    asking = frame.f_back
-    return asking is not None and asking.f_globals.get("__name__") == kernel.__name__
-
-
-# IPython leaves transformers so marked out when it asks whether a cell is complete. In a
-# terminal a magic's cell is complete after an empty line; rewritten, its first line would be.
-as_async_cell.has_side_effects = True  # type: ignore[attr-defined]
-
-
 def register(shell: InteractiveShell) -> AssistantMagics:
     """Add the magics, the asynchronous cell and the completer to a shell; idempotent."""
     from aoai_magic.notebook.completion import complete
@@ -250,6 +240,7 @@ def register(shell: InteractiveShell) -> AssistantMagics:
             shell.magics_manager.magics[kind][name] = magics.assistant
     # Last, after those that take away prompts and indents.
     shell.input_transformers_cleanup.append(as_async_cell)
+    shell.input_transformer_manager.token_transformers.append(QuestionLine)
     if hasattr(shell.Completer, "custom_matchers"):
         shell.Completer.custom_matchers.append(complete(magics))
     return magics
@@ -263,5 +254,6 @@ def unregister(shell: InteractiveShell) -> None:
             shell.magics_manager.magics[kind].pop(name, None)
     if magics and as_async_cell in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(as_async_cell)
+        shell.input_transformer_manager.token_transformers.remove(QuestionLine)
     matchers = shell.Completer.custom_matchers
     matchers[:] = [m for m in matchers if not getattr(m, "of_assistant", False)]
