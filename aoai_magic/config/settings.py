@@ -19,7 +19,7 @@ from aoai_magic.shared.network import hide_credentials, without_credentials
 
 SERVICES = ("azure", "openai")
 """Targets where model and interpreter are a service's."""
-DISPLAYS = ("auto", "live", "frozen", "terminal", "quiet")
+DISPLAYS = ("auto", "live", "frozen", "terminal", "quiet", "verbose")
 RECORDINGS_MODES = ("auto", "record", "replay")
 """Play what is there and record the rest; record all anew; play, and ask nobody."""
 _WORDS = {"display": DISPLAYS, "recordings_mode": RECORDINGS_MODES}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from typing import Literal, Protocol
 
 from aoai_magic.turn.view import View
 
 UPDATES_PER_SECOND = 10
+
+Detail = Literal["quiet", "folded", "verbose"]
+"""How much is shown: the answer alone, its work folded, its work unfolded."""
 
 
 class Screen(Protocol):

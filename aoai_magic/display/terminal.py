@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
 from aoai_magic.display import labels
 from aoai_magic.display.live.chunks import ProseSplitter
-from aoai_magic.display.markdown.to_markdown import safe_markdown
+from aoai_magic.display.log_fold import plain_logs
+from aoai_magic.display.markdown.to_markdown import fence, safe_markdown
 from aoai_magic.display.saved import bundles
-from aoai_magic.display.screen import Pace, Screen
-from aoai_magic.display.steps import answer, work
+from aoai_magic.display.screen import Detail, Pace, Screen
+from aoai_magic.display.steps import WORK, answer, work
 from aoai_magic.text import sanitize
 from aoai_magic.turn import view as views
 from aoai_magic.turn.view import View
@@ -37,10 +39,12 @@ class TerminalScreen:
     """Writes every part of the answer after the one before it, as far as it has come.
 
     The work stays out, since nothing can be folded in a terminal; one line says where it is.
+    With ``verbose`` it stands where it was done.
     """
 
-    def __init__(self, paper: Paper) -> None:
+    def __init__(self, paper: Paper, detail: Detail = "folded") -> None:
         self._paper = paper
+        self._detail = detail
         self._pace = Pace()
         self._place = 0
         self._written = 0
@@ -60,13 +64,20 @@ class TerminalScreen:
         self._closed = True
         self._write(view, everything=True)
         self._paper.state("")
-        files, last = bundles.files_output(view), bundles.footer(view)
-        worked = f"{labels.worked(view)} (_assistant.code, .logs)" if work(view.parts) else ""
-        said = [files.data["text/plain"] if files else "", worked, last.data["text/plain"]]
+        files = bundles.files_output(view)
+        said = [files.data["text/plain"] if files else "", *self._end(view)]
         self._paper.plain("".join(f"{text}\n" for text in said if text))
 
+    def _end(self, view: View) -> Iterator[str]:
+        """Yield what stands below the answer."""
+        if self._detail == "folded" and work(view.parts):
+            yield f"{labels.worked(view)} (_assistant.code, .logs)"
+        yield labels.status(view)
+        if self._detail != "quiet":
+            yield " · ".join(labels.facts(view))
+
     def _write(self, view: View, *, everything: bool) -> None:
-        parts = answer(view.parts)
+        parts = view.parts if self._detail == "verbose" else answer(view.parts)
         while self._place < len(parts):
             part = parts[self._place]
             over = part.done or everything
@@ -80,8 +91,18 @@ class TerminalScreen:
         if isinstance(part, views.Text):
             self._paper.prose(part.text[self._written :], last=over)
             self._written = len(part.text)
+        elif isinstance(part, WORK):
+            if over:
+                self._write_work(part)
         elif output := bundles.answer_output(part):
             self._paper.plain(output.data["text/plain"] + "\n")
+
+    def _write_work(self, part: views.Code | views.Logs | views.Reasoning) -> None:
+        if isinstance(part, views.Logs):
+            self._paper.plain(f"{plain_logs(part.text)}\n\n")
+        else:
+            text = fence(part.code, "python") if isinstance(part, views.Code) else part.text
+            self._paper.prose(text, last=True)
 
 
 class PlainPaper:
@@ -142,10 +163,10 @@ class RichPaper:
         self._status.start()
 
 
-def open_terminal() -> Screen:
+def open_terminal(detail: Detail = "folded") -> Screen:
     """Open a screen on standard output: with `rich` where both are there."""
     if sys.stdout.isatty() and find_spec("rich") is not None:
         from rich.console import Console
 
-        return TerminalScreen(RichPaper(Console()))
-    return TerminalScreen(PlainPaper())
+        return TerminalScreen(RichPaper(Console()), detail)
+    return TerminalScreen(PlainPaper(), detail)

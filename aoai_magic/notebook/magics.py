@@ -57,7 +57,9 @@ class AssistantMagics(Magics):
     max_tokens = Int(help="tokens that a turn may take, 0: no limit").tag(config=True)
     max_cost = Float(help="US dollars that a turn may cost, 0: no limit").tag(config=True)
     save = Unicode(help="folder to write what comes back into; empty: nowhere").tag(config=True)
-    display = Unicode("auto", help="auto, live, frozen, terminal or quiet").tag(config=True)
+    display = Unicode("auto", help="auto, live, frozen, terminal, quiet or verbose").tag(
+        config=True
+    )
     confirm_upload = Bool(help="ask before data leaves this machine").tag(config=True)
     recordings = Unicode(help="folder to record turns in, or to play them from").tag(config=True)
     recordings_mode = Unicode("auto", help="auto, record or replay").tag(config=True)
@@ -132,6 +134,7 @@ class AssistantMagics(Magics):
         "--no-raise", action="store_true", help=later("do not fail the cell when the turn fails")
     )
     @argument("--quiet", action="store_true", help=later("show the answer alone"))
+    @argument("--verbose", action="store_true", help=later("show the work unfolded"))
     @argument("--raw", action="store_true", help=later("leave {{…}} in the prompt as it is"))
     @no_var_expand
     @line_cell_magic

@@ -23,18 +23,18 @@ class AskingCell:
 
     Attributes
     ----------
-    kind
-        The kind of its screen.
+    kind, detail
+        The kind of its screen, and how much of the turn it shows.
     is_headless
         Whether a kernel runs the cell for nobody who could look.
     """
 
     def __init__(self, display: str) -> None:
+        from aoai_magic.display import resolve
         from aoai_magic.display.detect import kind_here
 
-        here = kind_here()
-        self.kind = here if display == "auto" else display
-        self.is_headless = here == "frozen"
+        self.kind, self.detail = resolve(display)
+        self.is_headless = kind_here() == "frozen"
         self._header = _header()
 
     @property
@@ -60,12 +60,7 @@ class AskingCell:
         """Open the screen."""
         from aoai_magic.display import open_screen
 
-        if self.kind == "live":
-            from aoai_magic.display.live.screen import LiveScreen
-
-            # Unlike `open_screen`, with the button in every kernel: the cell is soon over.
-            return LiveScreen(on_stop)
-        screen = open_screen(self.kind, on_stop)
+        screen = open_screen(self.kind, on_stop, detail=self.detail, hears_stop=True)
         return screen if self.shows_while_running else _AtTheEnd(screen)
 
 

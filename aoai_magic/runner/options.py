@@ -48,8 +48,8 @@ class Options:
         Show what would be sent, and send nothing.
     no_raise
         Do not fail the cell when the turn fails.
-    quiet
-        Show the answer alone, without the work behind it.
+    quiet, verbose
+        Show the answer alone, without the work behind it; show that work unfolded.
     raw
         Leave ``{{…}}`` in the prompt as it is.
     """
@@ -76,6 +76,7 @@ class Options:
     max_cost: float | None = None
     no_raise: bool = False
     quiet: bool = False
+    verbose: bool = False
     raw: bool = False
 
     def __post_init__(self) -> None:
@@ -83,6 +84,8 @@ class Options:
             raise UsageError(
                 _("-o wants the name of a variable, and {name!r} is none.").format(name=self.out)
             )
+        if self.quiet and self.verbose:
+            raise UsageError(_("Use --quiet or --verbose, not both."))
         if self.rows is not None and self.rows < 1:
             raise UsageError(
                 _("--rows wants a number of at least 1, not {rows}.").format(rows=self.rows)
@@ -100,7 +103,7 @@ class Options:
             "max_tokens": self.max_tokens,
             "max_cost": self.max_cost,
             "save": self.save,
-            "display": "quiet" if self.quiet else None,
+            "display": "quiet" if self.quiet else "verbose" if self.verbose else None,
         }
 
 

@@ -224,13 +224,24 @@ def test_closing_shows_what_was_left_open(published):
 
 
 def test_quiet_shows_the_answer_alone(published):
-    screen = open_screen("quiet")
+    screen = open_screen("frozen", detail="quiet")
     view = story.final([events.Notice("Not isolated."), *story.turn()])
     screen.show(view)
     screen.close(view)
     first = [" ".join(output["data"]["text/plain"].split()[:2]) for output in published]
-    assert first == ["Note: Not", "I will", "Picture revenue.png,", "## North", "- ▦", ""]
-    assert MEDIA_TYPE in published[-1]["data"]
+    assert first == ["Note: Not", "I will", "Picture revenue.png,", "## North", "- ▦"]
+    stopped = story.final([*story.turn()[:-1], events.Finished("interrupted", None, 2.0)])
+    assert bundles(stopped, "quiet")[-1].data["text/plain"].startswith("Interrupted")
+
+
+def test_verbose_shows_the_same_with_every_fold_open(published):
+    view = story.final([*story.thoughtful()[:4], *story.turn()])
+    open_screen("frozen", detail="verbose").close(view)
+    shown, folded = [one["data"] for one in published], [one.data for one in bundles(view)]
+    assert [one.get("text/plain") for one in shown] == [one["text/plain"] for one in folded]
+    work = shown[-2]["text/markdown"]
+    assert work.count("<details open>") == 3
+    assert work.replace("<details open>", "<details>") == folded[-2]["text/markdown"]
 
 
 def test_a_finished_turn_can_be_shown_again_without_a_notebook(capsys):

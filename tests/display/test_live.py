@@ -214,6 +214,25 @@ def test_thoughts_are_seen_while_they_come_and_are_folded_then(published):
     assert outputs(published) == [o.data for o in bundles.bundles(view)]
 
 
+def test_quiet_shows_only_what_goes_on_and_the_answer(published):
+    view = run(story.turn(), detail="quiet")
+    assert outputs(published) == [output.data for output in bundles.bundles(view, "quiet")]
+    screen = open_screen("live", on_stop=lambda: None, detail="quiet")
+    screen.show(story.final(story.turn()[:6]))
+    assert "groupby" not in shown(screen)
+    assert screen._work._box.children == (screen._strip.box,)
+    screen.close(view)
+
+
+def test_verbose_opens_the_folds_of_what_is_done(published):
+    screen = open_screen("live", detail="verbose")
+    for view in story.views(story.turn()[:-1]):
+        screen.show(view)
+    assert shown(screen).count("<details open>") == 2
+    screen.close(view)
+    assert outputs(published) == [output.data for output in bundles.bundles(view, "verbose")]
+
+
 def test_what_code_prints_is_seen_while_it_runs_and_folded_when_it_has_worked(published, capsys):
     screen = open_screen("live")
     happened = [events.CodeDelta("c", "x"), events.CodeRunning("c")]

@@ -19,8 +19,8 @@ def _no_pause(monkeypatch):
     monkeypatch.setattr(Pace, "due", lambda self: True)
 
 
-def run(paper, happened):
-    screen = TerminalScreen(paper)
+def run(paper, happened, detail="folded"):
+    screen = TerminalScreen(paper, detail)
     for view in story.views(happened):
         screen.show(view)
     screen.close(view)
@@ -52,6 +52,19 @@ def test_the_answer_is_there_in_order_and_the_work_is_named(capsys):
     assert "2026-10" not in out
     assert out.endswith("isolation: namespaces\n")
     assert out.count("North grew fastest") == 1
+
+
+def test_quiet_writes_the_answer_alone_and_verbose_the_work_where_it_was_done(capsys):
+    run(PlainPaper(), story.turn(), "quiet")
+    out = capsys.readouterr().out
+    assert "Worked" not in out
+    assert "isolation" not in out
+    assert "North grew fastest" in out
+    run(PlainPaper(), story.turn(), "verbose")
+    out = capsys.readouterr().out
+    marks = ["first.", "KeyError", "monthly = sales", "2026-10", "Picture", "## North", "isolation"]
+    places = [out.index(mark) for mark in marks]
+    assert places == sorted(places)
 
 
 def test_rich_formats_and_ends_with_the_same_line():

@@ -97,10 +97,14 @@ class Prose(_Widgets):
 
 
 class Work(_Widgets):
-    """The work as it goes on: what is done is folded, the newest code or thought is open."""
+    """The work as it goes on: what is done is folded, the newest code or thought is open.
 
-    def __init__(self, strip: Strip) -> None:
+    ``unfolded`` opens the folds.
+    """
+
+    def __init__(self, strip: Strip, *, unfolded: bool = False) -> None:
         self._strip = strip
+        self._unfolded = unfolded
         self._part, self._read = "", 0
         self._head, self._printed = html_widget(), html_widget()
         self._folded = html_widget(like=self._head)
@@ -135,7 +139,7 @@ class Work(_Widgets):
         if self._flow is not None:
             retire(self._flow.all)
         self._flow, self._part, self._count = None, "", len(done)
-        self._folded.value = "".join(map(fold_html, attempts(done)))
+        self._folded.value = "".join(fold_html(step, self._unfolded) for step in attempts(done))
 
     def _children(self) -> tuple[Any, ...]:
         folded = (self._folded,) if self._folded.value else ()

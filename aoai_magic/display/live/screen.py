@@ -14,7 +14,7 @@ from aoai_magic.display.live.output import Output, Picture, Prose, Work
 from aoai_magic.display.live.status_bar import Strip
 from aoai_magic.display.outputs import Bundle, publish
 from aoai_magic.display.saved import bundles
-from aoai_magic.display.screen import Pace
+from aoai_magic.display.screen import Detail, Pace
 from aoai_magic.display.steps import answer
 from aoai_magic.turn import view as views
 from aoai_magic.turn.view import View
@@ -29,9 +29,14 @@ class LiveScreen:
     ----------
     on_stop
         Called when Stop is pressed; some kernels call it on another thread.
+    detail
+        How much of the turn is shown, while it runs and then.
     """
 
-    def __init__(self, on_stop: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, on_stop: Callable[[], None] | None = None, detail: Detail = "folded"
+    ) -> None:
+        self._detail = detail
         self._pace = Pace()
         self._strip = Strip(on_stop)
         self._work: Work | None = None
@@ -53,14 +58,15 @@ class LiveScreen:
             if self._answer:
                 # The newest words first: writing the saved form of a long answer takes a while.
                 self._draw_answer(view)
-            final = bundles.bundles(view)
+            final = bundles.bundles(view, self._detail)
         finally:
             self._freeze(final)
             self._strip.close()
 
     def _draw(self, view: View) -> None:
-        self._work = self._work or Work(self._strip)
-        self._work.draw(view.parts)
+        self._work = self._work or Work(self._strip, unfolded=self._detail == "verbose")
+        if self._detail != "quiet":
+            self._work.draw(view.parts)
         self._strip.draw(view)
         self._draw_answer(view)
 

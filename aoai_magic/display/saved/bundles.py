@@ -13,6 +13,7 @@ from aoai_magic.display.outputs import Bundle, publish
 from aoai_magic.display.saved.interactive import interactive
 from aoai_magic.display.saved.table_preview import Preview, previews
 from aoai_magic.display.saved.turn_record import MEDIA_TYPE, record
+from aoai_magic.display.screen import Detail
 from aoai_magic.display.steps import Step, answer, attempts, steps
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import ngettext
@@ -28,14 +29,18 @@ PREVIEWED = 3
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
-def bundles(view: View, *, quiet: bool = False) -> list[Bundle]:
-    """Return the saved form of a turn: charts, answer, files, the work folded, the footer.
+def bundles(view: View, detail: Detail = "folded") -> list[Bundle]:
+    """Return the saved form of a turn: charts, answer, files, the work, the footer.
 
-    ``quiet`` leaves the work out, and the footer shows nothing.
+    ``quiet`` leaves out the work and the footer, but for how the turn ended.
     """
     outputs: list[Bundle | None] = [bundle for _, bundle in interactive(view.files)]
     outputs += [answer_output(part) for part in answer(view.parts)]
-    outputs += [files_output(view), None if quiet else worked(view), footer(view, quiet=quiet)]
+    outputs.append(files_output(view))
+    if detail == "quiet":
+        outputs.append(_status(view))
+    else:
+        outputs += [worked(view, unfolded=detail == "verbose"), footer(view)]
     return [output for output in outputs if output is not None]
 
 
@@ -60,15 +65,15 @@ def _text(part: views.Text) -> Bundle | None:
     )
 
 
-def worked(view: View) -> Bundle | None:
-    """Return all work of a turn in one fold; None where there was none."""
-    shown = [*filter(None, map(_work, steps(view.parts)))]
+def worked(view: View, *, unfolded: bool = False) -> Bundle | None:
+    """Return all work of a turn in one fold, open if ``unfolded``; None where there was none."""
+    shown = [*filter(None, (_work(step, unfolded) for step in steps(view.parts)))]
     if not shown:
         return None
     summary = labels.worked(view)
     return Bundle(
         {
-            "text/markdown": folded(summary, "\n\n".join(marked for marked, _ in shown)),
+            "text/markdown": folded(summary, "\n\n".join(marked for marked, _ in shown), unfolded),
             "text/plain": "\n".join([f"[{summary}]", *(plain for _, plain in shown)]),
         }
     )
@@ -79,25 +84,25 @@ def work_markdown(shown: Iterable[Step]) -> list[str]:
     return [marked for marked, _ in filter(None, map(_work, shown))]
 
 
-def _work(step: Step) -> tuple[str, str] | None:
+def _work(step: Step, unfolded: bool = False) -> tuple[str, str] | None:
     """Return a step as Markdown and as plain text; what failed and thoughts folded again."""
     part = step.part
     if isinstance(part, views.Reasoning):
-        return _thoughts(part) if part.text.strip() else None
+        return _thoughts(part, unfolded) if part.text.strip() else None
     if isinstance(part, views.Logs):
         return _printed(part) if part.text.strip() else None
     if not isinstance(part, views.Code) or not (part.code.strip() or part.error or step.before):
         return None
-    marked, plain = _code(part, step.logs)
-    inside = [*filter(None, map(_work, attempts(step.before)))]
+    marked, plain = _code(part, step.logs, unfolded)
+    inside = [*filter(None, (_work(one, unfolded) for one in attempts(step.before)))]
     marked = "\n\n".join([*(text for text, _ in inside), marked])
     plain = "\n".join([*(text for _, text in inside), plain])
     return marked, plain
 
 
-def _thoughts(part: views.Reasoning) -> tuple[str, str]:
+def _thoughts(part: views.Reasoning, unfolded: bool) -> tuple[str, str]:
     summary = labels.reasoning(part)
-    marked = folded(summary, to_markdown.safe_markdown(part.text).strip())
+    marked = folded(summary, to_markdown.safe_markdown(part.text).strip(), unfolded)
     return marked, f"[{summary}]\n{parse.plain(part.text)}"
 
 
@@ -112,14 +117,15 @@ def _printed(part: views.Logs) -> tuple[str, str]:
     return to_markdown.fence(text), text
 
 
-def folded(summary: str, content: str) -> str:
-    """Return Markdown that renderers fold."""
+def folded(summary: str, content: str, unfolded: bool = False) -> str:
+    """Return Markdown that renderers fold; ``unfolded`` is open at first."""
     # Blank lines around the content: without them it would be part of the HTML.
     line = to_markdown.escape_html(summary)
-    return f"<details>\n<summary>{line}</summary>\n\n{content}\n\n</details>"
+    opening = "<details open>" if unfolded else "<details>"
+    return f"{opening}\n<summary>{line}</summary>\n\n{content}\n\n</details>"
 
 
-def _code(part: views.Code, logs: views.Logs | None) -> tuple[str, str]:
+def _code(part: views.Code, logs: views.Logs | None, unfolded: bool) -> tuple[str, str]:
     summary = labels.code_summary(part)
     printed = plain_logs(logs.text) if logs else ""
     shown = [to_markdown.fence(part.code, "python")]
@@ -127,7 +133,9 @@ def _code(part: views.Code, logs: views.Logs | None) -> tuple[str, str]:
     plain = [f"[{summary}]", sanitize.exact(part.code).rstrip()]
     plain += [_labelled(printed)] if printed else []
     marked = "\n\n".join(shown)
-    return (marked if part.state == "done" else folded(summary, marked)), "\n".join(plain)
+    if part.state != "done":
+        marked = folded(summary, marked, unfolded)
+    return marked, "\n".join(plain)
 
 
 def _image(part: views.Image) -> Bundle:
@@ -200,16 +208,26 @@ def _file(file: views.File, name: str, way: str) -> str:
     return f"- {labels.file_icon(file.name)} {name} ({facts}): {way}"
 
 
-def footer(view: View, *, quiet: bool = False) -> Bundle:
+def _status(view: View) -> Bundle | None:
+    """Return how a turn ended, where that is not as it should be."""
+    status = labels.status(view)
+    if not status:
+        return None
+    return Bundle({"text/markdown": f"**{to_markdown.escape(status)}**", "text/plain": status})
+
+
+def footer(view: View) -> Bundle:
     """Return the line at the end; the whole turn as data comes with it."""
-    status, facts = labels.status(view), "" if quiet else " · ".join(labels.facts(view))
-    lines = [f"**{to_markdown.escape(status)}**"] if status else []
-    lines += [f"<sub>{to_markdown.escape(facts)}</sub>"] if facts else []
-    plain = "\n".join(text for text in (status, facts) if text)
+    status, facts = _status(view), " · ".join(labels.facts(view))
+    marked = [status.data["text/markdown"]] if status else []
+    plain = [status.data["text/plain"]] if status else []
+    if facts:
+        marked.append(f"<sub>{to_markdown.escape(facts)}</sub>")
+        plain.append(facts)
     return Bundle(
         {
-            "text/markdown": "\n\n".join(lines) or " ",
-            "text/plain": plain,
+            "text/markdown": "\n\n".join(marked) or " ",
+            "text/plain": "\n".join(plain),
             MEDIA_TYPE: record(view),
         }
     )
@@ -221,8 +239,8 @@ class FrozenScreen:
     The answer comes first, so nothing can be shown before the end.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self._quiet = quiet
+    def __init__(self, detail: Detail = "folded") -> None:
+        self._detail = detail
         self._closed = False
 
     def show(self, view: View) -> None:
@@ -233,5 +251,5 @@ class FrozenScreen:
         if self._closed:
             return
         self._closed = True
-        for output in bundles(view, quiet=self._quiet):
+        for output in bundles(view, self._detail):
             publish(output)

@@ -15,17 +15,17 @@ def worked_html(view: views.View) -> str:
     return _folded(labels.worked(view), inside) if inside else ""
 
 
-def fold_html(step: Step) -> str:
+def fold_html(step: Step, unfolded: bool = False) -> str:
     """Return code with what it printed and the attempts that failed before it, or thoughts."""
     part = step.part
     if isinstance(part, views.Reasoning):
-        return _folded(labels.reasoning(part), to_html.safe_html(part.text))
+        return _folded(labels.reasoning(part), to_html.safe_html(part.text), unfolded)
     if isinstance(part, views.Logs):
         return logs_html(part)
     assert isinstance(part, views.Code)
     inside = "\n".join(map(fold_html, attempts(step.before)))
     content = to_html.code_html(part.code) + logs_html(step.logs) + inside
-    return _folded(labels.code_summary(part), content)
+    return _folded(labels.code_summary(part), content, unfolded)
 
 
 def logs_html(part: views.Logs | None) -> str:
@@ -34,6 +34,6 @@ def logs_html(part: views.Logs | None) -> str:
     return to_html.printed_html(text) if text else ""
 
 
-def _folded(title: str, content: str) -> str:
+def _folded(title: str, content: str, unfolded: bool = False) -> str:
     summary = f'<summary class="aoai-head">{to_html.text_html(title)}</summary>'
-    return f"<details>\n{summary}\n{content}\n</details>"
+    return f"<details{' open' if unfolded else ''}>\n{summary}\n{content}\n</details>"
