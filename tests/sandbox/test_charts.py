@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
+from PIL import Image
 
 from aoai_magic.sandbox.child import vegalite
 
@@ -129,3 +131,106 @@ def test_an_svg_drawing_becomes_a_picture_where_that_can_be_drawn():
     drawing = "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><rect width='5'/></svg>"
     assert vegalite.draw_svg(drawing).startswith(b"\x89PNG")
     assert vegalite.draw_svg("no drawing") is None
+
+
+PLOT = ["IPython", "matplotlib.pyplot"]
+START = "import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\n"
+
+
+async def drawn(session, code):
+    """Draw a chart; return its picture and what the code printed."""
+    outcome = await run(session, code, 60)
+    (picture,) = outcome.pictures
+    return Image.open(io.BytesIO(picture)).convert("RGBA"), outcome.text
+
+
+@pytest.mark.parametrize(
+    ("code", "alpha"),
+    [
+        ("ax.plot([1, 2]); ax.set_title('月')", 0),
+        ("ax.boxplot([[1, 2, 9]])", 0),
+        ("ax.imshow([[1, 2]]); ax.text(0, 0, 'x', color='black')", 0),
+        ("ax.plot([1, 2], color='black')", 255),
+        ("ax.text(0.5, 0.5, 'x', color='navy')", 255),
+        ("ax.scatter([1, 2], [1, 2], c=[1, 2])", 255),
+        ("plt.close('all'); plt.style.use('ggplot'); plt.plot([1])", 255),
+    ],
+)
+async def test_a_chart_is_transparent_unless_a_dark_page_would_swallow_it(
+    make_sandbox, code, alpha
+):
+    session = await (await make_sandbox(preload=PLOT)).open("a")
+    picture, _ = await drawn(session, START + code)
+    assert picture.getpixel((0, 0))[3] == alpha
+
+
+async def test_the_codes_own_settings_hold(make_sandbox):
+    session = await (await make_sandbox(preload=PLOT)).open("a")
+    code = "plt.rcParams['figure.facecolor'] = '#102030'\nfig = plt.figure(); plt.plot([1, 2])"
+    picture, _ = await drawn(session, f"{START}plt.close('all')\n{code}")
+    assert picture.getpixel((0, 0)) == (0x10, 0x20, 0x30, 255)
+
+
+BARS = "bars = ax.bar(['a', 'b', 'c'], [1.25, 2, 3])\n"
+LEFT = "\nplt.show(); print(len(ax.texts), ax.yaxis.get_gridlines()[0].get_visible())"
+
+
+@pytest.mark.parametrize(
+    ("labelled", "more"),
+    [
+        (True, ""),
+        (False, "ax.bar_label(bars)"),
+        (False, "ax.plot([0, 1, 2], [1, 2, 3])"),
+        (False, "ax.bar(['a', 'b', 'c'], [1, 1, 1], bottom=[1.25, 2, 3])"),
+        (False, "ax.clear(); ax.hist([1, 2, 2, 3], bins=3)"),
+        (False, "ax.bar(list('defghi'), range(6))"),
+        (False, "ax.twinx().plot([1, 2, 3])"),
+    ],
+)
+async def test_few_bars_show_their_values_which_the_code_never_meets(make_sandbox, labelled, more):
+    session = await (await make_sandbox(preload=PLOT)).open("a")
+    await run(session, "import matplotlib.axes as axes\nlabelled = []\nlabel = axes.Axes.bar_label")
+    await run(
+        session, "axes.Axes.bar_label = lambda *a, **k: labelled.append(a[2:]) or label(*a, **k)"
+    )
+    _, printed = await drawn(session, f"{START}{BARS}{more}\nlabelled.clear(){LEFT}")
+    own = 3 if "bar_label(bars)" in more else 0
+    assert printed == f"{own} False\n"
+    assert (await run(session, "labelled")).result == (
+        "[(['1.25', '2.00', '3.00'],)]" if labelled else "[]"
+    )
+
+
+async def test_several_axes_get_room_and_keep_what_the_code_placed(make_sandbox):
+    session = await (await make_sandbox(preload=PLOT)).open("a")
+    code = """
+import matplotlib.pyplot as plt
+def of(**more):
+    fig, axes = plt.subplots(2, 2)
+    for ax in axes.flat: ax.set_title("title"); ax.set_xlabel("label")
+    if more: fig.subplots_adjust(**more)
+    return fig
+def touching(fig):
+    boxes = [ax.get_tightbbox() for ax in fig.axes]
+    return boxes[0].overlaps(boxes[2])
+draw = plt.Figure.draw
+seen = []
+plt.Figure.draw = lambda fig, renderer: (draw(fig, renderer), seen.append(touching(fig)))[0]
+for more in ({}, {"hspace": 0}):
+    fig = of(**more); plt.show(); print(seen[-1], fig.subplotpars.hspace); plt.close("all")
+"""
+    outcome = await run(session, code, 60)
+    assert outcome.text == "False 0.2\nTrue 0\n"
+
+
+async def test_a_chart_that_sets_its_layout_is_drawn_without_a_warning(make_sandbox):
+    session = await (await make_sandbox(preload=PLOT)).open("a")
+    code = """
+fig.colorbar(ax.scatter([1, 2], [1, 2], c=[1, 2]))
+plt.tight_layout(); plt.subplots_adjust(left=0.2); plt.show()
+fig, ax = plt.subplots(layout="constrained"); ax.plot([1, 2])
+"""
+    outcome = await run(session, START + code, 60)
+    assert outcome.error is None
+    assert outcome.text == ""
+    assert len(outcome.pictures) == 2

@@ -17,7 +17,7 @@ from typing import Any
 
 from IPython.core.formatters import DisplayFormatter
 
-DPI = 110
+from aoai_magic.sandbox.child import chart_style
 
 Show = Callable[[dict[str, bytes | str]], None]
 
@@ -50,18 +50,19 @@ class Figures:
         if pyplot is None or self._attached:
             return
         self._attached = True
-        pyplot.rcParams.update({"figure.dpi": DPI, "figure.max_open_warning": 0})
+        chart_style.install()
         figure_type = sys.modules["matplotlib.figure"].Figure
         pyplot.show = lambda *args, **kwargs: self.flush()  # type: ignore[attr-defined]
         figure_type.show = lambda figure, *args, **kwargs: self._show_one(figure)
-        figure_type.savefig = self._remembering(figure_type.savefig)
+        figure_type.savefig = self._finishing(figure_type.savefig)
 
-    def _remembering(self, savefig: Callable[..., None]) -> Callable[..., None]:
-        """Make ``savefig`` remember which figure a file is of."""
+    def _finishing(self, savefig: Callable[..., None]) -> Callable[..., None]:
+        """Make ``savefig`` draw finished charts and remember which figure a file is of."""
 
         @functools.wraps(savefig)
         def save(figure: Any, target: Any = None, *args: Any, **kwargs: Any) -> None:
-            savefig(figure, *([] if target is None else [target]), *args, **kwargs)
+            with chart_style.finished(figure):
+                savefig(figure, *([] if target is None else [target]), *args, **kwargs)
             if isinstance(target, (str, os.PathLike)):
                 self._saved[Path(target).resolve()] = weakref.ref(figure)
 
