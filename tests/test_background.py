@@ -164,7 +164,7 @@ def test_a_turn_goes_on_beside_other_cells_and_stays_in_its_own(notebook):
     asked = notebook.run(f"{BEHIND} -o out\nplot")
     assert notebook.printed("print(_pending.status, 'out' in dir())") == "running False\n"
     listed = notebook.printed("%assistant status")
-    assert "running    (this kernel) on http" in listed
+    assert "running    (this notebook) on http" in listed
     assert listed.endswith(" s, asked in cell [3]\n")
     assert WIDGET in kinds(notebook.outputs[asked])
     # This cell holds up the kernel's loop, and the turn ends meanwhile.

@@ -1,4 +1,4 @@
-"""What a kernel that died leaves of the turn that it was at."""
+"""What a kernel leaves of its last turn: one that was over, or that it died at."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import subprocess
 import sys
 
 import pytest
+from test_background import Notebook
 
 from aoai_magic.errors import AssistantError
 from aoai_magic.notebook.line_commands import run_command
 from aoai_magic.runner.kernel_state import Assistant
-from aoai_magic.state.crash_journal import Journal, left_behind
+from aoai_magic.state.crash_journal import Journal, kept, left_behind
 from aoai_magic.state.database import worker
 from aoai_magic.turn import events
+from aoai_magic.turn.view import View
 
 HAPPENED = [
     events.Started("thread_1", "local", "m"),
@@ -24,6 +26,7 @@ HAPPENED = [
     events.LogsDelta("c", "one\n"),
     events.FileMade("a.bin", b"\xff\x00"),
 ]
+OVER = View(status="completed", seconds=1.5, cell="1/0")
 DIES = """
 import os, pickle, sys
 from pathlib import Path
@@ -74,8 +77,24 @@ async def test_a_turn_that_is_over_or_goes_on_is_not_left_behind(tmp_path):
     assert watch(journal) == HAPPENED
     assert len(list(tmp_path.glob("journal/*"))) == 1
     assert left_behind(tmp_path, "notebook.ipynb") is None
+    assert kept(tmp_path, "notebook.ipynb") == []
     journal.close()
     assert list(tmp_path.glob("journal/*")) == []
+
+
+async def test_the_last_turn_that_is_over_is_kept_for_the_next_kernel(tmp_path):
+    for number, question in ((1, "What?"), (2, "Why?"), (3, "Nothing came.")):
+        journal = Journal(tmp_path, "notebook.ipynb", number, question)
+        if number < 3:
+            watch(journal)
+        journal.close(OVER)
+    (path,) = kept(tmp_path, "notebook.ipynb")
+    assert list(tmp_path.glob("journal/*")) == [path]
+    assert left_behind(tmp_path, "notebook.ipynb") is None
+    path.rename(path.with_name(path.name.replace(str(os.getpid()), "999999999")))
+    view = left_behind(tmp_path, "notebook.ipynb")
+    assert (view.question, view.status, view.seconds) == ("Why?", "completed", 1.5)
+    assert (view.cell, view.text) == ("1/0", "Look \ud800here.")
 
 
 async def test_a_new_turn_takes_the_place_of_what_was_left_behind(tmp_path):
@@ -114,3 +133,26 @@ async def test_the_next_kernel_shows_it_and_holds_it(tmp_path, monkeypatch, caps
     assert "Broken off" in capsys.readouterr().out
     assert state.namespace["_assistant"].files["a.bin"].data == b"\xff\x00"
     assert state.turns == []
+
+
+@pytest.mark.kernel
+@pytest.mark.slow
+def test_a_notebook_goes_on_after_a_restart(tmp_path):
+    notebook = str(tmp_path / "n.ipynb")
+    environ = {"JPY_SESSION_NAME": notebook, "AOAI_MAGIC_HOME": str(tmp_path / "home")}
+    load = "%load_ext aoai_magic\nimport pandas as pd\nsales = pd.DataFrame({'revenue': [1, 3]})"
+    ask = "%%assistant sales\nWhat is the total revenue?"
+    threads = []
+    for _ in range(2):
+        kernel = Notebook(tmp_path, environ)
+        try:
+            kernel.run(load)
+            if threads:
+                assert "total revenue" in kernel.printed("print(_assistant.question)")
+                assert "**4**" in str(kernel.outputs[kernel.run("%assistant show")])
+            said = str(kernel.outputs[kernel.run(ask)])
+            assert ("conversation goes on" in said) is bool(threads)
+            threads.append(kernel.printed("print(_assistant.thread)"))
+        finally:
+            kernel.close()
+    assert threads[0] == threads[1]

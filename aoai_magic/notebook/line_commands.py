@@ -159,7 +159,7 @@ def _described(pending: PendingTurn) -> str:
     if pending.cell is not None:
         said = _("{thread} on {target}, {seconds:.0f} s, asked in cell [{cell}]")
     return said.format(
-        thread=pending.thread or _("(this kernel)"),
+        thread=pending.thread or _("(this notebook)"),
         target=pending.target,
         seconds=pending.seconds,
         cell=pending.cell,
@@ -216,7 +216,7 @@ def threads(state: Assistant, words: Sequence[str]) -> str:
     running = {(pending.target, pending.thread) for pending in state.running()}
     rows = [(_("thread"), _("target"), _("last used"), "id")]
     for thread in known:
-        name, mark = thread.name or _("(this kernel)"), ""
+        name, mark = thread.name or _("(this notebook)"), ""
         if (thread.target, thread.name) in running:
             mark = "  " + _("running")
         rows.append((name, thread.target, _when(thread.used), thread.id + mark))
@@ -459,7 +459,7 @@ def help_(state: Assistant, words: Sequence[str]) -> str:
 def _last(state: Assistant) -> Turn:
     last = state.last
     if last is None:
-        raise AssistantError(_("There is no turn yet in this kernel; ask something first."))
+        raise AssistantError(_("There is no turn yet in this notebook; ask something first."))
     return last
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
 import difflib
 import shlex
@@ -15,7 +16,7 @@ from IPython.core.magic_arguments import argument, kwds, magic_arguments
 from IPython.utils._process_common import arg_split
 from traitlets import Bool, Float, Int, Unicode
 
-from aoai_magic.errors import UsageError
+from aoai_magic.errors import AssistantError, UsageError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
 from aoai_magic.notebook.caller import caller_variables
@@ -23,7 +24,7 @@ from aoai_magic.notebook.transformers import NAMES, QuestionLine, as_async_cell
 from aoai_magic.runner.options import Options
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
     from traitlets import Bunch
 
     from aoai_magic.runner.background import PendingTurn
@@ -88,6 +89,13 @@ class AssistantMagics(Magics):
 
     def _layers(self) -> tuple[dict[str, Any], dict[str, Any]]:
         return self._config, self._file
+
+    def recall(self, info: ExecutionInfo) -> None:
+        """Bind ``_assistant`` to the last turn of the kernel before, for a cell that names it."""
+        shell = self.shell
+        if shell and "_assistant" in (info.raw_cell or "") and "_assistant" not in shell.user_ns:
+            with contextlib.suppress(AssistantError):  # of settings; a turn will say so
+                self.state.recall()
 
     # IPython puts the first of the two signs.
     @magic_arguments("%assistant")
@@ -241,6 +249,7 @@ def register(shell: InteractiveShell) -> AssistantMagics:
     for name in NAMES:
         for kind in ("line", "cell"):
             shell.magics_manager.magics[kind][name] = magics.assistant
+    shell.events.register("pre_run_cell", magics.recall)
     # Last, after those that take away prompts and indents.
     shell.input_transformers_cleanup.append(as_async_cell)
     shell.input_transformer_manager.token_transformers.append(QuestionLine)
@@ -255,6 +264,8 @@ def unregister(shell: InteractiveShell) -> None:
     for name in NAMES:
         for kind in ("line", "cell"):
             shell.magics_manager.magics[kind].pop(name, None)
+    if magics:
+        shell.events.unregister("pre_run_cell", magics.recall)
     if magics and as_async_cell in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(as_async_cell)
         shell.input_transformer_manager.token_transformers.remove(QuestionLine)

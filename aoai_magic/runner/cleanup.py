@@ -120,7 +120,10 @@ def of_notebook(settings: Settings, target: Target, place: str, turns: Sequence[
         if file.id
     }
     return Leftovers(
-        [entry for entry in uploads if entry.place == place], threads, list(made.values())
+        [entry for entry in uploads if entry.place == place],
+        threads,
+        list(made.values()),
+        crash_journal.kept(settings.folder, place),
     )
 
 

@@ -106,17 +106,16 @@ class Assistant:
 
     @property
     def last(self) -> Turn | None:
-        """The turn before; at first the one, if any, that a kernel which died was at."""
-        if not self.turns and self._left_behind is None:
-            self._left_behind = self._recovered()
-        return self.turns[-1] if self.turns else self._left_behind
+        """The turn before; at first the last one, if any, of the kernel before."""
+        return self.turns[-1] if self.turns else self.recall()
 
-    def _recovered(self) -> Turn | None:
-        view = left_behind(self.settings().folder, self.place)
-        if view is None:
-            return None
-        turn = self.namespace["_assistant"] = Turn(view)
-        return turn
+    def recall(self) -> Turn | None:
+        """Return the last turn of the kernel before, if any, and bind ``_assistant`` to it."""
+        if not self.turns and self._left_behind is None:
+            view = left_behind(self.settings().folder, self.place)
+            if view is not None:
+                self._left_behind = self.namespace["_assistant"] = Turn(view)
+        return self._left_behind
 
     @property
     def usage(self) -> Usage:
@@ -141,7 +140,8 @@ class Assistant:
     def threads(self, settings: Settings) -> threads_.Threads:
         """Return the threads of this notebook."""
         if self._threads is None or self._threads.folder != settings.folder:
-            self._threads = threads_.Threads(settings.folder, self.place)
+            is_notebook = threads_.notebook(self.namespace) is not None
+            self._threads = threads_.Threads(settings.folder, self.place, is_notebook)
         return self._threads
 
     def spent(self, settings: Settings) -> Spent:
@@ -243,6 +243,7 @@ class Assistant:
         """Do a turn, keep it, and then all that follows; raise what the user is to hear."""
         journal = Journal(request.settings.folder, request.place, request.number, request.typed)
         deps = self._dependencies(request, journal, pending)
+        turn: Turn | None = None
         try:
             with hidden_packages.named(), _folder() as folder:
                 outcome = await run_turn(request, deps, folder)
@@ -252,7 +253,7 @@ class Assistant:
                 failed = await finish(turn, steps, show, deps.cancel)
                 await self._bound_memory(turn, request, deps.cancel)
         finally:
-            journal.close()
+            journal.close(turn.view if turn else None)
         self._tidy(request)
         if turn.status != "completed":
             _fail(turn, no_raise=request.options.no_raise)

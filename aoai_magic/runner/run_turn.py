@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aoai_magic.config.prices import Prices
 from aoai_magic.locale import gettext as _
+from aoai_magic.locale import later
 from aoai_magic.runner import model_ends
 from aoai_magic.runner.background import PendingTurn
 from aoai_magic.runner.budget import BudgetObserver, Spending
@@ -19,7 +20,7 @@ from aoai_magic.runner.follow import Observer, follow
 from aoai_magic.runner.recordings import Tape
 from aoai_magic.runner.request import Request
 from aoai_magic.shared import hidden_packages
-from aoai_magic.state.threads import Threads
+from aoai_magic.state.threads import UNNAMED, Threads
 from aoai_magic.turn import progress as meter
 from aoai_magic.turn.events import Event, Finished, Notice, Started
 from aoai_magic.turn.progress import Metered, in_thread
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from aoai_magic.backends.base import Backend, Question
     from aoai_magic.display import Screen
     from aoai_magic.turn.view import View
+
+EARLIER = later("This notebook's conversation goes on; --new starts afresh.")
 
 
 @dataclass(frozen=True)
@@ -183,10 +186,11 @@ async def _prepare(request: Request, deps: Dependencies, folder: Path) -> Prepar
     opening = None if deps.tape else _open(deps)
     attachments = await in_thread(lambda: request.attachments(folder))
     documents = await in_thread(request.documents)
+    notes = [_(EARLIER)] if await in_thread(lambda: _is_earlier(request, deps)) else []
     thread = await _free_thread(request, deps)
     request.check_documents(thread)
     prices = await in_thread(lambda: load(request.settings.folder))
-    notes = await in_thread(request.notes)
+    notes += await in_thread(request.notes)
     notes += [item.notice for item in attachments if item.notice]
     if deps.tape and _is_recorded(request, deps.tape, deps.tape_before, attachments, documents):
         return Prepared(None, attachments, documents, thread, prices, notes)
@@ -229,7 +233,17 @@ async def _free_thread(request: Request, deps: Dependencies) -> str | None:
         await before.over()
         if before.turn:
             return before.turn.thread
+    if deps.tape and request.thread_name == UNNAMED:
+        # Recorded or played again, a notebook run from its top gives the same conversation.
+        return deps.threads.current(request.target.name)
     return await in_thread(lambda: deps.threads.get(request.thread_name, request.target.name))
+
+
+def _is_earlier(request: Request, deps: Dependencies) -> bool:
+    """Return whether the turn goes on, unasked, in a thread of the kernel before."""
+    if request.options.new or deps.tape or request.thread_name != UNNAMED:
+        return False
+    return deps.threads.is_earlier(UNNAMED, request.target.name)
 
 
 class ThreadObserver:

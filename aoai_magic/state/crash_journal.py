@@ -1,8 +1,8 @@
-"""A turn that is going on, kept on disk so that it outlives its kernel.
+"""A notebook's last turn, kept on disk so that it outlives its kernel.
 
-One file for each turn, a line of JSON for each event, readable by the user alone. It goes
-when the turn has ended and is shown; what a kernel that died has left behind is what
-``%assistant show`` shows in the next one.
+One file for each turn, a line of JSON for each event, readable by the user alone. A turn that
+is over takes the place of the one before; what a kernel that is no more has left behind is
+what ``%assistant show`` shows in the next one.
 """
 
 from __future__ import annotations
@@ -68,10 +68,13 @@ class Journal:
                 worker().submit(self._write)
         return event
 
-    def close(self) -> None:
-        """Forget the turn: it is over, and kept elsewhere."""
+    def close(self, view: View | None = None) -> None:
+        """Keep the turn, which is over as ``view``, for the next kernel; forget one that is None.
+
+        The turn that was kept before goes, unless of this one nothing happened.
+        """
         with contextlib.suppress(concurrent.futures.TimeoutError):
-            worker().submit(self._delete).result(WAIT_SECONDS)
+            worker().submit(lambda: self._end(view)).result(WAIT_SECONDS)
 
     # In the worker's thread
 
@@ -98,16 +101,36 @@ class Journal:
         file.write(json.dumps({"version": VERSION, "question": self.question}).encode() + b"\n")
         return file
 
-    def _delete(self) -> None:
-        with contextlib.suppress(OSError):  # what it still holds does not fit on the disk
+    def _end(self, view: View | None) -> None:
+        try:
+            if self._file is not None and view is not None:
+                self._file.write(_ending(view))
             if self._file is not None:
                 self._file.close()
+        except (OSError, ValueError):  # what it still holds does not fit on the disk
+            view = None
+        notebook = (self.folder, self.place)
         with contextlib.suppress(OSError):
-            self.path.unlink(missing_ok=True)
+            if view is None:
+                self.path.unlink(missing_ok=True)
+            elif self._file is not None:
+                before, _KEPT[notebook] = _KEPT.get(notebook), self.path
+                if before:
+                    before.unlink(missing_ok=True)
+
+
+_KEPT: dict[tuple[Path, str], Path] = {}
+"""What this process keeps of each notebook; only the worker changes it."""
+
+
+def _ending(view: View) -> bytes:
+    over = events.Finished(view.status, view.error, view.seconds)
+    lines = [written(over), {"cell": view.cell}]
+    return "".join(json.dumps(line) + "\n" for line in lines).encode("ascii")
 
 
 def left_behind(folder: Path, place: str) -> View | None:
-    """Return the notebook's last turn that a kernel which died was at; None if there is none."""
+    """Return the last turn of the notebook's kernels that are no more; None if there is none."""
     paths = sorted(_left(folder, place), key=lambda path: path.stat().st_mtime)
     try:
         return _read(paths[-1]) if paths else None
@@ -123,13 +146,21 @@ def _read(path: Path) -> View:
     head = json.loads(lines[0])
     if head["version"] != VERSION:
         raise ValueError(f"version {head['version']}")
-    happened = (read(json.loads(line)) for line in lines[1:])
-    return replace(reduce(fold, happened, View()), question=head["question"])
+    told = [json.loads(line) for line in lines[1:]]
+    happened = (read(line) for line in told if "event" in line)
+    cell = next((line["cell"] for line in told if "cell" in line), None)
+    return replace(reduce(fold, happened, View()), question=head["question"], cell=cell)
 
 
 def left_by_dead_kernels(folder: Path) -> list[Path]:
-    """Return the files of all notebooks' turns that kernels which died were at."""
+    """Return the files of all notebooks' turns whose kernels are no more."""
     return [path for path in folder.glob("journal/*.jsonl") if not _is_written(path)]
+
+
+def kept(folder: Path, place: str) -> list[Path]:
+    """Return the files of a notebook's turns that are over."""
+    own = _KEPT.get((folder, place))
+    return [*_left(folder, place), *([own] if own and own.exists() else [])]
 
 
 def _left(folder: Path, place: str) -> Iterator[Path]:

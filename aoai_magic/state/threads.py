@@ -1,4 +1,4 @@
-"""Which thread a name means: in this kernel, and for named ones in the kernels after it."""
+"""Which thread a name means: in this kernel, and in the kernels after it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 from aoai_magic.state.database import Database, open_database, storable
 
 UNNAMED = ""
-"""The thread of cells that name none: it begins afresh with each kernel, so that
-running a notebook again gives the same conversation again."""
+"""The thread of cells that name none. A notebook's goes on in its next kernel; where no
+notebook is known, as in a terminal, it begins afresh with each: several may share a folder."""
 
 
 @dataclass(frozen=True)
@@ -48,21 +48,32 @@ class Threads:
         The data directory, which holds the named ones.
     place
         Names are each place's own.
+    is_notebook
+        Whether the place is a notebook.
     """
 
     folder: Path
     place: str
+    is_notebook: bool = False
     _unnamed: dict[str, Known] = field(default_factory=dict)
     _newest: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def get(self, name: str, target: str) -> str | None:
         """Return the id of a thread, None if there is none of that name."""
-        if name == UNNAMED:
-            known = self._unnamed.get(target)
-            return known.id if known else None
+        if name == UNNAMED and (target in self._unnamed or not self.is_notebook):
+            return self.current(target)
         key = (storable(self.place), target, storable(name))
         row = self._database.read(lambda database: database.execute(_GET, key).fetchone())
         return str(row[0]) if row else None
+
+    def current(self, target: str) -> str | None:
+        """Return the id of the thread without a name that this kernel has used."""
+        known = self._unnamed.get(target)
+        return known.id if known else None
+
+    def is_earlier(self, name: str, target: str) -> bool:
+        """Return whether a name means a thread that an earlier kernel used last."""
+        return (name, target) not in self._newest and self.get(name, target) is not None
 
     def put(self, name: str, target: str, id_: str, number: int = 0) -> None:
         """Have a name mean a thread.
@@ -77,7 +88,8 @@ class Threads:
         if name == UNNAMED:
             self._unnamed[target] = Known(name, target, id_, now)
         row = (storable(self.place), target, storable(name), id_, now)
-        self._database.write(lambda database: _put(database, row))
+        is_named = name != UNNAMED or self.is_notebook
+        self._database.write(lambda database: _put(database, row, is_named=is_named))
 
     def newest(self, name: str, target: str) -> int:
         """Return the number of the question that said last what the name means."""
@@ -100,8 +112,13 @@ class Threads:
         """Return the threads of this place, the one used last first."""
         key = (storable(self.place),)
         rows = self._database.read(lambda database: database.execute(_ALL, key).fetchall())
-        known = [*self._unnamed.values(), *(Known(*row) for row in rows)]
+        written = [known for known in (Known(*row) for row in rows) if self._is_own(known)]
+        known = [*self._unnamed.values(), *written]
         return sorted(known, key=lambda thread: -thread.used)
+
+    def _is_own(self, known: Known) -> bool:
+        is_unnamed_here = not self.is_notebook or known.target in self._unnamed
+        return known.name != UNNAMED or not is_unnamed_here
 
     @property
     def _database(self) -> Database:
@@ -113,9 +130,11 @@ _FORGET = "DELETE FROM threads WHERE place = ? AND target = ? AND name = ?"
 _ALL = "SELECT name, target, id, used FROM threads WHERE place = ?"
 
 
-def _put(database: sqlite3.Connection, row: tuple[str, str, str, str, float]) -> None:
-    place_, target, name, id_, used = row
-    if name != UNNAMED:
+def _put(
+    database: sqlite3.Connection, row: tuple[str, str, str, str, float], *, is_named: bool
+) -> None:
+    place_, target, _name, id_, used = row
+    if is_named:
         database.execute("INSERT OR REPLACE INTO threads VALUES (?, ?, ?, ?, ?)", row)
     # A service's thread has another id after each turn, and the same container.
     container = id_.partition("|")[2]
@@ -152,12 +171,17 @@ def forget_begun(folder: Path, target: str, id_: str) -> None:
 
 
 def place(namespace: Mapping[str, Any]) -> str:
+    """Return the notebook, or the working folder where none is known."""
+    return notebook(namespace) or _working_folder()
+
+
+def notebook(namespace: Mapping[str, Any]) -> str | None:
     """Describe which notebook this kernel belongs to, as far as front ends tell.
 
     Jupyter's server sets JPY_SESSION_NAME, VS Code a variable in the namespace.
     """
-    notebook = namespace.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
-    return str(notebook or _working_folder())
+    found = namespace.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
+    return str(found) if found else None
 
 
 def _working_folder() -> str:
