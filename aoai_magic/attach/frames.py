@@ -207,9 +207,10 @@ def _from_stream(value: Any, rows: int | None) -> tuple[Any, int]:
 
     if isinstance(value, (pa.Array, pa.ChunkedArray)):
         value = pa.table({"values": value})
-    # pyarrow 14 knows streams, but has no name for the one of a foreign object.
-    from_stream = getattr(pa.RecordBatchReader, "from_stream", None)
-    reader = from_stream(value) if from_stream else pa.table(value).to_reader()
+    if hasattr(pa.RecordBatchReader, "from_stream"):
+        reader = pa.RecordBatchReader.from_stream(value)
+    else:  # pyarrow 14, whose pa.table() would hold all rows at once, without an end for Stop
+        reader = pa.RecordBatchReader._import_from_c_capsule(value.__arrow_c_stream__())
     return sample.of_batches(reader, reader.schema, rows)
 
 
