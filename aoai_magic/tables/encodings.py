@@ -31,16 +31,20 @@ _LABELS = {
     "cp1252": "Windows-1252",
     "latin-1": "Latin-1",
 }
-# What detectors name, and Python's codecs that hold it and what programs add to it.
+# What chardet names, and Python's codecs that hold it and what programs add to it. chardet 7.0
+# writes some names in other ways than later ones.
 _CODECS = {
     "shift_jis": ("cp932",),
     "cp932": ("cp932",),
     "shift_jis_2004": ("cp932", "shift_jis_2004"),
     "euc-jp": ("euc_jp",),
     "euc_jis_2004": ("euc_jp", "euc_jis_2004"),
+    "euc-jis-2004": ("euc_jp", "euc_jis_2004"),
     "iso-2022-jp": ("iso2022_jp", "iso2022_jp_2"),
+    "iso2022-jp-2": ("iso2022_jp", "iso2022_jp_2"),
     "big5": ("cp950", "big5hkscs"),
     "big5-hkscs": ("cp950", "big5hkscs"),
+    "big5hkscs": ("cp950", "big5hkscs"),
     "cp950": ("cp950", "big5hkscs"),
     "gb2312": ("gb18030",),
     "gbk": ("gb18030",),
