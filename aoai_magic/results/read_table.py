@@ -237,16 +237,28 @@ def _pandas(found: Found) -> Frame:
     import pyarrow as pa
 
     table = _plain(found)
-    # Days are times for pandas, in the unit that it uses by itself.
-    unit = "ns" if _major() < 3 else "us"
-    fields = [
-        field.with_type(pa.timestamp(unit)) if pa.types.is_date32(field.type) else field
-        for field in table.schema
-    ]
-    is_of_arrow = b"pandas" in (table.schema.metadata or {})
-    if not is_of_arrow:
-        table = table.cast(pa.schema(fields, table.schema.metadata))
+    if b"pandas" not in (table.schema.metadata or {}):  # else it is of Arrow's own types
+        columns = [_timed(column) for column in table.columns]
+        fields = [
+            field.with_type(column.type)
+            for field, column in zip(table.schema, columns, strict=True)
+        ]
+        table = pa.Table.from_arrays(columns, schema=pa.schema(fields, table.schema.metadata))
     return _labelled(with_geometry(table.to_pandas(), table), found.facts)
+
+
+def _timed(column: Any) -> Any:
+    """Return days and times in the unit that pandas uses by itself, and else the column."""
+    import pyarrow as pa
+
+    zone = getattr(column.type, "tz", None)
+    if column.type not in (pa.date32(), pa.timestamp("us", zone)):
+        return column
+    times = column.cast(pa.timestamp("us", zone))
+    try:
+        return times.cast(pa.timestamp("ns", zone)) if _major() < 3 else times
+    except pa.ArrowInvalid:  # before 1678 or after 2262: nanoseconds do not reach there
+        return times
 
 
 def _major() -> int:

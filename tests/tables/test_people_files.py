@@ -134,6 +134,13 @@ def test_the_reader_and_the_card_agree(card, name):
     pd.testing.assert_frame_equal(frame, by_card, check_dtype=False)
 
 
+@pytest.mark.parametrize("time", ["", " 12:00:00", "T12:00:00+09:00"])
+def test_times_that_nanoseconds_do_not_reach_are_times(time):
+    """In the unit of pandas 2 they would overflow."""
+    frame = read_table(f"until,v\n9999-12-31{time},1\n2024-02-29{time},2\n".encode(), "a.csv")
+    assert frame["until"].dt.year.tolist() == [9999, 2024]
+
+
 def test_offsets_that_change_are_moments_in_utc(card):
     data = b"ts,v\n2024-03-30T12:00:00+01:00,1\n2024-03-31T12:00:00+02:00,2\n"
 
