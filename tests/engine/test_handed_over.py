@@ -184,7 +184,8 @@ def test_containers_give_a_name_to_the_file_that_is_attached_now(client, script)
         )
         previous = response.id
         (call,) = [item for item in response.output if item.type == "code_interpreter_call"]
-        seen.append("".join(output.logs for output in call.outputs))
+        # As a dict, since the first SDKs with Responses have no class for it.
+        seen.append("".join(output["logs"] for output in call.to_dict()["outputs"]))
     assert seen == ["x.csv one\n", "x.csv two\n", "x.csv one\n", "x-2.csv two\nx.csv one\n"]
 
 
