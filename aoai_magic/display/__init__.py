@@ -23,8 +23,8 @@ def resolve(kind: str) -> tuple[str, Detail]:
     """Return the kind of screen that suits the place, and how much of a turn it shows."""
     from aoai_magic.display.detect import kind_here
 
-    if kind == "quiet" or kind == "verbose":
-        return kind_here(), kind
+    if kind in ("quiet", "verbose"):
+        return kind_here(), "quiet" if kind == "quiet" else "verbose"
     return (kind_here() if kind == "auto" else kind), "folded"
 
 
