@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 from pathlib import PurePosixPath
 
+from aoai_magic.display.picture_title import picture_title
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import ngettext
 from aoai_magic.text import sanitize
@@ -121,6 +122,8 @@ def note() -> str:
 
 def picture(part: views.Image) -> str:
     """Describe which picture stands here; this is its text alternative."""
+    if title := sanitize.cut(sanitize.line(picture_title(part.data)), TITLE_CHARS):
+        return title
     name = sanitize.cut(sanitize.line(part.name), TITLE_CHARS)
     return _("Picture {name}, {size}").format(name=name, size=size(part.blob.size))
 

@@ -12,13 +12,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Bundle:
-    """One output: the same thing in several MIME types; there is always ``text/plain``.
-
-    It has no metadata, ever: where an update changes an output's metadata, VS Code puts
-    *all* outputs of the cell back to what they were some moments ago.
-    """
+    """One output: the same thing in several MIME types; there is always ``text/plain``."""
 
     data: dict[str, Any]
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What nbconvert takes a picture's text alternative from."""
+        is_picture = any(kind.startswith("image/") for kind in self.data)
+        return {"alt": self.data["text/plain"]} if is_picture else {}
 
 
 def publish(output: Bundle) -> DisplayHandle | None:
@@ -32,7 +34,8 @@ def publish(output: Bundle) -> DisplayHandle | None:
     if in_ipython():
         from IPython.display import display
 
-        handle: DisplayHandle = display(output.data, raw=True, display_id=True)
+        shown: dict[str, Any] = {"raw": True, "display_id": True, "metadata": output.metadata}
+        handle: DisplayHandle = display(output.data, **shown)
         return handle
     sys.stdout.write(output.data["text/plain"] + "\n")
     return None

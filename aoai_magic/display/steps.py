@@ -1,8 +1,4 @@
-"""What of a turn is its answer, and what the work behind it, attempt by attempt.
-
-The answer comes first: text, pictures and notices in their order. Code, what it printed, failed
-attempts and thoughts are the work, which stands folded below.
-"""
+"""The work behind a turn's answer, attempt by attempt: code, what it printed, thoughts."""
 
 from __future__ import annotations
 
@@ -12,11 +8,6 @@ from dataclasses import dataclass, replace
 from aoai_magic.turn import view as views
 
 WORK = (views.Code, views.Logs, views.Reasoning)
-
-
-def answer(parts: Iterable[views.Part]) -> list[views.Part]:
-    """Return the parts that readers came for, in their order."""
-    return [part for part in parts if not isinstance(part, WORK)]
 
 
 def work(parts: Iterable[views.Part]) -> list[views.Part]:

@@ -8,12 +8,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
 from aoai_magic.display import labels
+from aoai_magic.display.answer import answer
 from aoai_magic.display.live.chunks import ProseSplitter
 from aoai_magic.display.log_fold import plain_logs
 from aoai_magic.display.markdown.to_markdown import fence, safe_markdown
 from aoai_magic.display.saved import bundles
 from aoai_magic.display.screen import Detail, Pace, Screen
-from aoai_magic.display.steps import WORK, answer, work
+from aoai_magic.display.steps import WORK, work
 from aoai_magic.text import sanitize
 from aoai_magic.turn import view as views
 from aoai_magic.turn.view import View
@@ -77,7 +78,7 @@ class TerminalScreen:
             yield " · ".join(labels.facts(view))
 
     def _write(self, view: View, *, everything: bool) -> None:
-        parts = view.parts if self._detail == "verbose" else answer(view.parts)
+        parts = view.parts if self._detail == "verbose" else answer(view)
         while self._place < len(parts):
             part = parts[self._place]
             over = part.done or everything

@@ -50,6 +50,7 @@ MOST_CHARACTERS = 256_000
 Namespace = MutableMapping[str, Any]
 Layers = Callable[[], tuple[Mapping[str, Any], Mapping[str, Any]]]
 
+EMBED = later("A picture of an earlier turn could not be shown ({reason}).")
 CELL = later("The answer's Python could not be made into a cell ({reason}).")
 SAVE = later(
     "What came back was not saved ({reason}); save it with %assistant save DIR, into another "
@@ -303,7 +304,10 @@ class Assistant:
     ) -> list[Step]:
         """Return what is to be done once the turn is kept, in order."""
         options = request.options
-        steps = [Step(CELL, partial(self._add_cell, turn, outcome, request))]
+        steps = [
+            Step(CELL, partial(self._add_cell, turn, outcome, request)),
+            Step(EMBED, partial(self._add_embedded, turn)),
+        ]
         if request.settings.save:
             steps.append(Step(SAVE, partial(_save, turn, request), is_asked=True))
         if tape:
@@ -320,6 +324,11 @@ class Assistant:
 
     def _add_cell(self, turn: Turn, outcome: Outcome, request: Request) -> None:
         turn.view = self._cells.with_cell(turn.view, outcome.attachments, request)
+
+    def _add_embedded(self, turn: Turn) -> None:
+        from aoai_magic.runner.embedded_pictures import with_embedded
+
+        turn.view = with_embedded(turn.view, [one.view for one in self.turns if one is not turn])
 
     def _bind(self, turn: Turn, name: str) -> None:
         if note := bind_tables(turn, name, self.namespace):

@@ -136,9 +136,10 @@ def test_a_picture_has_words_for_those_who_cannot_see_it():
     assert output.data["text/plain"].startswith("Picture trend.png, ")
 
 
-def test_a_picture_that_could_run_is_not_drawn():
-    output = part_output(Image("i", "x.svg", b"<svg onload='x'/>", "image/svg+xml"))
+def test_a_picture_that_no_front_end_draws_is_named():
+    output = part_output(Image("i", "x.tiff", b"II*", "image/tiff"))
     assert set(output.data) == {"text/markdown", "text/plain"}
+    assert "not drawn here" in output.data["text/plain"]
 
 
 def test_what_is_blank_takes_no_output():

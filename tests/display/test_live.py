@@ -48,11 +48,15 @@ def test_in_the_end_the_outputs_are_those_of_a_headless_run(published, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_every_output_has_an_id_and_never_any_metadata(published):
+def test_every_output_has_an_id_and_metadata_that_never_changes(published):
     run(story.turn())
     assert len(published) > 6
     # VS Code: an update with other metadata than at first reverts the cell's other outputs.
-    assert all(message["metadata"] in (None, {}) for message in published)
+    assert all(message["metadata"] == {"alt": "Picture of the answer"} for message in published[:6])
+    first = {}
+    for message in published:
+        name = message["transient"]["display_id"]
+        assert message["metadata"] == first.setdefault(name, message["metadata"])
     assert all(message["transient"]["display_id"] for message in published)
 
 

@@ -159,8 +159,10 @@ def test_an_exclamation_mark_makes_no_picture_of_the_link_after_it(before, link)
     "link",
     ["[Download](sandbox:/mnt/data/my%20top.csv)", "![Download](sandbox:/mnt/data/my%20top.csv)"],
 )
-def test_a_link_into_the_session_names_the_file(link):
-    assert safe_markdown(link) == "Download: `my top.csv`"
+def test_a_link_into_the_session_is_its_words(link):
+    assert safe_markdown(link) == "Download"
+    assert safe_markdown(link.replace("Download", "3700")) == "3700"
+    assert safe_markdown("[](sandbox:/mnt/data/my%20top.csv)") == "`my top.csv`"
 
 
 def test_lines_from_right_to_left_are_set_apart_and_others_not():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aoai_magic.display.steps import Step, answer, attempts, steps, work
+from aoai_magic.display.answer import answer
+from aoai_magic.display.steps import Step, attempts, steps, work
 from aoai_magic.turn.view import (
     Code,
     Image,
@@ -12,6 +13,7 @@ from aoai_magic.turn.view import (
     Notice,
     Reasoning,
     Text,
+    View,
 )
 
 FAILED = Code("c1", "x", "failed", error="KeyError")
@@ -46,7 +48,7 @@ def test_failed_attempts_go_with_the_one_that_follows(parts, expected):
 
 def test_the_answer_is_what_is_no_work():
     parts = [THOUGHT, TEXT, FAILED, TRACE, DONE, PRINTED, PICTURE, NOTICE]
-    assert answer(parts) == [TEXT, PICTURE, NOTICE]
+    assert answer(View(parts=tuple(parts))) == [TEXT, PICTURE, NOTICE]
     assert work(parts) == [THOUGHT, FAILED, TRACE, DONE, PRINTED]
 
 

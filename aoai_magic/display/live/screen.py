@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import zip_longest
 
+from aoai_magic.display.answer import answer
 from aoai_magic.display.live.output import Output, Picture, Prose, Work
 from aoai_magic.display.live.status_bar import Strip
 from aoai_magic.display.outputs import Bundle, publish
 from aoai_magic.display.saved import bundles
 from aoai_magic.display.screen import Detail, Pace
-from aoai_magic.display.steps import answer
 from aoai_magic.turn import view as views
 from aoai_magic.turn.view import View
 
@@ -71,7 +71,7 @@ class LiveScreen:
         self._draw_answer(view)
 
     def _draw_answer(self, view: View) -> None:
-        parts = answer(view.parts)
+        parts = answer(view)
         for part in parts:
             if isinstance(part, views.Text):
                 self._draw_text(part, over=part is not parts[-1])

@@ -8,7 +8,7 @@ no link that goes elsewhere than http, https or mailto or hides where it goes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
@@ -31,6 +31,8 @@ INLINE_DEPTH = 12
 FORMULA_LINES = 100
 FORMULA_DEPTH = 24
 _SANDBOX = re.compile(r"sandbox:/+(?:mnt/data/)?")
+_PICTURE_LINE = re.compile(r"\s*!\[[^\]\n]{0,300}\]\(sandbox:/+(?:mnt/data/)?([^\n]{1,500})\)\s*")
+_FENCE = re.compile(r"\s{0,3}(```|~~~)")
 _SANDBOX_LINK = re.compile(r"!?\[([^\]\n]{0,300})\]\(sandbox:/+(?:mnt/data/)?([^)\s]{0,500})\)")
 _BARE_URL = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!&'()*+,;=%]*[A-Za-z0-9/#=&_\-]")
 # TeX that leaves the formula: links, styles (a remote background is a request), sizes in
@@ -109,13 +111,28 @@ def _nests(tokens: Sequence[Token]) -> bool:
 
 
 def plain(text: str) -> str:
-    """Return ``text`` for where Markdown is not drawn; links into the session name the file."""
+    """Return ``text`` for where Markdown is not drawn; a link into the session is its words."""
+    words = _SANDBOX_LINK.sub(lambda match: match[1] or unquote(match[2]), text)
+    return sanitize.prose(words).strip()
 
-    def named(match: re.Match[str]) -> str:
-        label, name = match[1], unquote(match[2])
-        return name if label == name or not label else f"{label}: {name}"
 
-    return sanitize.prose(_SANDBOX_LINK.sub(named, text)).strip()
+def embedded(text: str) -> list[str]:
+    """Return the names of the session's pictures that stand on lines of their own."""
+    return [name for _line, name in _picture_lines(text) if name]
+
+
+def without_pictures(text: str, names: Collection[str]) -> str:
+    """Return ``text`` without the lines that embed these pictures of the session."""
+    return "\n".join(line for line, name in _picture_lines(text) if name not in names)
+
+
+def _picture_lines(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each line, and the name of the picture that it embeds; none in code."""
+    is_code = False
+    for line in text.split("\n"):
+        is_code ^= bool(_FENCE.match(line))
+        match = None if is_code else _PICTURE_LINE.fullmatch(line)
+        yield line, unquote(match[1]) if match else ""
 
 
 @lru_cache(maxsize=2)
@@ -270,10 +287,8 @@ def _picture(image: Token) -> Iterator[Token]:
 
 
 def _file_reference(label: str, url: str) -> Iterator[Token]:
-    name = unquote(_SANDBOX.sub("", url))
-    if label and label != name:
-        yield _text(f"{label}: ")
-    yield _code(name)
+    """Yield the words of a link into the session: its files stand below, others never were."""
+    yield _text(label) if label else _code(unquote(_SANDBOX.sub("", url)))
 
 
 def _aside(url: str) -> Iterator[Token]:

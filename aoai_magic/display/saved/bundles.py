@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from aoai_magic.display import labels
+from aoai_magic.display.answer import final_answer
 from aoai_magic.display.log_fold import plain_logs
 from aoai_magic.display.markdown import parse, to_markdown
 from aoai_magic.display.outputs import Bundle, publish
@@ -14,7 +15,7 @@ from aoai_magic.display.saved.interactive import interactive
 from aoai_magic.display.saved.table_preview import Preview, previews
 from aoai_magic.display.saved.turn_record import MEDIA_TYPE, record
 from aoai_magic.display.screen import Detail
-from aoai_magic.display.steps import Step, answer, attempts, steps
+from aoai_magic.display.steps import Step, attempts, steps
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import ngettext
 from aoai_magic.text import sanitize
@@ -27,6 +28,7 @@ PREVIEWED = 3
 
 # Drawn by every front end without running anything; SVG can hold script and links.
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+SVG, LARGEST_SVG = "image/svg+xml", 1 << 20
 
 
 def bundles(view: View, detail: Detail = "folded") -> list[Bundle]:
@@ -35,7 +37,7 @@ def bundles(view: View, detail: Detail = "folded") -> list[Bundle]:
     ``quiet`` leaves out the work and the footer, but for how the turn ended.
     """
     outputs: list[Bundle | None] = [bundle for _, bundle in interactive(view.files)]
-    outputs += [answer_output(part) for part in answer(view.parts)]
+    outputs += [answer_output(part) for part in final_answer(view)]
     outputs.append(files_output(view))
     if detail == "quiet":
         outputs.append(_status(view))
@@ -140,12 +142,20 @@ def _code(part: views.Code, logs: views.Logs | None, unfolded: bool) -> tuple[st
 
 def _image(part: views.Image) -> Bundle:
     alternative = labels.picture(part)
+    data = base64.b64encode(part.data).decode("ascii")
     if part.media_type in PICTURES:
-        data = base64.b64encode(part.data).decode("ascii")
         return Bundle({part.media_type: data, "text/plain": alternative})
+    if part.media_type == SVG and part.blob.size <= LARGEST_SVG:
+        words = to_markdown.escape_html(alternative)
+        return Bundle({"text/markdown": drawn(SVG, data, words), "text/plain": alternative})
     kind = sanitize.line(part.media_type)
     said = _("{picture} ({kind}, not drawn here)").format(picture=alternative, kind=kind)
     return Bundle({"text/markdown": to_markdown.escape(said), "text/plain": said})
+
+
+def drawn(media_type: str, data: str, alternative: str) -> str:
+    """Return a picture of base64 data as HTML: whatever is in it, SVG too, cannot act."""
+    return f'<img alt="{alternative}" src="data:{media_type};base64,{data}">'
 
 
 def _notice(part: views.Notice) -> Bundle:

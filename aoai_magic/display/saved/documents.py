@@ -14,13 +14,14 @@ from typing import Any
 from urllib.parse import quote
 
 from aoai_magic.display import labels
+from aoai_magic.display.answer import final_answer
 from aoai_magic.display.log_fold import plain_logs
 from aoai_magic.display.markdown import to_html, to_markdown
 from aoai_magic.display.markdown.parse import cited
 from aoai_magic.display.saved import bundles
 from aoai_magic.display.saved.html_details import worked_html
 from aoai_magic.display.saved.table_preview import Preview
-from aoai_magic.display.steps import WORK, Step, answer, attempts, steps
+from aoai_magic.display.steps import WORK, Step, attempts, steps
 from aoai_magic.locale import language
 from aoai_magic.results.notebook_code import Cell, as_cell
 from aoai_magic.turn import view as views
@@ -33,7 +34,7 @@ MARKDOWN = "text/markdown"
 def markdown(view: View, inputs: Inputs) -> str:
     """Write a turn as Markdown that any renderer shows and none runs."""
     end = filter(None, (bundles.files_output(view), bundles.worked(view), bundles.footer(view)))
-    blocks = [_asked(view), *map(_marked, answer(view.parts))]
+    blocks = [_asked(view), *map(_marked, final_answer(view))]
     blocks += [output.data[MARKDOWN] for output in end]
     return "\n\n".join(block for block in blocks if block.strip()) + "\n"
 
@@ -99,7 +100,7 @@ def _add(cells: list[Any], part: views.Part) -> None:
 def page(view: View, inputs: Inputs) -> str:
     """Write a turn as a page that holds its pictures, runs nothing and asks for nothing."""
     asked = f"<blockquote>{to_html.safe_html(view.question)}</blockquote>" if view.question else ""
-    body = "\n".join([asked, *map(_drawn, answer(view.parts)), *_drawn_end(view)])
+    body = "\n".join([asked, *map(_drawn, final_answer(view)), *_drawn_end(view)])
     title = to_html.text_html(labels.title(view))
     style = "".join(
         files(__package__.rpartition(".")[0]).joinpath(name).read_text() for name in STYLES
@@ -130,10 +131,10 @@ def _drawn(part: views.Part) -> str:
 
 def _picture(part: views.Image) -> str:
     said = to_html.text_html(labels.picture(part))
-    if part.media_type not in bundles.PICTURES:
+    if part.media_type not in (*bundles.PICTURES, bundles.SVG):
         return f"<p>{said}</p>"
     data = base64.b64encode(part.data).decode("ascii")
-    return f'<p><img alt="{said}" src="data:{part.media_type};base64,{data}"></p>'
+    return f"<p>{bundles.drawn(part.media_type, data, said)}</p>"
 
 
 def _drawn_end(view: View) -> Iterator[str]:

@@ -24,8 +24,20 @@ Show = Callable[[dict[str, bytes | str]], None]
 
 def _render(figure: Any) -> bytes:
     target = io.BytesIO()
-    figure.savefig(target, format="png", bbox_inches="tight")
+    # Whoever shows the picture has its text alternative from there.
+    metadata = {"Title": _title(figure)}
+    figure.savefig(target, format="png", bbox_inches="tight", metadata=metadata)
     return target.getvalue()
+
+
+def _title(figure: Any) -> str | None:
+    # figure.get_suptitle came with matplotlib 3.8.
+    above = getattr(figure, "_suptitle", None)
+    titles = [above.get_text()] if above else []
+    places = ("center", "left", "right")
+    titles += [axes.get_title(place) for axes in figure.axes for place in places]
+    first = next((title for title in titles if title.strip()), None)
+    return first and first.encode("utf-8", "replace").decode()
 
 
 class Figures:
