@@ -31,6 +31,7 @@ def test_the_stronger_source_wins_and_is_named():
         "recordings_mode": "default",
         "keep_days": "default",
         "keep_mb": "default",
+        "start_early": "default",
         "home": "default",
     }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aoai_magic.config.settings import SERVICES
 from aoai_magic.errors import ServiceError, UsageError
 from aoai_magic.locale import gettext as _
+from aoai_magic.shared import hidden_packages
 
 if TYPE_CHECKING:
     from aoai_magic.backends.assistants_api.backend import Assistants
@@ -47,6 +48,19 @@ def open_backend(settings: Settings, target: Target, place: str = "") -> Assista
     address = server_base(target.address or target.name)
     endpoint = Endpoint(address, engine_key(address))
     return Assistants(endpoint, target.name, ledger, server_url(target))
+
+
+def import_sdk() -> None:
+    """Import what takes longest, so that the first turn has it when its engine is up.
+
+    Raises
+    ------
+    UsageError
+        If a file of the user's stands in for the SDK.
+    """
+    hidden_packages.refuse("openai")
+    import openai.resources.beta.threads
+    import openai.types.beta  # noqa: F401
 
 
 def server_url(target: Target) -> str:

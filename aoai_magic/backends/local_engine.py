@@ -10,7 +10,7 @@ import secrets
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,6 +98,7 @@ class Launcher:
 
     engine: Engine | None = None
     _fits: object = field(default=None, repr=False)
+    _newest: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def ensure(self, home: Path, sandbox: str, environ: Mapping[str, str] | None = None) -> Engine:
@@ -114,11 +115,17 @@ class Launcher:
             if self.engine and self.engine.alive and fits == self._fits:
                 return self.engine
             self._stop()
-            self.engine, self._fits = start(home, sandbox, env), fits
+            self.engine, self._fits = start(home, sandbox, env, self._spawned), fits
             return self.engine
 
+    def _spawned(self, process: subprocess.Popen[bytes]) -> None:
+        self._newest = process
+
     def stop(self) -> None:
-        """End the engine if there is one."""
+        """End the engine if there is one, and one that is being started."""
+        # Its thread holds the lock until it is ready, and a kernel that ends does not wait.
+        if self._lock.locked() and self._newest:
+            self._newest.kill()
         with self._lock:
             self._stop()
 
@@ -139,11 +146,24 @@ LAUNCHER = Launcher()
 atexit.register(LAUNCHER.stop)
 
 
-def start(home: Path, sandbox: str, environ: Mapping[str, str]) -> Engine:
-    """Start an engine and wait until it is ready; raise `EngineError`."""
+def start(
+    home: Path,
+    sandbox: str,
+    environ: Mapping[str, str],
+    on_spawn: Callable[[subprocess.Popen[bytes]], None] | None = None,
+) -> Engine:
+    """Start an engine, hand its process to ``on_spawn``, and wait until it is ready.
+
+    Raises
+    ------
+    EngineError
+        If it cannot be started.
+    """
     token = secrets.token_urlsafe(32)
     log = _log_path(home)
     process = _spawn(home, sandbox, {**environ, "AOAI_MAGIC_TOKEN": token}, log)
+    if on_spawn:
+        on_spawn(process)
     ready = _first_line(process)
     if ready is None:
         process.kill()

@@ -23,6 +23,7 @@ DISPLAYS = ("auto", "live", "frozen", "terminal", "quiet", "verbose")
 RECORDINGS_MODES = ("auto", "record", "replay")
 """Play what is there and record the rest; record all anew; play, and ask nobody."""
 _WORDS = {"display": DISPLAYS, "recordings_mode": RECORDINGS_MODES}
+_SWITCHED = ("confirm_upload", "start_early")
 _SWITCHES = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
@@ -77,6 +78,9 @@ class Settings:
     keep_days, keep_mb
         After how many days without use the local engine's threads and files are deleted, and
         how many megabytes of its files are kept at most, the newest; 0 is no limit.
+    start_early
+        Whether the local engine starts once the kernel is idle after ``%load_ext``, rather than
+        at the first question.
     home
         The data directory: engine's store, logs, ledger of uploads; empty: platformdirs.
     sources
@@ -98,6 +102,7 @@ class Settings:
     recordings_mode: str = "auto"
     keep_days: int = 90
     keep_mb: int = 10_000
+    start_early: bool = True
     home: str = ""
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -216,7 +221,7 @@ def _strongest(name: str, layers: tuple[tuple[str, Mapping[str, Any]], ...]) -> 
 def _checked(name: str, value: Any, source: str) -> Any:
     if name in _AMOUNTS:
         return _amount(name, value, source)
-    if name == "confirm_upload":
+    if name in _SWITCHED:
         return _switch(name, value, source)
     if name in _WORDS and value not in _WORDS[name]:
         raise SettingsError(

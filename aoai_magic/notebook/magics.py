@@ -20,6 +20,7 @@ from aoai_magic.errors import AssistantError, UsageError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
 from aoai_magic.notebook.caller import caller_variables
+from aoai_magic.notebook.early_start import EarlyStart
 from aoai_magic.notebook.transformers import NAMES, QuestionLine, as_async_cell
 from aoai_magic.runner.options import Options
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
     from traitlets import Bunch
 
+    from aoai_magic.config.settings import Settings
     from aoai_magic.runner.background import PendingTurn
     from aoai_magic.runner.kernel_state import Assistant
     from aoai_magic.runner.turn import Turn
@@ -68,12 +70,14 @@ class AssistantMagics(Magics):
         config=True
     )
     keep_mb = Int(10_000, help="megabytes of files that are kept, 0: no limit").tag(config=True)
+    start_early = Bool(True, help="start the engine while the kernel is idle").tag(config=True)
     home = Unicode(help="data directory").tag(config=True)
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell=shell, parent=shell)
         self._file = {name: getattr(self, name) for name in self.config.get("AssistantMagics", {})}
         self._config: dict[str, Any] = {}
+        self.early_start = EarlyStart(shell, self._settings)
         self.observe(self._configured, names=list(self.traits(config=True)))
 
     @cached_property
@@ -86,6 +90,13 @@ class AssistantMagics(Magics):
 
     def _configured(self, change: Bunch) -> None:
         self._config[change.name] = change.new
+
+    def _settings(self) -> Settings:
+        """Return the current settings, without making the `state`, which is the cells' to make."""
+        from aoai_magic.config.settings import resolve
+
+        state = vars(self).get("state")
+        return resolve({}, *self._layers(), front_end=state.front_end if state else {})
 
     def _layers(self) -> tuple[dict[str, Any], dict[str, Any]]:
         return self._config, self._file
@@ -255,6 +266,9 @@ def register(shell: InteractiveShell) -> AssistantMagics:
     shell.input_transformer_manager.token_transformers.append(QuestionLine)
     if hasattr(shell.Completer, "custom_matchers"):
         shell.Completer.custom_matchers.append(complete(magics))
+    # Elsewhere no process outlives its cell's questions for long, or nothing tells who is idle.
+    if getattr(shell, "kernel", None) is not None:
+        magics.early_start.register()
     return magics
 
 
@@ -266,6 +280,7 @@ def unregister(shell: InteractiveShell) -> None:
             shell.magics_manager.magics[kind].pop(name, None)
     if magics:
         shell.events.unregister("pre_run_cell", magics.recall)
+        magics.early_start.unregister()
     if magics and as_async_cell in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(as_async_cell)
         shell.input_transformer_manager.token_transformers.remove(QuestionLine)

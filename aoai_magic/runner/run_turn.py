@@ -19,7 +19,6 @@ from aoai_magic.runner.cancel import CancelToken, interrupts
 from aoai_magic.runner.follow import Observer, follow
 from aoai_magic.runner.recordings import Tape
 from aoai_magic.runner.request import Request
-from aoai_magic.shared import hidden_packages
 from aoai_magic.state.threads import UNNAMED, Threads
 from aoai_magic.turn import progress as meter
 from aoai_magic.turn.events import Event, Finished, Notice, Started
@@ -213,9 +212,11 @@ def _is_recorded(
 
 
 def _open(deps: Dependencies) -> asyncio.Task[Backend]:
+    from aoai_magic.backends import import_sdk
+
     async def open_() -> Backend:
         starting = asyncio.to_thread(deps.open_backend)
-        return (await asyncio.gather(asyncio.to_thread(_import_sdk), starting))[1]
+        return (await asyncio.gather(asyncio.to_thread(import_sdk), starting))[1]
 
     opening = asyncio.create_task(open_())
     # Where packing fails nobody asks for the engine's own error, and that is no news.
@@ -300,10 +301,3 @@ class LateScreen:
         if self._screen is None:
             self._screen = self._opener()
         return self._screen
-
-
-def _import_sdk() -> None:
-    """Import what takes longest, so that the first turn has it when its engine is up."""
-    hidden_packages.refuse("openai")
-    import openai.resources.beta.threads
-    import openai.types.beta  # noqa: F401

@@ -47,7 +47,7 @@ _EXPECTED = {
 class Closed(BaseModel):
     """A request body: strict JSON types, no unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     def given(self) -> dict[str, Any]:
         """Return the keys that the client sent, as plain values."""

@@ -10,9 +10,8 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
-
-import snowballstemmer
+from functools import cache, lru_cache
+from typing import Any
 
 UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30fa\u30fc-\u30ff\u3400-\u4dbf"
@@ -31,7 +30,6 @@ a an and are as at be been but by can could did do does for from had has have ho
 it its me my no not of on or our shall she should so such than that the their them then there
 these they this to us was we were what when where which who whom why will with would you your
 """
-_stemmer = snowballstemmer.stemmer("english")
 _stemming = threading.Lock()
 
 
@@ -50,7 +48,7 @@ def terms(text: str) -> Iterator[str]:
 def asked(query: str) -> list[str]:
     """Return the terms of a query, each once, without words that say nothing."""
     found = list(dict.fromkeys(terms(query)))
-    telling = [term for term in found if term not in _DULL]
+    telling = [term for term in found if term not in _dull()]
     return telling or found
 
 
@@ -65,7 +63,16 @@ def _folded(word: str) -> str:
     bare = "".join(letter for letter in plain if not "\u0300" <= letter <= "\u036f")
     # A stemmer holds the word that it is at.
     with _stemming:
-        return str(_stemmer.stemWord(bare))
+        return str(_stemmer().stemWord(bare))
 
 
-_DULL = frozenset(map(_folded, _STOPS.split()))
+@cache
+def _stemmer() -> Any:
+    import snowballstemmer  # here, for an engine is started more often than it searches
+
+    return snowballstemmer.stemmer("english")
+
+
+@cache
+def _dull() -> frozenset[str]:
+    return frozenset(map(_folded, _STOPS.split()))

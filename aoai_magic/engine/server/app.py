@@ -34,6 +34,7 @@ from aoai_magic.engine.api.assistants import assistants, runs, threads
 from aoai_magic.engine.api.request_context import Engine, Handler, endpoint
 from aoai_magic.engine.api.responses import containers, conversations, responses
 from aoai_magic.engine.config import EngineConfig
+from aoai_magic.engine.early_sandbox import EarlySandbox
 from aoai_magic.engine.errors import (
     ApiError,
     invalid_url,
@@ -42,7 +43,7 @@ from aoai_magic.engine.errors import (
     server_error,
 )
 from aoai_magic.engine.models.base import Model
-from aoai_magic.engine.plugins import is_model_spec, open_model, open_sandbox
+from aoai_magic.engine.plugins import is_model_spec, open_model
 from aoai_magic.engine.search.library import Library
 from aoai_magic.engine.server.auth import Authentication, ensure_token, error_response
 from aoai_magic.engine.storage.blobs import Blobs
@@ -160,7 +161,7 @@ PREFIXES = ("/openai/v1", "/openai", "/v1")
 """Where the routes are; Azure's newer form before the one it would be taken for."""
 
 
-def create_app(config: EngineConfig) -> Starlette:
+def create_app(config: EngineConfig, sandbox: EarlySandbox | None = None) -> Starlette:
     """Make the application.
 
     Parameters
@@ -168,6 +169,8 @@ def create_app(config: EngineConfig) -> Starlette:
     config
         Its ``data_dir`` is made if it is missing; without a ``token`` a fresh one is
         written there.
+    sandbox
+        What opens the sandbox, if that was begun before.
 
     Raises
     ------
@@ -190,7 +193,7 @@ def create_app(config: EngineConfig) -> Starlette:
             Middleware(Authentication, token=token, host=config.host),
         ],
         exception_handlers=_HANDLERS,
-        lifespan=partial(_lifespan, config, model, store),
+        lifespan=partial(_lifespan, config, model, store, sandbox or EarlySandbox(config)),
     )
 
 
@@ -220,16 +223,13 @@ def _by_method(handlers: dict[str, Handler]) -> Handler:
 
 @asynccontextmanager
 async def _lifespan(
-    config: EngineConfig, model: Model, store: Store, app: Starlette
+    config: EngineConfig, model: Model, store: Store, sandbox: EarlySandbox, app: Starlette
 ) -> AsyncIterator[None]:
     """Open the parts of the engine, and close them in the reverse order."""
     instance = Instance(config.data_dir / "instances")
     blobs = Blobs(config.data_dir / "files")
     stored = Files(store, blobs)
-    folder = config.data_dir / "sessions"
-    private_folder(folder)
-    opener = partial(open_sandbox, config.sandbox, folder, config.limits)
-    sessions = Sessions(opener, store, stored, config.limits)
+    sessions = Sessions(sandbox, store, stored, config.limits)
     resolve = _model_opener(config, model)
     library = Library(store, stored, config.data_dir / "search")
     services = Services(store, stored, sessions, library, config.bounds, resolve)

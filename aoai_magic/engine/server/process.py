@@ -13,6 +13,7 @@ from contextlib import suppress
 import uvicorn
 
 from aoai_magic.engine.config import EngineConfig
+from aoai_magic.engine.early_sandbox import EarlySandbox
 from aoai_magic.engine.server.app import create_app
 from aoai_magic.engine.server.auth import is_loopback
 from aoai_magic.engine.server.connections import (
@@ -41,8 +42,10 @@ class Server(uvicorn.Server):
             )
 
 
-def serve(config: EngineConfig) -> None:
+def serve(config: EngineConfig, sandbox: EarlySandbox | None = None) -> None:
     """Serve until a signal, or the end of the lifeline, says to stop.
+
+    ``sandbox`` is what opens the sandbox, if that was begun before.
 
     Raises
     ------
@@ -64,7 +67,7 @@ def serve(config: EngineConfig) -> None:
     allow_many_files()
     bound = bind(config.host, config.port)
     settings = uvicorn.Config(
-        create_app(config),
+        create_app(config, sandbox),
         http=bounded_protocol(config.bounds.head_seconds),
         log_config=None,
         access_log=False,

@@ -202,11 +202,13 @@ def main() -> None:
     ``host`` (process id), ``preload`` (modules to import if they are installed).
     """
     options = json.loads(sys.argv[1])
+    gc.disable()  # imports make little garbage; looking for it takes a sixth of their time
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=options["control"])
     zygote = Zygote(control, options["host"])
     loaded = [name for name in options["preload"] if _import(name)]
     worker.prepare()
+    gc.enable()
     gc.collect()
     gc.freeze()  # a collection in a session must not touch, and so copy, shared pages
     control.send(json.dumps({"ready": True, "modules": loaded}).encode())

@@ -283,6 +283,7 @@ class LocalSandbox:
         self._rung: Rung | None = None
         self._isolation: Isolation | None = None
         self._nursery: Nursery | None = None
+        self._begun: Nursery | None = None
         self._old: list[Nursery] = []
         self._sessions: dict[str, LocalSession] = {}
         self._starting = asyncio.Lock()
@@ -294,6 +295,19 @@ class LocalSandbox:
     def isolated(self) -> bool:
         """Whether sessions have a file system of their own."""
         return self._rung is not None and self._rung.level == "namespaces"
+
+    def begin(self) -> None:
+        """Launch the zygote, whose imports take longest; `start` waits for it.
+
+        Raises
+        ------
+        SandboxError
+            When this machine has no isolation, or the process cannot be launched.
+        """
+        levels.rungs()
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._begun = self._new_nursery()
+        self._begun.launch()
 
     async def start(self) -> Isolation:
         """Start the zygote and find the isolation; see `Sandbox.start`."""
@@ -319,9 +333,13 @@ class LocalSandbox:
             return self._isolation
 
     async def _start_nursery(self) -> Nursery:
-        nursery = Nursery(self._preload, self._folder / "zygote")
+        begun, self._begun = self._begun, None
+        nursery = begun or self._new_nursery()
         await nursery.start()
         return nursery
+
+    def _new_nursery(self) -> Nursery:
+        return Nursery(self._preload, self._folder / "zygote")
 
     async def _choose(self) -> tuple[Rung, Isolation]:
         rung, isolation = await self._climb()
@@ -439,10 +457,10 @@ class LocalSandbox:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             for session in list(self._sessions.values()):
                 await session.close()
-            for nursery in [self._nursery, *self._old]:
+            for nursery in [self._nursery, self._begun, *self._old]:
                 if nursery is not None:
                     await nursery.close()
-            self._nursery, self._old, self._tasks = None, [], []
+            self._nursery, self._begun, self._old, self._tasks = None, None, [], []
 
 
 async def _check(session: LocalSession) -> None:

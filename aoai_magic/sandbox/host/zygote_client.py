@@ -38,6 +38,8 @@ class Nursery:
     def __init__(self, preload: Sequence[str], scratch: Path) -> None:
         self._preload = list(preload)
         self._scratch = scratch
+        self._log = scratch / "zygote.log"
+        self._prefix: list[str] = []
         self._lock = asyncio.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self.scope: Scope | None = None
@@ -55,15 +57,18 @@ class Nursery:
         """
         await asyncio.to_thread(self._start)
 
-    def _start(self) -> None:
+    def launch(self) -> None:
+        """Launch the zygote's process, once, and wait for nothing."""
+        if self._process is not None:
+            return
         self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = {"control": theirs.fileno(), "host": os.getpid(), "preload": self._preload}
         words = json.dumps(settings)
-        prefix, log = self._prefix(), self._scratch / "zygote.log"
-        with theirs, log.open("wb") as stream:
+        self._prefix = self._scope_prefix()
+        with theirs, self._log.open("wb") as stream:
             self._process = subprocess.Popen(  # noqa: S603  (this Python, our own words)
-                [*prefix, *isolated("aoai_magic.sandbox.child.zygote", _paths(), words)],
+                [*self._prefix, *isolated("aoai_magic.sandbox.child.zygote", _paths(), words)],
                 pass_fds=[theirs.fileno()],
                 env=_environment(self._scratch),
                 cwd="/",
@@ -71,6 +76,10 @@ class Nursery:
                 stdout=stream,
                 stderr=stream,
             )
+
+    def _start(self) -> None:
+        self.launch()
+        assert self._process is not None
         self._control.settimeout(_START_SECONDS)
         try:
             ready = self._control.recv(1 << 16)
@@ -78,14 +87,16 @@ class Nursery:
             ready = b""
         if not ready:
             self._kill()
-            said = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["nothing"]
+            said = self._log.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["nothing"]
             raise SandboxError(f"The sandbox's helper process did not start; it said: {said[0]}.")
         self._control.settimeout(_ANSWER_SECONDS)
-        self.scope = Scope.around(self._process.pid) if prefix else None
+        self.scope = Scope.around(self._process.pid) if self._prefix else None
         if missing := set(self._preload) - set(json.loads(ready)["modules"]):
-            _LOG.info("Sessions do not find imported: %s; see %s", ", ".join(sorted(missing)), log)
+            _LOG.info(
+                "Sessions do not find imported: %s; see %s", ", ".join(sorted(missing)), self._log
+            )
 
-    def _prefix(self) -> list[str]:
+    def _scope_prefix(self) -> list[str]:
         scope = scope_command(os.environ)
         words = [f"{name}={value}" for name, value in _environment(self._scratch).items()]
         return [*scope, *words] if scope else []
