@@ -1,7 +1,9 @@
 """The command line, as a process of its own."""
 
+import importlib.util
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -79,6 +81,25 @@ def test_doctor_tells_the_isolation_and_that_the_main_job_runs():
     done = aoai_magic("doctor")
     assert done.returncode == 0, done.stdout
     assert "ok   code runs isolated by namespaces" in done.stdout
+    findings, _, rest = done.stdout.partition("\n\nLimits of the sandbox\n- ")
+    assert "All sessions share this machine's kernel" in rest
+    assert rest.endswith("\n\nAll good.\n") != ("gap" in findings)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    importlib.util.find_spec("matplotlib_fontja") is not None, reason="a package carries fonts"
+)
+def test_doctor_names_the_command_that_installs_missing_fonts(tmp_path, monkeypatch):
+    monkeypatch.setenv("AOAI_MAGIC_HOME", str(tmp_path))
+    aoai_magic("doctor")
+    (path,) = tmp_path.glob("sessions/zygote/matplotlib/fontlist-*.json")
+    known = json.loads(path.read_text())
+    known["ttflist"] = [font for font in known["ttflist"] if "DejaVu" in font["name"]]
+    path.write_text(json.dumps(known))
+    said = aoai_magic("doctor").stdout
+    assert re.search("gap  charts show Chinese.* as boxes.*; run (sudo|pip) .*install ", said)
+    assert "All good." not in said
 
 
 def test_doctor_fails_where_the_engine_cannot_run(tmp_path, monkeypatch):

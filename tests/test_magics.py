@@ -305,7 +305,7 @@ def test_a_user_is_answered_in_their_language(run):
     assert text == "認識できない引数です：--outt。オプションの一覧は %%assistant? で表示できます。"
     first, second, *_ = printed(ja[1]).splitlines()
     # A wide character takes two columns: both values begin in the twelfth.
-    assert (first[:9], second[:9]) == ("実行先     h", "モデル     s")
+    assert (first[:9], second[:9]) == ("実行先     h", "送信先     エ")
     assert errors(ja[2])[0][1] == "変数 sale はありません。sales でしょうか?"
     assert errors(zh[0])[0][1] == "沒有變數 sale；您是指 sales 嗎？"
     assert printed(zh[1]).startswith("尚未傳送任何內容。目的地：引擎 http")

@@ -71,10 +71,10 @@ def demo(given: argparse.Namespace) -> int:
 def doctor(given: argparse.Namespace) -> int:
     """Describe what is configured and what is missing; 1 if the main job cannot run."""
     from aoai_magic.config.settings import resolve
-    from aoai_magic.runner.diagnostics import examine
+    from aoai_magic.runner.diagnostics import examine, report
 
     findings = examine(resolve())
-    print("\n".join(str(finding) for finding in findings))  # noqa: T201
+    print(report(findings))  # noqa: T201
     return 1 if any(finding.state == "bad" for finding in findings) else 0
 
 

@@ -6,8 +6,8 @@ import concurrent.futures
 import difflib
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from aoai_magic.config import settings as settings_
 from aoai_magic.errors import AssistantError, UsageError
@@ -16,7 +16,6 @@ from aoai_magic.locale import later, ngettext
 from aoai_magic.runner.cancel import END_SECONDS
 from aoai_magic.runner.destination import destination
 from aoai_magic.runner.event_loop import wait_for
-from aoai_magic.runner.gaps import gaps
 from aoai_magic.runner.model_ends import announced_end
 from aoai_magic.runner.remote_resources import RemoteResources
 from aoai_magic.runner.turn import Turn
@@ -127,17 +126,13 @@ def status(state: Assistant, words: Sequence[str]) -> str:
     settings = state.settings()
     target = settings_.resolve_target(settings)
     where = _("{target} ({why})").format(target=target.name, why=target.why)
-    rows = [(_("target"), where)]
-    rows += [
-        (
-            _("model"),
-            (target.shown_model or _("the default")) + _offline_note(target.model),
-        )
-    ]
-    if note := wait_for(announced_end(target)):
-        rows += [("", note)]
-    rows += [(_("goes to"), destination(target, settings))]
-    rows += _engine_rows(state, settings, target)
+    rows = [(_("target"), where), (_("goes to"), destination(target, settings))]
+    notes = [_offline_note(target.model), wait_for(announced_end(target))]
+    rows += [("", note) for note in notes if note]
+    if RemoteResources(state).is_asleep:
+        rows += [(_("engine"), _("not started yet; the first turn starts it"))]
+    else:
+        rows += [(_("isolation"), _isolation(state, settings, target))]
     if settings.recordings:
         rows += [(_("recordings"), _recordings(settings))]
     rows += [(_("so far"), _kernel_usage(state))]
@@ -170,42 +165,20 @@ def _offline_note(model: str) -> str:
     if model != "offline":
         return ""
     return _(
-        " (rules, not a language model: set OPENAI_API_KEY, AZURE_OPENAI_ENDPOINT or "
-        "OPENAI_BASE_URL for a real one)"
+        "rules, not a language model: set OPENAI_API_KEY, AZURE_OPENAI_ENDPOINT or "
+        "OPENAI_BASE_URL for a real one"
     )
 
 
-def _engine_rows(
-    state: Assistant, settings: settings_.Settings, target: settings_.Target
-) -> list[tuple[str, str]]:
+def _isolation(state: Assistant, settings: settings_.Settings, target: settings_.Target) -> str:
+    """Describe in words how code is isolated; its small print is the doctor's."""
     if target.name in settings_.SERVICES:
-        return [(_("isolation"), _("the service's container"))]
-    if RemoteResources(state).is_asleep:
-        return [(_("engine"), _("not started yet; the first turn starts it"))]
-    backend = state.backend(settings, target)
-    told = wait_for(backend.status())
+        return _("the service's container")
+    told = wait_for(state.backend(settings, target).status())
     sandbox = told.get("sandbox") or {}
-    version = told.get("version") or _("unknown")
-    rows = [(_("engine"), _("version {version}").format(version=version))]
     if sandbox.get("error"):
-        reason = _("none: {reason}").format(reason=sandbox["error"])
-        return [*rows, (_("isolation"), reason)]
-    rows += [(_("isolation"), sandbox.get("level") or _("unknown"))]
-    rows += [("", _("not covered: {gap}").format(gap=gap)) for gap in gaps(sandbox)]
-    rows += _limit_rows(told.get("limits") or {})
-    count = len(told.get("sessions") or ())
-    return [*rows, (_("sessions"), _("{count} in this engine").format(count=count))]
-
-
-def _limit_rows(limits: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Describe what bounds a session; how to change it stands in the README."""
-    if not limits:
-        return []
-    sizes = {name: f"{limits.get(name, 0) >> 20:,} MB" for name in ("memory", "disk")}
-    times = {name: limits.get(name, 0) for name in ("cell_seconds", "idle_seconds")}
-    room = _("a session has {memory} of memory and {disk} for files,")
-    time_ = _("a cell {cell_seconds:g} s; it ends when idle for {idle_seconds:g} s")
-    return [(_("limits"), room.format(**sizes)), ("", time_.format(**times))]
+        return _("none: {reason}").format(reason=sandbox["error"])
+    return str(sandbox.get("level") or _("unknown"))
 
 
 def threads(state: Assistant, words: Sequence[str]) -> str:
@@ -439,9 +412,9 @@ def _elsewhere(words: Sequence[str]) -> str:
 
 def doctor(state: Assistant, words: Sequence[str]) -> str:
     """Check everything that a turn needs, and say what to do about each gap."""
-    from aoai_magic.runner.diagnostics import examine
+    from aoai_magic.runner.diagnostics import examine, report
 
-    return "\n".join(str(finding) for finding in examine(state.settings()))
+    return report(examine(state.settings()))
 
 
 def help_(state: Assistant, words: Sequence[str]) -> str:

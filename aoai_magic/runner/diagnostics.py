@@ -6,7 +6,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,17 @@ LIBRARIES = {
     "sympy": later("equations"),
 }
 
+FONTS = {
+    "debian": "sudo apt-get install fonts-noto-cjk",
+    "ubuntu": "sudo apt-get install fonts-noto-cjk",
+    "fedora": "sudo dnf install google-noto-sans-cjk-fonts",
+    "rhel": "sudo dnf install google-noto-sans-cjk-fonts",
+}
+"""How a distribution installs fonts with Chinese, Japanese and Korean characters."""
+
+ANY_FONTS = "pip install matplotlib-fontja"
+"""How any system does, with a package that carries a Japanese font."""
+
 CHECK_SECONDS = 15.0
 """How much longer than a command's answer a model's may take that is only tried."""
 
@@ -38,7 +49,8 @@ class Finding:
     Attributes
     ----------
     state
-        ``ok``, ``gap`` (something is missing, the main job runs) or ``bad`` (it cannot).
+        ``ok``, ``gap`` (something is missing, the main job runs), ``bad`` (it cannot) or
+        ``limit`` (it is as it should be, and good to know).
     text
         What was found, and for a gap what to do about it.
     """
@@ -47,6 +59,8 @@ class Finding:
     text: str
 
     def __str__(self) -> str:
+        if self.state == "limit":
+            return f"- {self.text}"
         words = {"ok": _("ok"), "gap": _("gap"), "bad": _("bad")}
         return f"{pad(words[self.state], 4)} {self.text}"
 
@@ -62,6 +76,17 @@ def examine(settings: Settings) -> list[Finding]:
     else:
         findings += _server(settings, target)
     return findings
+
+
+def report(findings: Sequence[Finding]) -> str:
+    """Return the findings as text: limits apart, and at the end whether all is well."""
+    limits = [str(finding) for finding in findings if finding.state == "limit"]
+    lines = [str(finding) for finding in findings if finding.state != "limit"]
+    if limits:
+        lines += ["", _("Limits of the sandbox"), *limits]
+    if all(finding.state in ("ok", "limit") for finding in findings):
+        lines += ["", _("All good.")]
+    return "\n".join(lines)
 
 
 def _versions() -> Iterator[Finding]:
@@ -152,6 +177,9 @@ def _engine(settings: Settings, spec: str) -> Iterator[Finding]:
         _("the local engine starts, its files are in {folder}").format(folder=settings.folder),
     )
     yield from _isolation(told.get("sandbox") or {})
+    yield from _bounds(told.get("limits") or {})
+    if "cjk-fonts" in (told.get("sandbox") or {}).get("lacks", ()):
+        yield Finding("gap", _missing_fonts())
 
 
 def _server(settings: Settings, target: Target) -> Iterator[Finding]:
@@ -207,8 +235,33 @@ def _isolation(sandbox: dict[str, Any]) -> Iterator[Finding]:
     else:
         yield Finding("ok", _("code runs isolated by {level}").format(level=level))
     for tried in sandbox.get("tried") or ():
-        yield Finding(
-            "gap", _("a stronger isolation was not to be had: {tried}").format(tried=tried)
-        )
-    for gap in gaps(sandbox):
-        yield Finding("gap", _("not covered by it: {gap}").format(gap=gap))
+        yield Finding("limit", _("Stronger isolation unavailable: {tried}").format(tried=tried))
+    yield from (Finding("limit", gap) for gap in gaps(sandbox))
+
+
+def _missing_fonts() -> str:
+    """Say how fonts are installed on the machine of a local engine, which is this one."""
+    try:
+        system = platform.freedesktop_os_release()
+    except OSError:
+        system = {}
+    kinds = f"{system.get('ID', '')} {system.get('ID_LIKE', '')}".split()
+    command = next((FONTS[kind] for kind in kinds if kind in FONTS), ANY_FONTS)
+    text = _(
+        "charts show Chinese, Japanese and Korean characters as boxes, as no font has them; "
+        "run {command} and restart the kernel"
+    )
+    return text.format(command=command)
+
+
+def _bounds(limits: Mapping[str, Any]) -> Iterator[Finding]:
+    """Describe what bounds a session; how to change it stands in the documentation."""
+    if not limits:
+        return
+    sizes = {name: f"{limits.get(name, 0) >> 20:,} MB" for name in ("memory", "disk")}
+    times = {name: limits.get(name, 0) for name in ("cell_seconds", "idle_seconds")}
+    text = _(
+        "A session has {memory} of memory and {disk} for files, a cell {cell_seconds:g} s; it "
+        "ends when idle for {idle_seconds:g} s."
+    )
+    yield Finding("limit", text.format(**sizes, **times))

@@ -124,12 +124,14 @@ class Isolation:
     """How strong the wall is: ``namespaces``, ``landlock`` or ``none``.
 
     ``gaps`` says what the level does not cover, ``tried`` why stronger ones were not
-    to be had; one sentence each.
+    to be had; one sentence each. ``lacks`` names what sessions do without and could have:
+    ``cjk-fonts``.
     """
 
     level: str
     gaps: tuple[str, ...] = ()
     tried: tuple[str, ...] = field(default=())
+    lacks: tuple[str, ...] = ()
 
 
 class SandboxError(Exception):

@@ -104,6 +104,31 @@ async def test_a_font_of_another_system_can_be_asked_for_by_name(session):
     await check(session, f"all_differ({texts}, fontname='MS Gothic')")
 
 
+async def test_missing_glyphs_are_said_once_and_other_warnings_as_ever(session):
+    outcome = await run(session, "all_differ([chr(0xF1234 + i) for i in range(9)])")
+    again = await run(session, "all_differ([chr(0xF2234 + i) for i in range(9)])")
+    assert (outcome.text + again.text).count("show as boxes in charts") == 1
+    assert "Glyph" not in outcome.text + again.text
+    assert "careful" in (await run(session, "import warnings; warnings.warn('careful')")).text
+
+
+async def test_the_list_of_fonts_is_made_anew_only_after_fonts_changed(tmp_path):
+    made = [await list_of_fonts(tmp_path), await list_of_fonts(tmp_path)]
+    assert made[0] == made[1]
+    (stamp,) = tmp_path.glob("zygote/matplotlib/font-folders.json")
+    stamp.write_text("{}")  # as if a folder had come since
+    assert await list_of_fonts(tmp_path) != made[0]
+
+
+async def list_of_fonts(folder):
+    """Start a sandbox; give what tells whether matplotlib's list is the one from before."""
+    sandbox = LocalSandbox(folder, Limits(), RUNGS["namespaces"], preload=["matplotlib.pyplot"])
+    await sandbox.start()
+    await sandbox.close()
+    (found,) = folder.glob("zygote/matplotlib/fontlist-*.json")
+    return found.stat().st_mtime_ns
+
+
 async def test_minus_signs_are_drawn(session):
     await check(session, "not all_differ(['\\u2212', '\\u2212']) and all_differ(['\\u2212', '□'])")
     await need(session, "japanese")

@@ -106,4 +106,5 @@ async def _sandbox(call: Call) -> Body:
         "level": isolation.level,
         "gaps": list(isolation.gaps),
         "tried": list(isolation.tried),
+        "lacks": list(isolation.lacks),
     }

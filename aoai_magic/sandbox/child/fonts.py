@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
+import json
 import logging
 import os
+import re
+import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 from aoai_magic.sandbox.isolation.root_fs import software
 
+CJK = "cjk-fonts"
+"""What `protocol.Isolation` calls fonts with Chinese, Japanese and Korean characters."""
+
+_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts")
+_MISSING = re.compile(r"Glyph \d+ .* missing from")
+_MISSING_NOTE = (
+    "Some characters are in no font that is installed here and show as boxes in charts; for "
+    "Chinese, Japanese and Korean, %assistant doctor says what to install."
+)
 _COMPLETE = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans CJK TC", "Noto Sans CJK KR")
 _INSTALLED = (
     *_COMPLETE,
@@ -112,8 +126,47 @@ def _fall_back(families: list[str]) -> None:
     FontProperties.get_family = get_family  # type: ignore[method-assign]
 
 
-def install() -> None:
-    """Teach matplotlib, already imported, to draw CJK text."""
+def forget_old_list() -> None:
+    """Delete matplotlib's list of fonts, before it is imported, if fonts came or went since.
+
+    A list that is there is never compared with the machine. What changes a folder sets its
+    change time, which, unlike that of modification, no package manager writes.
+    """
+    folder = Path(os.environ["MPLCONFIGDIR"])
+    stamp = folder / "font-folders.json"
+    with contextlib.suppress(OSError):  # then charts have the fonts that they had
+        now = json.dumps(_folders())
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not stamp.exists() or stamp.read_text("utf-8") != now:
+            for old in folder.glob("fontlist-*.json"):
+                old.unlink(missing_ok=True)
+            stamp.write_text(now, "utf-8")
+
+
+def _folders() -> dict[str, int]:
+    """Return the folders of fonts, and when each changed, in nanoseconds since 1970."""
+    found = (folder for top in _FOLDERS for folder, _below, _files in os.walk(top))
+    return {folder: Path(folder).stat().st_ctime_ns for folder in sorted(found)}
+
+
+def _warn_once() -> None:
+    """Say once in a session that glyphs are missing, rather than for each of them."""
+    show, said = warnings.showwarning, False
+
+    def showwarning(message: Any, *rest: Any, **options: Any) -> None:
+        nonlocal said
+        if not _MISSING.match(str(message)):
+            show(message, *rest, **options)
+        elif not said:
+            said = True
+            print(_MISSING_NOTE, file=sys.stderr)  # noqa: T201 - of the cell
+
+    warnings.showwarning = showwarning
+
+
+def install() -> bool:
+    """Teach matplotlib, already imported, to draw CJK text; return whether a font has it."""
+    _warn_once()
     from matplotlib import font_manager
 
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
@@ -128,3 +181,4 @@ def install() -> None:
     if families:
         _alias(manager, families)
         _fall_back(families[:3])
+    return bool(families)

@@ -57,8 +57,12 @@ class _Prepared:
     figures: Figures
 
 
-def prepare() -> None:
-    """Make the shell and what it shows with; in the zygote, after its imports."""
+def prepare() -> list[str]:
+    """Make the shell and what it shows with; in the zygote, after its imports.
+
+    Returns what sessions lack; see `protocol.Isolation`.
+    """
+    lacks: list[str] = []
     _Prepared.shell = shell = make_shell()
     assert shell.display_formatter is not None
     _Prepared.figures = Figures(shell.display_formatter, shell.show)
@@ -67,7 +71,8 @@ def prepare() -> None:
         pandas.set_option("display.max_columns", _COLUMNS, "display.width", _WIDTH)
         shell.run_cell(_WARM_UP_FRAMES, silent=True, store_history=False)
     if "matplotlib" in sys.modules:
-        fonts.install()
+        if not fonts.install():
+            lacks.append(fonts.CJK)
         # Draws with numpy and FreeType alone: no thread is started, and the first figure
         # of each session finds modules and fonts loaded.
         shell.run_cell(_WARM_UP, silent=True, store_history=False)
@@ -75,6 +80,7 @@ def prepare() -> None:
     shell.run_cell("1 + 1", silent=True, store_history=False)
     shell.reset(new_session=False)
     shell.forget_cells()
+    return lacks
 
 
 def _reseed() -> None:

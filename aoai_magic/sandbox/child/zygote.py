@@ -20,7 +20,7 @@ import sys
 import time
 from typing import NoReturn
 
-from aoai_magic.sandbox.child import init, worker
+from aoai_magic.sandbox.child import fonts, init, worker
 from aoai_magic.sandbox.host.processes import children, data_size
 from aoai_magic.sandbox.isolation import confinement, syscalls
 from aoai_magic.sandbox.spec import Plan
@@ -196,7 +196,7 @@ def _import(name: str) -> bool:
 
 
 def main() -> None:
-    """Import, report ``{"ready": true, "modules": [...]}``, serve.
+    """Import, report ``{"ready": true, "modules": [...], "lacks": [...]}``, serve.
 
     The first argument is JSON: ``control`` (descriptor of a ``SOCK_SEQPACKET`` socket),
     ``host`` (process id), ``preload`` (modules to import if they are installed).
@@ -206,11 +206,12 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=options["control"])
     zygote = Zygote(control, options["host"])
+    fonts.forget_old_list()
     loaded = [name for name in options["preload"] if _import(name)]
-    worker.prepare()
+    lacks = worker.prepare()
     gc.enable()
     gc.collect()
     gc.freeze()  # a collection in a session must not touch, and so copy, shared pages
-    control.send(json.dumps({"ready": True, "modules": loaded}).encode())
+    control.send(json.dumps({"ready": True, "modules": loaded, "lacks": lacks}).encode())
     zygote.serve()
     sys.exit(0)

@@ -347,7 +347,8 @@ class LocalSandbox:
             isolation = replace(isolation, gaps=(*isolation.gaps, levels.WATCHED_GAP))
         if rung.level == "landlock" and os.geteuid() == 0:
             isolation = replace(isolation, gaps=(*isolation.gaps, levels.ROOT_GAP))
-        return rung, isolation
+        lacks = self._nursery.lacks if self._nursery is not None else ()
+        return rung, replace(isolation, lacks=lacks)
 
     async def _climb(self) -> tuple[Rung, Isolation]:
         wanted = self._wanted

@@ -43,6 +43,7 @@ class Nursery:
         self._lock = asyncio.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self.scope: Scope | None = None
+        self.lacks: tuple[str, ...] = ()
         self.started = time.monotonic()
         self.born = 0
         self.living = 0
@@ -87,11 +88,13 @@ class Nursery:
             ready = b""
         if not ready:
             self._kill()
-            said = self._log.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["nothing"]
-            raise SandboxError(f"The sandbox's helper process did not start; it said: {said[0]}.")
+            last = self._log.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["nothing"]
+            raise SandboxError(f"The sandbox's helper process did not start; it said: {last[0]}.")
         self._control.settimeout(_ANSWER_SECONDS)
         self.scope = Scope.around(self._process.pid) if self._prefix else None
-        if missing := set(self._preload) - set(json.loads(ready)["modules"]):
+        said = json.loads(ready)
+        self.lacks = tuple(said["lacks"])
+        if missing := set(self._preload) - set(said["modules"]):
             _LOG.info(
                 "Sessions do not find imported: %s; see %s", ", ".join(sorted(missing)), self._log
             )
