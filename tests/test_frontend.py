@@ -139,13 +139,15 @@ def test_the_far_side_is_told_fetched_and_deleted(ask, asked):
     assert thread["id"] not in [one["id"] for one in far["threads"]]
     file = far["files"][0]
     assert (file["name"], file["bytes"]) == ("out.csv", 6)
+    assert thread["title"] == far["titles"][thread["id"]] == "Save @sales."
+    assert ask({"overview": True})["overview"]["made"] == [file["id"]]
     told = ask({"download": file["id"]})
     assert (told["name"], base64.b64decode(told["data"])) == ("out.csv", b"a\n1\n2\n")
     assert ask({"deleteFile": file["id"]}) == {}
     assert "No such File" in ask({"download": file["id"]})["error"]
 
     (sent,) = ask({"overview": True})["overview"]["files"]
-    assert (sent["name"], sent["here"]) == ("sales", True)
+    assert (sent["name"], sent["here"], sent["own"]) == ("sales", True, True)
     assert ask({"download": sent["id"]})["name"] == "sales.arrow"
     ask({"deleteFile": sent["id"]})
     assert ask({"overview": True})["overview"]["files"] == []

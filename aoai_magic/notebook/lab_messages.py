@@ -20,15 +20,20 @@ from aoai_magic.locale import gettext as _
 from aoai_magic.notebook.line_commands import cost
 from aoai_magic.runner.remote_resources import RemoteResources, is_users_target, sent
 from aoai_magic.shared.network import without_credentials
+from aoai_magic.turn.view import Image
 
 if TYPE_CHECKING:
     from aoai_magic.runner.kernel_state import Assistant
+    from aoai_magic.runner.turn import Turn
 
 Asked = Mapping[str, Any]
 Reply = dict[str, Any]
 
 LARGEST_DOWNLOAD = 64 << 20
 """Bytes of a file that may travel to the browser through the kernel's channel."""
+
+LONGEST_TITLE = 80
+"""Characters of a question that name its conversation."""
 
 
 def answer(question: str) -> JSON:
@@ -194,7 +199,13 @@ def overview(state: Assistant) -> dict[str, Any]:
         },
         "cost": told._asdict() if told else None,
         "threads": [
-            {"id": one.id, "name": one.name, "target": one.target, "used": one.used}
+            {
+                "id": one.id,
+                "name": one.name,
+                "title": _title(state, one.id),
+                "target": one.target,
+                "used": one.used,
+            }
             for one in state.threads(settings).all()
         ],
         "files": [
@@ -203,13 +214,37 @@ def overview(state: Assistant) -> dict[str, Any]:
                 "name": entry.name,
                 "bytes": entry.bytes,
                 "target": entry.target,
+                "created": entry.sent_at,
                 "expires": entry.expires_at,
                 "here": here,
+                "own": entry.place == state.place,
             }
             for entry, here in sent(settings, target)
         ],
+        "made": sorted(_made(state)),
         "data": attachable_names(list(state.namespace), state.namespace),
     }
+
+
+def _known_turns(state: Assistant) -> list[Turn]:
+    """Return the notebook's turns: those of this kernel, or the last one of the kernel before."""
+    before = state.last
+    return state.turns or ([before] if before else [])
+
+
+def _title(state: Assistant, thread: str) -> str:
+    """Return the first question of a thread, as far as this kernel knows it."""
+    # Of a thread at a service only the container stays the same.
+    key = thread.partition("|")[2] or thread
+    turns = (turn for turn in _known_turns(state) if turn.thread.endswith(key))
+    return next((" ".join(turn.question.split())[:LONGEST_TITLE] for turn in turns), "")
+
+
+def _made(state: Assistant) -> set[str]:
+    """Return the ids of the files and pictures that the notebook's turns made."""
+    views = [turn.view for turn in _known_turns(state)]
+    files = {file.id for view in views for file in view.files if file.id}
+    return files | {part.id for view in views for part in view.parts if isinstance(part, Image)}
 
 
 def _empty(value: Any) -> Any:

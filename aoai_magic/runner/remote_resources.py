@@ -15,7 +15,7 @@ from aoai_magic.runner.options import Options
 from aoai_magic.state.uploads import Entry, Ledger
 
 if TYPE_CHECKING:
-    from aoai_magic.backends.holdings import Holdings, RemoteFile
+    from aoai_magic.backends.holdings import Holdings
     from aoai_magic.config.settings import Settings, Target
     from aoai_magic.runner.kernel_state import Assistant
     from aoai_magic.state.threads import Known, Threads
@@ -51,7 +51,10 @@ class RemoteResources:
         return self._target.name == "local" and not running
 
     def told(self) -> dict[str, Any]:
-        """Return of sessions, of files that code made, and of threads."""
+        """Return the sessions, the files that code made, and the threads that have no name here.
+
+        ``titles`` are those of the others.
+        """
 
         async def ask(holdings: Holdings) -> dict[str, Any]:
             sessions, files, threads = await asyncio.gather(
@@ -60,8 +63,9 @@ class RemoteResources:
             names = {holdings.session(known.id): known.name for known in self._known()}
             return {
                 "sessions": [{**asdict(one), "thread": names.get(one.id)} for one in sessions],
-                "files": [_as_form(file) for file in files],
+                "files": [asdict(file) for file in files],
                 "threads": [asdict(thread) for thread in threads if thread.id not in names],
+                "titles": {one.id: one.title for one in threads if one.id in names},
             }
 
         return self._done(ask)
@@ -114,13 +118,6 @@ class RemoteResources:
     def _done(self, work: Callable[[Holdings], Coroutine[Any, Any, T]]) -> T:
         backend = self._state.backend(self._settings, self._target)
         return wait_for(work(backend.holdings()))
-
-
-def _as_form(file: RemoteFile) -> dict[str, Any]:
-    """Return a file as the front end knows it."""
-    told = asdict(file)
-    del told["created"]
-    return told
 
 
 def is_users_target(state: Assistant, target: str) -> bool:

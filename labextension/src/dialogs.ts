@@ -1,5 +1,5 @@
 /** Asking before something is done, and saying why it was not. */
-import { Dialog, showDialog, showErrorMessage } from '@jupyterlab/apputils';
+import { Dialog, type ISessionContext, showDialog, showErrorMessage } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 /** Ask whether something that cannot be undone is to be done. */
@@ -20,11 +20,15 @@ export async function isConfirmed(
   return button.accept;
 }
 
-/** Say what the kernel said in place of an answer; `null` is a kernel that said nothing. */
+/** Say why the kernel did not do something: in its own words, or why it said nothing. */
 export async function showRefusal(
+  title: string,
   reply: { error?: string } | null,
+  session: ISessionContext | undefined,
   trans: TranslationBundle
 ): Promise<void> {
-  const silence = trans.__('The kernel is busy, or there is none that could answer.');
-  await showErrorMessage(trans.__('The request failed'), reply?.error ?? silence);
+  const silence = session?.session?.kernel
+    ? trans.__('The kernel is busy. Wait until it is idle, or interrupt it, and try again.')
+    : trans.__('This notebook has no running kernel. Start one, and try again.');
+  await showErrorMessage(title, reply?.error ?? silence);
 }

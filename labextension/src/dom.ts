@@ -28,6 +28,16 @@ export function button(
   return made;
 }
 
+/** Make a button with an icon alone; its name is a tooltip too. */
+export function iconButton(icon: LabIcon, name: string, onClick: () => void): HTMLButtonElement {
+  const made = element('button', 'aoai-Action', icon.element({ tag: 'span' }));
+  made.type = 'button';
+  made.title = name;
+  made.setAttribute('aria-label', name);
+  made.addEventListener('click', onClick);
+  return made;
+}
+
 /** Make bytes of their base64 form. */
 export function decode(base64: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(base64), character => character.charCodeAt(0));

@@ -27,6 +27,12 @@ export function opensInert(name: string): boolean {
   return INERT.test(name) && !VEGA.test(name);
 }
 
+/** The media type of a picture by its name; null for anything else, and for SVG. */
+export function pictureType(name: string): string | null {
+  const suffix = /\.(gif|jpe?g|png|webp)$/i.exec(name)?.[1]?.toLowerCase();
+  return suffix ? `image/${suffix === 'jpg' ? 'jpeg' : suffix}` : null;
+}
+
 /** Give the first of `name`, `name-2`, … that is not taken. */
 export function freeName(name: string, taken: ReadonlySet<string>): string {
   const [stem, suffix] = split(name);

@@ -15,11 +15,16 @@ import { download } from './dom.js';
 import { askIcon } from './icons.js';
 import { insertBelow, insertPrompt } from './insert.js';
 import { askKernel, askPatiently, type Kind, type Reply } from './kernel.js';
-import { safeName } from './names.js';
-import { type Overview, readOverview } from './overview.js';
+import { pictureType, safeName } from './names.js';
+import { type IFarFile, type Overview, readOverview } from './overview.js';
 import { type IPanelActions, PanelView } from './panelView.js';
+import { zoom } from './pictureDialog.js';
 import { inThread, isPrompt, quote, withItem, withThread } from './prompt.js';
+import { saveAndOpen } from './results.js';
 import { texts } from './texts.js';
+
+/** Bytes of a picture that may come through the kernel to be shown small. */
+const LARGEST_THUMBNAIL = 1_000_000;
 
 const waiting = new WeakSet<NotebookPanel>();
 
@@ -37,7 +42,7 @@ export const panel: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null
   ) => {
     const trans = texts(translator);
-    const shown = new Panel(tracker, trans);
+    const shown = new Panel(app, tracker, trans);
     const { view } = shown;
     app.commands.commandExecuted.connect((_, { id, result }) => {
       if (id === commandId('fork')) {
@@ -61,6 +66,7 @@ export const panel: JupyterFrontEndPlugin<void> = {
 /** The panel of the current notebook. */
 class Panel implements IPanelActions {
   constructor(
+    private readonly app: JupyterFrontEnd,
     private readonly tracker: INotebookTracker,
     private readonly trans: TranslationBundle
   ) {
@@ -77,8 +83,14 @@ class Panel implements IPanelActions {
     }
   }
 
+  openSettings(): void {
+    const query = this.trans.__('Assistant Cells');
+    void this.app.commands.execute('settingeditor:open', { query });
+  }
+
   attach(name: string): void {
     this.write([quote(name)], source => withItem(source, name));
+    this.tracker.activeCell?.editor?.focus();
   }
 
   ask({ name, target }: { name: string; target: string }): void {
@@ -96,11 +108,10 @@ class Panel implements IPanelActions {
     }
   }
 
-  async deleteThread(thread: { id: string; name: string; target: string }): Promise<void> {
+  async deleteThread(thread: { id: string; target: string }, title: string): Promise<void> {
     const { trans } = this;
-    const name = thread.name || trans.__('this kernel');
     await this.confirmed(
-      trans.__('Delete the thread %1?', name),
+      trans.__('Delete the conversation %1?', title),
       trans.__('What was said in it is deleted on the server, with its session and variables.'),
       trans.__('Delete'),
       { deleteThread: thread.id, target: thread.target }
@@ -124,6 +135,33 @@ class Panel implements IPanelActions {
     }
   }
 
+  /** Enlarge a picture; save any other file beside the notebook, and open it. */
+  async open(file: IFarFile): Promise<void> {
+    const notebook = this.tracker.currentWidget;
+    const reply = await this.question<'download'>({ download: file.id });
+    const mediaType = pictureType(file.name);
+    if (!notebook || reply?.data === undefined) {
+      return;
+    }
+    if (mediaType) {
+      await zoom({ name: file.name, mediaType, data: reply.data }, this.trans);
+    } else {
+      const opened = { name: file.name, data: reply.data };
+      await saveAndOpen(this.app, notebook.context.path, opened, this.trans);
+    }
+  }
+
+  async picture(file: IFarFile): Promise<string | null> {
+    const session = this.tracker.currentWidget?.sessionContext;
+    if (!this.thumbnails.has(file.id) && session && file.bytes <= LARGEST_THUMBNAIL) {
+      const reply = await askPatiently<'download'>(session, { download: file.id });
+      if (reply?.data !== undefined) {
+        this.thumbnails.set(file.id, reply.data);
+      }
+    }
+    return this.thumbnails.get(file.id) ?? null;
+  }
+
   async deleteFile({ id, name }: { id: string; name: string }): Promise<void> {
     const { trans } = this;
     await this.confirmed(
@@ -134,17 +172,10 @@ class Panel implements IPanelActions {
     );
   }
 
-  /** Done by a cell, so that the notebook says what was done. */
-  async deleteSent(count: number): Promise<void> {
-    const { trans } = this;
+  /** Done by a cell, which shows what goes and asks, so that the notebook says what was done. */
+  async cleanUp(): Promise<void> {
     const notebook = this.tracker.currentWidget;
-    const body = trans._n(
-      '%1 file is deleted on the server.',
-      '%1 files are deleted on the server.',
-      count
-    );
-    const title = trans.__('Delete uploaded files?');
-    if (notebook && (await isConfirmed(title, body, trans.__('Delete'), trans))) {
+    if (notebook) {
       insertBelow(notebook.content, '%assistant cleanup');
       await NotebookActions.run(notebook.content, notebook.sessionContext);
     }
@@ -167,7 +198,7 @@ class Panel implements IPanelActions {
     const session = this.tracker.currentWidget?.sessionContext;
     const reply = session ? await askPatiently<K>(session, question) : null;
     if (reply === null || reply.error !== undefined) {
-      await showRefusal(reply, this.trans);
+      await showRefusal(this.trans.__('The request failed'), reply, session, this.trans);
     }
     return reply;
   }
@@ -188,7 +219,7 @@ class Panel implements IPanelActions {
     const { trans, view } = this;
     const notebook = this.tracker.currentWidget;
     if (!notebook) {
-      view.say(trans.__('Open a notebook to see its threads and data here.'));
+      view.say(trans.__('Open a notebook to see its data and conversations here.'));
       return;
     }
     const reply = await askKernel<'overview'>(notebook.sessionContext, { overview: true });
@@ -230,6 +261,7 @@ class Panel implements IPanelActions {
     return !this.view.isDisposed && notebook === this.tracker.currentWidget;
   }
 
+  private readonly thumbnails = new Map<string, string>();
   private told: Overview | null = null;
   private far: Parameters<PanelView['draw']>[1] = null;
   private drawn: NotebookPanel | null = null;

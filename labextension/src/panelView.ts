@@ -1,33 +1,43 @@
-/** A side panel with the kernel's data and threads, and what the server holds. */
+/** A side panel: this notebook's data, conversations and files first, all else folded. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import {
   addIcon,
   closeIcon,
   deleteIcon,
   downloadIcon,
+  fileIcon,
+  imageIcon,
   launchIcon,
-  refreshIcon
+  refreshIcon,
+  settingsIcon,
+  spreadsheetIcon
 } from '@jupyterlab/ui-components';
 import { Widget } from '@lumino/widgets';
-import { button, element } from './dom.js';
-import { farFiles, type Far, type IFarFile, type Overview } from './overview.js';
+import { button, element, iconButton } from './dom.js';
+import { opensInert, pictureType } from './names.js';
+import { farFiles, type Far, type IFarFile, type Overview, sessionOf } from './overview.js';
 import type { Session, Stranger, Thread } from './overview.js';
 import * as words from './words.js';
 
 /** What the panel can have done. */
 export interface IPanelActions {
   refresh(): void;
+  openSettings(): void;
   /** Attach a variable to the active prompt, or to a new one. */
   attach(name: string): void;
   /** Ask in a thread, in the active prompt or a new one. */
   ask(thread: Thread): void;
   /** Give a thread of the engine a name here, and ask in it. */
   adopt(thread: Stranger): void;
-  deleteThread(thread: Thread): void;
+  deleteThread(thread: Thread, title: string): void;
   endSession(session: Session): void;
+  open(file: IFarFile): void;
   download(file: IFarFile): void;
   deleteFile(file: IFarFile): void;
-  deleteSent(count: number): void;
+  /** Delete what the notebook left on the server, after a look at it. */
+  cleanUp(): void;
+  /** The bytes of a small picture in base64; null where they cannot be had. */
+  picture(file: IFarFile): Promise<string | null>;
 }
 
 /** Shows an overview; all of its texts may come from data, so they are only ever text. */
@@ -51,48 +61,41 @@ export class PanelView extends Widget {
 
   /** Show a sentence in place of everything. */
   say(sentence: string): void {
-    this.replace(this.refreshing(), note(sentence));
+    this.replace(this.head(), note(sentence));
   }
 
   /** Show what the kernel told; `trouble` is why the server could not be asked. */
   draw(told: Overview, far: Far | null, trouble = ''): void {
     const { trans } = this;
     const files = farFiles(told, far);
-    const sent = told.files.filter(file => file.here).length;
+    const results = files.filter(file => file.isResult && file.own);
+    const uploads = files.filter(file => !file.isResult);
     this.replace(
-      this.refreshing(),
-      element('p', 'aoai-Panel-text', [told.target, told.model].filter(fact => fact).join(' · ')),
-      note(told.why),
+      this.head(),
+      this.model(told),
       note(this.usage(told)),
       ...(trouble ? [note(trouble)] : []),
       ...this.section(
-        trans.__('Data of this notebook'),
+        trans.__('Data'),
         trans.__('No variable can be attached yet.'),
         Object.entries(told.data).map(([name, said]) => this.data(name, said))
       ),
       ...this.section(
-        trans.__('Threads of this notebook'),
-        trans.__('No threads yet.'),
-        told.threads.map(thread => this.thread(thread))
+        trans.__('Conversations'),
+        trans.__('No conversation yet.'),
+        told.threads.map(thread => this.thread(thread, told, far))
       ),
       ...this.section(
-        trans.__('Sessions'),
-        trans.__('No Python session is alive.'),
-        (far?.sessions ?? []).map(session => this.session(session))
+        trans.__('Files'),
+        trans.__('No file yet.'),
+        results.map(file => this.file(file))
       ),
-      ...this.section(
-        trans.__('Uploaded Files'),
-        trans.__('Nothing of yours is on the server.'),
-        files.map(file => this.file(file))
+      ...this.others(
+        far,
+        files.filter(file => file.isResult && !file.own)
       ),
-      ...(sent ? [this.deletion(sent)] : []),
-      ...(far?.threads.length
-        ? this.section(
-            trans.__('Other threads there'),
-            '',
-            far.threads.map(thread => this.stranger(thread))
-          )
-        : [])
+      ...this.uploads(uploads),
+      ...(told.threads.length || files.some(file => file.own) ? [this.cleanup()] : [])
     );
   }
 
@@ -113,8 +116,22 @@ export class PanelView extends Widget {
     }
   }
 
-  private refreshing(): HTMLElement {
-    return button(refreshIcon, this.trans.__('Refresh'), () => this.actions.refresh());
+  private head(): HTMLElement {
+    const { trans } = this;
+    const refresh = iconButton(refreshIcon, trans.__('Refresh'), () => this.actions.refresh());
+    return element('div', 'aoai-Panel-head', element('h2', '', trans.__('Assistant')), refresh);
+  }
+
+  private model({ target, model, why }: Overview): HTMLElement {
+    const { trans } = this;
+    const said = words.place(target, trans);
+    const fact = element('span', 'aoai-Panel-fact', model ? ` · ${said}` : said);
+    const text = element('span', '', element('b', '', model), fact);
+    text.title = why;
+    const settings = iconButton(settingsIcon, trans.__('Settings'), () =>
+      this.actions.openSettings()
+    );
+    return element('div', 'aoai-Panel-head', text, settings);
   }
 
   private usage({ turns, usage, cost }: Overview): string {
@@ -132,116 +149,191 @@ export class PanelView extends Widget {
       const count = cost.unknown;
       facts.push(trans._n('%1 turn of unknown price', '%1 turns of unknown price', count));
     }
-    return facts.join(' · ');
+    return trans.__('This notebook: %1', facts.join(' · '));
   }
 
   private section(title: string, none: string, items: HTMLElement[]): HTMLElement[] {
-    const body = items.length ? element('ul', 'aoai-Panel-list', ...items) : note(none);
-    return [element('h3', '', title), body];
+    return [element('h3', '', title), items.length ? list(items) : note(none)];
+  }
+
+  /** What the notebook did not make: folded, and left open where the user opened it. */
+  private fold(key: string, title: string, ...content: HTMLElement[]): HTMLElement {
+    const summary = element('summary', 'aoai-Panel-summary', title);
+    const made = element('details', 'aoai-Panel-fold', summary, ...content);
+    made.open = this.unfolded.has(key);
+    made.addEventListener('toggle', () =>
+      made.open ? this.unfolded.add(key) : this.unfolded.delete(key)
+    );
+    return made;
+  }
+
+  private others(far: Far | null, files: IFarFile[]): HTMLElement[] {
+    const { trans } = this;
+    const threads = far?.threads ?? [];
+    const sessions = (far?.sessions ?? []).filter(session => session.thread === null);
+    const items = [
+      ...threads.map(thread => this.stranger(thread, sessions)),
+      ...files.map(file => this.file(file))
+    ];
+    if (!items.length) {
+      return [];
+    }
+    const counts = [
+      trans._n('%1 conversation', '%1 conversations', threads.length),
+      trans._n('%1 file', '%1 files', files.length)
+    ];
+    const title = trans.__('Earlier, and other notebooks (%1)', counts.join(', '));
+    return [this.fold('others', title, list(items))];
+  }
+
+  private uploads(files: IFarFile[]): HTMLElement[] {
+    const { trans } = this;
+    if (!files.length) {
+      return [];
+    }
+    const title = trans._n('%1 uploaded file', '%1 uploaded files', files.length);
+    return [this.fold('uploads', title, list(files.map(file => this.file(file))))];
+  }
+
+  private cleanup(): HTMLElement {
+    const title = this.trans.__('Delete what this notebook left there…');
+    return button(deleteIcon, title, () => this.actions.cleanUp());
   }
 
   private data(name: string, said: string): HTMLElement {
     const { trans } = this;
     const attach = (): void => this.actions.attach(name);
-    return item(
-      name,
-      [said],
-      button(addIcon, trans.__('Attach'), attach, trans.__('Attach %1', name))
-    );
+    return row({ name, facts: [said] }, iconButton(addIcon, trans.__('Attach %1', name), attach));
   }
 
-  private thread(thread: Thread): HTMLElement {
+  private thread(thread: Thread, told: Overview, far: Far | null): HTMLElement {
     const { trans, actions } = this;
-    const name = thread.name || trans.__('this kernel');
-    return item(
-      name,
-      [thread.target, time(thread.used)],
-      this.continuing(name, () => actions.ask(thread)),
-      button(
-        deleteIcon,
-        trans.__('Delete…'),
-        () => actions.deleteThread(thread),
-        trans.__('Delete the thread %1', name)
+    const title = thread.title || far?.titles[thread.id] || '';
+    const name = thread.name || (title ? `“${title}”` : trans.__('This notebook'));
+    const session = sessionOf(thread, told, far);
+    return row(
+      {
+        name,
+        title,
+        facts: [
+          thread.target === told.target ? '' : thread.target,
+          words.ago(thread.used, trans),
+          ...(session ? this.session(session) : [])
+        ]
+      },
+      iconButton(launchIcon, trans.__('Continue in %1', name), () => actions.ask(thread)),
+      ...(session ? [this.closing(session, name)] : []),
+      iconButton(deleteIcon, trans.__('Delete the conversation %1', name), () =>
+        actions.deleteThread(thread, name)
       )
     );
   }
 
-  private stranger(thread: Stranger): HTMLElement {
-    const name = thread.title || thread.id;
-    return item(
-      name,
-      [time(thread.created)],
-      this.continuing(name, () => this.actions.adopt(thread))
+  private stranger(thread: Stranger, sessions: Session[]): HTMLElement {
+    const { trans } = this;
+    const name = thread.title ? `“${thread.title}”` : trans.__('Conversation without a question');
+    const session = sessions.find(one => one.id === thread.id);
+    const facts = [words.ago(thread.created, trans), ...(session ? this.session(session) : [])];
+    return row(
+      { name, title: thread.title, facts },
+      iconButton(launchIcon, trans.__('Continue in %1', name), () => this.actions.adopt(thread)),
+      ...(session ? [this.closing(session, name)] : [])
     );
   }
 
-  private continuing(name: string, ask: () => void): HTMLElement {
+  private session({ memory, expires, busy }: Session): string[] {
     const { trans } = this;
-    return button(launchIcon, trans.__('Continue'), ask, trans.__('Continue in %1', name));
+    return [
+      memory === null ? '' : trans.__('session %1', words.size(memory, trans)),
+      busy ? trans.__('at work') : '',
+      expires === null ? '' : trans.__('expires in %1', words.wait(left(expires), trans))
+    ];
   }
 
-  private session(session: Session): HTMLElement {
-    const { trans } = this;
-    const { thread, memory, expires, busy } = session;
-    const name = thread === '' ? trans.__('this kernel') : (thread ?? session.id);
-    return item(
-      name,
-      [
-        memory === null ? '' : words.size(memory, trans),
-        busy ? trans.__('at work') : '',
-        expires === null ? '' : trans.__('ends in %1', words.duration(left(expires), trans))
-      ],
-      button(
-        closeIcon,
-        trans.__('Close…'),
-        () => this.actions.endSession(session),
-        trans.__('Close the session of %1', name)
-      )
-    );
+  private closing(session: Session, name: string): HTMLElement {
+    const title = this.trans.__('Close the session of %1', name);
+    return iconButton(closeIcon, title, () => this.actions.endSession(session));
   }
 
   private file(file: IFarFile): HTMLElement {
     const { trans, actions } = this;
-    const { name, bytes, target, expires, here } = file;
-    const gone =
-      expires === null ? '' : trans.__('deleted in %1', words.duration(left(expires), trans));
-    const facts = [words.size(bytes, trans), target || trans.__('created by the assistant'), gone];
+    const { name, bytes, target, created, expires, here, isResult } = file;
+    const facts = [
+      words.size(bytes, trans),
+      isResult || here ? '' : target,
+      created === null ? '' : words.ago(created, trans),
+      expires === null ? '' : trans.__('expires in %1', words.wait(left(expires), trans))
+    ];
+    const named = { name, facts, thumbnail: this.thumbnail(file) };
     if (!here) {
-      return item(name, facts);
+      return row(named);
     }
-    const download = (): void => actions.download(file);
-    const remove = (): void => actions.deleteFile(file);
-    return item(
-      name,
-      facts,
-      button(downloadIcon, trans.__('Download'), download, trans.__('Download %1', name)),
-      button(deleteIcon, trans.__('Delete…'), remove, trans.__('Delete the file %1', name))
+    const open = iconButton(launchIcon, trans.__('Open %1', name), () => actions.open(file));
+    return row(
+      named,
+      ...(isResult && opensInert(name) ? [open] : []),
+      iconButton(downloadIcon, trans.__('Download %1', name), () => actions.download(file)),
+      iconButton(deleteIcon, trans.__('Delete the file %1', name), () => actions.deleteFile(file))
     );
   }
 
-  private deletion(count: number): HTMLElement {
-    const remove = (): void => this.actions.deleteSent(count);
-    return button(deleteIcon, this.trans.__('Delete all uploaded files…'), remove);
+  /** A small picture of a picture; of anything else what kind of file it is. */
+  private thumbnail(file: IFarFile): HTMLElement {
+    const mediaType = pictureType(file.name);
+    const icon = mediaType ? imageIcon : TABLE.test(file.name) ? spreadsheetIcon : fileIcon;
+    const frame = element('span', 'aoai-Panel-thumbnail', icon.element({ tag: 'span' }));
+    frame.setAttribute('aria-hidden', 'true');
+    if (mediaType && file.here && file.own && file.isResult) {
+      void this.actions.picture(file).then(data => {
+        if (data !== null) {
+          const image = element('img', '');
+          image.src = `data:${mediaType};base64,${data}`;
+          image.alt = '';
+          frame.replaceChildren(image);
+        }
+      });
+    }
+    return frame;
   }
+
+  private readonly unfolded = new Set<string>();
 }
+
+const TABLE = /\.(arrow|csv|feather|parquet|tsv|xlsx)$/i;
 
 function note(sentence: string): HTMLElement {
   return element('p', 'aoai-Panel-note', sentence);
 }
 
-function item(name: string, facts: readonly string[], ...actions: HTMLElement[]): HTMLElement {
-  const said = facts.filter(fact => fact).join(', ');
-  const quiet = element('span', 'aoai-Panel-fact', ` ${said}`);
-  const text = element('span', 'aoai-Panel-text', name, quiet);
+function list(items: HTMLElement[]): HTMLElement {
+  return element('ul', 'aoai-Panel-list', ...items);
+}
+
+interface INamed {
+  readonly name: string;
+  /** What the name was made of; the facts stand below such a name. */
+  readonly title?: string;
+  readonly facts: readonly string[];
+  readonly thumbnail?: HTMLElement;
+}
+
+function row({ name, title, facts, thumbnail }: INamed, ...actions: HTMLElement[]): HTMLElement {
+  const isTall = !!thumbnail || title !== undefined;
+  const said = facts.filter(fact => fact).join(' · ');
+  const fact = element('span', 'aoai-Panel-fact', said);
+  const text = element(
+    'span',
+    'aoai-Panel-text',
+    element('span', 'aoai-Panel-name', name),
+    isTall ? element('br', '') : ' ',
+    fact
+  );
+  text.title = [title || name, said].join('\n');
   const bar = element('span', 'aoai-Panel-actions', ...actions);
-  return element('li', 'aoai-Panel-item', text, ...(actions.length ? [bar] : []));
+  return element('li', 'aoai-Panel-item', ...(thumbnail ? [thumbnail] : []), text, bar);
 }
 
 /** Seconds from now until a time. */
 function left(until: number): number {
   return Math.max(0, until - Date.now() / 1000);
-}
-
-function time(seconds: number): string {
-  return new Date(seconds * 1000).toLocaleString();
 }

@@ -91,8 +91,11 @@ export function readMagicLine(source: string): IMagicLine | null {
   };
 }
 
-/** Add an item to the magic line of a prompt. */
+/** Add an item to the magic line of a prompt that does not name it yet. */
 export function withItem(source: string, item: string): string {
+  if (readMagicLine(source)?.items.includes(item)) {
+    return source;
+  }
   const end = lineEnd(source);
   const line = source.slice(0, end).trimEnd();
   return `${line} ${quote(item)}${source.slice(end)}`;

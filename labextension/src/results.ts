@@ -1,25 +1,28 @@
 /** Saving files of an answer beside the notebook. */
 import type { JupyterFrontEnd } from '@jupyterlab/application';
+import { Notification } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
 import type { Contents } from '@jupyterlab/services';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import { freeName, safeName } from './names.js';
-import type { TurnFile } from './record.js';
 
 /**
- * Save a file into `<notebook>_files` and open it; nothing that is there is replaced.
+ * Save a file into `<notebook>_files`, say so, and open it; nothing that is there is replaced.
  *
  * Not into the notebook's own folder: a file called pandas.py would be imported from there.
  */
 export async function saveAndOpen(
   app: JupyterFrontEnd,
   notebook: string,
-  file: TurnFile
+  file: { readonly name: string; readonly data: string | null },
+  trans: TranslationBundle
 ): Promise<void> {
   const { contents } = app.serviceManager;
   const folder = notebook.replace(/\.ipynb$/, '') + '_files';
   const taken = await openFolder(contents, folder);
   const path = PathExt.join(folder, freeName(safeName(file.name), taken));
   await contents.save(path, { type: 'file', format: 'base64', content: file.data ?? '' });
+  Notification.success(trans.__('Saved as %1', path), { autoClose: 5_000 });
   await app.commands.execute('docmanager:open', { path });
 }
 

@@ -1,5 +1,5 @@
 /** Commands for an answer that stands in the active cell. */
-import { Clipboard } from '@jupyterlab/apputils';
+import { Clipboard, Notification } from '@jupyterlab/apputils';
 import { type INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { activePlace, type IPlace } from './cells.js';
@@ -39,7 +39,10 @@ function actions(trans: TranslationBundle): Record<string, IAction> {
   return {
     'copy-answer': {
       label: trans.__('Copy the Answer'),
-      execute: (_, turn) => Clipboard.copyToSystem(answer(turn))
+      execute: (_, turn) => {
+        Clipboard.copyToSystem(answer(turn));
+        Notification.success(trans.__('Answer copied.'), { autoClose: 2_000 });
+      }
     },
     'insert-code': {
       label: trans.__('Insert the Code of the Answer Below'),
@@ -92,7 +95,12 @@ async function fork(
     reply = await askPatiently<'named'>(panel.sessionContext, agreed);
   }
   if (reply?.name === undefined) {
-    await showRefusal(reply, trans);
+    await showRefusal(
+      trans.__('Could not fork the conversation'),
+      reply,
+      panel.sessionContext,
+      trans
+    );
     return;
   }
   await insertPrompt(panel.content, inThread(reply.name, line?.target));

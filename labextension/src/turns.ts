@@ -45,7 +45,7 @@ function surroundings(
   const open = async (file: TurnFile, node: Node): Promise<void> => {
     const place = placeOf(tracker, node);
     if (place) {
-      await saveAndOpen(app, place.panel.context.path, file);
+      await saveAndOpen(app, place.panel.context.path, file, trans);
     }
   };
   return {

@@ -22,6 +22,42 @@ export function duration(seconds: number, trans: TranslationBundle): string {
   return trans.__('%1 min %2 s', Math.floor(whole / 60), whole % 60);
 }
 
+const MINUTE = 60;
+const HOUR = 3_600;
+const DAY = 86_400;
+
+/** How long something is still there, in whole units. */
+export function wait(seconds: number, trans: TranslationBundle): string {
+  if (seconds < MINUTE) {
+    return trans.__('less than a minute');
+  }
+  if (seconds < HOUR) {
+    return trans.__('%1 min', Math.round(seconds / MINUTE));
+  }
+  return seconds < DAY
+    ? trans.__('%1 h', Math.round(seconds / HOUR))
+    : trans._n('%1 day', '%1 days', Math.round(seconds / DAY));
+}
+
+/** How long ago a time was, in seconds since 1970; a date where it is more than a day. */
+export function ago(time: number, trans: TranslationBundle): string {
+  const seconds = Date.now() / 1000 - time;
+  if (seconds < MINUTE) {
+    return trans.__('just now');
+  }
+  return seconds < DAY
+    ? trans.__('%1 ago', wait(seconds, trans))
+    : new Date(time * 1000).toLocaleDateString();
+}
+
+/** Where code runs. */
+export function place(target: string, trans: TranslationBundle): string {
+  const names: Record<string, string> = { azure: 'Azure', openai: 'OpenAI' };
+  return target === 'local'
+    ? trans.__('code runs on this machine')
+    : trans.__('code runs at %1', names[target] ?? target);
+}
+
 /** An estimate in US dollars; small ones with as many places as tell something. */
 export function cost(dollars: number, trans: TranslationBundle): string {
   return dollars < 0.0001

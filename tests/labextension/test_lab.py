@@ -109,6 +109,7 @@ def test_an_answer_can_be_used_from_the_saved_notebook_alone(open_notebook: Open
 
     action(notebook, "Copy").click()
     copied = notebook.page.evaluate("() => navigator.clipboard.readText()")
+    notebook.page.get_by_text("Answer copied.").wait_for()
     assert copied.startswith("I will look at the **sales** table first.\n\n## North grew fastest")
 
     action(notebook, "Enlarge").click()
@@ -140,12 +141,24 @@ def test_an_answer_can_be_used_from_the_saved_notebook_alone(open_notebook: Open
     assert notebook.page.get_by_role("heading", name="North grew fastest").is_visible()
 
     action(notebook, "Open").click()
+    notebook.page.get_by_text("Saved as answer_files/top.csv").wait_for()
     notebook.page.locator(".jp-CSVViewer").wait_for()
     assert (lab.root / "answer_files/top.csv").read_bytes() == b"customer,revenue\nA,3\n"
     home = urlsplit(lab.url).netloc
     hosts = {urlsplit(url).netloc for url in notebook.requests if url.startswith("http")}
     assert hosts == {home}
     assert notebook.errors == []
+
+
+def test_fork_without_a_kernel_says_so(open_notebook: Open):
+    answered = saved.code_cell(0, PROMPT, saved.outputs(saved.turn()))
+    notebook = open_notebook("no kernel.ipynb", saved.notebook(answered))
+    shutdown = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
+    notebook.page.evaluate(shutdown)
+    action(notebook, "Fork").click()
+    dialog = notebook.page.get_by_role("dialog")
+    dialog.get_by_text("Could not fork the conversation").wait_for()
+    assert "This notebook has no running kernel." in dialog.inner_text()
 
 
 def test_a_hostile_record_is_only_ever_text(open_notebook: Open, lab, home: Path):
@@ -303,8 +316,9 @@ def test_the_panel_shows_what_the_kernel_knows_and_attaches_it(open_notebook: Op
     panel.get_by_text("run: %load_ext aoai_magic").wait_for()
     notebook.run(0)
     panel.get_by_text("DataFrame, 2 × 2").wait_for()
-    assert panel.get_by_text("local · offline").is_visible()
+    assert panel.get_by_text("offline · code runs on this machine").is_visible()
     activate(notebook, 1)
+    panel.get_by_title("Attach sales").click()
     panel.get_by_title("Attach sales").click()
     assert sources(notebook)[1] == "%%aoai -o x sales\nWhy?"
     activate(notebook, 0)

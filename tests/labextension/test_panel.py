@@ -61,22 +61,23 @@ def ready(open_notebook: Open, engine, script, name: str) -> labs.Notebook:
     notebook.run(0)
     notebook.run(1)
     command(notebook, "show-panel")
-    notebook.page.locator(".aoai-Panel").get_by_text("created by the assistant").first.wait_for()
+    notebook.page.locator(".aoai-Panel").get_by_text("out.csv").first.wait_for()
     return notebook
 
 
 def test_the_panel_manages_the_far_side(open_notebook: Open, engine, script):
     notebook = ready(open_notebook, engine, script, "far.ipynb")
     page, panel = notebook.page, notebook.page.locator(".aoai-Panel")
-    assert "1 turn · 1,740 tokens" in panel.inner_text()
-    session = panel.locator("li", has_text="ends in")
-    assert " MB" in session.inner_text()
+    assert "This notebook: 1 turn · 1,740 tokens" in panel.inner_text()
+    assert re.search(r"session \d.* MB · expires in \d+ min", panel.inner_text())
+    assert not re.search(r"thread_|file-|sess", panel.inner_text().replace("session ", ""))
+    panel.get_by_text("1 uploaded file").click()
     with page.expect_download() as downloaded:
         panel.get_by_title("Download out.csv").first.click()
     assert Path(downloaded.value.path()).read_bytes() == b"region,revenue\nNorth,3\nSouth,7\n"
 
     # By keyboard; the focus stays where it was though everything is drawn anew.
-    close = panel.get_by_title("Close the session of review")
+    close = panel.get_by_role("button", name="Close the session of review")
     close.focus()
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="Close the session?")
@@ -89,7 +90,7 @@ def test_the_panel_manages_the_far_side(open_notebook: Open, engine, script):
     expect(refresh).to_be_focused()
     close.click()
     dialog.get_by_role("button", name="Close", exact=True).click()
-    panel.get_by_text("No Python session is alive.").wait_for()
+    panel.get_by_text("expires in").wait_for(state="detached")
 
     panel.get_by_title("Delete the file sales").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
@@ -98,9 +99,9 @@ def test_the_panel_manages_the_far_side(open_notebook: Open, engine, script):
     activate(notebook, 2)
     panel.get_by_title("Continue in review", exact=True).click()
     assert sources(notebook)[2] == "%%aoai -t review\nWhy?"
-    panel.get_by_title("Delete the thread review", exact=True).click()
+    panel.get_by_title("Delete the conversation review", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    panel.get_by_text("No threads yet.").wait_for()
+    panel.get_by_text("No conversation yet.").wait_for()
     assert notebook.errors == []
 
 
