@@ -49,7 +49,7 @@ async def test_a_figure_of_plotly_comes_as_data_and_not_as_a_page(make_sandbox):
 async def test_the_picture_of_a_figure_holds_its_title(make_sandbox, titled):
     session = await (await make_sandbox()).open("a")
     setup = "import matplotlib.pyplot as plt\nT = 'Größe, 月'\nfig, ax = plt.subplots()\n"
-    (figure,) = (await run(session, setup + titled, 100)).displays
+    figure = (await run(session, f"{setup}_ = {titled}", 100)).displays[-1]
     assert "Größe, 月".encode() in figure.data["image/png"]
 
 
