@@ -18,7 +18,7 @@ class Bundle:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What nbconvert takes a picture's text alternative from."""
+        """What the classic template of nbconvert takes a picture's text alternative from."""
         is_picture = any(kind.startswith("image/") for kind in self.data)
         return {"alt": self.data["text/plain"]} if is_picture else {}
 

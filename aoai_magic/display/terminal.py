@@ -65,8 +65,8 @@ class TerminalScreen:
         self._closed = True
         self._write(view, everything=True)
         self._paper.state("")
-        files = bundles.files_output(view)
-        said = [files.data["text/plain"] if files else "", *self._end(view)]
+        results = filter(None, (bundles.tables_output(view), bundles.files_output(view)))
+        said = [*(output.data["text/plain"] for output in results), *self._end(view)]
         self._paper.plain("".join(f"{text}\n" for text in said if text))
 
     def _end(self, view: View) -> Iterator[str]:

@@ -23,13 +23,17 @@ def read_markdown(text: str, library: str = "pandas") -> list[Any]:
     Values are as shown, which may be rounded. Thousands are ungrouped in columns of numbers
     alone; everything else is read as a CSV file is.
     """
+    tables = (read_table(_as_csv(rows), "table.csv", library) for rows in table_rows(text))
+    return [table for table in tables if table is not None]
+
+
+def table_rows(text: str) -> list[list[list[str]]]:
+    """Return the tables of a Markdown text as rows of words, the names of the columns first."""
     if "|" not in text:
         return []
     from markdown_it import MarkdownIt
 
-    tokens = MarkdownIt("commonmark", {"html": False}).enable("table").parse(text)
-    tables = (read_table(_as_csv(rows), "table.csv", library) for rows in _tables(tokens))
-    return [table for table in tables if table is not None]
+    return list(_tables(MarkdownIt("commonmark", {"html": False}).enable("table").parse(text)))
 
 
 def _tables(tokens: Sequence[Token]) -> Iterator[list[list[str]]]:

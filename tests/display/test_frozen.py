@@ -48,13 +48,14 @@ def test_the_answer_comes_first_then_files_the_work_and_the_last_line():
     outputs = [output.data for output in bundles(story.final(story.turn()))]
     assert [next(iter(data)) for data in outputs] == [
         *("text/markdown", "image/png", "text/markdown"),
-        *("text/markdown", "text/markdown", "text/markdown"),
+        *("text/markdown", "text/markdown", "text/markdown", "text/markdown"),
     ]
     begin = [data["text/plain"].split("\n")[0] for data in outputs]
     assert begin[0].startswith("I will look")
     assert begin[2].startswith("## North grew fastest")
-    assert begin[3].startswith("- ▦ top.csv")
-    assert begin[4] == "[Worked 3.2 s · 2 steps · 1 failed attempt]"
+    assert begin[3] == "customer  revenue"
+    assert begin[4].startswith("- ▦ top.csv (1 row × 2 columns, 21 bytes)")
+    assert begin[5] == "[Worked 3.2 s · 2 steps · 1 failed attempt]"
 
 
 def test_nothing_that_was_printed_stands_outside_the_fold():
@@ -230,7 +231,14 @@ def test_quiet_shows_the_answer_alone(published):
     screen.show(view)
     screen.close(view)
     first = [" ".join(output["data"]["text/plain"].split()[:2]) for output in published]
-    assert first == ["Note: Not", "I will", "Picture revenue.png,", "## North", "- ▦"]
+    assert first == [
+        "Note: Not",
+        "I will",
+        "Picture revenue.png,",
+        "## North",
+        "customer revenue",
+        "- ▦",
+    ]
     stopped = story.final([*story.turn()[:-1], events.Finished("interrupted", None, 2.0)])
     assert bundles(stopped, "quiet")[-1].data["text/plain"].startswith("Interrupted")
 

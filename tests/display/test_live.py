@@ -52,7 +52,6 @@ def test_every_output_has_an_id_and_metadata_that_never_changes(published):
     run(story.turn())
     assert len(published) > 6
     # VS Code: an update with other metadata than at first reverts the cell's other outputs.
-    assert all(message["metadata"] == {"alt": "Picture of the answer"} for message in published[:6])
     first = {}
     for message in published:
         name = message["transient"]["display_id"]

@@ -10,7 +10,7 @@ import pytest
 from aoai_magic.display.saved import table_preview
 from aoai_magic.display.saved.bundles import PREVIEWED, bundles
 from aoai_magic.display.saved.table_preview import previews
-from aoai_magic.turn.view import File, View
+from aoai_magic.turn.view import File, Text, View
 
 from . import hostile
 
@@ -98,8 +98,56 @@ def test_what_is_no_table_is_only_listed(data, suffix):
         assert shown.marked.startswith("`x.")
 
 
-def test_a_turn_shows_the_first_tables_below_the_list():
-    files = tuple(File(f"{i}.csv", b"a,b\n1,2\n") for i in range(PREVIEWED + 2))
-    listed = bundles(View(files=files))[0].data
-    assert listed["text/markdown"].count("1 row × 2 columns") == PREVIEWED
-    assert listed["text/plain"].count("a  b\n1  2") == PREVIEWED
+def test_a_turn_shows_the_first_tables_above_the_list():
+    files = tuple(File(f"{i}.csv", f"a,b\n1,{i}\n".encode()) for i in range(PREVIEWED + 2))
+    tables, listed, *_ = (output.data for output in bundles(View(files=files)))
+    assert tables["text/markdown"].count("1 row × 2 columns") == PREVIEWED
+    assert tables["text/plain"].count("a  b\n1") == PREVIEWED
+    assert listed["text/plain"].count("(1 row × 2 columns, 8 bytes)") == PREVIEWED + 2
+
+
+TOTALS = b"region,total,share\nNorth,1670.4,0.51234\nSouth,-1260,0.48766\n"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "|North|1,670.4|0.51|\n|South|-1,260|0.49|",
+        "|South|**-$1,260**|0.488|\n|East|1|2|\n|North|1670|0.512|",
+        "|0|North|1670.4|0.51234|\n|1|South|-1260|0.48766|",
+    ],
+)
+def test_a_table_that_the_answer_shows_is_not_shown_again(rows):
+    width = rows.split("\n")[0].count("|") - 1
+    text = f"|{'x|' * width}\n|{'-|' * width}\n{rows}"
+    view = View(parts=(Text("t", text, True),), files=(File("totals.csv", TOTALS),))
+    shown = [output.data["text/plain"] for output in bundles(view)]
+    assert len(shown) == 3
+    assert shown[1].startswith("- ▦ totals.csv (2 rows × 3 columns, ")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "|North|1,670.4|0.51|",
+        "|North|1,671.4|0.51|\n|South|-1,260|0.49|",
+        "|North|1,670.4|0.51|\n|South|1,260|0.49|",
+        "|North|1,670.4|a|0.51|x|\n|South|-1,260|a|0.49|x|",
+    ],
+)
+def test_a_table_with_other_rows_is_shown_beside_that_of_the_answer(rows):
+    width = rows.split("\n")[0].count("|") - 1
+    text = f"|{'x|' * width}\n|{'-|' * width}\n{rows}"
+    view = View(parts=(Text("t", text, True),), files=(File("totals.csv", TOTALS),))
+    table = bundles(view)[1].data
+    # One file, which the list names.
+    assert table["text/plain"].startswith("region   total")
+    assert table["text/markdown"].startswith("| region | total |")
+
+
+def test_two_files_of_one_table_are_one_table():
+    frame = pandas.read_csv(io.BytesIO(TOTALS))
+    files = (File("a.csv", TOTALS), File("a.xlsx", written(frame, "xlsx")))
+    tables, listed, *_ = (output.data for output in bundles(View(files=files)))
+    assert tables["text/plain"].count("North") == 1
+    assert listed["text/plain"].count("2 rows × 3 columns") == 2

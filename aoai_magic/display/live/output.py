@@ -17,7 +17,6 @@ from aoai_magic.display.markdown import to_html
 from aoai_magic.display.outputs import Bundle
 from aoai_magic.display.saved.html_details import fold_html
 from aoai_magic.display.steps import attempts, work
-from aoai_magic.locale import gettext as _
 from aoai_magic.turn import view as views
 
 PRINTED_LINES = 6
@@ -30,10 +29,7 @@ class Output:
     def __init__(self, data: dict[str, Any]) -> None:
         self._frozen: dict[str, Any] | None = None
         self._handle = DisplayHandle()
-        # The same for every output, as nobody knows yet which will hold a picture: where an
-        # update changes an output's metadata, VS Code loses other outputs of the cell.
-        self._metadata = {"alt": _("Picture of the answer")}
-        self._handle.display(data, raw=True, metadata=self._metadata)
+        self._handle.display(data, raw=True)
 
     @property
     def is_frozen(self) -> bool:
@@ -43,7 +39,8 @@ class Output:
     def freeze(self, output: Bundle) -> None:
         """Put a saved form in its place; the same one again sends nothing."""
         if self._frozen != output.data:
-            self._handle.update(output.data, raw=True, metadata=self._metadata)
+            # No metadata, as at first: a change of it makes VS Code lose other outputs.
+            self._handle.update(output.data, raw=True)
             self._frozen = output.data
 
 

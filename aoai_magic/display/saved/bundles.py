@@ -12,6 +12,7 @@ from aoai_magic.display.log_fold import plain_logs
 from aoai_magic.display.markdown import parse, to_markdown
 from aoai_magic.display.outputs import Bundle, publish
 from aoai_magic.display.saved.interactive import interactive
+from aoai_magic.display.saved.shown_tables import unseen_tables
 from aoai_magic.display.saved.table_preview import Preview, previews
 from aoai_magic.display.saved.turn_record import MEDIA_TYPE, record
 from aoai_magic.display.screen import Detail
@@ -38,7 +39,7 @@ def bundles(view: View, detail: Detail = "folded") -> list[Bundle]:
     """
     outputs: list[Bundle | None] = [bundle for _, bundle in interactive(view.files)]
     outputs += [answer_output(part) for part in final_answer(view)]
-    outputs.append(files_output(view))
+    outputs += [tables_output(view), files_output(view)]
     if detail == "quiet":
         outputs.append(_status(view))
     else:
@@ -169,8 +170,24 @@ def _notice(part: views.Notice) -> Bundle:
     )
 
 
+def tables_output(view: View) -> Bundle | None:
+    """Return the heads of the tables that came back and that the answer does not show itself."""
+    tables = list(tables_of(view))
+    if not tables:
+        return None
+    if len(tables) == 1 == sum(bool(previews(file)) for file in view.files) and not tables[0].notes:
+        # The list of files below names it.
+        return Bundle({"text/markdown": tables[0].marked_rows, "text/plain": tables[0].plain_rows})
+    return Bundle(
+        {
+            "text/markdown": "\n\n".join(table.marked for table in tables),
+            "text/plain": "\n\n".join(table.plain for table in tables),
+        }
+    )
+
+
 def files_output(view: View) -> Bundle | None:
-    """Return the list of files that came back and the head of their tables; None without any."""
+    """Return the list of files that came back; None without any."""
     if not view.files:
         return None
     shown = view.files[:LISTED_FILES]
@@ -180,13 +197,7 @@ def files_output(view: View) -> Bundle | None:
         text = ngettext("and {count:,} more file", "and {count:,} more files", more)
         marked.append(f"- {text.format(count=more)}")
         plain.append(f"- {text.format(count=more)}")
-    tables = list(tables_of(view))
-    return Bundle(
-        {
-            "text/markdown": "\n\n".join(["\n".join(marked), *(t.marked for t in tables)]),
-            "text/plain": "\n\n".join(["\n".join(plain), *(t.plain for t in tables)]),
-        }
-    )
+    return Bundle({"text/markdown": "\n".join(marked), "text/plain": "\n".join(plain)})
 
 
 def prepare(view: View) -> None:
@@ -196,9 +207,8 @@ def prepare(view: View) -> None:
 
 
 def tables_of(view: View) -> Iterator[Preview]:
-    """Return the heads of the first tables among the files."""
-    found = (table for file in view.files[:LISTED_FILES] for table in previews(file))
-    return islice(found, PREVIEWED)
+    """Return the heads of the first tables among the files that stand nowhere else."""
+    return islice(unseen_tables(view, view.files[:LISTED_FILES]), PREVIEWED)
 
 
 def _marked_file(file: views.File, place: int) -> str:
@@ -214,7 +224,9 @@ def _plain_file(file: views.File, place: int) -> str:
 
 
 def _file(file: views.File, name: str, way: str) -> str:
-    facts = f"{labels.file_kind(file.name)}, {labels.size(file.blob.size)}"
+    tables = previews(file)
+    kind = tables[0].shape if len(tables) == 1 else labels.file_kind(file.name)
+    facts = f"{kind}, {labels.size(file.blob.size)}"
     return f"- {labels.file_icon(file.name)} {name} ({facts}): {way}"
 
 

@@ -18,6 +18,7 @@ from aoai_magic.display.answer import final_answer
 from aoai_magic.display.log_fold import plain_logs
 from aoai_magic.display.markdown import to_html, to_markdown
 from aoai_magic.display.markdown.parse import cited
+from aoai_magic.display.outputs import Bundle
 from aoai_magic.display.saved import bundles
 from aoai_magic.display.saved.html_details import worked_html
 from aoai_magic.display.saved.table_preview import Preview
@@ -33,10 +34,14 @@ MARKDOWN = "text/markdown"
 
 def markdown(view: View, inputs: Inputs) -> str:
     """Write a turn as Markdown that any renderer shows and none runs."""
-    end = filter(None, (bundles.files_output(view), bundles.worked(view), bundles.footer(view)))
+    end = filter(None, (*_results(view), bundles.worked(view), bundles.footer(view)))
     blocks = [_asked(view), *map(_marked, final_answer(view))]
     blocks += [output.data[MARKDOWN] for output in end]
     return "\n\n".join(block for block in blocks if block.strip()) + "\n"
+
+
+def _results(view: View) -> tuple[Bundle | None, Bundle | None]:
+    return bundles.tables_output(view), bundles.files_output(view)
 
 
 def _asked(view: View) -> str:
@@ -63,7 +68,7 @@ def notebook(view: View, inputs: Inputs) -> str:
             _add_work(cells, worked.get(part.id), inputs)
         else:
             _add(cells, part)
-    end = filter(None, (bundles.files_output(view), bundles.footer(view)))
+    end = filter(None, (*_results(view), bundles.footer(view)))
     cells += [v4.new_markdown_cell(output.data[MARKDOWN]) for output in end]
     spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return str(writes(v4.new_notebook(cells=cells, metadata={"kernelspec": spec}))) + "\n"
@@ -138,9 +143,9 @@ def _picture(part: views.Image) -> str:
 
 
 def _drawn_end(view: View) -> Iterator[str]:
+    yield from map(_table, bundles.tables_of(view))
     if view.files:
         yield f"<ul>\n{''.join(map(_listed, view.files))}</ul>"
-    yield from map(_table, bundles.tables_of(view))
     yield worked_html(view)
     status, facts = labels.status(view), " · ".join(labels.facts(view))
     yield f"<p><strong>{to_html.text_html(status)}</strong></p>" if status else ""

@@ -53,22 +53,37 @@ class Preview(NamedTuple):
     notes: tuple[str, ...]
 
     @property
+    def head(self) -> list[tuple[str, ...]]:
+        """The rows that are shown, without those that only say that there are more."""
+        whole = [column.cells[:ROWS] for column in self.columns[:COLUMNS]]
+        return list(zip(*whole, strict=True))
+
+    @property
     def marked(self) -> str:
         """The table as Markdown, its name and size above."""
-        rule = ["---:" if column.is_number else ":---" for column in self.columns]
-        rows = [map(to_markdown.escape, row) for row in self.rows]
-        lines = [f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:])]
         notes = "".join(f" {to_markdown.escape(note)}" for note in self.notes)
         caption = f"{to_markdown.code_span(self.name)}: {self.shape}{'.' if notes else ''}{notes}"
-        return "\n".join([caption, "", *lines])
+        return f"{caption}\n\n{self.marked_rows}"
+
+    @property
+    def marked_rows(self) -> str:
+        """The table alone as Markdown."""
+        rule = ["---:" if column.is_number else ":---" for column in self.columns]
+        rows = [map(to_markdown.escape, row) for row in self.rows]
+        return "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:]))
 
     @property
     def plain(self) -> str:
-        """The same for where Markdown is not drawn."""
-        rows = zip(*map(_padded, self.columns), strict=True)
+        """The same as `marked` for where Markdown is not drawn."""
         caption = ". ".join([f"{self.name}: {self.shape}", " ".join(self.notes)]).strip(". ")
         caption += "." if self.notes else ""
-        return "\n".join([caption, *("  ".join(r).rstrip() for r in rows)])
+        return f"{caption}\n{self.plain_rows}"
+
+    @property
+    def plain_rows(self) -> str:
+        """The table alone for where Markdown is not drawn."""
+        rows = zip(*map(_padded, self.columns), strict=True)
+        return "\n".join("  ".join(row).rstrip() for row in rows)
 
     @property
     def rows(self) -> list[tuple[str, ...]]:

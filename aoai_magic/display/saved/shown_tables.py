@@ -1,0 +1,51 @@
+"""Which tables among the files stand in the answer already: no table is shown twice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from aoai_magic.display.saved.table_preview import Preview, previews
+from aoai_magic.results.read_markdown import table_rows
+from aoai_magic.turn import view as views
+
+_NUMBER = re.compile(r"([+-]?)[^\w+-]?(\d+(?:\.(\d+))?(?:e[+-]?\d+)?)\s?[^\w]?")
+_GROUP = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+
+
+def unseen_tables(view: views.View, files: Iterable[views.File]) -> Iterator[Preview]:
+    """Yield the heads of the tables in ``files`` whose rows stand nowhere else."""
+    seen = [rows[1:] for rows in table_rows(view.text)]
+    for table in (table for file in files for table in previews(file)):
+        if not any(_holds(rows, table.head) for rows in seen):
+            seen.append(table.head)
+            yield table
+
+
+def _holds(rows: Sequence[Sequence[str]], head: Sequence[Sequence[str]]) -> bool:
+    """Return whether all rows of a head are among ``rows``, which may have an index too."""
+    width = len(head[0])
+    if not rows or not width <= len(rows[0]) <= width + 1:
+        return False
+    return all(any(_same(row, one) for one in rows) for row in head)
+
+
+def _same(row: Sequence[str], other: Sequence[str]) -> bool:
+    left = list(other)
+    for cell in row:
+        match = next((one for one in left if _equal(cell, one)), None)
+        if match is None:
+            return False
+        left.remove(match)
+    return True
+
+
+def _equal(one: str, other: str) -> bool:
+    """Return whether two cells say the same, up to the digits of the shorter number."""
+    if one == other:
+        return True
+    numbers = [_NUMBER.fullmatch(_GROUP.sub("", cell.strip())) for cell in (one, other)]
+    if not all(numbers):
+        return False
+    (a, digits), (b, more) = ((float(m[1] + m[2]), len(m[3] or "")) for m in numbers if m)
+    return abs(a - b) <= 0.5000001 * 10.0 ** -min(digits, more)
