@@ -115,7 +115,7 @@ def test_vs_code_draws_a_turn_live_hears_stop_and_keeps_every_part(vscode, lab):
     run(vscode, CLOSE)
     page.locator("#vscode .widget-html").first.wait_for(state="detached")
     kinds = outputs.evaluate_all("all => all.map(one => one.dataset.kind || 'stream')")
-    assert kinds == ["text/markdown", "image/png", *["text/markdown"] * 4]
+    assert kinds == ["text/markdown", "image/png", *["text/markdown"] * 5]
     assert "North grew fastest" in outputs.nth(2).inner_text()
     assert "customer" in outputs.nth(3).inner_text()
     assert "top.csv" in outputs.nth(4).inner_text()

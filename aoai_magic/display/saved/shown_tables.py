@@ -15,7 +15,7 @@ _GROUP = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 def unseen_tables(view: views.View, files: Iterable[views.File]) -> Iterator[Preview]:
     """Yield the heads of the tables in ``files`` whose rows stand nowhere else."""
-    seen = [rows[1:] for rows in table_rows(view.text)]
+    seen: list[Sequence[Sequence[str]]] = [rows[1:] for rows in table_rows(view.text)]
     for table in (table for file in files for table in previews(file)):
         if not any(_holds(rows, table.head) for rows in seen):
             seen.append(table.head)
