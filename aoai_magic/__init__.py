@@ -61,9 +61,10 @@ def ask(prompt: str, *items: Any, **options: Any) -> Turn | PendingTurn | None:
     **options
         The options of ``%%assistant`` as keywords: ``out``, ``thread``, ``new``, ``model``,
         ``on``, ``instructions``, ``search``, ``tool`` (functions or their names), ``tool_choice``,
-        ``rows``, ``schema_only``, ``save``, ``overwrite``, ``dry_run``, ``background``,
-        ``timeout`` (seconds), ``max_tokens``, ``max_cost``, ``no_raise``, ``quiet``, ``verbose``,
-        and ``raw``, which is true here: braces in the prompt stay as they are.
+        ``rows``, ``cells``, ``schema_only``, ``save``, ``overwrite``, ``dry_run``,
+    ``background``, ``timeout`` (seconds), ``max_tokens``, ``max_cost``, ``no_raise``,
+    ``quiet``, ``verbose``, and ``raw``, which is true here: braces in the prompt stay as
+    they are.
 
     Raises
     ------

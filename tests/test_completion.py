@@ -78,3 +78,23 @@ def test_prose_is_not_completed_as_python(complete):
 
 def test_other_cells_are_completed_as_ever(complete):
     assert "sales" in complete("sal")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "start"),
+    [
+        ("%%assistant frame\nCompare the flip", "flipper_mm", 30),
+        ("%%assistant\nCompare (FLI", "flipper_mm", 21),
+        ("%%assistant\n平均flip", "flipper_mm", 14),
+        ("%assistant compare the flip", "flipper_mm", 23),
+        ("%%assistant\nPlot fra", "frame", 17),
+        ("%%assistant frame\nthe mean", "mean", 22),
+    ],
+)
+def test_tables_and_columns_in_a_question(complete, text, wanted, start):
+    shell = InteractiveShell.instance()
+    shell.user_ns.update(frame=pd.DataFrame({"flipper_mm": [1], "name": [2]}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ProvisionalCompleterWarning)
+        found = list(shell.Completer.completions(text, len(text)))
+    assert [(one.text, one.start) for one in found] == [(wanted, start)]

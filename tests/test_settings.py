@@ -27,6 +27,8 @@ def test_the_stronger_source_wins_and_is_named():
         "save": "default",
         "display": "default",
         "confirm_upload": "default",
+        "attach_named": "default",
+        "guide": "default",
         "recordings": "default",
         "recordings_mode": "default",
         "keep_days": "default",

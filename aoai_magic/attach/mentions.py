@@ -55,7 +55,7 @@ class Mention:
 
 def find_mentions(prompt: str) -> Iterator[Mention]:
     """Yield the mentions of a prompt in order; what stands in code is none."""
-    text = _without_code(prompt)
+    text = without_code(prompt)
     for match in _MENTION.finditer(text):
         yield Mention(match[1], text[match.start() - 1 : match.start()] in tuple(_QUOTES))
 
@@ -79,7 +79,7 @@ def near_misses(mention: Mention, known: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(folded[word] for word in near))[:3]
 
 
-def _without_code(prompt: str) -> str:
+def without_code(prompt: str) -> str:
     """Blank out fenced blocks and code within lines; places stay as they are."""
     text, place = list(prompt), 0
     while opening := _FENCE.search(prompt, place):

@@ -23,7 +23,7 @@ DISPLAYS = ("auto", "live", "frozen", "terminal", "quiet", "verbose")
 RECORDINGS_MODES = ("auto", "record", "replay")
 """Play what is there and record the rest; record all anew; play, and ask nobody."""
 _WORDS = {"display": DISPLAYS, "recordings_mode": RECORDINGS_MODES}
-_SWITCHED = ("confirm_upload", "start_early")
+_SWITCHED = ("confirm_upload", "start_early", "attach_named", "guide")
 _SWITCHES = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
@@ -72,6 +72,10 @@ class Settings:
         How turns are shown, one of `DISPLAYS`.
     confirm_upload
         Whether to ask before attached data leaves this machine.
+    attach_named
+        Whether a DataFrame whose name stands in the question is attached.
+    guide
+        Whether ``assistant.md`` or ``AGENTS.md`` in the working folder is sent along.
     recordings, recordings_mode
         Folder in which turns are recorded, empty for none, and what is done with them: one
         of `RECORDINGS_MODES`.
@@ -98,6 +102,8 @@ class Settings:
     save: str = ""
     display: str = "auto"
     confirm_upload: bool = False
+    attach_named: bool = True
+    guide: bool = True
     recordings: str = ""
     recordings_mode: str = "auto"
     keep_days: int = 90

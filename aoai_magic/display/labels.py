@@ -182,6 +182,7 @@ def facts(view: views.View) -> list[str]:
         sanitize.cut(sanitize.line(view.model), TITLE_CHARS),
         _("effort: {level}").format(level=sanitize.line(view.effort)) if view.effort else "",
         sanitize.cut(sanitize.line(view.target), TITLE_CHARS),
+        _("with {names}").format(names=sanitize.line(view.context)) if view.context else "",
         duration(view.seconds) if view.seconds is not None else "",
         tokens(view) if view.usage.total_tokens else "",
         _container(view),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from shlex import quote
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _CELL = re.compile(r"\s*%%(?:assistant|aoai)\s")
 _LINE = re.compile(r"\s*%(?:assistant|aoai)\s+(\w*)$")
+_QUESTION = re.compile(r"\s*%(?:assistant|aoai)\s+[^\s-]\S*\s")
 _FILE_LIMIT = 100
+_MOST_NAMES = 100
 
 
 def complete(magics: AssistantMagics) -> Callable[[CompletionContext], Any]:
@@ -27,6 +29,8 @@ def complete(magics: AssistantMagics) -> Callable[[CompletionContext], Any]:
     def assistant_matcher(context: CompletionContext) -> dict[str, Any]:
         found = list(_completions(context, magics))
         fragment = _fragment(context)
+        if not found and _is_prompt(context):
+            fragment, found = _names(fragment, context.full_text, magics.state)
         if not found and fragment and _CELL.match(context.full_text):
             # Without any, the names of Python would be offered in the middle of prose.
             found = [SimpleCompletion(fragment, type="text")]
@@ -41,12 +45,12 @@ def _completions(context: CompletionContext, magics: AssistantMagics) -> Iterabl
     fragment = _fragment(context)
     if _LINE.match(context.line_with_cursor[: context.cursor_position]):
         return _commands(fragment)
-    if not _CELL.match(context.full_text):
+    if not _CELL.match(context.full_text) and not _QUESTION.match(context.line_with_cursor):
         return ()
     state = magics.state
     if fragment.startswith("@"):
         return [*_variables(fragment, state, "@"), *_paths(fragment)]
-    if context.cursor_line > 0:
+    if _is_prompt(context):
         return () if fragment else _variables("@", state, "@")
     if fragment.startswith("-"):
         return _options(fragment)
@@ -59,6 +63,45 @@ def _completions(context: CompletionContext, magics: AssistantMagics) -> Iterabl
     kind, give = values
     known = sorted({name for name in give(state) if name and name.startswith(fragment)})
     return [SimpleCompletion(name, type=kind) for name in known]
+
+
+def _is_prompt(context: CompletionContext) -> bool:
+    """Return whether the cursor is in a question, rather than among items and options."""
+    is_below = context.cursor_line > 0 and bool(_CELL.match(context.full_text))
+    return is_below or bool(_QUESTION.match(context.line_with_cursor))
+
+
+def _names(fragment: str, text: str, state: Assistant) -> tuple[str, list[SimpleCompletion]]:
+    """Complete the end of a word of prose to tables and columns; give what is completed, too.
+
+    Columns are those of the tables that the cell names, or else of all.
+    """
+    from aoai_magic.attach.named_frames import columns, tables
+
+    known = list(tables(state.namespace))
+    named = [name for name in known if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)]
+    words = dict.fromkeys(known, "table")
+    for name in named or known:
+        words.update(dict.fromkeys(columns(state.namespace[name]), f"column\u00a0of\u00a0{name}"))
+    for start in _starts(fragment):
+        end = fragment[start:].casefold()
+        found = [(one, kind) for one, kind in words.items() if one.casefold().startswith(end)]
+        if found:
+            made = [SimpleCompletion(one, type=kind) for one, kind in found[:_MOST_NAMES]]
+            return fragment[start:], made
+    return fragment, []
+
+
+def _starts(fragment: str) -> Iterator[int]:
+    """Yield where a name may begin: not within a word, unless its script has no spaces."""
+    for place, letter in enumerate(fragment):
+        before = fragment[place - 1] if place else " "
+        if not (_is_word(before) and _is_word(letter)):
+            yield place
+
+
+def _is_word(letter: str) -> bool:
+    return letter.isascii() and (letter.isalnum() or letter == "_")
 
 
 def _fragment(context: CompletionContext) -> str:

@@ -64,6 +64,12 @@ class AssistantMagics(Magics):
         config=True
     )
     confirm_upload = Bool(help="ask before data leaves this machine").tag(config=True)
+    guide = Bool(True, help="send assistant.md or AGENTS.md of the working folder along").tag(
+        config=True
+    )
+    attach_named = Bool(True, help="attach DataFrames whose names stand in the question").tag(
+        config=True
+    )
     recordings = Unicode(help="folder to record turns in, or to play them from").tag(config=True)
     recordings_mode = Unicode("auto", help="auto, record or replay").tag(config=True)
     keep_days = Int(90, help="days that unused threads and files are kept, 0: for ever").tag(
@@ -133,6 +139,9 @@ class AssistantMagics(Magics):
         "--tool-choice", metavar="CHOICE", help=later("auto, none, required, or a tool's name")
     )
     @argument("--rows", type=int, metavar="N", help=later("attach a sample of N rows"))
+    @argument(
+        "--cells", type=int, metavar="N", help=later("send the source of the last N cells along")
+    )
     @argument("--schema-only", action="store_true", help=later("describe data without any value"))
     @argument("--save", metavar="DIR", help=later("write what comes back into DIR"))
     @argument("--overwrite", action="store_true", help=later("let --save replace files"))

@@ -22,6 +22,7 @@ from aoai_magic.runner.after_turn import Step, add_trouble, finish, trouble_of
 from aoai_magic.runner.background import PendingTurn
 from aoai_magic.runner.bind_tables import bind_tables
 from aoai_magic.runner.cancel import CancelToken, interrupts
+from aoai_magic.runner.context import read_context
 from aoai_magic.runner.event_loop import is_blocking, loop, run_blocking
 from aoai_magic.runner.interpolation import interpolate
 from aoai_magic.runner.notebook_cell import CellHistory
@@ -101,6 +102,7 @@ class Assistant:
     _left_behind: Turn | None = None
     _threads: threads_.Threads | None = None
     _cells: CellHistory = field(default_factory=CellHistory)
+    _attached: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     _backend: Backend | None = None
     _is_tidied: bool = False
     _result_files: ResultFiles = field(default_factory=ResultFiles)
@@ -218,6 +220,9 @@ class Assistant:
             next(self._numbers),
             self.place,
         )
+        attached = {} if options.new else self._attached.get(request.thread_key, {})
+        context = read_context(settings, options, working_folder())
+        request = replace(request, attached=attached, context=context)
         request.check()
         if request.budget:
             from aoai_magic.config.prices import load
@@ -297,7 +302,18 @@ class Assistant:
             turn.shown_in = pending.cell
         self.turns.append(turn)
         self.namespace["_assistant"] = turn
+        self._remember(outcome, request)
         return turn
+
+    def _remember(self, outcome: Outcome, request: Request) -> None:
+        """Note what the thread has; of a turn that failed nobody knows how much arrived."""
+        given = {item.name: item.sha256 for item in outcome.attachments}
+        known = {} if request.options.new else self._attached.get(request.thread_key, {})
+        if outcome.view.status == "completed":
+            self._attached[request.thread_key] = {**known, **given}
+        else:
+            kept = {name: digest for name, digest in known.items() if name not in given}
+            self._attached[request.thread_key] = kept
 
     def _steps(
         self, turn: Turn, outcome: Outcome, request: Request, tape: Tape | None

@@ -38,6 +38,8 @@ class Options:
         function's name.
     rows
         Attach a sample of so many rows.
+    cells
+        How many of the cells that ran before are sent as source, without those that asked.
     schema_only
         Describe attached data without any value.
     overwrite
@@ -66,6 +68,7 @@ class Options:
     tool: tuple[str | Callable[..., Any], ...] = ()
     tool_choice: str | None = None
     rows: int | None = None
+    cells: int | None = None
     schema_only: bool = False
     save: str | None = None
     overwrite: bool = False
@@ -89,6 +92,11 @@ class Options:
         if self.rows is not None and self.rows < 1:
             raise UsageError(
                 _("--rows wants a number of at least 1, not {rows}.").format(rows=self.rows)
+            )
+
+        if self.cells is not None and self.cells < 1:
+            raise UsageError(
+                _("--cells wants a number of at least 1, not {count}.").format(count=self.cells)
             )
 
     @property

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from aoai_magic.errors import AttachError, UsageError
 from aoai_magic.locale import gettext as _
 from aoai_magic.runner.bind_tables import instructions_for
 from aoai_magic.runner.budget import Budget
+from aoai_magic.runner.context import Context
 from aoai_magic.runner.interpolation import without_expressions
 from aoai_magic.runner.options import Options
 from aoai_magic.runner.recordings import REPLAY, hash_of
@@ -40,6 +42,10 @@ class Request:
         Its place among the kernel's questions, in the order in which they were asked.
     place
         The notebook; see `threads.place`.
+    attached
+        What the thread was given by this kernel: names of variables, and hashes of their content.
+    context
+        What the model reads besides question and data: the project's guide, cells.
     """
 
     prompt: str
@@ -51,6 +57,8 @@ class Request:
     data: Mapping[str, Any]
     number: int
     place: str
+    attached: Mapping[str, str] = field(default_factory=dict)
+    context: Sequence[Context] = ()
 
     @property
     def namespace(self) -> Mapping[str, Any]:
@@ -61,12 +69,28 @@ class Request:
     def instructions(self) -> str:
         """What the model is told at the start."""
         out = [instructions_for(self.options.out)] if self.options.out else []
-        return "\n\n".join(filter(None, [self.settings.instructions, *out]))
+        besides = [one.text for one in self.context]
+        return "\n\n".join(filter(None, [*besides, self.settings.instructions, *out]))
 
     @property
     def mentioning(self) -> str:
         """The text in which mentions are looked for: as typed, without what expressions yield."""
         return self.typed if self.options.raw else without_expressions(self.typed)
+
+    @cached_property
+    def named(self) -> list[str]:
+        """The frames that the question names and the magic line does not."""
+        if not self.settings.attach_named:
+            return []
+        from aoai_magic.attach.named_frames import named_frames
+
+        known = (*self.options.items, *self.attached)
+        found = named_frames(self.mentioning, self.namespace, known)
+        return [name for name in found if name not in self.options.items]
+
+    @property
+    def _items(self) -> tuple[str, ...]:
+        return (*self.options.items, *self.named)
 
     @property
     def budget(self) -> Budget:
@@ -131,11 +155,15 @@ class Request:
         return documents(self.options.search, working_folder())
 
     def attachments(self, folder: Path) -> list[Attachment]:
-        """Return the data, packed into ``folder``."""
+        """Return the data, packed into ``folder``.
+
+        A frame that only the question names is left out where the thread has it as it is: what
+        code did to it since then stays.
+        """
         from aoai_magic.attach.resolve import resolve
 
-        return resolve(
-            self.options.items,
+        found = resolve(
+            self._items,
             self.mentioning,
             self.namespace,
             working_folder(),
@@ -143,6 +171,12 @@ class Request:
             schema_only=self.options.schema_only,
             folder=folder,
         )
+        there = [name for name in self.named if f"@{name}" not in self.mentioning]
+        return [
+            item
+            for item in found
+            if item.name not in there or self.attached.get(item.name) != item.sha256
+        ]
 
     def confirm(self) -> None:
         """Ask before data leaves this machine, or is read from elsewhere on it."""
@@ -153,7 +187,7 @@ class Request:
         confirm_outside(self._outside(here), here)
         is_played = self.settings.recordings and self.settings.recordings_mode == REPLAY
         if self.settings.confirm_upload and not is_played:
-            items = describe(self.options.items, self.mentioning, self.namespace, here)
+            items = describe(self._items, self.mentioning, self.namespace, here)
             searched = [f"@{path.removeprefix('@')}" for path in self.options.search]
             items += describe(searched, "", {}, here)
             confirm(items, self.options.rows, self.target, self.settings, self.options.schema_only)
@@ -163,10 +197,11 @@ class Request:
         from aoai_magic.runner.dry_run import plan
 
         here = working_folder()
-        sent = [*self.attachments(folder), *self.documents()]
+        attached = self.attachments(folder)
+        sent = [*attached, *self.documents()]
         outside = _("{path} is outside the folder {folder}; you will be asked before it goes.")
         notes = [
-            *self.notes(),
+            *self.notes(attached),
             *(item.notice for item in sent if item.notice),
             *(outside.format(path=path, folder=here) for path in self._outside(here)),
         ]
@@ -180,12 +215,16 @@ class Request:
             self.instructions,
         )
 
-    def notes(self) -> list[str]:
+    def notes(self, attached: Sequence[Attachment]) -> list[str]:
         """Return what the user should know of what is sent: mentions that are mere text, values."""
         from aoai_magic.attach.resolve import unattached
         from aoai_magic.runner.destination import warn_of_values
 
         notes = []
+        sent = {item.name for item in attached}
+        if named := [name for name in self.named if name in sent]:
+            text = _("Attached, since the question names it: {names}")
+            notes.append(text.format(names=", ".join(named)))
         if words := unattached(self.mentioning, self.namespace, working_folder()):
             text = _("Sent as text, since no variable or file has that name: {words}")
             notes.append(text.format(words=", ".join(words)))
@@ -212,6 +251,7 @@ class Request:
             "--tool-choice": self.options.tool_choice,
             "--rows": self.options.rows,
             "--schema-only": self.options.schema_only,
+            **{one.name: hash_of(one.text) for one in self.context},
         }
         return {
             "prompt": self.prompt,

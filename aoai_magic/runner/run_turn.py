@@ -146,10 +146,13 @@ async def _answer(
             over = isinstance(event, Finished) and ending and ending.done()
             if ending and over and (note := model_ends.once(request.target, ending.result())):
                 yield Notice(note)
-            if isinstance(event, Started) and request.settings.effort:
-                yield replace(event, effort=request.settings.effort)
-            else:
-                yield event
+            yield _started(event, request) if isinstance(event, Started) else event
+
+
+def _started(event: Started, request: Request) -> Started:
+    """Return the event with what the request says of the turn."""
+    context = ", ".join(one.name for one in request.context) or event.context
+    return replace(event, effort=request.settings.effort or event.effort, context=context)
 
 
 def _question(request: Request, prepared: Prepared) -> Question:
@@ -189,7 +192,7 @@ async def _prepare(request: Request, deps: Dependencies, folder: Path) -> Prepar
     thread = await _free_thread(request, deps)
     request.check_documents(thread)
     prices = await in_thread(lambda: load(request.settings.folder))
-    notes += await in_thread(request.notes)
+    notes += await in_thread(lambda: request.notes(attachments))
     notes += [item.notice for item in attachments if item.notice]
     if deps.tape and _is_recorded(request, deps.tape, deps.tape_before, attachments, documents):
         return Prepared(None, attachments, documents, thread, prices, notes)

@@ -46,7 +46,8 @@ class Started:
     """The server has taken the turn.
 
     ``isolation`` is the level at which code will run, where the target knows it; ``effort``
-    how much the model was asked to reason, where somebody set it.
+    how much the model was asked to reason, where somebody set it; ``context`` what was sent
+    besides question and data, such as a project's ``assistant.md``.
     """
 
     thread: str
@@ -54,6 +55,7 @@ class Started:
     model: str
     isolation: str | None = None
     effort: str | None = None
+    context: str | None = None
 
 
 @dataclass(frozen=True)

@@ -199,6 +199,7 @@ class View:
     model: str = ""
     isolation: str | None = None
     effort: str | None = None
+    context: str | None = None
     parts: tuple[Part, ...] = ()
     files: tuple[File, ...] = ()
     usage: Usage = field(default_factory=Usage)
@@ -241,6 +242,7 @@ def _(event: events.Started, view: View) -> View:
         model=event.model,
         isolation=event.isolation,
         effort=event.effort or view.effort,
+        context=event.context or view.context,
         progress=None,
     )
 

@@ -16,6 +16,7 @@ export const VALUE_OPTIONS: readonly string[] = [
   '--effort',
   '--instructions',
   '--rows',
+  '--cells',
   '--save',
   '--timeout',
   '--max-tokens',

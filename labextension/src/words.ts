@@ -88,6 +88,7 @@ export function facts(turn: TurnRecord, trans: TranslationBundle): string[] {
     turn.model,
     turn.effort ? trans.__('effort: %1', turn.effort) : '',
     turn.target,
+    turn.context ? trans.__('with %1', turn.context) : '',
     typeof turn.seconds === 'number' ? duration(turn.seconds, trans) : '',
     total ? tokens(total, trans) : '',
     typeof turn.cost === 'number' ? cost(turn.cost, trans) : '',

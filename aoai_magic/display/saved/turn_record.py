@@ -29,6 +29,7 @@ def record(view: View) -> dict[str, Any]:
         "model": _text(view.model),
         "isolation": _text(view.isolation),
         "effort": _text(view.effort),
+        "context": _text(view.context),
         "status": view.status,
         "error": _text(view.error),
         "seconds": view.seconds,
