@@ -111,7 +111,9 @@ def test_nothing_is_written_over_what_is_there(folder, name):
 def test_a_turn_without_files_is_one_document(folder):
     assert [str(path) for path in Turn(View(parts=(Text("t", "Hi."),))).save("a.md")] == ["a.md"]
     assert [path.name for path in folder.iterdir()] == ["a.md"]
-    assert (folder / "a.md").read_text() == "Hi.\n\n**Broken off: what came before stands above**\n"
+    assert (
+        folder / "a.md"
+    ).read_text() == "Hi.\n\n**Cut off when the kernel ended. Partial answer above.**\n"
 
 
 def test_markdown_shows_pictures_and_files_by_links_that_lead_somewhere(folder):
@@ -155,7 +157,8 @@ def test_a_hostile_page_holds_no_tag_but_ours(folder):
     allowed |= {"s", "sup", "code", "pre", "span", "details", "summary", "table", "caption", "tr"}
     assert set(page.tags) <= allowed | {"th", "td", "thead", "tbody"} | to_mathml.TAGS
     assert page.handlers == []
-    good = ("https://", "http://", "mailto:", "a_files/", "data:image/png;base64,")
+    pictures = ("data:image/png;base64,", "data:image/svg+xml;base64,")  # of img alone
+    good = ("https://", "http://", "mailto:", "a_files/", *pictures)
     assert [url for url in page.urls if not url.startswith(good)] == []
 
 

@@ -110,7 +110,7 @@ def _outcome(part: views.Code) -> str:
     if part.state == "done":
         return "✓ " + (_("done") if part.attempt == 1 else _attempt(part))
     if not part.failed:
-        return "■ " + _("interrupted")
+        return "■ " + _("stopped")
     error = sanitize.cut(sanitize.line(part.error or ""), ERROR_CHARS)
     return "✗ " + _("attempt {number} failed: {error}").format(number=part.attempt, error=error)
 
@@ -162,12 +162,13 @@ def status(view: views.View) -> str:
     if view.status == "completed":
         return ""
     texts = {
-        "incomplete": _("Not complete: the answer was cut off"),
-        "failed": _("Failed: what came before the error stands above"),
-        "interrupted": _("Interrupted: what came before stands above, and the next cell goes on"),
-        "running": _("Broken off: what came before stands above"),
+        "incomplete": _("Incomplete."),
+        "failed": _("Failed."),
+        "interrupted": _("Stopped."),
+        "running": _("Cut off when the kernel ended."),
     }
-    return texts[view.status]
+    is_partial = any(isinstance(part, views.Text | views.Image) for part in view.parts)
+    return texts[view.status] + (" " + _("Partial answer above.") if is_partial else "")
 
 
 def title(view: views.View) -> str:

@@ -19,6 +19,7 @@ from traitlets import Bool, Float, Int, Unicode
 from aoai_magic.errors import AssistantError, UsageError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
+from aoai_magic.notebook import stopped_turns
 from aoai_magic.notebook.caller import caller_variables
 from aoai_magic.notebook.early_start import EarlyStart
 from aoai_magic.notebook.transformers import NAMES, QuestionLine, as_async_cell
@@ -270,6 +271,7 @@ def register(shell: InteractiveShell) -> AssistantMagics:
         for kind in ("line", "cell"):
             shell.magics_manager.magics[kind][name] = magics.assistant
     shell.events.register("pre_run_cell", magics.recall)
+    stopped_turns.register(shell)
     # Last, after those that take away prompts and indents.
     shell.input_transformers_cleanup.append(as_async_cell)
     shell.input_transformer_manager.token_transformers.append(QuestionLine)
@@ -289,6 +291,7 @@ def unregister(shell: InteractiveShell) -> None:
             shell.magics_manager.magics[kind].pop(name, None)
     if magics:
         shell.events.unregister("pre_run_cell", magics.recall)
+        stopped_turns.unregister(shell)
         magics.early_start.unregister()
     if magics and as_async_cell in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(as_async_cell)

@@ -57,7 +57,7 @@ class CancelToken:
 
 def interrupted() -> Finished:
     """Return the end of a turn that its user stopped."""
-    return Finished("interrupted", _("The turn was stopped; what had come until then is kept."))
+    return Finished("interrupted", _("The turn was stopped."))
 
 
 @contextlib.contextmanager

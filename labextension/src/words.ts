@@ -67,18 +67,15 @@ export function cost(dollars: number, trans: TranslationBundle): string {
 
 /** How a turn ended, where that is not as it should be. */
 export function status(turn: TurnRecord, trans: TranslationBundle): string {
-  switch (turn.status) {
-    case 'incomplete':
-      return trans.__('Not complete: the answer was cut off');
-    case 'failed':
-      return trans.__('Failed: what came before the error stands above');
-    case 'interrupted':
-      return trans.__('Interrupted: what came before stands above');
-    case 'running':
-      return trans.__('Broken off: what came before stands above');
-    default:
-      return '';
-  }
+  const texts: Record<string, string> = {
+    incomplete: trans.__('Incomplete.'),
+    failed: trans.__('Failed.'),
+    interrupted: trans.__('Stopped.'),
+    running: trans.__('Cut off when the kernel ended.')
+  };
+  const said = texts[turn.status] ?? '';
+  const isPartial = turn.parts.some(part => part.type === 'text' || part.type === 'image');
+  return said && isPartial ? `${said} ${trans.__('Partial answer above.')}` : said;
 }
 
 /** Who answered, where, how long it took and how much, in a few words each. */

@@ -104,7 +104,7 @@ def test_attempts_that_failed_are_folded_above_the_one_that_worked():
 
 @pytest.mark.parametrize("state", ["writing", "running"])
 def test_code_that_was_left_open_is_called_interrupted(state):
-    assert "■ interrupted" in plain(Code("c", "x", state))
+    assert "■ stopped" in plain(Code("c", "x", state))
 
 
 @pytest.mark.parametrize("code", hostile.CODE)
@@ -170,7 +170,7 @@ def test_a_long_list_of_files_is_cut():
 
 @pytest.mark.parametrize(
     ("status", "said"),
-    [("interrupted", "Interrupted"), ("failed", "Failed"), ("incomplete", "Not complete")],
+    [("interrupted", "Stopped."), ("failed", "Failed."), ("incomplete", "Incomplete.")],
 )
 def test_the_last_line_says_how_a_turn_ended_and_not_why(status, said):
     view = story.final([*story.turn()[:-1], events.Finished(status, "The reason.", 2.0)])
@@ -178,6 +178,11 @@ def test_the_last_line_says_how_a_turn_ended_and_not_why(status, said):
     assert last["text/plain"].startswith(said)
     assert "The reason." not in last["text/plain"]
     assert last["text/markdown"].startswith(f"**{said}")
+
+
+def test_of_a_turn_that_ended_before_its_answer_nothing_stands_above():
+    view = View(parts=(Code("c", "x", "failed", error="interrupted"),), status="interrupted")
+    assert bundles(view, "quiet")[-1].data["text/plain"] == "Stopped."
 
 
 def test_the_last_line_is_quiet_and_complete():
@@ -222,7 +227,9 @@ def test_closing_shows_what_was_left_open(published):
     screen = open_screen("frozen")
     screen.close(story.final(story.turn()[:2]))
     assert published[0]["data"]["text/plain"] == "I will look at the **sales**"
-    assert published[1]["data"]["text/plain"].startswith("Broken off")
+    assert published[1]["data"]["text/plain"].startswith(
+        "Cut off when the kernel ended. Partial answer above."
+    )
 
 
 def test_quiet_shows_the_answer_alone(published):
@@ -240,7 +247,11 @@ def test_quiet_shows_the_answer_alone(published):
         "- ▦",
     ]
     stopped = story.final([*story.turn()[:-1], events.Finished("interrupted", None, 2.0)])
-    assert bundles(stopped, "quiet")[-1].data["text/plain"].startswith("Interrupted")
+    assert (
+        bundles(stopped, "quiet")[-1]
+        .data["text/plain"]
+        .startswith("Stopped. Partial answer above.")
+    )
 
 
 def test_verbose_shows_the_same_with_every_fold_open(published):

@@ -85,7 +85,7 @@ def test_whenever_it_breaks_off_nothing_stays_open(published, count):
     screen.show(view)
     kept = outputs(published)
     assert not any(WIDGET in data for data in kept)
-    assert kept[-1]["text/plain"].startswith("Broken off")
+    assert kept[-1]["text/plain"].startswith("Cut off when the kernel ended.")
     assert kept == [output.data for output in bundles.bundles(view)]
 
 
@@ -114,7 +114,7 @@ def test_the_stop_button_stays_above_what_grows(published):
     assert [data["text/plain"].split("\n")[0] for data in outputs(published)] == [
         "open",
         "[Worked <0.1 s · 1 step]",
-        "Broken off: what came before stands above",
+        "Cut off when the kernel ended. Partial answer above.",
     ]
 
 
