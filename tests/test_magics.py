@@ -96,7 +96,8 @@ def errors(cell):
 def test_a_turn_is_shown_saved_and_bound(run):
     notebook = run(
         "%%assistant sales -o out\nPlot it.",
-        "print(out.shape, out['region'].tolist(), _assistant.text, _assistant.code[:19])",
+        "print(out.shape, out['region'].tolist(), _assistant.text, _assistant.code[:19])\n"
+        "print(_assistant.charts[0].frame.to_dict('list'))",
         "%%aoai\nOnce again",
     )
     cell = notebook.cells[1]
@@ -109,6 +110,8 @@ def test_a_turn_is_shown_saved_and_bound(run):
     assert "widgets" not in notebook.metadata
     assert printed(notebook.cells[2]).startswith("(4, 3) ['North', 'South', 'North', 'South'] I")
     assert "# Revenue by region" in printed(notebook.cells[2])
+    data = "{'region': ['North', 'South'], 'revenue': [3, 7]}"
+    assert printed(notebook.cells[2]).strip().endswith(data)
     assert "[stdout] 4\n" in shown(notebook.cells[3])
 
 

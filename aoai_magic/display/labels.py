@@ -122,7 +122,8 @@ def note() -> str:
 
 def picture(part: views.Image) -> str:
     """Describe which picture stands here; this is its text alternative."""
-    if title := sanitize.cut(sanitize.line(picture_title(part.data)), TITLE_CHARS):
+    title = part.title or picture_title(part.data)
+    if title := sanitize.cut(sanitize.line(title), TITLE_CHARS):
         return title
     name = sanitize.cut(sanitize.line(part.name), TITLE_CHARS)
     return _("Picture {name}, {size}").format(name=name, size=size(part.blob.size))

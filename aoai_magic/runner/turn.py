@@ -9,12 +9,15 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aoai_magic.locale import gettext as _
 from aoai_magic.turn import view as views
 from aoai_magic.turn.events import Status, Usage
 from aoai_magic.turn.view import View
+
+if TYPE_CHECKING:
+    from aoai_magic.runner.charts import Chart
 
 EXCERPT_BYTES = 4_096
 EXCERPT_LINES = 20
@@ -221,6 +224,13 @@ class Turn:
     def images(self) -> list[Picture]:
         """The pictures that the code made."""
         return [Picture(part) for part in self.parts if isinstance(part, views.Image)]
+
+    @cached_property
+    def charts(self) -> list[Chart]:
+        """The charts that the code drew, each with its picture, specification and data."""
+        from aoai_magic.runner.charts import charts
+
+        return charts(self.view, {one.name: one for one in self.images}, self._library)
 
     @cached_property
     def files(self) -> Files:

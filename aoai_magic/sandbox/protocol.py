@@ -13,6 +13,12 @@ from typing import BinaryIO, Literal, Protocol
 MOUNT = "/mnt/data"
 """Where a session's code finds its files."""
 
+CHART = "application/vnd.aoai-magic.chart+json"
+"""A type in a `Display` with a picture of a chart: JSON with its ``title`` and its data.
+
+``tables`` are objects with a ``name`` and ``columns``: values, all as many, by column name.
+"""
+
 
 @dataclass(frozen=True)
 class Stream:

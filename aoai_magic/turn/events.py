@@ -136,12 +136,24 @@ class CodeDone:
 
 @dataclass(frozen=True)
 class ImageMade:
-    """A picture made by the code; ``name`` is unique within the turn."""
+    """A picture made by the code.
+
+    Attributes
+    ----------
+    name
+        Unique within the turn.
+    title
+        What stands above the chart, where it is one and its server says so.
+    chart
+        What else its server says of the chart, as `turn.chart.written` wrote it.
+    """
 
     part: str
     name: str
     data: bytes = field(repr=False)
     media_type: str = "image/png"
+    title: str = ""
+    chart: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)

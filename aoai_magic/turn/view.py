@@ -132,7 +132,10 @@ class Content:
 
 @dataclass(frozen=True)
 class Image(Content):
-    """A picture; ``data`` are its bytes as ``media_type``, ``saved`` the path it was saved to."""
+    """A picture; ``data`` are its bytes as ``media_type``, ``saved`` the path it was saved to.
+
+    ``title`` and ``chart`` are as in `events.ImageMade`.
+    """
 
     id: str
     name: str
@@ -140,6 +143,8 @@ class Image(Content):
     media_type: str = "image/png"
     saved: str | None = None
     done: bool = True
+    title: str = ""
+    chart: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -301,7 +306,8 @@ def _(event: events.CodeDone, view: View) -> View:
 
 @_fold.register
 def _(event: events.ImageMade, view: View) -> View:
-    return _put(view, Image(event.part, event.name, event.data, event.media_type))
+    made = Image(event.part, event.name, event.data, event.media_type)
+    return _put(view, replace(made, title=event.title, chart=event.chart))
 
 
 @_fold.register

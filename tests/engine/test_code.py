@@ -39,6 +39,7 @@ def test_picture_is_in_the_step_and_first_in_the_message(client, ask):
     (shown,) = [o for o in call.code_interpreter.outputs if o.type == "image"]
     image, text = last_message(client, run).content
     assert image.image_file.file_id == shown.image.file_id
+    assert shown.chart["tables"][0]["columns"]["y"] == [1, 2]
     assert text.text.value == "Here it is."
     assert client.files.content(shown.image.file_id).content.startswith(b"\x89PNG")
     file = client.files.retrieve(shown.image.file_id)

@@ -30,7 +30,7 @@ WEATHER = {
     "name": "weather",
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
 }
-PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
+PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.title('Two')\nplt.show()"
 SAVE = "open('/mnt/data/out.csv', 'w').write('a\\n1\\n')\nprint(6 * 7)"
 SET = [{"code": "x = 41"}, {"text": "Set."}]
 USE = [{"code": "print(x + 1)"}, {"text": "42."}]
@@ -167,7 +167,12 @@ def test_outputs_are_shown_to_who_asks_for_them(client, script):
     response = client.responses.create(model=model, input="Go.", tools=[AUTO])
     assert response.output[0].outputs is None
     again = client.responses.retrieve(response.id, include=OUTPUTS)
-    assert again.output[0].outputs[0].url.startswith("data:image/png;base64,iVBOR")
+    (picture,) = again.output[0].outputs
+    assert picture.url.startswith("data:image/png;base64,iVBOR")
+    assert picture.chart["title"] == "Two"
+    assert picture.chart["tables"][0]["columns"]["y"] == [1, 2]
+    given_back = [item.to_dict() for item in again.output]
+    client.responses.create(model=model, input=[*given_back, {"role": "user", "content": "Go on."}])
     assert client.responses.retrieve(response.id).output[0].outputs is None
 
 

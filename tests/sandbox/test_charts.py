@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from aoai_magic.sandbox.child import vegalite
+from aoai_magic.sandbox.protocol import CHART
 
 from .cells import run
 
@@ -152,24 +153,22 @@ async def drawn(session, code):
     return Image.open(io.BytesIO(picture)).convert("RGBA"), outcome.text
 
 
-@pytest.mark.parametrize(
-    ("code", "alpha"),
-    [
-        ("ax.plot([1, 2]); ax.set_title('月')", 0),
-        ("ax.boxplot([[1, 2, 9]])", 0),
-        ("ax.imshow([[1, 2]]); ax.text(0, 0, 'x', color='black')", 0),
-        ("ax.plot([1, 2], color='black')", 255),
-        ("ax.text(0.5, 0.5, 'x', color='navy')", 255),
-        ("ax.scatter([1, 2], [1, 2], c=[1, 2])", 255),
-        ("plt.close('all'); plt.style.use('ggplot'); plt.plot([1])", 255),
-    ],
-)
-async def test_a_chart_is_transparent_unless_a_dark_page_would_swallow_it(
-    make_sandbox, code, alpha
-):
+BACKGROUNDS = [
+    ("ax.plot([1, 2]); ax.set_title('月')", 0),
+    ("ax.boxplot([[1, 2, 9]])", 0),
+    ("ax.imshow([[1, 2]]); ax.text(0, 0, 'x', color='black')", 0),
+    ("ax.plot([1, 2], color='black')", 255),
+    ("ax.text(0.5, 0.5, 'x', color='navy')", 255),
+    ("ax.scatter([1, 2], [1, 2], c=[1, 2])", 255),
+    ("plt.close('all'); plt.style.use('ggplot'); plt.plot([1])", 255),
+]
+
+
+async def test_a_chart_is_transparent_unless_a_dark_page_would_swallow_it(make_sandbox):
     session = await (await make_sandbox(preload=PLOT)).open("a")
-    picture, _ = await drawn(session, START + code)
-    assert picture.getpixel((0, 0))[3] == alpha
+    for code, alpha in BACKGROUNDS:
+        picture, _ = await drawn(session, START + code)
+        assert picture.getpixel((0, 0))[3] == alpha, code
 
 
 async def test_the_codes_own_settings_hold(make_sandbox):
@@ -183,30 +182,27 @@ BARS = "bars = ax.bar(['a', 'b', 'c'], [1.25, 2, 3])\n"
 LEFT = "\nplt.show(); print(len(ax.texts), ax.yaxis.get_gridlines()[0].get_visible())"
 
 
-@pytest.mark.parametrize(
-    ("labelled", "more"),
-    [
-        (True, ""),
-        (False, "ax.bar_label(bars)"),
-        (False, "ax.plot([0, 1, 2], [1, 2, 3])"),
-        (False, "ax.bar(['a', 'b', 'c'], [1, 1, 1], bottom=[1.25, 2, 3])"),
-        (False, "ax.clear(); ax.hist([1, 2, 2, 3], bins=3)"),
-        (False, "ax.bar(list('defghi'), range(6))"),
-        (False, "ax.twinx().plot([1, 2, 3])"),
-    ],
-)
-async def test_few_bars_show_their_values_which_the_code_never_meets(make_sandbox, labelled, more):
+LABELLED = [
+    (True, ""),
+    (False, "ax.bar_label(bars)"),
+    (False, "ax.plot([0, 1, 2], [1, 2, 3])"),
+    (False, "ax.bar(['a', 'b', 'c'], [1, 1, 1], bottom=[1.25, 2, 3])"),
+    (False, "ax.clear(); ax.hist([1, 2, 2, 3], bins=3)"),
+    (False, "ax.bar(list('defghi'), range(6))"),
+    (False, "ax.twinx().plot([1, 2, 3])"),
+]
+
+
+async def test_few_bars_show_their_values_which_the_code_never_meets(make_sandbox):
     session = await (await make_sandbox(preload=PLOT)).open("a")
-    await run(session, "import matplotlib.axes as axes\nlabelled = []\nlabel = axes.Axes.bar_label")
-    await run(
-        session, "axes.Axes.bar_label = lambda *a, **k: labelled.append(a[2:]) or label(*a, **k)"
-    )
-    _, printed = await drawn(session, f"{START}{BARS}{more}\nlabelled.clear(){LEFT}")
-    own = 3 if "bar_label(bars)" in more else 0
-    assert printed == f"{own} False\n"
-    assert (await run(session, "labelled")).result == (
-        "[(['1.25', '2.00', '3.00'],)]" if labelled else "[]"
-    )
+    spy = "lambda *a, **k: labelled.append(a[2:]) or label(*a, **k)"
+    await run(session, "from matplotlib.axes import Axes; labelled = []; label = Axes.bar_label")
+    await run(session, f"Axes.bar_label = {spy}")
+    for labelled, more in LABELLED:
+        _, printed = await drawn(session, f"{START}{BARS}{more}\nlabelled.clear(){LEFT}")
+        assert printed == f"{3 if 'bar_label(bars)' in more else 0} False\n"
+        values = (await run(session, "labelled")).result
+        assert values == ("[(['1.25', '2.00', '3.00'],)]" if labelled else "[]"), more
 
 
 async def test_several_axes_get_room_and_keep_what_the_code_placed(make_sandbox):
@@ -242,3 +238,71 @@ fig, ax = plt.subplots(layout="constrained"); ax.plot([1, 2])
     assert outcome.error is None
     assert outcome.text == ""
     assert len(outcome.pictures) == 2
+
+
+FRAME = """
+import pandas as pd, numpy as np
+day = pd.date_range("2026-01-01", periods=3, freq="MS")
+frame = pd.DataFrame({"North": [1, 2, 4], "South": [3.5, 2, 1]}, index=day)
+"""
+MONTHS = ["2026-01", "2026-02", "2026-03"]
+
+
+DATA = (
+    [
+        ("ax.plot(['a', 'b'], [1, np.nan], label='l'); ax.set_xlabel('月')",
+         {"月": ["a", "b"], "l": [1.0, None]}),
+        ("ax.plot([1, 2], [3, 4]); ax.plot([5], [6], label='b'); ax.axhline(2)",
+         {"series": ["series 1", "series 1", "b"], "x": [1, 2, 5], "y": [3, 4, 6]}),
+        ("plt.close(); frame.plot()", {"x": MONTHS, "North": [1, 2, 4], "South": [3.5, 2, 1]}),
+        ("plt.close(); frame.plot.bar(stacked=True)",
+         {"x": MONTHS, "North": [1, 2, 4], "South": [3.5, 2, 1]}),
+        ("plt.close(); frame.set_index(pd.Index(list('abc'), name='k')).plot.barh()",
+         {"k": ["a", "b", "c"], "North": [1, 2, 4], "South": [3.5, 2, 1]}),
+        ("ax.bar(day, [1, 2, 3], width=9); ax.set_ylabel('n')",
+         {"x": [f"{month}-01T00:00:00" for month in MONTHS], "n": [1, 2, 3]}),
+        ("ax.bar(['a', 'b'], [1, 2], yerr=[0.1, 0.2], capsize=3)", {"x": ["a", "b"], "y": [1, 2]}),
+        ("ax.hist([1, 1, 2, 3], bins=2)", {"from": [1, 2], "to": [2, 3], "count": [2, 2]}),
+        ("ax.scatter([1, 2], [3, 4]); ax.set_xlabel('a')", {"a": [1, 2], "y": [3, 4]}),
+        ("ax.boxplot([[1, 2, 3], [1, 2, 99, 3, 2]], tick_labels=['p', 'q'])",
+         {"box": ["p", "q"], "low": [1, 1], "q1": [1.5, 2], "median": [2, 2], "q3": [2.5, 3],
+          "high": [3, 3], "outliers": [0, 1]}),
+        ("ax.pie([3, 1], labels=['a', 'b'])", {"label": ["a", "b"], "share": [0.75, 0.25]}),
+        ("ax.imshow([[1, 2], [3, 4]]); ax.set_xticks([0, 1], ['u', 'v'])",
+         {"row": [0, 1], "u": [1, 3], "v": [2, 4]}),
+        ("plt.close(); frame.plot.area()", None),
+        ("ax.plot(range(30_000))", None),
+    ]
+)  # fmt: skip
+
+
+async def test_the_data_of_a_chart_comes_with_its_picture(make_sandbox):
+    session = await (await make_sandbox(preload=PLOT)).open("a")
+    for code, table in DATA:
+        outcome = await run(session, f"{START}{FRAME}{code}\nplt.title('T');", 60)
+        (shown,) = outcome.displays
+        chart = json.loads(shown.data[CHART])
+        assert chart["title"] == "T"
+        assert [one["columns"] for one in chart["tables"]] == ([] if table is None else [table])
+
+
+async def test_each_of_several_axes_has_its_data_by_name(make_sandbox):
+    session = await (await make_sandbox(preload=PLOT)).open("a")
+    code = """
+import matplotlib.pyplot as plt
+fig, (a, b) = plt.subplots(1, 2)
+a.plot([1, 2]); a.set_title("first"); b.bar(["x"], [1])
+fig.suptitle("Both")
+fig
+"""
+    (shown,) = (await run(session, code, 60)).displays
+    chart = json.loads(shown.data[CHART])
+    assert chart["title"] == "Both"
+    assert [one["name"] for one in chart["tables"]] == ["first: lines", "axes 2: bars"]
+
+
+async def test_a_picture_that_was_saved_alone_comes_with_its_data(make_sandbox):
+    session = await (await make_sandbox(preload=PLOT)).open("a")
+    code = "ax.plot([1, 2]); ax.set_title('T'); plt.savefig('a.png'); plt.close()"
+    (shown,) = (await run(session, START + code, 60)).displays
+    assert json.loads(shown.data[CHART])["title"] == "T"

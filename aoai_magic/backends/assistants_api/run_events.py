@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aoai_magic.backends.api_errors import sentence
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
-from aoai_magic.turn import events
+from aoai_magic.turn import chart, events
 from aoai_magic.turn.events import Event, Usage
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Reader:
         if output.type == "logs" and output.logs:
             yield events.LogsDelta(part, output.logs)
         elif output.type == "image" and output.image and output.image.file_id:
-            async for event in self._image(output.image.file_id):
+            async for event in self._image(output.image.file_id, output):
                 yield event
 
     async def _message_delta(self, data: Any) -> AsyncIterator[Event]:
@@ -173,7 +173,7 @@ class Reader:
         yield events.CodeDone(part, error or None, seconds, call.input, logs)
         for output in outputs:
             if output.type == "image":
-                async for event in self._image(output.image.file_id):
+                async for event in self._image(output.image.file_id, output):
                     yield event
 
     async def message(self, message: Any) -> AsyncIterator[Event]:
@@ -235,9 +235,11 @@ class Reader:
 
     # Files
 
-    async def _image(self, file_id: str) -> AsyncIterator[Event]:
+    async def _image(self, file_id: str, output: Any = None) -> AsyncIterator[Event]:
+        said = chart.written(getattr(output, "chart", None))
+        title = chart.read(said).title
         async for name, data in self._content(file_id):
-            yield events.ImageMade(file_id, name, data, events.picture_type(data))
+            yield events.ImageMade(file_id, name, data, events.picture_type(data), title, said)
 
     async def _file(self, file_id: str | None) -> AsyncIterator[Event]:
         async for name, data in self._content(file_id or ""):

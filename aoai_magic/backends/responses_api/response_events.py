@@ -6,13 +6,13 @@ import base64
 import binascii
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
 from aoai_magic.backends.api_errors import filtered, sentence
 from aoai_magic.locale import gettext as _
-from aoai_magic.turn import events
+from aoai_magic.turn import chart, events
 from aoai_magic.turn.events import Event, Usage
 
 
@@ -162,7 +162,7 @@ class Reader:
                 logs += output["logs"]
                 yield events.LogsDelta(item.id, output["logs"])
             elif output["type"] == "image":
-                yield from self._image(item.id, output["url"])
+                yield from self._image(item.id, output)
         error = (
             raised(logs)
             if item.status == "completed"
@@ -170,16 +170,18 @@ class Reader:
         )
         yield events.CodeDone(item.id, error, self._seconds(item.id), item.code)
 
-    def _image(self, part: str, url: str) -> Iterator[Event]:
+    def _image(self, part: str, output: Mapping[str, Any]) -> Iterator[Event]:
         """Show a picture whose data came along; any other is fetched from the container."""
-        data = _decoded(url)
+        data = _decoded(output["url"])
         digest = sha256(data or b"").hexdigest()
         if data is None or digest in self.shown:
             return
         self.shown.add(digest)
         kind = events.picture_type(data)
         name = f"chart-{len(self.shown)}.{kind.removeprefix('image/')}"
-        yield events.ImageMade(f"{part}/{name}", name, data, kind)
+        said = chart.written(output.get("chart"))
+        title = chart.read(said).title
+        yield events.ImageMade(f"{part}/{name}", name, data, kind, title, said)
 
     # The end
 

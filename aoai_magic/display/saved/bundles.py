@@ -11,7 +11,7 @@ from aoai_magic.display.answer import final_answer
 from aoai_magic.display.log_fold import plain_logs
 from aoai_magic.display.markdown import parse, to_markdown
 from aoai_magic.display.outputs import Bundle, publish
-from aoai_magic.display.saved.interactive import interactive
+from aoai_magic.display.saved.interactive import chart_of, interactive
 from aoai_magic.display.saved.shown_tables import unseen_tables
 from aoai_magic.display.saved.table_preview import Preview, previews
 from aoai_magic.display.saved.turn_record import MEDIA_TYPE, record
@@ -145,7 +145,8 @@ def _image(part: views.Image) -> Bundle:
     alternative = labels.picture(part)
     data = base64.b64encode(part.data).decode("ascii")
     if part.media_type in PICTURES:
-        return Bundle({part.media_type: data, "text/plain": alternative})
+        # A front end that can draw the chart itself does; the others show the picture.
+        return Bundle({**chart_of(part), part.media_type: data, "text/plain": alternative})
     if part.media_type == SVG and part.blob.size <= LARGEST_SVG:
         words = to_markdown.escape_html(alternative)
         return Bundle({"text/markdown": drawn(SVG, data, words), "text/plain": alternative})

@@ -15,7 +15,8 @@ from typing import Any
 from aoai_magic.display import labels
 from aoai_magic.display.markdown import to_markdown
 from aoai_magic.display.outputs import Bundle
-from aoai_magic.turn.view import File
+from aoai_magic.turn import chart
+from aoai_magic.turn.view import File, Image
 
 _PLOTLY, _VEGA_LITE = ".plotly.json", ".vl.json"
 _LARGEST, _MOST, _DEEPEST = 2 << 20, 10, 60
@@ -38,6 +39,15 @@ def interactive(files: Iterable[File]) -> Iterator[tuple[File, Bundle]]:
         if bundle is not None:
             shown += 1
             yield file, bundle
+
+
+def chart_of(picture: Image) -> dict[str, Any]:
+    """Return what draws the chart in a picture, by its type, where that loads nothing."""
+    described = chart.read(picture.chart)
+    if not described.type.startswith("application/vnd.vegalite."):
+        return {}
+    found = _vega_lite(described.spec)
+    return dict([found]) if found else {}
 
 
 def _bundle(file: File) -> Bundle | None:

@@ -192,7 +192,8 @@ class AssistantsSink(Sink):
     def add_picture(self, kept: Body, picture: Picture) -> Body:
         """Return the output that shows a picture; the next message shows it too."""
         self._images.append(kept["id"])
-        return objects.image_file(kept["id"], "image")
+        more = {"chart": dict(picture.chart)} if picture.chart else {}
+        return objects.image_file(kept["id"], "image") | more
 
     async def _open_calls(self) -> StepRecord:
         """Begin a step of tool calls, which are added later."""

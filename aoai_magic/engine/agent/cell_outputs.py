@@ -7,6 +7,7 @@ what they are sent end with exactly what is stored.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,6 +15,7 @@ from typing import Literal
 from aoai_magic.engine.models.pictures import Picture
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.sandbox.protocol import (
+    CHART,
     Display,
     Done,
     Ended,
@@ -27,6 +29,9 @@ Outcome = Literal["ok", "error", "limit", "ended", "interrupted"]
 
 _TEXT_TYPES = ("text/plain", "text/markdown", "text/latex")
 _LONGEST_ERROR = 512
+_LONGEST_TITLE = 200
+_SPECS = "application/vnd.vegalite."
+_LARGEST_CHART = 2 << 20  # characters
 
 
 @dataclass
@@ -139,8 +144,27 @@ def _picture(data: Mapping[str, str | bytes]) -> Picture | None:
     for suffix in ("png", "jpeg", "gif", "webp"):
         value = data.get(f"image/{suffix}")
         if isinstance(value, bytes):
-            return Picture(suffix, value)
+            return Picture(suffix, value, _chart(data))
     return None
+
+
+def _chart(data: Mapping[str, str | bytes]) -> Body:
+    """Return what a display says of the chart that its picture shows; nothing of nonsense."""
+    chart = _read(data.get(CHART))
+    drawn = next((mime for mime in data if mime.startswith(_SPECS)), "")
+    if spec := _read(data.get(drawn)):
+        chart |= {"type": clean(drawn), "spec": spec}
+    return chart
+
+
+def _read(text: str | bytes | None) -> Body:
+    if not isinstance(text, str) or len(text) > _LARGEST_CHART:
+        return {}
+    try:
+        value = json.loads(clean(text))
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def clean(text: str) -> str:
@@ -151,10 +175,19 @@ def clean(text: str) -> str:
 def as_text(parts: list[Body], limit: int) -> str:
     """Return a model what the outputs were, in at most about ``limit`` characters."""
     pieces = [
-        part["logs"] if part["type"] == "logs" else "[An image was shown to the user.]\n"
+        part["logs"] if part["type"] == "logs" else f"[{_shown(part.get('chart'))}]\n"
         for part in parts
     ]
     return shorten("".join(pieces), limit) or "(no output)"
+
+
+def _shown(chart: Body | None) -> str:
+    """Describe a picture to a model, which may not see it."""
+    title = chart.get("title") if chart else ""
+    named = f" with the title {str(title)[:_LONGEST_TITLE]!r}" if title else ""
+    if chart and "spec" in chart:
+        return f"An interactive chart{named} was shown to the user."
+    return f"An image{named} was shown to the user."
 
 
 def shorten(text: str, limit: int) -> str:

@@ -242,7 +242,7 @@ class Responses:
             data = await anyio.to_thread.run_sync(path.read_bytes)
         except FileNotFoundError:
             return {**part, "url": ""}
-        return image(part["_file"], part["_suffix"], data)
+        return image(part["_file"], part["_suffix"], data, part.get("chart", {}))
 
     async def cancel(self, id_: str) -> Body:
         """Stop a background response; one that was cancelled before is no error.

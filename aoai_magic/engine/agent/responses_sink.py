@@ -216,7 +216,7 @@ class ResponsesSink(Sink):
     def add_picture(self, kept: Body, picture: Picture) -> Body:
         """Return the output that shows a picture; the next message cites it."""
         self._pictures.append(kept)
-        return image(kept["_file"], picture.suffix, picture.data)
+        return image(kept["_file"], picture.suffix, picture.data, picture.chart)
 
     def _citations(self, text: str) -> list[Body]:
         """Return the annotations of a text: pictures first, then what it links to and cites."""
@@ -259,10 +259,14 @@ def server_error(text: str) -> Body:
     return {"code": "server_error", "message": text}
 
 
-def image(stored: str, suffix: str, data: bytes) -> Body:
-    """Make the output that shows a picture; the data is in the URL, as the service has it."""
+def image(stored: str, suffix: str, data: bytes, chart: Mapping[str, Any]) -> Body:
+    """Make the output that shows a picture; the data is in the URL, as the service has it.
+
+    ``chart`` is more than the service says.
+    """
     url = f"data:image/{suffix};base64,{base64.b64encode(data).decode()}"
-    return {"type": "image", "url": url, "_file": stored, "_suffix": suffix}
+    more = {"chart": dict(chart)} if chart else {}
+    return {"type": "image", "url": url, **more, "_file": stored, "_suffix": suffix}
 
 
 class Item(CallSink):

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image that a cell showed; ``suffix`` is ``png``, ``jpeg``, ``gif`` or ``webp``."""
+    """An image that a cell showed.
+
+    Attributes
+    ----------
+    suffix
+        ``png``, ``jpeg``, ``gif`` or ``webp``.
+    chart
+        Where it is of a chart: its ``title`` and ``tables``, and ``type`` and ``spec`` of what
+        draws it elsewhere; empty for any other.
+    """
 
     suffix: str
     data: bytes
+    chart: Mapping[str, Any] = field(default_factory=dict)
 
 
 MOST = 4

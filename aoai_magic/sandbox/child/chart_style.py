@@ -219,13 +219,17 @@ def _colours(figure: Any) -> Iterator[Any]:
         if _rgba(axes.get_facecolor())[3] > 0.5:
             continue
         over = axes.images or _has_mesh(axes)
-        yield from (line.get_color() for line in axes.lines)
+        yield from (line.get_color() for line in axes.lines if any(map(math.isfinite, _ys(line))))
         yield from (patch.get_facecolor() for patch in axes.patches)
         yield from (text.get_color() for text in axes.texts if not over)
         yield from (axes.title.get_color(), axes._left_title.get_color())
         for collection in axes.collections:
             scaled = collection.get_array() is not None and not over
             yield from collection.cmap((0.0, 1.0)) if scaled else collection.get_facecolor()[:1000]
+
+
+def _ys(line: Any) -> list[float]:
+    return [float(value) for value in line.get_ydata(orig=False)[:1000]]
 
 
 def _is_dark(colour: Any) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 
 from IPython.core.formatters import DisplayFormatter
 
-from aoai_magic.sandbox.child import chart_style
+from aoai_magic.sandbox.child import chart_data, chart_style
 
 Show = Callable[[dict[str, bytes | str]], None]
 
@@ -25,19 +25,9 @@ Show = Callable[[dict[str, bytes | str]], None]
 def _render(figure: Any) -> bytes:
     target = io.BytesIO()
     # Whoever shows the picture has its text alternative from there.
-    metadata = {"Title": _title(figure)}
+    metadata = {"Title": chart_data.title(figure) or None}
     figure.savefig(target, format="png", bbox_inches="tight", metadata=metadata)
     return target.getvalue()
-
-
-def _title(figure: Any) -> str | None:
-    # figure.get_suptitle came with matplotlib 3.8.
-    above = getattr(figure, "_suptitle", None)
-    titles = [above.get_text()] if above else []
-    places = ("center", "left", "right")
-    titles += [axes.get_title(place) for axes in figure.axes for place in places]
-    first = next((title for title in titles if title.strip()), None)
-    return first and first.encode("utf-8", "replace").decode()
 
 
 class Figures:
@@ -46,7 +36,7 @@ class Figures:
     def __init__(self, formatter: DisplayFormatter, show: Show) -> None:
         self._show = show
         self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._saved: dict[Path, weakref.ref[Any]] = {}
+        self._saved: dict[Path, tuple[weakref.ref[Any], dict[str, str]]] = {}
         self._attached = False
         # By name: the class need not be imported for this.
         png = formatter.formatters["image/png"]
@@ -67,6 +57,8 @@ class Figures:
         pyplot.show = lambda *args, **kwargs: self.flush()  # type: ignore[attr-defined]
         figure_type.show = lambda figure, *args, **kwargs: self._show_one(figure)
         figure_type.savefig = self._finishing(figure_type.savefig)
+        axes_type = sys.modules["matplotlib.axes"].Axes
+        axes_type.bxp = chart_data.remember_boxes(axes_type.bxp)
 
     def _finishing(self, savefig: Callable[..., None]) -> Callable[..., None]:
         """Make ``savefig`` draw finished charts and remember which figure a file is of."""
@@ -76,18 +68,26 @@ class Figures:
             with chart_style.finished(figure):
                 savefig(figure, *([] if target is None else [target]), *args, **kwargs)
             if isinstance(target, (str, os.PathLike)):
-                self._saved[Path(target).resolve()] = weakref.ref(figure)
+                kept = weakref.ref(figure), chart_data.bundle(figure)
+                self._saved[Path(target).resolve()] = kept
 
         return save
 
     def was_shown(self, path: Path) -> bool:
         """Return whether a file holds a figure that has been shown."""
-        figure = self._saved.get(path.resolve(), lambda: None)()
+        kept = self._saved.get(path.resolve())
+        figure = kept and kept[0]()
         return figure is not None and figure in self._seen
+
+    def described(self, path: Path) -> dict[str, str]:
+        """Return title and data of the figure in a file, as a MIME bundle."""
+        return self._saved[path.resolve()][1] if path.resolve() in self._saved else {}
 
     def _show_one(self, figure: Any) -> None:
         self._seen.add(figure)
-        self._show({"image/png": _render(figure), "text/plain": repr(figure)})
+        picture = _render(figure)  # before it is described: ticks are set when it is drawn
+        described = chart_data.bundle(figure)
+        self._show({"image/png": picture, **described, "text/plain": repr(figure)})
 
     def flush(self) -> None:
         """Show every open figure that has not been shown, in order, and close them all."""

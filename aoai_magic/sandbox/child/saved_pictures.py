@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from aoai_magic.sandbox.child.figures import Figures
+
 _KINDS = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -33,23 +35,23 @@ class SavedPictures:
         """Remember what pictures there are before the cell runs."""
         self._before = dict(self._pictures())
 
-    def flush(self, seen: Callable[[Path], bool]) -> None:
-        """Show what is new, but for what ``seen`` says has been shown in another way."""
+    def flush(self, figures: Figures) -> None:
+        """Show what is new, but for figures that have been shown in another way."""
         new = {path: stamp for path, stamp in self._pictures() if self._before.get(path) != stamp}
-        paths = [path for path in sorted(new, key=new.__getitem__) if not seen(path)]
+        paths = [path for path in sorted(new, key=new.__getitem__) if not figures.was_shown(path)]
         for path in paths[:_MOST]:
             with contextlib.suppress(OSError):
                 if 0 < path.stat().st_size <= _LARGEST:
-                    self._show_one(path)
+                    self._show_one(path, figures.described(path))
         if (more := len(paths) - _MOST) and more > 0:
             self._show({"text/plain": f"{more} more pictures were saved."})
 
-    def _show_one(self, path: Path) -> None:
+    def _show_one(self, path: Path, described: dict[str, str]) -> None:
         mime = _KINDS[path.suffix.lower()]
         content = path.read_bytes()
         name = str(path.relative_to(self._folder))
         shown = content.decode("utf-8", "replace") if mime == "image/svg+xml" else content
-        self._show({mime: shown, "text/plain": name})
+        self._show({mime: shown, **described, "text/plain": name})
 
     def _pictures(self) -> Iterator[tuple[Path, _Stamp]]:
         folders, entries = [self._folder], 0

@@ -23,7 +23,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 
 from aoai_magic.sandbox import framing
-from aoai_magic.sandbox.child import vegalite
+from aoai_magic.sandbox.child import chart_data, vegalite
 from aoai_magic.sandbox.child.rich_displays import RichDisplays
 from aoai_magic.sandbox.child.streams import flush_all
 
@@ -117,7 +117,8 @@ class _Formatter(DisplayFormatter):
         """Format a value; charts of Altair as data and a picture, not as a page with scripts."""
         if not type(obj).__module__.startswith("altair."):
             bundle, metadata = super().format(obj, include, exclude)
-            return bundle, metadata
+            is_figure = type(obj).__module__ == "matplotlib.figure"
+            return {**bundle, **(chart_data.bundle(obj) if is_figure else {})}, metadata
         sys.modules["altair"].renderers.enable("mimetype")
         bundle, metadata = super().format(obj, include, exclude)
         picture = vegalite.draw(bundle)

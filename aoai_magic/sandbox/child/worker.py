@@ -191,7 +191,7 @@ class Worker:
         try:
             result = self._shell.run_cell(code, store_history=False)
             self._figures.flush()
-            self._pictures.flush(self._figures.was_shown)
+            self._pictures.flush(self._figures)
         except Exception:  # of the shell, when the cell broke what it stands on; or of a figure
             self._restore_streams()
             self._shell.showtraceback()

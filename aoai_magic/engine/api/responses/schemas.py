@@ -90,6 +90,7 @@ class Logs(Closed):
 class Image(Closed):
     type: Literal["image"]
     url: str
+    chart: dict[str, Any] | None = None
 
 
 Output = Annotated[
