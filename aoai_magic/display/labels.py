@@ -14,6 +14,8 @@ from aoai_magic.turn import view as views
 TITLE_CHARS = 100
 ERROR_CHARS = 200
 NAME_CHARS = 80
+SHOWN_SECONDS = 0.05
+"""Below that, a part of a turn's time is not worth a word."""
 
 _TABLES = {".csv", ".tsv", ".xlsx", ".xls", ".parquet", ".feather", ".arrow", ".ods"}
 _ARCHIVES = {".zip", ".gz", ".tar", ".7z", ".bz2", ".xz"}
@@ -57,6 +59,21 @@ def worked(view: views.View) -> str:
         text = ngettext("{count} failed attempt", "{count} failed attempts", failed)
         facts.append(text.format(count=failed))
     return " · ".join(facts)
+
+
+def times(view: views.View) -> str:
+    """Describe where a turn's time went, in the order of the turn; what took none is left out."""
+    if view.times is None:
+        return ""
+    went = {
+        _("engine start {duration}"): view.times.start,
+        _("reading and sending data {duration}"): view.times.upload,
+        _("waiting for the model {duration}"): view.times.waiting,
+        _("writing {duration}"): view.times.writing,
+        _("running code {duration}"): view.times.code,
+    }
+    shown = [(text, seconds) for text, seconds in went.items() if seconds >= SHOWN_SECONDS]
+    return " · ".join(text.format(duration=duration(seconds)) for text, seconds in shown)
 
 
 def code_summary(part: views.Code) -> str:

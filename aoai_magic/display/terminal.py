@@ -73,6 +73,7 @@ class TerminalScreen:
         """Yield what stands below the answer."""
         if self._detail == "folded" and work(view.parts):
             yield f"{labels.worked(view)} (_assistant.code, .logs)"
+            yield labels.times(view)
         yield labels.status(view)
         if self._detail != "quiet":
             yield " · ".join(labels.facts(view))

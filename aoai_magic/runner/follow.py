@@ -13,6 +13,7 @@ from aoai_magic.errors import AssistantError
 from aoai_magic.locale import gettext as _
 from aoai_magic.runner.cancel import END_SECONDS, CancelToken, interrupted
 from aoai_magic.turn.events import Event, Finished, Notice
+from aoai_magic.turn.times import Stopwatch
 from aoai_magic.turn.view import View, fold
 
 TICK = 0.2
@@ -64,6 +65,7 @@ class _Following:
         self._cancel = cancel
         self._observers = list(observers)
         self._began = time.monotonic()
+        self._watch = Stopwatch(self._began)
         self._is_deaf = False
 
     async def until_over(self) -> None:
@@ -124,9 +126,11 @@ class _Following:
     def _fold(self, event: Event) -> None:
         if self.view.status != "running":
             return
+        now = time.monotonic()
+        self._watch.take(event, now)
         if isinstance(event, Finished) and event.seconds is None:
             # Of a recorded turn the recording says it.
-            event = replace(event, seconds=time.monotonic() - self._began)
+            event = replace(event, seconds=now - self._began, times=self._watch.times)
         self.view = fold(self.view, event)
 
     def _draw(self) -> None:

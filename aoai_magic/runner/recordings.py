@@ -134,7 +134,7 @@ class Tape:
         happened, self._events = self._events, []  # they hold the bytes of files
         if self.played or view.status != "completed":
             return
-        last = events.Finished(view.status, seconds=view.seconds)
+        last = events.Finished(view.status, seconds=view.seconds, times=view.times)
         turn = [*_merged(happened), last]
         document = {
             "version": VERSION,

@@ -23,6 +23,7 @@ from aoai_magic.state.threads import UNNAMED, Threads
 from aoai_magic.turn import progress as meter
 from aoai_magic.turn.events import Event, Finished, Notice, Started
 from aoai_magic.turn.progress import Metered, in_thread
+from aoai_magic.turn.times import STARTING
 
 if TYPE_CHECKING:
     from aoai_magic.attach.attachment import Attachment
@@ -196,7 +197,7 @@ async def _prepare(request: Request, deps: Dependencies, folder: Path) -> Prepar
     notes += [item.notice for item in attachments if item.notice]
     if deps.tape and _is_recorded(request, deps.tape, deps.tape_before, attachments, documents):
         return Prepared(None, attachments, documents, thread, prices, notes)
-    meter.current().begin(_("starting the engine"))
+    meter.current().begin(_(STARTING))
     backend = await (opening or _open(deps))
     return Prepared(backend, attachments, documents, thread, prices, notes)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from aoai_magic.locale import gettext as _
 from aoai_magic.turn import view as views
-from aoai_magic.turn.events import Status, Usage
+from aoai_magic.turn.events import Status, Times, Usage
 from aoai_magic.turn.view import View
 
 if TYPE_CHECKING:
@@ -258,6 +258,11 @@ class Turn:
     def usage(self) -> Usage:
         """Tokens that the turn took."""
         return self.view.usage
+
+    @property
+    def times(self) -> Times | None:
+        """Where the turn's time went, in seconds; None where nobody measured it."""
+        return self.view.times
 
     @property
     def status(self) -> Status:

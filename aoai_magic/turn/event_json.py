@@ -59,6 +59,8 @@ def read(line: Mapping[str, Any]) -> Event:
 def _given(name: str, value: Any) -> Any:
     if name == "usage":
         return events.Usage(**value)
+    if name == "times":
+        return events.Times(**value)
     if name == "data":
         if "text" in value:
             return "".join(value["text"]).encode("utf-8")

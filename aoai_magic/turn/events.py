@@ -42,6 +42,31 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class Times:
+    """Where a turn's time went, in seconds; together less than the whole turn took.
+
+    Attributes
+    ----------
+    start
+        The local engine's start, as far as the turn waited for it.
+    upload
+        Reading, packing and sending the data.
+    waiting
+        From each request until the model's first word.
+    writing
+        Until the model had written all of its words.
+    code
+        While code ran.
+    """
+
+    start: float = 0.0
+    upload: float = 0.0
+    waiting: float = 0.0
+    writing: float = 0.0
+    code: float = 0.0
+
+
+@dataclass(frozen=True)
 class Started:
     """The server has taken the turn.
 
@@ -196,12 +221,14 @@ class UsageReported:
 class Finished:
     """The turn is over; always the last event.
 
-    ``error`` is one sentence; ``seconds`` is the time that the whole turn took.
+    ``error`` is one sentence; ``seconds`` is the time that the whole turn took, ``times`` where
+    it went.
     """
 
     status: Status
     error: str | None = None
     seconds: float | None = None
+    times: Times | None = None
 
 
 _STARTS = {b"\xff\xd8": "jpeg", b"GIF8": "gif", b"RIFF": "webp"}

@@ -189,6 +189,8 @@ class View:
         An estimate of what it cost, in US dollars; None where no price is known.
     seconds
         How long the whole turn took, once it is over.
+    times
+        Where that time went; None where nobody measured it.
     inputs
         Names of files in the session to what they are in the notebook, once it is over.
     cell
@@ -213,6 +215,7 @@ class View:
     status: Status = "running"
     error: str | None = None
     seconds: float | None = None
+    times: events.Times | None = None
     inputs: Mapping[str, Input] = field(default_factory=dict)
     cell: str | None = None
     question: str = ""
@@ -340,6 +343,7 @@ def _(event: events.Finished, view: View) -> View:
         status=event.status,
         error=event.error,
         seconds=event.seconds,
+        times=event.times,
         progress=None,
     )
 

@@ -74,6 +74,8 @@ def worked(view: View, *, unfolded: bool = False) -> Bundle | None:
     if not shown:
         return None
     summary = labels.worked(view)
+    if times := labels.times(view):
+        shown.append((f"<sub>{to_markdown.escape(times)}</sub>", times))
     return Bundle(
         {
             "text/markdown": folded(summary, "\n\n".join(marked for marked, _ in shown), unfolded),

@@ -12,6 +12,8 @@ from aoai_magic.turn import view as views
 def worked_html(view: views.View) -> str:
     """Return all work of a turn in one fold; nothing where there was none."""
     inside = "\n".join(map(fold_html, steps(view.parts)))
+    if inside and (times := labels.times(view)):
+        inside += f"\n<p>{to_html.text_html(times)}</p>"
     return _folded(labels.worked(view), inside) if inside else ""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import asdict
 from typing import Any
 
 from aoai_magic.display.log_fold import plain_logs
@@ -33,6 +34,7 @@ def record(view: View) -> dict[str, Any]:
         "status": view.status,
         "error": _text(view.error),
         "seconds": view.seconds,
+        "times": asdict(view.times) if view.times else None,
         "usage": {
             "input_tokens": view.usage.input_tokens,
             "output_tokens": view.usage.output_tokens,
