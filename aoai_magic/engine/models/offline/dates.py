@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from calendar import day_name, month_name
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+_DAY = timedelta(days=1)
 _MONTHS = [month.lower() for month in month_name]
 _DAYS = [day.lower() for day in day_name]
 # "May" is a word as well, unless it is written with a capital.
@@ -21,7 +22,8 @@ class Period:
 
     ``start`` is its first day and ``end`` the day after its last, ``unit`` is ``Y``, ``Q``,
     ``M`` or ``D``. What comes again has none of these but ``part``, which is ``month`` or
-    ``weekday``, and the ``numbers`` that are meant (Monday is 0).
+    ``weekday``, and the ``numbers`` that are meant (Monday is 0). What counts back from the
+    end of the data has ``back``, how many units, and no ``start`` until it is resolved.
     """
 
     text: str
@@ -30,6 +32,16 @@ class Period:
     unit: str = ""
     part: str = ""
     numbers: tuple[int, ...] = ()
+    back: int = 0
+
+    def resolve(self, last: date) -> Period:
+        """Return the period that "last month" is in data whose last day is `last`."""
+        months = {"M": 1, "Q": 3, "Y": 12}.get(self.unit)
+        if not months:
+            days = self.back * {"D": 1, "W": 7}[self.unit]
+            return replace(self, start=last - timedelta(days=days - 1), end=last + _DAY)
+        first = last.year * 12 + (last.month - 1) // months * months - (self.back - 1) * months
+        return replace(self, start=date(first // 12, first % 12 + 1, 1), end=last + _DAY)
 
     @property
     def name(self) -> str:
@@ -39,6 +51,32 @@ class Period:
             return f"{self.start.year}Q{(self.start.month + 2) // 3}"
         return f"{self.start.year}-{self.start.month:02}"
 
+
+_SEASONS = {"spring": 0, "summer": 1, "autumn": 2, "fall": 2, "winter": 3,
+            "春": 0, "夏": 1, "秋": 2, "冬": 3}  # fmt: skip
+_SPAN = "day|week|month|quarter|year"
+_SPANS = {
+    **dict.fromkeys(("day", "日", "天"), "D"),
+    **dict.fromkeys(("week", "週", "周"), "W"),
+    **dict.fromkeys(("month", "月"), "M"),
+    **dict.fromkeys(("quarter", "四半期", "季"), "Q"),
+    **dict.fromkeys(("year", "年"), "Y"),
+}
+_COUNTS = [
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+]
+_COUNT = rf"(?P<count>\d{{1,3}}|{'|'.join(_COUNTS)}|[一二三四五六七八九十兩])"
 
 DATES = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -60,7 +98,14 @@ DATES = tuple(
         rf"\b(?P<name>{_NAME})(?![\w ]*\d{{4}})\b",
         r"(?<![\d年])(?P<month>1[0-2]|[1-9])月(?!\d|別|ごと)",
         rf"\b(?P<weekday>{'|'.join(_DAYS)})s?\b",
-        r"(?P<weekend>\bweekends?\b|週末|周末)",
+        r"(?P<weekend>\bweekends?\b|週末|周末|土日)",
+        r"(?P<workday>\bon weekdays\b|平日)",
+        r"\b(?P<season>spring|summer|winter|autumn|(?<=in )fall|(?<=in the )fall)\b",
+        r"(?<![一-龥])(?P<season>[春夏秋冬])[季天期]?(?=[のはにで的平]|$)",
+        rf"\b(?:the )?(?:last|latest|past|most recent) (?:{_COUNT} (?P<span>{_SPAN})s?"
+        rf"|(?P<one>{_SPAN}))\b(?: (?:in|of) (?:the|this|my) (?:data(?:set)?|table))?",
+        rf"(?:直近|過去|最近|最後)の?{_COUNT}[ヶか個カケ]?(?P<span>[日天週周月季年]|四半期)間?分?",
+        r"(?P<one>先[月週]|[昨去]年|前四半期|(?:最後|直近)の(?:[月年週]|四半期)|上個?[月週周季]|最後一個?[月季週年])",
         r"(?P<han>[月火水木金土日])曜日?|(?:星期|禮拜|週|周)(?P<zh>[一二三四五六日天])",
     )
 )
@@ -78,12 +123,20 @@ def read_date(match: re.Match[str]) -> Period | None:
 
 
 def _read(text: str, found: dict[str, str]) -> Period:
-    if "weekend" in found:
-        return Period(text, part="weekday", numbers=(5, 6))
-    if days := [found[key] for key in ("weekday", "han", "zh") if key in found]:
+    if span := found.get("span", found.get("one", "")).lower():
+        unit = next(unit for word, unit in _SPANS.items() if word in span)
+        return Period(text, unit=unit, back=_count(found.get("count", "1").lower()))
+    if "season" in found:
+        first = 3 * _SEASONS[found["season"].lower()] + 2
+        months = tuple((first + n) % 12 + 1 for n in range(3))
+        return Period(f"{text} ({months[0]}–{months[2]})", part="month", numbers=months)
+    if "weekend" in found or "workday" in found:
+        days = (5, 6) if "weekend" in found else (0, 1, 2, 3, 4)
+        return Period(text, part="weekday", numbers=days)
+    if named := [found[key] for key in ("weekday", "han", "zh") if key in found]:
         names = {"weekday": _DAYS, "han": list("月火水木金土日"), "zh": list("一二三四五六日")}
         key = next(key for key in names if key in found)
-        number = names[key].index(days[0].lower().replace("天", "日"))
+        number = names[key].index(named[0].lower().replace("天", "日"))
         return Period(text, part="weekday", numbers=(number,))
     month = int(found.get("month", 0))
     if "name" in found:
@@ -104,3 +157,10 @@ def _read(text: str, found: dict[str, str]) -> Period:
 
 def _next_month(year: int, month: int) -> date:
     return date(year + month // 12, month % 12 + 1, 1)
+
+
+def _count(text: str) -> int:
+    if text.isdecimal():
+        return int(text)
+    numbers = _COUNTS if text.isascii() else list("一二三四五六七八九十")
+    return numbers.index(text.replace("兩", "二")) + 1

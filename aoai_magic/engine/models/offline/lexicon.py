@@ -10,6 +10,8 @@ character that the grammar of `parse` is written in, and a value, as in ``S:desc
     W which   l list   P plot   K kind of chart   X save   x format   M missing
     d duplicates   O overview   i outliers   h distribution   R correlation   V against
     C compare   k coloured by   r rows   & and   | or   : to   J join
+    o times, minus   Q ratio   g growth   e difference   s significant   G regression
+    a cumulative   w moving average   p pivot   # bins   $ over time   Z ascending
     u a word that points back   _ a word without meaning of its own here
 
 A word in none of them is not understood, and a question with such a word is refused.
@@ -26,14 +28,6 @@ from typing import Literal
 
 Language = Literal["en", "ja", "zh"]
 """English, Japanese or Traditional Chinese."""
-
-ADDITIVE = re.compile(
-    r"precipitation|rain|revenue|sales|amount|turnover|income|profit|quantity|qty|units|volume"
-    r"|passengers|bytes|kwh|(?<!unit.)costs?|fees?$|fines?$|spend|expense|population|降水|雨量|売上|金額"
-    r"|利益|数量|個数|在庫数|費用|營收|銷售|營業額|收入|利潤|數量|銷量|支出|人口|庫存",
-    re.IGNORECASE,
-)
-"""Names of columns whose sum means something; of others the figure must be named."""
 
 _KANA, _HAN = re.compile(r"[\u3041-\u30ff]"), re.compile(r"[\u4e00-\u9fff]")
 # Characters that one of the two does not write, then words of Japanese in Han characters.

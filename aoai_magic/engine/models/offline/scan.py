@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import lru_cache
 from itertools import groupby
 
@@ -17,11 +18,20 @@ from aoai_magic.engine.models.offline.units import NUMBER, read_number
 _PERCENTILE = re.compile(
     r"(\d\d?)(?:(?:st|nd|rd|th)? ?percentile|パーセンタイル)|第(\d\d?)百分位數?", re.IGNORECASE
 )
+_BINS = re.compile(r"\b(\d{1,3}) bins\b|(\d{1,3})個?の?(?:ビン|階級|區間|組|bins)", re.IGNORECASE)
+_WINDOW = re.compile(
+    r"\b(\d{1,3})[- ](?:day|week|month|quarter|hour)s? (?:rolling|moving)(?: average| mean)\b"
+    r"|(\d{1,3})(?:日|天|週|週間|ヶ月|か月|個月|時間|小時)間?[の的]?移動平均",
+    re.IGNORECASE,
+)
+_UNITS = {"day": "D", "日": "D", "天": "D", "week": "W", "週": "W", "month": "M", "月": "M",
+          "quarter": "Q", "hour": "h", "時": "h"}  # fmt: skip
 _QUOTED = re.compile(r"[\"“'‘「『](?P<text>[^\"”'’」』]{1,60})[\"”'’」』]")
 _FILE = re.compile(r"(?<![\w/.-])[\w-]+\.(csv|xlsx|json|parquet)\b", re.IGNORECASE)
-_PROPER = re.compile(r"(?<![A-Za-z0-9_])[A-Z][\w.-]*(?: (?:[A-Z][\w.-]*|\d+))*")
+_PROPER = re.compile(r"(?<![A-Za-z0-9_])[A-Z][A-Za-z\d_.-]*(?: (?:[A-Z][A-Za-z\d_.-]*|\d+))*")
 _WORD = re.compile(r"[A-Za-z_][\w'’-]*|\d[\d.,]*\w*")
 _PUNCTUATION = re.compile(r"[\s.,;:?!()（）\[\]`'\"’，。？！：；…・/–—*]+")
+_WIDE = r"[\u3001-\u30ff\u3400-\u9fff々]"
 _KINDS = {"number": "n", "date": "t", "flag": "f"}
 _Word = tuple[str, int, int]
 
@@ -38,7 +48,8 @@ class Match:
 class Token:
     """A stretch of the question; ``rank`` says how sure its meaning is.
 
-    ``dates`` is the column of a unit of time, where it is named: "day of ts".
+    ``dates`` is the column of a unit of time, where it is named: "day of ts"; ``meant`` is
+    the name that a misspelt word was taken for.
     """
 
     kind: str
@@ -48,6 +59,7 @@ class Token:
     end: int
     rank: float = 0.0
     dates: Column | None = None
+    meant: str = ""
 
     @property
     def column(self) -> Column:
@@ -58,14 +70,40 @@ class Token:
 
 def normalize(text: str) -> str:
     """Return the text with wide digits and letters as plain ones."""
-    return "".join(unicodedata.normalize("NFKC", c) if "！" <= c <= "～" else c for c in text)
+    text = "".join(unicodedata.normalize("NFKC", c) if "！" <= c <= "～" else c for c in text)
+    # Japanese and Chinese put spaces around Latin letters and digits, or do not.
+    return re.sub(rf"(?<={_WIDE})[ \u3000]+|[ \u3000]+(?={_WIDE})", "", text)
 
 
 def scan(text: str, tables: Sequence[Table], language: Language) -> list[list[Token]]:
     """Return the tokens, each with its possible meanings; kind ``?`` is not understood."""
-    found = [*_words(text, language), *_literals(text)]
+    found = [*_words(text, language), *_literals(text), *_spans(text)]
     found += [token for table in tables for token in _names(text, table)]
-    return [*_chosen(text, found)]
+    return [_corrected(options, tables) for options in _chosen(text, found)]
+
+
+def _corrected(options: list[Token], tables: Sequence[Table]) -> list[Token]:
+    """Take a word that is not understood for the one name of the data that it resembles."""
+    word = options[0].text
+    nouns = {noun for english, _ in concepts() for noun in english}
+    unknown = options[0].kind in "?q" and options[0].rank <= 1
+    if not unknown or len(word) < 5 or not word.isalpha() or singular(word.lower()) in nouns:
+        return options
+    known: dict[str, Token] = {}
+    for column in (column for table in tables for column in table.columns):
+        kind = "y" if column.is_year else "c" if column.is_id else _KINDS.get(column.kind, "c")
+        names = {column.name.lower(), *(name for name in column.words if len(name) > 3)}
+        known |= dict.fromkeys(
+            names, replace(options[0], kind=kind, value=column, meant=column.name)
+        )
+        for value in column.values if column.complete else ():
+            match = Match(column, value)
+            known[value.lower()] = replace(options[0], kind="v", value=match, meant=value)
+    close = get_close_matches(word.lower(), known, n=3, cutoff=0.8)
+    found = {
+        (t.kind, t.meant): t for name in close if name[0] == word[0].lower() for t in [known[name]]
+    }
+    return [*found.values()] if len(found) == 1 else options
 
 
 def _make(kind: str, value: object, match: re.Match[str], rank: float) -> Token:
@@ -106,6 +144,15 @@ def _literals(text: str) -> Iterator[Token]:
         yield _make("x", match[0], match, 5)
 
 
+def _spans(text: str) -> Iterator[Token]:
+    """Find "30-day moving average" and "10 bins"."""
+    for match in _WINDOW.finditer(text):
+        unit = next(alias for word, alias in _UNITS.items() if word in match[0].lower())
+        yield _make("w", (int(match[1] or match[2]), unit), match, 5)
+    for match in _BINS.finditer(text):
+        yield _make("#", int(match[1] or match[2]), match, 5)
+
+
 # Names of the data
 
 
@@ -141,6 +188,8 @@ def _spots(
     for size in range(1, len(whole) + 1):
         parts = {own[i : i + size]: 1 + size / 9 for i in range(len(own) - size + 1)}
         parts |= {whole: 3.6, tuple(own): 3.5, (joined,): 3.5}
+        if len(whole) > 2:  # "mpg" is miles_per_gallon
+            parts["".join(word[0] for word in whole),] = 3.5
         for window in (found[i : i + size] for i in range(len(found) - size + 1)):
             if rank := parts.get(tuple(word for word, *_ in window)):
                 yield window[0][1], window[-1][2], rank
@@ -165,7 +214,7 @@ def _by_concept(
     spots: list[tuple[int, int, float]] = []
     for english, foreign in concepts():
         plain = {singular(word) for word in english}
-        hits = plain.intersection(own)
+        hits = plain.intersection(own) - ({"unit"} if len(own) > 1 else set())
         if hits or name in foreign:
             share = 1.0 if name in foreign else len(hits) / len(own)
             spots += [(start, end, share) for word, start, end in found if word in plain]

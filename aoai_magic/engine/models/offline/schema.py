@@ -32,8 +32,18 @@ _UNITS = frozenset(
         "gbp",
         "pct",
         "sqft",
+        "lbs",
     ]
 )
+_ADDITIVE = re.compile(
+    r"precipitation|rain|revenue|sales|amount|turnover|income|profit|quantity|qty|units|volume"
+    r"|passengers|bytes|kwh|(?<!unit.)costs?|fees?$|fines?$|spend|expense|population|降水|雨量|売上|金額"
+    r"|利益|数量|個数|在庫数|費用|營收|銷售|營業額|收入|利潤|數量|銷量|支出|人口|庫存",
+    re.IGNORECASE,
+)
+"""Names of columns whose sum means something; of others the figure must be named."""
+
+_DURATION = re.compile("time|delay|duration|wait|elapsed|response|travel|sleep", re.IGNORECASE)
 _TITLE = re.compile(
     r"^`(?P<name>[^`\n]+)`: (?P<kind>[\w.]+), (?P<rows>[\d,]+) (?:rows?|values?)\b", re.MULTILINE
 )
@@ -70,7 +80,8 @@ class Column:
     ``values`` are examples of a text column's values; ``complete`` says whether they are
     all. A ``date`` of the dtype ``text`` is written as text in the data; ``has_offset`` says
     whether with offsets to UTC, which change with summer time. ``is_key`` is true of numbers
-    that only count the rows.
+    that only count the rows. ``formula`` is the column, sign and column that it is worked out
+    from, where the data has not got it.
     """
 
     name: str
@@ -84,18 +95,39 @@ class Column:
     is_level: bool = False
     is_key: bool = False
     has_offset: bool = False
+    formula: tuple[str, str, str] | None = None
+
+    @property
+    def label(self) -> str:
+        """The name as people write it: "body mass (g)"."""
+        parts = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", self.name).split("_")
+        if len(parts) == 1 or not all(re.fullmatch(r"[A-Za-z0-9]+", part) for part in parts):
+            return self.name
+        parts = [part if part.isupper() and len(part) > 1 else part.lower() for part in parts]
+        unit = f" ({parts.pop()})" if self.unit == parts[-1] else ""
+        parts = parts[:-1] if unit and parts[-1] == "in" else parts
+        return " ".join(parts) + unit
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the sum of its values means something."""
+        ratio = self.formula is not None and self.formula[1] == "/"
+        return not ratio and bool(_ADDITIVE.search(self.name))
 
     @property
     def words(self) -> tuple[str, ...]:
         """The words of its name, lower case and singular, without a unit at the end."""
         words = split_name(self.name)
-        return words[:-1] if len(words) > 1 and words[-1] in _UNITS else words
+        return words[:-1] if self.unit in words[1:] else words
 
     @property
     def unit(self) -> str:
         """The unit that its name ends with, or ``""``."""
         found = re.findall(r"[a-z]+|[%€$£¥]|円|元", self.name.lower())
-        return found[-1] if len(found) > 1 and found[-1] in _UNITS | set("%€$£¥円元") else ""
+        # "temp_min" is the lowest temperature, "delay_min" a number of minutes.
+        lowest = found[-1:] == ["min"] and not _DURATION.search(self.name)
+        known = found[1:] and found[-1] in _UNITS | set("%€$£¥円元")
+        return found[-1] if known and not lowest else ""
 
     @property
     def span(self) -> str:

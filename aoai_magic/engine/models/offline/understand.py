@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import permutations, product
+from itertools import product
 
 from aoai_magic.engine.models.offline.lexicon import Language, detect
 from aoai_magic.engine.models.offline.parse import parse
 from aoai_magic.engine.models.offline.query import Join, Measure, Query, Refusal
 from aoai_magic.engine.models.offline.scan import Token, normalize, scan
-from aoai_magic.engine.models.offline.schema import Table, split_name
+from aoai_magic.engine.models.offline.schema import Column, Table, split_name
 
 _SENTENCES = re.compile(r"(?<=[?!。？！;；\n])|(?<=[^\W\d]\.)\s+(?=\S)|(?<=\d\.)\s+(?=[A-Z])")
 _MOST_READINGS = 64
@@ -90,25 +90,78 @@ class _Reader:
                 self._refusals.append(refusal)
 
     def _in_joins(self, sentence: str, pool: Sequence[Table]) -> Iterator[tuple[Query, bool]]:
-        for left, right in permutations(pool, 2):
-            if not (keys := _keys(left, right)):
+        for left in pool:
+            joins = tuple(_joins(left, pool))
+            bare = [replace(join.table, columns=()) for join in joins]
+            if not joins:
                 continue
-            others = [column for column in right.columns if column.name != keys[1]]
-            both = replace(left, columns=(*left.columns, *others), setup="")
-            bare = replace(right, columns=())
-            tokens = scan(sentence, [both, bare], self.language)
+            more = [c for j in joins for c in j.table.columns if c.name != j.right]
+            whole = replace(left, columns=(*left.columns, *more), setup="")
+            tokens = scan(sentence, [whole, *bare], self.language)
+            if found := _unmatched(tokens, left, joins):
+                yield found, True
+                return
             try:
-                query = _read([_nouns(options, bare) for options in tokens], both, None)
+                query = _read([_nouns(options, bare) for options in tokens], whole, None)
             except Refusal as refusal:
                 self._refusals.append(refusal)
                 continue
-            used = [*(g.column for g in query.groups), *(f.column for f in query.filters)]
-            # A figure of the right table would count its rows once for each of the left one's.
-            sound = all(column in left.columns for column in query.columns)
-            # What is counted or listed are the left table's rows.
-            sound &= bool(query.columns) or all(o.value != bare for one in tokens for o in one)
-            if sound and any(column not in left.columns for column in used):
-                yield replace(query, table=left, join=Join(right, *keys)), False
+            if needed := _sound(query, left, joins, tokens):
+                yield replace(query, table=left, joins=needed), False
+
+
+def _repeats(column: Column, rows: int) -> bool:
+    """Whether values of a column must come more than once, since there are fewer than rows."""
+    ends = re.fullmatch(r"(\d+) (\d+)", f"{column.low} {column.high}")
+    return ends is not None and int(ends[2]) - int(ends[1]) + 1 < rows
+
+
+def _joins(left: Table, pool: Sequence[Table]) -> Iterator[Join]:
+    """Yield how every other table is found from the rows of this one, also through others."""
+    columns, rest = list(left.columns), [table for table in pool if table is not left]
+    while found := [(t, keys) for t in rest if (keys := _keys(columns, left.rows, t))]:
+        for table, keys in found:
+            yield Join(table, *keys)
+            rest.remove(table)
+            columns += [column for column in table.columns if column.name != keys[1]]
+
+
+def _sound(
+    query: Query, left: Table, joins: Sequence[Join], tokens: Sequence[Sequence[Token]]
+) -> tuple[Join, ...]:
+    """Return the joins that a query needs; none if it would count rows more than once."""
+    own = {column.name for column in left.columns}
+    names = {name for c in query.used for name in (c.formula[::2] if c.formula else (c.name,))}
+    # A figure of another table would count its rows once for each of the left one's.
+    measured = [{*c.formula[::2]} if c.formula else {c.name} for c in query.columns]
+    sound = all(some & own for some in measured)
+    # What is counted or listed are the left table's rows.
+    others = [join.table.label for join in joins]
+    nouns = [o.value.label for one in tokens for o in one if isinstance(o.value, Table)]
+    sound &= bool(query.columns) or not {*nouns} & {*others}
+    needed = [j for j in joins if names & {c.name for c in j.table.columns} - own]
+    through = {join.left for join in needed} - own
+    needed += [j for j in joins if j not in needed and through & {c.name for c in j.table.columns}]
+    return tuple(join for join in joins if join in needed) if sound else ()
+
+
+def _unmatched(
+    tokens: Sequence[Sequence[Token]], left: Table, joins: Sequence[Join]
+) -> Query | None:
+    """Read "how many customers have no orders": rows of one table that another one lacks."""
+    firsts = [options[0] for options in tokens if options[0].kind not in "_=?|NuW"]
+    found = [t for t in firsts if t.kind != "r" or isinstance(t.value, Table)]
+    kinds = "".join(token.kind for token in found)
+    rows = [token.value for token in found if isinstance(token.value, Table)]
+    if kinds not in ("Hr!r", "r^rH", "!rrH") or any(o[0].kind == "?" for o in tokens):
+        return None
+    few, many = rows if kinds == "Hr!r" else rows[::-1]
+    # The rows that are looked for are of the table whose key the other one's rows repeat.
+    for join in joins:
+        if (few.label, many.label) == (join.table.label, left.label):
+            back = Join(left, join.right, join.left)
+            return Query(join.table, "unmatched", (back,), (Measure(None),))
+    return None
 
 
 def _read(tokens: Sequence[Sequence[Token]], table: Table, previous: Query | None) -> Query:
@@ -142,18 +195,20 @@ def _read(tokens: Sequence[Sequence[Token]], table: Table, previous: Query | Non
     return queries[0]
 
 
-def _nouns(options: Sequence[Token], right: Table) -> list[Token]:
-    """Let the right table's name be no noun for rows: what is counted are the left one's."""
-    kept = [o for o in options if not (o.kind == "r" and o.value == right)]
-    return kept or [replace(options[0], kind="J")]
+def _nouns(options: Sequence[Token], others: Sequence[Table]) -> list[Token]:
+    """Let another table's name be no noun for rows: what is counted are the left one's."""
+    return [replace(o, kind="J") if o.kind == "r" and o.value in others else o for o in options]
 
 
-def _keys(left: Table, right: Table) -> tuple[str, str] | None:
-    """Find the columns by which rows of the left table find theirs in the right one."""
-    kinds = {c.name: c.kind for c in left.columns if c.kind in ("text", "number")}
-    shared = [c.name for c in right.columns if kinds.get(c.name) == c.kind]
-    if len(shared) == 1:
-        return shared[0], shared[0]
+def _keys(columns: Sequence[Column], rows: int, right: Table) -> tuple[str, str] | None:
+    """Find the columns by which rows find theirs in another table."""
+    kinds = {c.name: c.kind for c in columns if c.kind in ("text", "number")}
+    shared = [c.name for c in right.columns if c.name in {column.name for column in columns}]
+    if len(shared) == 1 and kinds.get(shared[0]):
+        key = next(c for c in right.columns if c.name == shared[0])
+        own = next(c for c in columns if c.name == shared[0])
+        backwards = _repeats(key, right.rows) and not _repeats(own, rows)
+        return None if backwards else (key.name, key.name)
     named = f"{'_'.join(split_name(right.label))}_id"
     has_id = any(c.name == "id" for c in right.columns)
     return (named, "id") if not shared and named in kinds and has_id else None
@@ -176,38 +231,61 @@ def _finished(query: Query, previous: Query | None) -> Query:
 
 
 def _changed(previous: Query, new: Query) -> Query:
-    changes = (new.groups, new.filters, new.figures, new.rank, new.plot, new.save)
+    changes = (
+        new.groups,
+        new.filters,
+        new.figures,
+        new.rank,
+        new.plot,
+        new.save,
+        new.clean,
+        new.line,
+    )
     compares = any(found.column.is_measure for found in new.filters)
     if not any(changes) or new.ends or new.colour or (compares and not new.follows):
         raise Refusal("incomplete")
-    query = replace(previous, save=new.save, file=new.file)
+    query = replace(previous, save=new.save, file=new.file, notes=new.notes)
     if new.save and not any(changes[:4]):
         query = replace(query, plot="")
     if new.figures:
-        columns = list(dict.fromkeys(query.columns))
-        sure = new.follows and not compares and len(columns) == len(query.measures)
-        if query.task != "figure" or not columns or not sure:
-            raise Refusal("follow")
-        measures = tuple(Measure(c, f) for c in columns for f in new.figures)
-        query = replace(query, measures=measures, plot="")
+        query = _with_figures(query, new, compares)
     if new.groups:
         query = _with_groups(query, new)
     changed = {found.column for found in new.filters}
     kept = [found for found in query.filters if found.column not in changed]
-    query = replace(query, filters=(*kept, *new.filters), plot=new.plot or query.plot)
+    clean = tuple(dict.fromkeys((*query.clean, *new.clean)))
+    if new.filters and (query.any_of or new.any_of):
+        raise Refusal("follow")
+    query = replace(query, filters=(*kept, *new.filters), plot=new.plot or query.plot, clean=clean)
     return _with_rank(query, new) if new.rank else query
+
+
+def _with_figures(query: Query, new: Query, compares: bool) -> Query:
+    """Read "And the mean?", or "And the mean per region?" of whatever was grouped before."""
+    columns = list(dict.fromkeys(query.columns))
+    sure = (new.follows or new.groups) and not compares and len(columns) == len(query.measures)
+    if query.task != "figure" or not columns or not sure or query.step or new.rank:
+        raise Refusal("follow")
+    measures = tuple(Measure(c, f) for c in columns for f in new.figures)
+    groups = () if new.groups else query.groups
+    return replace(query, measures=measures, plot="", groups=groups, rank=None)
 
 
 def _with_groups(query: Query, new: Query) -> Query:
     if query.task not in ("figure", "share") or "" in {m.figure for m in query.measures}:
         raise Refusal("follow")
     times = [group for group in query.groups if group.is_time]
-    if new.rank and new.groups != query.groups:
+    if (new.rank and new.groups != query.groups) or query.step:
         raise Refusal("follow")
     if new.rank:
         return query
     groups = new.groups
-    if len(query.groups) > 1 and len(groups) == 1:
+    if new.adds:
+        both = (*query.groups, *(group for group in groups if group not in query.groups))
+        groups = tuple(sorted(both, key=lambda group: not group.is_time))
+        if len(groups) > 2:
+            raise Refusal("groups")
+    elif len(query.groups) > 1 and len(groups) == 1:
         if not groups[0].is_time or len(times) != 1:
             raise Refusal("follow")
         groups = tuple(groups[0] if group == times[0] else group for group in query.groups)

@@ -9,38 +9,39 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aoai_magic.engine.models.offline.dates import Period
 from aoai_magic.engine.models.offline.lexicon import Language
-from aoai_magic.engine.models.offline.query import Filter, Group, Query, Refusal
+from aoai_magic.engine.models.offline.query import FIGURES, Filter, Group, Query, Refusal
+from aoai_magic.engine.models.offline.recipes import RECIPES
 from aoai_magic.engine.models.offline.schema import OFFSET, Column, Table
 
 MOUNT, MOST_SHOWN = "/mnt/data", 20
 _ROWS_SHOWN = 10
-_PARTS = {"weekday": "day_of_week", "hour": "hour", "month": "month"}
+_PARTS = {"weekday": "day_of_week", "weekend": "day_of_week", "hour": "hour", "month": "month"}
 _SIGNS = {"since": ">=", "after": ">", "before": "<", "until": "<="}
 _CATEGORIES = ("category", "dictionary", "Enum", "Categorical")
 
 
 @dataclass
 class Program:
-    """Code, what it prints in order (``value`` or ``table``), and the file that it writes."""
+    """Code, the names of what it prints in order (tables begin with "table"), and its file."""
 
     lines: list[str] = field(default_factory=list)
-    shapes: list[str] = field(default_factory=list)
+    shows: list[str] = field(default_factory=list)
     imports: list[str] = field(default_factory=list)
     file: str = ""
 
-    def show(self, expression: str, index: bool = True) -> None:
+    def table(self, expression: str, name: str = "table", index: bool = True) -> None:
         """Print a table."""
         self.lines.append(f"print({expression}.to_csv({'' if index else 'index=False'}))")
-        self.shapes.append("table")
+        self.shows.append(name)
 
-    def value(self, *expressions: str) -> None:
-        """Print values, each on its line."""
-        self.lines += [f"print({expression})" for expression in expressions]
-        self.shapes += ["value"] * len(expressions)
+    def value(self, name: str, expression: str) -> None:
+        """Print a value."""
+        self.lines.append(f"print({expression})")
+        self.shows.append(name)
 
 
 def quoted(value: object) -> str:
@@ -57,7 +58,7 @@ class _Writer:
     def __init__(self, query: Query, language: Language, files: Collection[str]) -> None:
         self._query, self._language, self._files = query, language, files
         self._out = Program()
-        self._used = {query.table.name} | ({query.join.table.name} if query.join else set())
+        self._used = {query.table.name, *(join.table.name for join in query.joins)}
 
     def _new(self, name: str) -> str:
         """Return a name that is not one of the user's."""
@@ -73,12 +74,19 @@ class _Writer:
 
     def program(self) -> Program:
         query, out = self._query, self._out
-        self._frame = self._open()
+        self._frame = self._with_formulas(self._open())
+        if "duplicates" in query.clean:
+            self._frame = self._let("unique", f"{self._frame}.drop_duplicates()")
         self._rows = self._frame
-        if query.filters and (query.task != "share" or query.groups):
-            self._rows = self._let("chosen", self._where(self._frame, query.filters))
-            out.value(f"len({self._rows})")
-        getattr(self, "_rows_task" if query.task == "rows" else f"_{query.task}")()
+        filters = [f for f in query.filters if query.task != "share" or query.groups or f.is_date]
+        if filters:
+            self._rows = self._let("chosen", self._where(self._frame, filters))
+        if "outliers" in query.clean:
+            self._drop_outliers()
+        if filters or query.clean:
+            out.value("rows", f"len({self._rows})")
+        own = getattr(self, f"_{query.task}_task", None)
+        own() if own else self._recipe()
         if any("pd." in line for line in out.lines):
             out.imports.insert(0, "import pandas as pd")
         if query.save and not out.file:
@@ -87,31 +95,83 @@ class _Writer:
             raise Refusal("plot")
         return out
 
+    def _drop_outliers(self) -> None:
+        column = self._column(self._query.columns[0]) if self._query.columns else ""
+        if not column:
+            raise Refusal("which outliers")
+        self._line(f"low, high = {column}.quantile([0.25, 0.75])")
+        self._line("margin = 1.5 * (high - low)")
+        inside = f"{column}.between(low - margin, high + margin)"
+        self._rows = self._let("usual", f"{self._rows}[{inside}]")
+
+    def _recipe(self) -> None:
+        """Write the lines of a task that always has the same ones."""
+        query, recipe = self._query, RECIPES[self._query.task]
+        names = [quoted(column.name) for column in query.columns]
+        listed = f"[{', '.join(names)}]" * bool(names)
+        words = {"rows": self._rows, "names": f"[{listed}]" * bool(names), "listed": listed}
+        words |= dict(zip("ab", names, strict=False))
+        if query.task == "test":
+            words |= dict(zip(("first", "second"), query.figures, strict=True))
+            words["group"] = quoted(query.groups[0].column.name)
+        for join in query.joins:
+            words |= {
+                "other": join.table.name,
+                "left": quoted(join.left),
+                "right": quoted(join.right),
+            }
+        if query.task == "correlation" and query.groups:
+            self._correlations(*names)
+            return
+        self._out.imports += [recipe.imports] * bool(recipe.imports)
+        for line in recipe.lines.format(**words).splitlines():
+            self._line(line)
+        if query.plot or query.task == "distribution":
+            self._picture()
+        for name, expression in recipe.values:
+            self._out.value(name, expression.format(**words))
+        if recipe.table:
+            self._out.table(recipe.table.format(**words), index=query.task != "outliers")
+        if query.task == "outliers":
+            self._save("result")
+
+    def _correlations(self, a: str, b: str) -> None:
+        each = f"lambda part: part[{a}].corr(part[{b}])"
+        self._print_and_draw(self._let("result", f"{self._grouped()}[[{a}, {b}]].apply({each})"))
+
     # The frame and its columns
 
     def _open(self) -> str:
-        join = self._query.join
         frame = self._as_frame(self._query.table)
-        if not join:
+        if not self._query.joins or self._query.task == "unmatched":
             return frame
-        other, left, right = self._as_frame(join.table), quoted(join.left), quoted(join.right)
-        keys = f"on={left}" if left == right else f"left_on={left}, right_on={right}"
-        how = f'{keys}, how="left", validate="many_to_one"'
-        return self._let("joined", f"{frame}.merge({other}, {how})")
+        for join in self._query.joins:
+            other, left, right = self._as_frame(join.table), quoted(join.left), quoted(join.right)
+            keys = f"on={left}" if left == right else f"left_on={left}, right_on={right}"
+            how = f'{keys}, how="left", validate="many_to_one"'
+            frame = self._let("joined", f"{frame}.merge({other}, {how})")
+        return frame
+
+    def _with_formulas(self, frame: str) -> str:
+        """Add the columns that are worked out of others."""
+        made = {c.name: c.formula for c in self._query.used if c.formula}
+        for name, (first, sign, last) in made.items():
+            key = name if name.isidentifier() else "worked_out"
+            value = f"{frame}[{quoted(first)}] {sign} {frame}[{quoted(last)}]"
+            frame = self._let("extended", f"{frame}.assign({key}={value})")
+        return frame
 
     def _as_frame(self, table: Table) -> str:
         """Write what makes the table a frame of pandas with all its columns; return its name."""
-        query, expression = self._query, table.name
+        expression = table.name
         if table.setup:
             self._line(table.setup)
-        used = [g.column for g in query.groups] + [f.column for f in query.filters]
-        used += query.columns
         if table.kind.startswith(("polars.", "pyarrow.")):
             expression += ".to_pandas()"
         elif table.kind.endswith("Series"):
             label = next(column.name for column in table.columns if not column.is_level)
             expression += f".to_frame({quoted(label)})"
-        if any(column.is_level and column in table.columns for column in used):
+        if any(column.is_level and column in table.columns for column in self._query.used):
             expression += ".reset_index()"
         return (
             table.name if expression == table.name else self._let(f"{table.name}_frame", expression)
@@ -133,7 +193,8 @@ class _Writer:
 
     def _where(self, frame: str, filters: Sequence[Filter]) -> str:
         texts = [self._condition(found, frame) for found in filters]
-        joined = " & ".join(f"({text})" for text in texts) if len(texts) > 1 else texts[0]
+        sign = " | " if self._query.any_of else " & "
+        joined = sign.join(f"({text})" for text in texts) if len(texts) > 1 else texts[0]
         return f"{frame}[{joined}]"
 
     def _condition(self, found: Filter, frame: str) -> str:
@@ -153,6 +214,8 @@ class _Writer:
         periods = [value for value in found.value if isinstance(value, Period)]
         period, negated, text = periods[0], operator == "not period", self._time(column, frame)
         years = [p.start.year for p in periods if p.start]
+        if operator == "recent":
+            return f'{text} >= "{period.start}"'
         if column.is_year and operator in _SIGNS:
             return f"{text} {_SIGNS[operator]} {years[0]}"
         if column.is_year or (period.unit == "Y" and operator not in _SIGNS):
@@ -173,25 +236,27 @@ class _Writer:
 
     # Groups
 
-    def _grouped(self, *more: str) -> str:
+    def _grouped(self, *more: str, rows: str = "") -> str:
+        rows = rows or self._rows
         groups = self._query.groups
-        keys = [self._key(group) for group in groups]
+        keys = [self._key(group, rows) for group in groups]
         options = [keys[0] if len(keys) == 1 else f"[{', '.join(keys)}]", *more]
         if any(not g.by and g.column.dtype.startswith(_CATEGORIES) for g in groups):
             options.append("observed=True")
-        if self._query.join and not more:
+        if self._query.joins and not more:
             options.append("dropna=False")
-        return f"{self._rows}.groupby({', '.join(options)})"
+        return f"{rows}.groupby({', '.join(options)})"
 
-    def _key(self, group: Group) -> str:
+    def _key(self, group: Group, rows: str) -> str:
         if not group.by:
             return quoted(group.column.name)
         how = _PARTS.get(group.by) or f'to_period("{group.by}")'
-        return f"{self._time(group.column, self._rows)}.dt.{how}"
+        end = " >= 5" * (group.by == "weekend")
+        return f"{self._time(group.column, rows)}.dt.{how}{end}"
 
     # Tasks
 
-    def _figure(self) -> None:
+    def _figure_task(self) -> None:
         query, rank = self._query, self._query.rank
         if not query.groups:
             self._totals()
@@ -199,15 +264,86 @@ class _Writer:
         if rank and query.measures[0].figure == "":
             name = self._let("result", self._each_once())
         else:
-            name = self._let("result", self._grouped() + self._aggregated())
-        one = len(query.measures) == len(query.groups) == 1
-        if rank and rank.count:
+            name = self._let("result", self._figures(self._rows))
+        if query.step in FIGURES:
+            self._out.value("x", f"{name}.{query.step}()")
+            return
+        if query.step:
+            name = self._stepped(name)
+        elif rank and rank.count:
             how = "nlargest" if rank.descending else "nsmallest"
             self._out.lines[-1] += f'.{how}({rank.count}, keep="all")'
-        elif one and (not query.is_time or (rank and not query.plot)):
+        elif len(query.measures) == len(query.groups) == 1 and (
+            not query.is_time or (rank and not query.plot)
+        ):
             down = not rank or rank.descending
             self._out.lines[-1] += f".sort_values({'ascending=False' if down else ''})"
         self._print_and_draw(name)
+
+    def _figures(self, rows: str) -> str:
+        """Write the figures of the groups of some rows, or of them all."""
+        measure = self._query.measures[0]
+        if not measure.over:
+            grouped = self._grouped(rows=rows) if self._query.groups else rows
+            return grouped + self._aggregated()
+        assert measure.column
+        names = quoted(measure.column.name), quoted(measure.over.name)
+        if not self._query.groups:
+            return f"{rows}[{names[0]}].sum() / {rows}[{names[1]}].sum()"
+        sums = self._let("sums", f"{self._grouped(rows=rows)}[[{', '.join(names)}]].sum()")
+        return f"({sums}[{names[0]}] / {sums}[{names[1]}])"
+
+    def _stepped(self, name: str) -> str:
+        """Work out what follows from the figures of the groups."""
+        query, rank = self._query, self._query.rank
+        if query.step == "each":
+            assert rank
+            key = quoted(
+                query.groups[0].name("en") if query.groups[0].by else query.groups[0].column.name
+            )
+            level = f"level={key}" if not query.groups[0].by else "level=0"
+            ranks = f'{name}.groupby({level}).rank(method="min", ascending={not rank.descending})'
+            wanted = rank.place if rank.place > 1 else rank.count or 1
+            sign = "==" if rank.place > 1 else "<="
+            return self._let("best", f"{name}[{ranks} {sign} {wanted}]")
+        if query.step == "cumulative":
+            self._out.lines[-1] += ".cumsum()"
+            return name
+        group, fill = (
+            query.groups[0],
+            ", fill_value=0" * (query.measures[0].figure in ("sum", "size")),
+        )
+        if group.by in _PARTS or not group.by:
+            raise Refusal("growth", group.column.name)
+        ends = f'{name}.index[0], {name}.index[-1], freq="{group.by}"'
+        periods = self._let("periods", f"pd.period_range({ends})")
+        how = f".rolling({query.window}).mean()" if query.step == "rolling" else ".pct_change()"
+        return self._let(name, f"{name}.reindex({periods}{fill}){how}.dropna()")
+
+    def _change_task(self) -> None:
+        """Write how much a figure differs between two periods."""
+        query, names = self._query, []
+        for word, period in zip(("before", "after"), query.periods, strict=True):
+            rows = self._where(self._rows, [period])
+            names.append(
+                self._let(word, self._total(rows) if not query.groups else self._figures(rows))
+            )
+        if not query.groups:
+            self._out.value("before", names[0])
+            self._out.value("after", names[1])
+            self._out.value("x", f"{names[1]} / {names[0]} - 1")
+            return
+        down = not query.rank or query.rank.descending
+        order = f".sort_values({'ascending=False' if down else ''})"
+        self._print_and_draw(self._let("result", f"({names[1]} / {names[0]} - 1){order}"))
+
+    def _total(self, rows: str) -> str:
+        """Write the one figure of some rows."""
+        measure = self._query.measures[0]
+        if measure.column is None:
+            return f"len({rows})"
+        text = self._figures(rows) if measure.over else f"{rows}[{quoted(measure.column.name)}]"
+        return text if measure.over else text + _call(measure.figure)
 
     def _each_once(self) -> str:
         """Rank groups by a column whose sum means nothing: each group must be one row."""
@@ -239,23 +375,22 @@ class _Writer:
         return f".agg({{{', '.join(f'{name}: {figure}' for name, figure in pairs)}}})"
 
     def _totals(self) -> None:
-        measures = self._query.measures
+        measures, filtered = self._query.measures, self._query.filters or self._query.clean
         if len(measures) > 1:
-            self._out.show(self._rows + self._aggregated())
-        elif measures[0].column:
-            self._out.value(f"{self._column(measures[0].column)}{_call(measures[0].figure)}")
-        elif not self._query.filters:
-            self._out.value(f"len({self._rows})")
+            self._out.table(self._rows + self._aggregated())
+        elif measures[0].column or not filtered:
+            self._out.value("x", self._total(self._rows))
 
-    def _share(self) -> None:
+    def _share_task(self) -> None:
         query = self._query
         names = [quoted(column.name) for column in query.columns]
         if not query.groups:
+            condition = self._condition(next(f for f in query.filters if not f.is_date), self._rows)
             if not names:
-                self._out.value(f"({self._condition(query.filters[0], self._frame)}).mean()")
+                self._out.value("x", f"({condition}).mean()")
                 return
-            part = self._let("part", self._where(self._frame, query.filters))
-            self._out.value(f"{part}[{names[0]}].sum() / {self._frame}[{names[0]}].sum()")
+            part = self._let("part", f"{self._rows}[{condition}]")
+            self._out.value("x", f"{part}[{names[0]}].sum() / {self._rows}[{names[0]}].sum()")
             return
         of = f"[{names[0]}].sum()" if names else ".size()"
         whole = f"{self._rows}{of}" if names else f"len({self._rows})"
@@ -267,10 +402,10 @@ class _Writer:
         query, name = self._query, self._rows
         if query.rank:
             name = self._let("result", self._rows + self._cut())
-        if query.rank or not query.filters:
-            self._out.value(f"len({name})")
+        self._out.value("found", f"len({name})")
         count = query.rank.count if query.rank else 0
-        self._out.show(f"{name}.head({max(_ROWS_SHOWN, min(count or 0, MOST_SHOWN))})", index=False)
+        most = MOST_SHOWN if query.step else max(_ROWS_SHOWN, min(count or 0, MOST_SHOWN))
+        self._out.table(f"{name}.head({most})", index=False)
         self._save(name)
 
     def _cut(self) -> str:
@@ -281,67 +416,68 @@ class _Writer:
         (column,) = self._query.columns
         if column.kind not in ("number", "date") or column.dtype == "text":
             raise Refusal("not a number", column.name)
-        if rank.place > 1:
-            how = f'method="dense", ascending={not rank.descending}'
-            return f"[{self._column(column)}.rank({how}) == {rank.place}]"
+        name = quoted(column.name)
+        if self._query.step == "each" or rank.place > 1:
+            each = f"{self._grouped()}[{name}]" if self._query.groups else self._column(column)
+            method = "dense" if rank.place > 1 else "min"
+            text = f'{each}.rank(method="{method}", ascending={not rank.descending})'
+            text = f"[{text} {'==' if rank.place > 1 else '<='} {max(rank.place, rank.count or 1)}]"
+            by = [quoted(g.column.name) for g in self._query.groups if not g.by]
+            if not by:
+                return text
+            up = ", ".join(["True"] * len(by) + [str(not rank.descending)])
+            return f"{text}.sort_values([{', '.join([*by, name])}], ascending=[{up}])"
         how = "nlargest" if rank.descending else "nsmallest"
-        return f'.{how}({rank.count or 1}, {quoted(column.name)}, keep="all")'
+        return f'.{how}({rank.count or 1}, {name}, keep="all")'
 
-    def _table(self) -> None:
-        self._out.value(f"len({self._frame})")
+    def _table_task(self) -> None:
+        self._out.value("found", f"len({self._frame})")
         self._save(self._frame)
 
-    def _correlation(self) -> None:
-        upright, across = self._query.columns
-        if self._query.plot:
-            self._draw_scatter(upright, across)
-        self._out.value(f"{self._column(across)}.corr({self._column(upright)})")
+    def _scatter_task(self) -> None:
+        self._query = replace(self._query, task="correlation")
+        self._recipe()
+        self._query = replace(self._query, task="scatter")
 
-    _scatter = _correlation
+    def _picture(self) -> None:
+        """Draw what a recipe is about."""
+        if len(self._query.columns) == 2:
+            self._draw_scatter(*self._query.columns)
+        elif self._query.task in ("distribution", "description"):
+            self._draw_distribution()
+        else:
+            raise Refusal("plot")
+
+    def _draw_distribution(self) -> None:
+        (column,) = self._query.columns
+        title, bins = quoted(self._query.title(self._language)), self._query.window or 20
+        self._line(f"axes = {self._column(column)}.plot.hist(bins={bins}, title={title})")
+        self._line(f"axes.set_xlabel({quoted(column.label)})")
 
     def _draw_scatter(self, upright: Column, across: Column) -> None:
         title = quoted(self._query.title(self._language))
         x, y = quoted(across.name), quoted(upright.name)
+        labels = f"xlabel={quoted(across.label)}, ylabel={quoted(upright.label)}"
         if not self._query.colour:
-            self._line(f"{self._rows}.plot.scatter(x={x}, y={y}, title={title})")
-            return
-        by = quoted(self._query.colour.name)
-        self._out.imports.append("import matplotlib.pyplot as plt")
-        self._line(f"for name, part in {self._rows}.groupby({by}):")
-        self._line(f"    plt.scatter(part[{x}], part[{y}], label=name)")
-        for call in (f"title({title})", f"xlabel({x})", f"ylabel({y})", f"legend(title={by})"):
-            self._line(f"plt.{call}")
+            axes = f"{self._rows}.plot.scatter(x={x}, y={y}, title={title}, {labels})"
+            self._line("axes = " * self._query.line + axes)
+        else:
+            by = self._query.colour
+            self._out.imports.append("import matplotlib.pyplot as plt")
+            self._line("axes = plt.gca()")
+            self._line(f"for name, part in {self._rows}.groupby({quoted(by.name)}):")
+            self._line(f"    axes.scatter(part[{x}], part[{y}], label=name)")
+            self._line(f"axes.set(title={title}, {labels})")
+            self._line(f"axes.legend(title={quoted(by.label)})")
+        if self._query.line:
+            ends = f'pairs[{x}].agg(["min", "max"])'
+            self._line(f"axes.plot({ends}, slope * {ends} + intercept)")
 
-    def _distribution(self) -> None:
-        (column,) = self._query.columns
-        title = quoted(self._query.title(self._language))
-        self._line(f"axes = {self._column(column)}.plot.hist(bins=20, title={title})")
-        self._line(f"axes.set_xlabel({quoted(column.name)})")
-        self._out.show(f"{self._column(column)}.describe()")
-
-    def _outliers(self) -> None:
-        column = self._column(self._query.columns[0])
-        self._line(f"low, high = {column}.quantile([0.25, 0.75])")
-        self._line("margin = 1.5 * (high - low)")
-        outside = f"({column} < low - margin) | ({column} > high + margin)"
-        name = self._let("result", f"{self._rows}[{outside}]")
-        self._out.value("low - margin", "high + margin", f"len({name})")
-        self._out.show(f"{name}.head({_ROWS_SHOWN})", index=False)
-        self._save(name)
-
-    def _missing(self) -> None:
-        names = ", ".join(quoted(column.name) for column in self._query.columns)
-        self._out.show(f"{self._rows}{f'[[{names}]]' * bool(names)}.isna().sum()")
-
-    def _duplicates(self) -> None:
-        names = ", ".join(quoted(column.name) for column in self._query.columns)
-        self._out.value(f"{self._rows}.duplicated({f'[{names}]' * bool(names)}).sum()")
-
-    def _overview(self) -> None:
-        self._out.value(f"len({self._frame})")
-        self._out.show(f"{self._frame}.isna().sum()")
+    def _overview_task(self) -> None:
+        self._out.value("found", f"len({self._frame})")
+        self._out.table(f"{self._frame}.isna().sum()")
         if any(c.kind == "number" and not c.is_level for c in self._query.table.columns):
-            self._out.show(f'{self._frame}.describe(include="number").T')
+            self._out.table(f'{self._frame}.describe(include="number").T', "table of numbers")
 
     # Output
 
@@ -350,8 +486,12 @@ class _Writer:
         whole = query.is_time and (query.plot or not query.rank)
         if query.plot:
             self._draw(name)
-        self._out.value(f"len({name})")
-        self._out.show(name if whole else f"{name}.head({MOST_SHOWN})")
+        if query.wide and len(query.groups) == 2 and len(query.measures) == 1:
+            self._out.value("found", f"len({name})")
+            self._out.table(f"{name}.unstack()", "table across")
+        else:
+            self._out.value("found", f"len({name})")
+            self._out.table(name if whole else f"{name}.head({MOST_SHOWN})")
         self._save(name)
 
     def _draw(self, name: str) -> None:

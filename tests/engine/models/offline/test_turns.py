@@ -55,6 +55,15 @@ async def test_the_first_question_of_the_readme(here, sales):
     assert turn.code.count("\n") < 8
 
 
+async def test_the_mean_per_region_after_the_first_question_of_the_readme(here, sales):
+    assistant = Assistant({"sales": sales})
+    question = "Plot the monthly revenue per region, and save the table as a CSV file."
+    await assistant.ask(question, Options(items=("sales",)))
+    turn = await assistant.ask("And the mean per region?", Options())
+    means = sales.groupby("region").revenue.mean()
+    assert table(turn.text) == {(name,): number(value) for name, value in means.items()}
+
+
 async def test_the_code_of_a_turn_runs_in_the_notebook(here, sales, capsys):
     assistant = Assistant({"sales": sales})
     turn = await assistant.ask("Average revenue by region", Options(items=("sales",)))
