@@ -19,6 +19,9 @@ CHART = "application/vnd.aoai-magic.chart+json"
 ``tables`` are objects with a ``name`` and ``columns``: values, all as many, by column name.
 """
 
+CHART_NAME = "_chart"
+"""The variable that holds the chart which a session has shown last."""
+
 
 @dataclass(frozen=True)
 class Stream:

@@ -306,3 +306,28 @@ async def test_a_picture_that_was_saved_alone_comes_with_its_data(make_sandbox):
     code = "ax.plot([1, 2]); ax.set_title('T'); plt.savefig('a.png'); plt.close()"
     (shown,) = (await run(session, START + code, 60)).displays
     assert json.loads(shown.data[CHART])["title"] == "T"
+
+
+KEPT = [
+    (f"{START}ax.bar(['a'], [1]);", "_chart.axes[0].patches[0].set_color('red'); _chart"),
+    ("import plotly.express as px\npx.bar(x=[1], y=[2]).show()",
+     "_chart.update_layout(title='T')"),
+    ("import altair as alt\nalt.Chart(pd.DataFrame({'a': [1]})).mark_bar().encode(x='a')",
+     "_chart.mark_line()"),
+]  # fmt: skip
+
+
+async def test_the_last_chart_is_kept_to_be_changed(make_sandbox):
+    session = await (await make_sandbox(preload=PLOT)).open("a")
+    await run(session, "import pandas as pd", 60)
+    shown = []
+    for draw, change in KEPT:
+        await run(session, draw, 60)
+        (changed,) = (await run(session, change, 60)).displays
+        shown.append(changed.data)
+    assert ["image/png" in data for data in shown] == [True, False, True]
+    assert "title 'T'" in shown[1]["text/plain"]
+    assert '"line"' in "".join(data for mime, data in shown[2].items() if "vegalite" in mime)
+    await run(session, "_chart = 5")
+    await run(session, KEPT[0][0], 60)
+    assert (await run(session, "_chart")).result == "5"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aoai_magic.engine.agent.sandbox_sessions import State
 from aoai_magic.engine.models.base import FILE_SEARCH_TOOL, PYTHON_TOOL
 from aoai_magic.frame_codec import Manifest
-from aoai_magic.sandbox.protocol import MOUNT
+from aoai_magic.sandbox.protocol import CHART_NAME, MOUNT
 
 _PYTHON = f"""\
 You have a Python session of your own; call the tool `{PYTHON_TOOL}` to run code in it.
@@ -17,6 +17,11 @@ You have a Python session of your own; call the tool `{PYTHON_TOOL}` to run code
 - When code fails, read the error, fix the code and run it again.
 - The value of a call's last expression and everything printed come back to you. Figures
   are shown to the user as they are drawn; do not save them as well unless asked to.
+- Charts have a style already. Give each a title, and axes names in plain words; set colours
+  or a style only when asked to.
+- The chart shown last is the variable `{CHART_NAME}`: a Figure of Matplotlib (with `.axes`), or the
+  object of Plotly or Altair. To restyle it (colour, title, scale, lines instead of bars),
+  change it in a line or two and end with `{CHART_NAME}`; compute nothing again.
 - Save what the user wants to keep under {MOUNT} and link it in your answer as
   [name](sandbox:{MOUNT}/name).
 - Never claim to have run code or made a file that you have not."""

@@ -31,10 +31,16 @@ def _render(figure: Any) -> bytes:
 
 
 class Figures:
-    """Captures the figures that a cell leaves open; ``show`` gets each as a bundle."""
+    """Captures the figures that a cell leaves open.
 
-    def __init__(self, formatter: DisplayFormatter, show: Show) -> None:
+    ``show`` gets each as a bundle, ``keep`` each that is shown in whatever way.
+    """
+
+    def __init__(
+        self, formatter: DisplayFormatter, show: Show, keep: Callable[[Any], None]
+    ) -> None:
         self._show = show
+        self._keep = keep
         self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
         self._saved: dict[Path, tuple[weakref.ref[Any], dict[str, str]]] = {}
         self._attached = False
@@ -44,6 +50,7 @@ class Figures:
 
     def _draw(self, figure: Any) -> bytes:
         self._seen.add(figure)
+        self._keep(figure)
         return _render(figure)
 
     def attach(self) -> None:
@@ -85,6 +92,7 @@ class Figures:
 
     def _show_one(self, figure: Any) -> None:
         self._seen.add(figure)
+        self._keep(figure)
         picture = _render(figure)  # before it is described: ticks are set when it is drawn
         described = chart_data.bundle(figure)
         self._show({"image/png": picture, **described, "text/plain": repr(figure)})

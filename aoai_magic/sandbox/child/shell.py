@@ -24,8 +24,9 @@ from traitlets import Type
 
 from aoai_magic.sandbox import framing
 from aoai_magic.sandbox.child import chart_data, vegalite
-from aoai_magic.sandbox.child.rich_displays import RichDisplays
+from aoai_magic.sandbox.child.rich_displays import PLOTLY, RichDisplays
 from aoai_magic.sandbox.child.streams import flush_all
+from aoai_magic.sandbox.protocol import CHART_NAME
 
 _CELL = "<cell "
 _LONGEST_TEXT = 1 << 20
@@ -77,6 +78,9 @@ class _Publisher(DisplayPublisher):
         update: bool = False,
         **kwargs: Any,
     ) -> None:
+        if PLOTLY in data:  # figures of Plotly publish themselves, and not as an object
+            figure = sys.modules["plotly.graph_objects"].Figure
+            self.shell.keep_chart(figure(dict(data[PLOTLY]), skip_invalid=True))
         identity = (transient or {}).get("display_id")
         self.shell.show(data, id=identity, update=update)
 
@@ -111,6 +115,8 @@ class _ResultHook(DisplayHook):
 
 
 class _Formatter(DisplayFormatter):
+    parent: Shell
+
     def format(
         self, obj: Any, include: Any = None, exclude: Any = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -122,6 +128,7 @@ class _Formatter(DisplayFormatter):
         sys.modules["altair"].renderers.enable("mimetype")
         bundle, metadata = super().format(obj, include, exclude)
         picture = vegalite.draw(bundle)
+        self.parent.keep_chart(obj)
         return {**({"image/png": picture} if picture else {}), **bundle}, metadata
 
 
@@ -170,6 +177,7 @@ class Shell(InteractiveShell):
     rich: RichDisplays
     folder: str = "/"
     code: str = ""
+    _last_chart: Any = None
 
     def show(
         self,
@@ -186,6 +194,11 @@ class Shell(InteractiveShell):
             self.send({**frame, "update": update, "result": result})
         except framing.FrameError as error:
             print(f"This display was left out: {error}.", file=sys.stderr)  # noqa: T201
+
+    def keep_chart(self, chart: Any) -> None:
+        """Keep the last chart as ``_chart``, unless the code uses that name for something else."""
+        if self.user_ns.get(CHART_NAME, self._last_chart) is self._last_chart:
+            self.user_ns[CHART_NAME] = self._last_chart = chart
 
     def init_display_formatter(self) -> None:
         """Take our own formatter."""

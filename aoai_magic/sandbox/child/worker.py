@@ -65,7 +65,7 @@ def prepare() -> list[str]:
     lacks: list[str] = []
     _Prepared.shell = shell = make_shell()
     assert shell.display_formatter is not None
-    _Prepared.figures = Figures(shell.display_formatter, shell.show)
+    _Prepared.figures = Figures(shell.display_formatter, shell.show, shell.keep_chart)
     if "pandas" in sys.modules:
         pandas = sys.modules["pandas"]
         pandas.set_option("display.max_columns", _COLUMNS, "display.width", _WIDTH)
