@@ -26,12 +26,12 @@ INPUTS = {
         ("!ls /mnt/data/x.csv", "!ls x.csv"),
         # In whatever form a frame was sent, and by whatever name it is read.
         ('p = "/mnt/data/sales.arrow"\nx = pd.read_feather(p)', 'p = "sales.arrow"\nx = sales'),
-        ("x = pd.read_csv('/mnt/data/cfile_1a-prices.csv')", "x = prices.copy()"),
-        ("x = pd.read_feather('prices.arrow', columns=['a'])", "x = prices.copy()[['a']]"),
+        ("x = pd.read_csv('/mnt/data/cfile_1a-prices.csv')", "x = prices"),
+        ("x = pd.read_feather('prices.arrow', columns=['a'])", "x = prices[['a']]"),
         ("x = pd.read_feather('/mnt/data/stock.arrow')", "x = stock.to_pandas()"),
         ("x = pl.read_ipc('/mnt/data/stock.arrow')", "x = stock"),
         ("x = pl.read_ipc('/mnt/data/prices.arrow')", "x = pl.from_pandas(prices)"),
-        ("exec(open('/mnt/data/load_sales.py').read())\nprint(sales)", "sales\nprint(sales)"),
+        ("exec(open('/mnt/data/load_sales.py').read())\nprint(sales)", "print(sales)"),
         ("exec(open('/mnt/data/load_other.py').read())", "exec(open('load_other.py').read())"),
         (
             'd = Path("/mnt/data")\nopen(d / "notes.csv")',
@@ -39,13 +39,13 @@ INPUTS = {
         ),
         (
             "é = [pd.read_csv('prices.csv'), pd.read_csv('prices.csv')\n, pd.read_csv('x.csv')]",
-            "é = [prices.copy(), prices.copy()\n, pd.read_csv('x.csv')]",
+            "é = [prices, prices\n, pd.read_csv('x.csv')]",
         ),
         ("x = pd.read_csv('notes.csv')", "x = pd.read_csv('data/notes.csv')"),
     ],
 )
 def test_paths_become_the_notebooks_own(code, wanted):
-    assert as_cell([Cell(code)], INPUTS) == wanted + "\n"
+    assert as_cell([Cell(code)], INPUTS).split("\n\n")[-1] == wanted + "\n"
 
 
 PATHS = [
@@ -110,17 +110,18 @@ def test_only_whole_names_are_replaced():
 def test_a_file_is_no_variable_of_the_same_stem():
     inputs = {**INPUTS, "sales.csv": Input("in/sales.csv", is_variable=False)}
     code = "x = pd.read_csv('/mnt/data/sales.csv')\ny = pd.read_feather('sales.arrow')"
-    assert as_cell([Cell(code)], inputs) == "x = pd.read_csv('in/sales.csv')\ny = sales\n"
+    wanted = "x = pd.read_csv('in/sales.csv')\ny = sales\n"
+    assert as_cell([Cell(code)], inputs) == f"import pandas as pd\n\n{wanted}"
 
 
 def test_imports_stand_once_and_comments_stay():
     cells = [
-        "# Look\nimport pandas as pd\nx = 1",
-        "import pandas as pd\nimport os\n\n# Count\ny = x",
+        "# Look\nimport pandas as pd\nx = pd.NA",
+        "import pandas as pd\nimport os\n\n# Count\nprint(x, pd.NA)",
     ]
     assert (
         as_cell(map(Cell, cells), {})
-        == "import pandas as pd\nimport os\n\n# Look\nx = 1\n\n# Count\ny = x\n"
+        == "import pandas as pd\n\n# Look\nx = pd.NA\n\n# Count\nprint(x, pd.NA)\n"
     )
 
 
@@ -144,7 +145,7 @@ def joined(frames):
     return pd.concat(frames)
 raise KeyError("nothing")"""
     cells = [Cell(earlier, wanted=False), Cell(failed, wanted=False), Cell("out = joined(parts)")]
-    assert as_cell(cells, {}).split("\n\n") == [
+    assert as_cell(cells, INPUTS).split("\n\n") == [
         "import pandas as pd",
         'totals = sales.groupby("r").sum()\ntotals["share"] = totals["a"] / totals["a"].sum()',
         "parts = []\nparts.append(totals)\ndef joined(frames):\n    return pd.concat(frames)",
@@ -165,3 +166,38 @@ def test_the_cell_runs(tmp_path, monkeypatch):
     exec(as_cell(cells, INPUTS), {"prices": prices})
     assert (tmp_path / "totals.csv").read_text().endswith("a,3\nb,6\n")
     assert list(prices) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("code", "note"),
+    [
+        ("x = = 1", "# The code as it ran in the sandbox; it could not be adapted"),
+        ("print(open('/mnt/data/a\\nb.txt').read())", "# 'a\\nb.txt' exists in the assistant's"),
+        (
+            "open('/mnt/data/notes.csv', 'w').write('')",
+            "# This replaces your file 'data/notes.csv'.",
+        ),
+        (
+            "import os\nn = len(os.listdir('/mnt/data'))\nprint(n + 1)",
+            "# This lists the notebook's",
+        ),
+        (
+            "x = pd.read_csv('prices.csv', skiprows=2)",
+            "# prices stands for its file, which was read",
+        ),
+        ("print(total)", "# Not defined here, but in an earlier session: total"),
+        ("sales['x'] = 1", "# This changes sales: run it once."),
+    ],
+)
+def test_what_cannot_be_carried_over_is_said_at_the_top(code, note):
+    assert as_cell([Cell(code)], INPUTS).splitlines()[0].startswith(note)
+
+
+def test_a_failed_block_is_said_and_left_out():
+    cells = [
+        Cell("n = 0\nfor x in [1, 'a']:\n    n += x", wanted=False, failed_at=3),
+        Cell("print(n)"),
+    ]
+    note, code = as_cell(cells, {}).split("\n\n", 1)
+    assert note == "# A step failed; what it had done by then may differ here."
+    assert code == "n = 0\n\nprint(n)\n"

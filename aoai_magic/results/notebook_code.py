@@ -2,266 +2,334 @@
 
 In the sandbox files are in ``/mnt/data``; here attached items are the notebook's own
 variables and paths, and what the code makes goes to the working folder. A session keeps
-its variables: what the turn's code needs of earlier code comes along.
+its variables: what the turn's code needs of earlier code comes along. Looks at the data stay
+behind.
 """
 
 from __future__ import annotations
 
 import ast
-import builtins
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from aoai_magic.results.session_paths import MOUNT, SessionPaths
+from aoai_magic.locale import gettext as _
+from aoai_magic.results import statements, tidy_code
+from aoai_magic.results.own_names import Body, spare
+from aoai_magic.results.session_files import SessionFiles
+from aoai_magic.results.session_paths import SessionPaths
+from aoai_magic.results.session_variables import SessionVariables, replaced
 from aoai_magic.turn.view import Input
 
-_TABLES = (".arrow", ".csv", ".parquet", ".zip")
-_PREFIX = re.compile(r"((c?file[-_]\w+|[0-9a-f]{16,})-)?")
-"""What services put before the names of files."""
-
-_LIBRARIES = {"pd": "pandas", "pandas": "pandas", "pl": "polars", "polars": "polars"}
-_COPIES = {
-    # The code may change what it read; the user's own frame is to stay as it is.
-    ("pandas", "pandas"): "{name}.copy()",
-    ("pandas", "polars"): "{name}.to_pandas()",
-    ("pandas", "pyarrow"): "{name}.to_pandas()",
-    ("polars", "pandas"): "{module}.from_pandas({name})",
-    ("polars", "pyarrow"): "{module}.from_arrow({name})",
-}
-_CHANGES = frozenset(("add", "append", "extend", "insert", "pop", "remove", "setdefault", "update"))
-_BUILTINS = frozenset(dir(builtins))
+_MAGIC = re.compile(r"^([ \t]*(?:\w+[ \t]*=[ \t]*)?)([!%].*)$", re.MULTILINE)
+_MARK = re.compile(r"__line_(\d+)__")
 
 
 @dataclass(frozen=True)
 class Cell:
     """Code that ran in the session.
 
-    ``wanted`` code comes whole; of other code, which failed or is an earlier turn's, only
-    what the wanted code needs.
+    Attributes
+    ----------
+    wanted
+        Whether the code comes whole; of other code, which failed or is an earlier turn's, only
+        what the wanted code needs.
+    failed_at
+        The line, from 1, at which it failed; 0 where it did not, or nobody knows.
+    attached
+        Variables that the session was given anew before it ran.
     """
 
     code: str
     wanted: bool = True
+    failed_at: int = 0
+    attached: frozenset[str] = frozenset()
 
 
-def as_cell(cells: Iterable[Cell], inputs: Mapping[str, Input]) -> str:
+def as_cell(cells: Iterable[Cell], inputs: Mapping[str, Input], *, tidy: bool = True) -> str:
     """Join cells of the session, in the order in which they ran, into one for the notebook.
 
     ``inputs`` maps names of files in the session to what they are here. Imports stand
-    once, at the top.
+    once, at the top. Where something cannot be carried over, a comment there says so. Without
+    ``tidy``, looks at the data and what is not used stay: other cells may need them.
     """
     ran = list(cells)
-    files = _Files(inputs, [cell.code for cell in ran])
-    imports: dict[str, None] = {}
-    bodies = []
-    for found, body in _sliced([(files.here(cell.code), cell.wanted) for cell in ran]):
-        imports.update(dict.fromkeys(found))
-        if body.strip():
-            bodies.append(body.strip("\n"))
-    # Those from __future__ must be first.
-    ordered = sorted(imports, key=lambda line: not line.startswith("from __future__"))
-    head = ["\n".join(ordered)] if ordered else []
-    head += _definitions("\n".join(bodies), inputs.values())
-    return "\n\n".join([*head, *bodies]) + "\n"
+    magics = _Magics()
+    hidden = [replace(cell, code=magics.hide(cell.code)) for cell in ran]
+    trees = [statements.parse(cell.code) for cell in hidden]
+    if any(tree is None and cell.wanted for tree, cell in zip(trees, ran, strict=True)):
+        return _as_it_was(ran, inputs)
+    readable = [(cell, tree) for cell, tree in zip(hidden, trees, strict=True) if tree is not None]
+    paths = SessionPaths({name: one.name for name, one in inputs.items() if not one.is_variable})
+    # A line for the shell may name anything: {path}, $path.
+    made = _Joined(readable, inputs, tidy and not magics.lines).text()
+    return magics.restore(paths.python(made), paths)
 
 
-def _definitions(code: str, inputs: Iterable[Input]) -> list[str]:
-    """Define those names that are no variables of the notebook, but parts of one."""
-    named = {node.id for node in ast.walk(_parsed(code)) if isinstance(node, ast.Name)}
-    lines = [f"{i.name} = {i.expression}" for i in inputs if i.expression and i.name in named]
-    return ["\n".join(dict.fromkeys(lines))] if lines else []
+def _as_it_was(cells: Sequence[Cell], inputs: Mapping[str, Input]) -> str:
+    note = _("The code as it ran in the sandbox; it could not be adapted to the notebook.")
+    paths = SessionPaths({name: one.name for name, one in inputs.items() if not one.is_variable})
+    bodies = [paths.here(cell.code).strip("\n") for cell in cells if cell.wanted]
+    return "\n\n".join([f"# {note}", *bodies]) + "\n"
 
 
-class _Files:
-    """The session's files as they are in the notebook."""
+@dataclass
+class _Magics:
+    """Lines for the shell and of magics, which are no Python."""
 
-    def __init__(self, inputs: Mapping[str, Input], codes: Sequence[str]) -> None:
-        self._inputs = inputs
-        self._paths = dict(_named_paths(codes))
-        files = {name: item.name for name, item in inputs.items() if not item.is_variable}
-        self._session = SessionPaths(files)
+    lines: list[str] = field(default_factory=list)
 
-    def here(self, code: str) -> str:
-        """Return code with variables and paths of the notebook."""
-        return self._session.here(self._with_variables(code))
+    def hide(self, code: str) -> str:
+        """Put a name in the place of each, where the code is no Python with them."""
+        return code if statements.parse(code) is not None else _MAGIC.sub(self._hidden, code)
 
-    def _with_variables(self, code: str) -> str:
-        """Put the variable in the place of each expression that reads its packed file."""
-        # From the last to the first, so that places before stay as they are.
-        places = sorted(self._reads(code), key=lambda read: _place(read[0]), reverse=True)
-        for node, text in places:
-            code = _replaced(code, node, text)
-        return code
+    def _hidden(self, match: re.Match[str]) -> str:
+        self.lines.append(match[2])
+        return f"{match[1]}__line_{len(self.lines) - 1}__"
 
-    def _reads(self, code: str) -> Iterator[tuple[ast.expr, str]]:
-        for node in ast.walk(_parsed(code)):
-            if isinstance(node, ast.Call) and node.args:
-                function = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-                item = self._variable(node.args[0]) if _is_reading(function) else None
-                if item:
-                    yield node, _expression(node, item)
-                elif loaded := self._loaded(node):
-                    yield node, loaded
-
-    def _variable(self, path: ast.expr) -> Input | None:
-        if isinstance(path, ast.Name):
-            name = self._paths.get(path.id, "")
-        else:
-            name = str(path.value) if isinstance(path, ast.Constant) else ""
-        return self._of(name)
-
-    def _of(self, path: str) -> Input | None:
-        """Return the variable whose packed file has that path, in whatever form it was sent."""
-        file = PurePosixPath(path.removeprefix(f"{MOUNT}/"))
-        if file.suffix not in _TABLES or str(file) in self._session.files:
-            return None
-        for name, item in self._inputs.items():
-            stem = PurePosixPath(name).stem
-            if item.is_variable and re.fullmatch(_PREFIX.pattern + re.escape(stem), file.stem):
-                return item
-        return None
-
-    def _loaded(self, call: ast.Call) -> str | None:
-        """Return the variable that ``exec(open("…/load_NAME.py").read())`` defines."""
-        if not (isinstance(call.func, ast.Name) and call.func.id == "exec"):
-            return None
-        found = re.search(r"load_(\w+)\.py['\"]\)\.read\(\)$", ast.unparse(call.args[0]))
-        names = {item.name for item in self._inputs.values() if item.is_variable}
-        return found[1] if found and found[1] in names else None
+    def restore(self, code: str, paths: SessionPaths) -> str:
+        """Put the lines back, with the notebook's paths."""
+        return _MARK.sub(lambda match: paths.bare(self.lines[int(match[1])]), code)
 
 
-def _place(node: ast.expr) -> tuple[int, int]:
-    return node.lineno, node.col_offset
+@dataclass(frozen=True)
+class _Step:
+    """A cell whose reads of variables are the variables themselves."""
+
+    cell: Cell
+    code: str
+    body: list[ast.stmt]
+    is_look: bool
 
 
-def _replaced(code: str, node: ast.expr, text: str) -> str:
-    """Put text in the place of an expression; its columns are counted in bytes of UTF-8."""
-    lines = code.encode().splitlines(keepends=True)
-    last = (node.end_lineno or node.lineno) - 1
-    before = [*lines[: node.lineno - 1], lines[node.lineno - 1][: node.col_offset]]
-    after = [lines[last][node.end_col_offset :], *lines[last + 1 :]]
-    return b"".join([*before, text.encode(), *after]).decode()
+class _Joined:
+    """The cells of one thread as one piece of code; ``notes`` is what it cannot carry over."""
+
+    def __init__(
+        self, cells: Sequence[tuple[Cell, ast.Module]], inputs: Mapping[str, Input], tidy: bool
+    ) -> None:
+        self._inputs, self._tidy = inputs, tidy
+        self._variables = {one.name: one for one in inputs.values() if one.is_variable}
+        self._files = SessionFiles([tree for _, tree in cells])
+        self._steps = self._as_steps(cells)
+        self._notes: dict[str, None] = {}
+
+    def _as_steps(self, cells: Sequence[tuple[Cell, ast.Module]]) -> list[_Step]:
+        copied = any(statements.changes(tree) for _, tree in cells)
+        self._reads = SessionVariables(self._inputs, self._files, copied)
+        codes = [self._reads.here(cell.code, tree) for cell, tree in cells]
+        trees = [ast.parse(code) for code in codes]
+        self._looks = tidy_code.Looks(trees, self._variables.values(), self._files)
+        last = max((n for n, (cell, _) in enumerate(cells) if cell.wanted), default=-1)
+        return [
+            _Step(cell, code, tree.body, n != last and all(map(self._is_idle, tree.body)))
+            for n, ((cell, _), code, tree) in enumerate(zip(cells, codes, trees, strict=True))
+        ]
+
+    def _is_idle(self, node: ast.stmt) -> bool:
+        """Whether a statement of a step that only looks may go, unless a later one needs it."""
+        simple = isinstance(node, (*statements.IMPORTS, *statements.DEFINITIONS))
+        looks = self._looks
+        return simple or looks.is_fetch(node) or looks.is_look(node) or tidy_code.is_heading(node)
+
+    def text(self) -> str:
+        """Return the code, with the session's paths."""
+        kept = self._sliced(self._tidy)
+        if not any(not _is_import(node) for _, nodes in kept for node in nodes):
+            # Nothing but looks: they are the answer.
+            kept = self._sliced(tidy=False)
+        imports = [ast.unparse(n) for step, nodes in kept for n in _imports(step, nodes)]
+        bodies, changed = spare(self._with_rows(self._bodies(kept)), self._variables)
+        codes = [body.code.strip("\n") for body in bodies if body.code.strip()]
+        whole = "\n\n".join(codes)
+        missing = statements.undefined(ast.parse("\n".join([*imports, whole])))
+        imports += [_MODULES[name] for name in missing if name in _MODULES]
+        # Those from __future__ must be first.
+        imports.sort(key=lambda line: not line.startswith("from __future__"))
+        head = ["\n".join(dict.fromkeys(imports))] if imports else []
+        head += self._definitions(whole)
+        self._note(ast.parse("\n".join([*imports, *head, whole])), changed)
+        notes = ["\n".join(f"# {note}" for note in self._notes)] if self._notes else []
+        return "\n\n".join([*notes, *head, *codes]) + "\n"
+
+    def _with_rows(self, bodies: list[Body]) -> list[Body]:
+        """Fetch the rows of variables that hold none, where the code takes them for a table."""
+        for name, sent in ((i.name, i.as_sent) for i in self._variables.values() if i.as_sent):
+            for place, body in enumerate(bodies):
+                tree = ast.parse(body.code)
+                used = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == name]
+                if len(used) > body.code.count(sent):
+                    bodies[place] = replace(body, code=f"{name} = {sent}\n{body.code.lstrip()}")
+                    break
+        return bodies
+
+    def _definitions(self, code: str) -> list[str]:
+        """Define those names that are no variables of the notebook, but parts of one."""
+        named = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+        items = self._variables.values()
+        lines = [f"{i.name} = {i.expression}" for i in items if i.expression and i.name in named]
+        return ["\n".join(lines)] if lines else []
+
+    # What stays
+
+    def _sliced(self, tidy: bool) -> list[tuple[_Step, list[ast.stmt]]]:
+        """Return what stays of each step, from the last back to what that needs."""
+        needed: set[str] = set()
+        found = []
+        for step in reversed(self._steps):
+            kept: list[ast.stmt] = []
+            left: ast.stmt | None = None
+            for node in reversed(self._ran(step, needed)):
+                if self._stays(step, node, needed, tidy, kept, left):
+                    kept.insert(0, node)
+                    needed = needed - statements.defines(node)
+                    needed |= statements.uses(node, self._files)
+                    left = None
+                else:
+                    left = node
+            needed = needed - step.cell.attached
+            found.append((step, kept))
+        return found[::-1]
+
+    def _ran(self, step: _Step, needed: set[str]) -> list[ast.stmt]:
+        """Return the statements that ran to their end."""
+        line = step.cell.failed_at
+        if not line:
+            return step.body
+        if line < 0 and any(self._binds(node) & needed for node in step.body):
+            self._notes[_("A step failed; what it had done by then may differ here.")] = None
+        if line < 0:
+            return step.body
+        failed = [n for n in step.body if line - 1 in statements.rows(n)]
+        if any(isinstance(n, _BLOCKS) and self._binds(n) & needed for n in failed):
+            self._notes[_("A step failed; what it had done by then may differ here.")] = None
+        return [n for n in step.body if (n.end_lineno or n.lineno) < line]
+
+    def _binds(self, node: ast.stmt) -> set[str]:
+        return statements.binds(node, self._files)
+
+    def _stays(
+        self,
+        step: _Step,
+        node: ast.stmt,
+        needed: set[str],
+        tidy: bool,
+        kept: Sequence[ast.stmt],
+        left: ast.stmt | None,
+    ) -> bool:
+        """Whether a statement stays; ``kept`` and ``left`` are what follows it."""
+        if _is_itself(node) or self._loads(node):
+            return False
+        if self._binds(node) & needed:
+            return True
+        if not step.cell.wanted:
+            return False
+        if not tidy:
+            return True
+        looks = self._looks
+        idle = isinstance(node, statements.DEFINITIONS) or tidy_code.is_plain_import(node)
+        if idle or looks.is_fetch(node) or tidy_code.is_muted(node) or looks.is_glance(node):
+            return False
+        if tidy_code.is_heading(node) and left is not None and looks.is_look(left):
+            return False
+        return not (step.is_look and self._is_idle(node)) and not tidy_code.is_count(node, kept)
+
+    def _loads(self, node: ast.stmt) -> bool:
+        """Whether a statement is ``exec(open("…/load_NAME.py").read())`` of a variable."""
+        text = ast.unparse(node)
+        found = re.fullmatch(r"exec\(open\(['\"][^'\"]*load_(\w+)\.py['\"]\)\.read\(\)\)", text)
+        return found is not None and found[1] in self._variables
+
+    # How it is written
+
+    def _bodies(self, kept: Sequence[tuple[_Step, list[ast.stmt]]]) -> list[Body]:
+        nodes = [node for _, nodes in kept for node in nodes]
+        frames = [i.name for i in self._variables.values() if i.kind in tidy_code.FRAMES]
+        tables = tidy_code.tables(ast.Module(nodes, []), frames)
+        shown = [n for n, (step, nodes) in enumerate(kept) if step.cell.wanted and nodes]
+        drawing = [n for n in shown if tidy_code.draws(kept[n][1])]
+        bodies = []
+        for n, (step, nodes) in enumerate(kept):
+            body = _body(step, nodes)
+            if self._tidy:
+                body = replaced(body, list(tidy_code.shown(body, tables, n in shown[:-1])))
+            if n in drawing[:-1] and not body.rstrip().endswith("plt.show()"):
+                body += "\nplt.show()"
+            bodies.append(Body(body, step.cell.attached))
+        return bodies
+
+    # What cannot be carried over
+
+    def _note(self, tree: ast.Module, changed: Sequence[str]) -> None:
+        notes = self._notes
+        used = list(dict.fromkeys(self._files.used(tree)))
+        written = {name for name, is_written in used if is_written}
+        here = {name for name, one in self._inputs.items() if not one.is_variable}
+        for name, is_written in used:
+            if is_written and name in here:
+                text = _("This replaces your file {name}.")
+                notes[text.format(name=ascii(self._inputs[name].name))] = None
+            elif not is_written and name not in written | here:
+                text = _("{name} exists in the assistant's session only; save it here first.")
+                notes[text.format(name=ascii(name))] = None
+        if any(tidy_code.lists_folder(node, self._files) for node in ast.walk(tree)):
+            notes[_("This lists the notebook's folder; the session's held other files.")] = None
+        for name, options in self._reads.lost.items():
+            text = _("{name} stands for its file, which was read with {options}.")
+            notes[text.format(name=name, options=", ".join(sorted(options)))] = None
+        for name in changed:
+            notes[_("This changes {name}: run it once.").format(name=name)] = None
+        parts = " ".join(f"{i.name} {i.expression}" for i in self._variables.values())
+        known = re.findall(r"\w+", parts)
+        missing = [name for name in statements.undefined(tree) if name not in known]
+        if missing:
+            text = _("Not defined here, but in an earlier session: {names}")
+            notes[text.format(names=", ".join(missing))] = None
 
 
-def _is_reading(function: str) -> bool:
-    return function.startswith(("read_", "scan_"))
-
-
-def _expression(call: ast.Call, item: Input) -> str:
-    """Return what stands for a call that reads a variable's file."""
-    module = ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
-    library, own = _LIBRARIES.get(module, ""), item.kind.partition(".")[0]
-    form = _COPIES.get((library, own), "{name}")
-    frame = form.format(name=item.name, module=module)
-    columns = [word.value for word in call.keywords if word.arg in ("columns", "usecols")]
-    return f"{frame}[{ast.unparse(columns[0])}]" if columns else frame
-
-
-def _named_paths(codes: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield names to which a path is assigned."""
-    for code in codes:
-        for node in ast.walk(_parsed(code)):
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-                for target in node.targets:
-                    if isinstance(target, ast.Name):
-                        yield target.id, str(node.value.value)
-
-
-def _sliced(cells: Sequence[tuple[str, bool]]) -> list[tuple[list[str], str]]:
-    """Return the imports and the rest of each cell, from the last back to what that needs."""
-    needed: set[str] = set()
-    found = []
-    for code, wanted in reversed(cells):
-        statements = _parsed(code).body
-        kept = []
-        for node in reversed(statements):
-            if wanted or _binds(node) & needed:
-                kept.append(node)
-                needed = (needed - _defines(node)) | _uses(node)
-        if wanted or kept:
-            left_out = [node for node in statements if node not in kept]
-            found.append(_without_imports(code, statements, left_out))
-    return found[::-1]
-
-
-def _defines(node: ast.stmt) -> set[str]:
-    """Names that have nothing of an earlier value after the statement."""
-    if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Assign):
-        return _stored(node)
-    return set()
-
-
-def _binds(node: ast.stmt) -> set[str]:
-    """Names that the statement defines, or whose value it changes."""
-    changed = {name for child in ast.walk(node) for name in _changed(child)}
-    return _stored(node) | changed
-
-
-def _stored(node: ast.stmt) -> set[str]:
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        return {(name.asname or name.name).partition(".")[0] for name in node.names}
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {node.name}
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and _is_store(n.ctx)}
-
-
-def _is_store(context: ast.expr_context) -> bool:
-    return isinstance(context, ast.Store)
-
-
-def _changed(node: ast.AST) -> Iterator[str]:
-    """Yield the name whose value is changed: by ``x[…] = …``, ``x.a = …``, ``x.append(…)``."""
-    if isinstance(node, ast.Subscript | ast.Attribute) and _is_store(node.ctx):
-        yield from _root(node)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        in_place = any(word.arg == "inplace" for word in node.keywords)
-        if in_place or node.func.attr in _CHANGES:
-            yield from _root(node.func)
-
-
-def _root(node: ast.expr) -> Iterator[str]:
-    while isinstance(node, ast.Attribute | ast.Subscript):
-        node = node.value
-    if isinstance(node, ast.Name):
-        yield node.id
-
-
-def _uses(node: ast.stmt) -> set[str]:
-    loaded = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and not _is_store(n.ctx)}
-    return (loaded | set(_binds(node) - _stored(node))) - _BUILTINS
-
-
-def _without_imports(
-    code: str, statements: Sequence[ast.stmt], left_out: Sequence[ast.stmt]
-) -> tuple[list[str], str]:
-    """Return the top-level imports, and the code without them and what is left out."""
-    lines = code.splitlines()
-    # A line that holds something else too (import os; os.remove(…)) stays as it is.
-    others = [node for node in statements if not _is_import(node) and node not in left_out]
-    kept = {row for node in others for row in _rows(node)}
-    imports = [
-        node
-        for node in statements
-        if _is_import(node) and node not in left_out and not kept & {*_rows(node)}
-    ]
-    gone = {row for node in (*imports, *left_out) for row in _rows(node)} - kept
-    body = "\n".join(line for row, line in enumerate(lines) if row not in gone)
-    return [ast.unparse(node) for node in imports], body
+_BLOCKS = (ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.If)
+_MODULES = {
+    "copy": "import copy",
+    "np": "import numpy as np",
+    "pa": "import pyarrow as pa",
+    "pd": "import pandas as pd",
+    "pl": "import polars as pl",
+    "plt": "import matplotlib.pyplot as plt",
+}
+"""What everybody calls a module; our own changes use some of them."""
 
 
 def _is_import(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Import | ast.ImportFrom)
+    return isinstance(node, statements.IMPORTS)
 
 
-def _rows(node: ast.stmt) -> range:
-    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
-    return range(first - 1, node.end_lineno or node.lineno)
+def _is_itself(node: ast.stmt) -> bool:
+    """Whether a statement is ``x = x``."""
+    return isinstance(node, ast.Assign) and [ast.unparse(t) for t in node.targets] == [
+        ast.unparse(node.value)
+    ]
 
 
-def _parsed(code: str) -> ast.Module:
-    try:
-        return ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError):
-        return ast.Module(body=[], type_ignores=[])
+def _imports(step: _Step, kept: Sequence[ast.stmt]) -> list[ast.stmt]:
+    """Return imports that are to stand at the top, each on lines of its own."""
+    others = {row for node in kept if not _is_import(node) for row in statements.rows(node)}
+    return [n for n in kept if _is_import(n) and not others & {*statements.rows(n)}]
+
+
+def _body(step: _Step, kept: Sequence[ast.stmt]) -> str:
+    """Return the lines of the step without imports, what is left out, and comments on that."""
+    if not kept:
+        return ""
+    lines = step.code.splitlines()
+    imports = _imports(step, kept)
+    stays = {row for node in kept if node not in imports for row in statements.rows(node)}
+    left = [node for node in step.body if node not in kept]
+    gone = {row for node in (*imports, *left) for row in statements.rows(node)}
+    for node in (*left, *(imports if step.is_look else ())):
+        row = statements.rows(node)[0] - 1
+        stays_above = _is_import(node) and not step.is_look
+        while row >= 0 and lines[row].startswith("#") and not stays_above:
+            gone.add(row)
+            row -= 1
+    body = "\n".join(line for row, line in enumerate(lines) if row not in gone - stays)
+    return re.sub(r"\n{4,}", "\n\n\n", body)

@@ -43,16 +43,17 @@ class SessionPaths:
         lines: dict[str, str] = {}
 
         def hide(match: re.Match[str]) -> str:
-            lines[mark := f"__line_{len(lines)}__"] = self._bare(match[2])
+            lines[mark := f"__line_{len(lines)}__"] = self.bare(match[2])
             return match[1] + mark
 
         if _parsed(code) is not None:
-            return self._python(code)
+            return self.python(code)
         hidden = _MAGIC.sub(hide, code)
-        found = self._python(hidden) if _parsed(hidden) is not None else self._bare(hidden)
+        found = self.python(hidden) if _parsed(hidden) is not None else self.bare(hidden)
         return re.sub(r"__line_\d+__", lambda match: lines.get(match[0], match[0]), found)
 
-    def _python(self, code: str) -> str:
+    def python(self, code: str) -> str:
+        """Return code that is Python with the paths of the notebook."""
         for start, end in reversed(list(_literals(code))):
             code = code[:start] + self._literal(code[start:end]) + code[end:]
         return code
@@ -92,7 +93,7 @@ class SessionPaths:
 
         return self._pattern.sub(here, text)
 
-    def _bare(self, text: str) -> str:
+    def bare(self, text: str) -> str:
         """Return a line for the shell or of a magic, in which IPython expands ``{}`` and ``$``.
 
         A path that might mean more than itself there is left as the session had it: no file

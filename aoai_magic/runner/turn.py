@@ -206,8 +206,12 @@ class Turn:
 
     @property
     def code(self) -> str:
-        """The Python that ran without error, cells apart by a blank line."""
-        return "\n\n".join(cell.strip("\n") for cell in self.cells)
+        """The Python that ran without error, as the notebook can run it; `cells` has it as it ran.
+
+        Looks at the data are left out, and files are the notebook's own variables and paths.
+        """
+        ran = "\n\n".join(cell.strip("\n") for cell in self.cells)
+        return ran if self.view.cell is None else self.view.cell.rstrip("\n")
 
     @property
     def cells(self) -> list[str]:

@@ -34,12 +34,20 @@ class Input:
         Type of the variable with its library, as far as it is known: ``pandas.DataFrame``.
     expression
         How the notebook has it where it has no variable of that name.
+    as_sent
+        Python for what the session has under that name where that is not the variable itself:
+        the rows of a lazy frame, ….
+    as_read
+        Python for what its file holds where that is not the variable itself: a frame whose
+        index is a column, ….
     """
 
     name: str
     is_variable: bool
     kind: str = ""
     expression: str = ""
+    as_read: str = ""
+    as_sent: str = ""
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def _add_work(cells: list[Any], step: Step | None, inputs: Inputs) -> None:
         cells += [v4.new_markdown_cell(text) for text in bundles.work_markdown([step])]
         return
     cells += [v4.new_markdown_cell(text) for text in bundles.work_markdown(attempts(step.before))]
-    cell = v4.new_code_cell(as_cell([Cell(step.part.code)], inputs).rstrip("\n"))
+    cell = v4.new_code_cell(as_cell([Cell(step.part.code)], inputs, tidy=False).rstrip("\n"))
     if printed := plain_logs(step.logs.text) if step.logs else "":
         cell.outputs.append(v4.new_output("stream", name="stdout", text=printed + "\n"))
     cells.append(cell)

@@ -64,11 +64,13 @@ async def test_the_mean_per_region_after_the_first_question_of_the_readme(here, 
     assert table(turn.text) == {(name,): number(value) for name, value in means.items()}
 
 
-async def test_the_code_of_a_turn_runs_in_the_notebook(here, sales, capsys):
+async def test_the_code_of_a_turn_runs_in_the_notebook(here, sales):
     assistant = Assistant({"sales": sales})
     turn = await assistant.ask("Average revenue by region", Options(items=("sales",)))
-    exec(turn.code, {"sales": sales})
-    assert capsys.readouterr().out.strip().endswith(turn.logs.strip())
+    shown = []
+    exec(turn.code, {"sales": sales, "display": shown.append})
+    assert len(turn.code.splitlines()) == 2
+    assert turn.logs.strip().endswith(shown[0].to_csv().strip())
     means = sales.groupby("region").revenue.mean()
     assert table(turn.text) == {(name,): number(value) for name, value in means.items()}
 
