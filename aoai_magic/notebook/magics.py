@@ -149,6 +149,7 @@ class AssistantMagics(Magics):
     @argument(
         "--dry-run", action="store_true", help=later("show what would be sent, and send nothing")
     )
+    @argument("--plan", action="store_true", help=later("show the plan first, and ask"))
     @argument(
         "--background", action="store_true", help=later("let the turn run while other cells do")
     )

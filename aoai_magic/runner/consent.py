@@ -88,8 +88,13 @@ def confirm_outside(paths: Sequence[Path], folder: Path) -> None:
 
 def ask_user(question: str) -> bool | None:
     """Ask a question of yes or no; None where nobody can answer, as in a headless run."""
+    words = ask_words(question)
+    return None if words is None else words.lower() in ("y", "yes")
+
+
+def ask_words(question: str) -> str | None:
+    """Return what the user types; None where nobody can answer, as in a headless run."""
     try:
-        answer = input(question)
+        return input(question).strip()
     except (EOFError, OSError, RuntimeError):  # RuntimeError: a kernel without stdin
         return None
-    return answer.strip().lower() in ("y", "yes")

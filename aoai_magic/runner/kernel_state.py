@@ -27,6 +27,7 @@ from aoai_magic.runner.event_loop import is_blocking, loop, run_blocking
 from aoai_magic.runner.interpolation import interpolate
 from aoai_magic.runner.notebook_cell import CellHistory
 from aoai_magic.runner.options import Options
+from aoai_magic.runner.planning import Asked, decide, plan_first
 from aoai_magic.runner.recordings import Tape
 from aoai_magic.runner.request import Request, working_folder
 from aoai_magic.runner.run_turn import Dependencies, Outcome, remember, run_turn
@@ -171,6 +172,10 @@ class Assistant:
         TurnError
             If it failed, unless ``no_raise``; it holds the turn as far as it came.
         """
+        if options.plan:
+            plan = await self.ask(*self._plan(prompt, options), data)
+            agreed = decide(plan, options)
+            return await self.ask(*agreed) if agreed else plan
         request = self._agreed(prompt, options, data or {})
         return await self._asked(request) if request else None
 
@@ -179,8 +184,16 @@ class Assistant:
     ) -> Turn | PendingTurn | None:
         """Do as `ask`, from code that is not asynchronous, also inside a running loop."""
         # The user's expressions and questions belong to the thread of the cell.
+        if options.plan:
+            plan = self.ask_now(*self._plan(prompt, options), data)
+            agreed = decide(plan, options)
+            return self.ask_now(*agreed) if agreed else plan
         request = self._agreed(prompt, options, data or {})
         return run_blocking(self._asked(request), self.stop) if request else None
+
+    def _plan(self, prompt: str, options: Options) -> Asked:
+        settings = self.settings(options)
+        return plan_first(prompt, options, settings, settings_.resolve_target(settings))
 
     def _agreed(self, prompt: str, options: Options, data: Mapping[str, Any]) -> Request | None:
         """Return the turn to be done, once the user agreed to it; None after a dry run."""

@@ -44,6 +44,8 @@ class Options:
         Describe attached data without any value.
     overwrite
         Whether files in the folder that is saved to may be replaced.
+    plan
+        Whether the model says first what it intends, and waits for a yes.
     background
         Let the turn run while other cells do.
     dry_run
@@ -73,6 +75,7 @@ class Options:
     save: str | None = None
     overwrite: bool = False
     dry_run: bool = False
+    plan: bool = False
     background: bool = False
     timeout: float | None = None
     max_tokens: int | None = None
