@@ -15,6 +15,7 @@ from aoai_magic.display.markdown.to_markdown import fence, safe_markdown
 from aoai_magic.display.saved import bundles
 from aoai_magic.display.screen import Detail, Pace, Screen
 from aoai_magic.display.steps import WORK, work
+from aoai_magic.display.terminal_pictures import picture_text
 from aoai_magic.text import sanitize
 from aoai_magic.turn import view as views
 from aoai_magic.turn.view import View
@@ -96,6 +97,8 @@ class TerminalScreen:
         elif isinstance(part, WORK):
             if over:
                 self._write_work(part)
+        elif isinstance(part, views.Image):
+            self._paper.plain(picture_text(part) + "\n")
         elif output := bundles.answer_output(part):
             self._paper.plain(output.data["text/plain"] + "\n")
 

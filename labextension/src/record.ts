@@ -6,7 +6,18 @@ export const MEDIA_TYPE = 'application/vnd.aoai-magic.turn+json';
 /** What the kernel freezes as a picture, see `aoai_magic/display/saved/bundles.py`. */
 const PICTURES = ['image/png', 'image/jpeg', 'image/gif'];
 
-export type TurnFile = TurnRecord['files'][number];
+export const FILES_TYPE = 'application/vnd.aoai-magic.files+json';
+
+/** A file that came back: what it is, how to get it in Python, and its bytes if it is small. */
+export interface TurnFile {
+  readonly name: string;
+  readonly size: number;
+  readonly kind: string;
+  readonly way: string;
+  /** In base64; null where the file is large. */
+  readonly data: string | null;
+}
+
 export type { TurnRecord };
 
 /** A picture of an answer. */
@@ -44,6 +55,16 @@ export function readRecord(data: unknown): TurnRecord | null {
     (data.parts as unknown[]).every(isPart) &&
     (data.files as unknown[]).every(isFile);
   return sound ? (data as unknown as TurnRecord) : null;
+}
+
+/** Take data from a saved notebook as a list of files; null where it is none that we can read. */
+export function readFiles(data: unknown): TurnFile[] | null {
+  const sound =
+    isObject(data) &&
+    data.version === 1 &&
+    Array.isArray(data.files) &&
+    data.files.every(isContent);
+  return sound ? (data.files as TurnFile[]) : null;
 }
 
 /** The last turn among outputs, if there is one. */
@@ -124,7 +145,15 @@ function isFile(file: unknown): boolean {
     isObject(file) &&
     typeof file.name === 'string' &&
     typeof file.size === 'number' &&
-    typeof file.sha256 === 'string' &&
+    typeof file.sha256 === 'string'
+  );
+}
+
+function isContent(file: unknown): boolean {
+  return (
+    isObject(file) &&
+    ['name', 'kind', 'way'].every(name => typeof file[name] === 'string') &&
+    typeof file.size === 'number' &&
     (file.data === null || typeof file.data === 'string')
   );
 }

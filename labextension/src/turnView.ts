@@ -4,16 +4,16 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import {
   addBelowIcon,
   copyIcon,
-  downloadIcon,
   launchIcon,
   refreshIcon,
   searchIcon
 } from '@jupyterlab/ui-components';
 import { Widget } from '@lumino/widgets';
+import { chips, downloadButton } from './chips.js';
 import { button, download, element } from './dom.js';
 import { forkIcon } from './icons.js';
-import { opensInert, safeName } from './names.js';
-import { canFork, type IPicture, MEDIA_TYPE, readRecord, type TurnFile } from './record.js';
+import { safeName } from './names.js';
+import { canFork, type IPicture, MEDIA_TYPE, readRecord } from './record.js';
 import type { TurnRecord } from './record.js';
 import * as words from './words.js';
 
@@ -26,7 +26,6 @@ export interface ISurroundings {
   /** Whether the element stands in a notebook that is open. */
   isInNotebook(node: Node): boolean;
   zoom(picture: IPicture): void;
-  open(file: TurnFile, node: Node): void;
 }
 
 /** Draws a turn from the saved record alone; no kernel is asked. */
@@ -99,17 +98,10 @@ export class TurnView extends Widget implements IRenderMime.IRenderer {
     return bar;
   }
 
-  /** Pictures and small files, each with what can be done with it. */
+  /** Pictures, each with what can be done with it. */
   private results(turn: TurnRecord): HTMLElement[] {
     const pictures = this.around.pictures(turn, this.node).map(picture => this.picture(picture));
-    const files = turn.files.filter(file => file.data !== null).map(file => this.file(file));
-    const items = [...pictures, ...files];
-    if (!items.length) {
-      return [];
-    }
-    const list = element('ul', 'aoai-Turn-results', ...items);
-    list.setAttribute('aria-label', this.trans.__('Pictures and files of this answer'));
-    return [list];
+    return chips(this.trans.__('Pictures of this answer'), pictures);
   }
 
   private picture(picture: IPicture): HTMLElement {
@@ -125,30 +117,8 @@ export class TurnView extends Widget implements IRenderMime.IRenderer {
         () => this.around.zoom(picture),
         trans.__('Enlarge %1', name)
       ),
-      this.downloadButton(name, () => download(name, picture.data, picture.mediaType))
+      downloadButton(name, trans, () => download(name, picture.data, picture.mediaType))
     );
-  }
-
-  private file(file: TurnFile): HTMLElement {
-    const { trans } = this;
-    const name = safeName(file.name);
-    const item = element(
-      'li',
-      'aoai-Turn-result',
-      element('span', 'aoai-Turn-name', `${name} (${words.size(file.size, trans)})`)
-    );
-    if (this.around.isInNotebook(this.node) && opensInert(name)) {
-      const caption = trans.__('Save %1 into a folder beside the notebook and open it', name);
-      const open = (): void => this.around.open(file, this.node);
-      item.append(button(launchIcon, trans.__('Open'), open, caption));
-    }
-    item.append(this.downloadButton(name, () => download(name, file.data ?? '')));
-    return item;
-  }
-
-  private downloadButton(name: string, save: () => void): HTMLElement {
-    const { trans } = this;
-    return button(downloadIcon, trans.__('Download'), save, trans.__('Download %1', name));
   }
 
   private provenance(turn: TurnRecord): HTMLElement {

@@ -1,12 +1,13 @@
-/** Shows the record of a turn as a line with actions, in notebooks. */
+/** Shows the record of a turn as a line with actions, and its files as chips, in notebooks. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { showErrorMessage } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator, type TranslationBundle } from '@jupyterlab/translation';
 import { activate, placeOf } from './cells.js';
+import { FilesView, type OpenFile } from './filesView.js';
 import { zoom } from './pictureDialog.js';
-import { MEDIA_TYPE, pictures, type TurnFile } from './record.js';
+import { FILES_TYPE, MEDIA_TYPE, pictures } from './record.js';
 import { saveAndOpen } from './results.js';
 import { texts } from './texts.js';
 import { type ISurroundings, TurnView } from './turnView.js';
@@ -34,20 +35,40 @@ export const turns: JupyterFrontEndPlugin<void> = {
       },
       0
     );
+    rendermime.addFactory(
+      {
+        safe: true,
+        mimeTypes: [FILES_TYPE],
+        createRenderer: () => new FilesView(fileOpener(app, tracker, trans), trans)
+      },
+      0
+    );
   }
 };
+
+function fileOpener(
+  app: JupyterFrontEnd,
+  tracker: INotebookTracker,
+  trans: TranslationBundle
+): OpenFile {
+  return node => {
+    const place = placeOf(tracker, node);
+    if (!place) {
+      return null;
+    }
+    return file => {
+      saveAndOpen(app, place.panel.context.path, file, trans).catch((reason: unknown) =>
+        showErrorMessage(trans.__('The file could not be opened'), String(reason))
+      );
+    };
+  };
+}
 
 function surroundings(
   app: JupyterFrontEnd,
   tracker: INotebookTracker,
   trans: TranslationBundle
 ): ISurroundings {
-  const open = async (file: TurnFile, node: Node): Promise<void> => {
-    const place = placeOf(tracker, node);
-    if (place) {
-      await saveAndOpen(app, place.panel.context.path, file, trans);
-    }
-  };
   return {
     run: (command, node) => {
       const place = placeOf(tracker, node);
@@ -61,11 +82,6 @@ function surroundings(
       return place ? pictures(turn, place.cell.model.outputs) : [];
     },
     isInNotebook: node => placeOf(tracker, node) !== null,
-    zoom: picture => void zoom(picture, trans),
-    open: (file, node) => {
-      open(file, node).catch((reason: unknown) =>
-        showErrorMessage(trans.__('The file could not be opened'), String(reason))
-      );
-    }
+    zoom: picture => void zoom(picture, trans)
   };
 }

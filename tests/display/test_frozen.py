@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from importlib.resources import files
 
@@ -10,7 +11,12 @@ import pytest
 
 from aoai_magic.display import open_screen, show
 from aoai_magic.display.saved.bundles import LISTED_FILES, answer_output, bundles, worked
-from aoai_magic.display.saved.turn_record import INLINE_FILE_BYTES, MEDIA_TYPE, record
+from aoai_magic.display.saved.turn_record import (
+    FILES_TYPE,
+    INLINE_FILE_BYTES,
+    MEDIA_TYPE,
+    record,
+)
 from aoai_magic.errors import UsageError
 from aoai_magic.turn import events
 from aoai_magic.turn.view import (
@@ -26,7 +32,9 @@ from aoai_magic.turn.view import (
 
 from . import hostile, story
 
-SCHEMA = json.loads(files("aoai_magic.display.saved").joinpath("turn.schema.json").read_text())
+SCHEMAS = files("aoai_magic.display.saved")
+SCHEMA = json.loads(SCHEMAS.joinpath("turn.schema.json").read_text())
+FILES_SCHEMA = json.loads(SCHEMAS.joinpath("files.schema.json").read_text())
 
 
 def part_output(part):
@@ -205,11 +213,20 @@ def test_the_record_holds_the_turn_but_not_what_is_large():
     assert [part["type"] for part in saved["parts"]] == [
         *("text", "code", "logs", "code", "logs", "image", "text")
     ]
-    assert saved["files"][0]["data"] is not None
+    assert set(saved["files"][0]) == {"name", "id", "size", "sha256"}
     assert "data" not in saved["parts"][4]
-    large = record(View(files=(File("x", bytes(INLINE_FILE_BYTES + 1)),)))
-    assert large["files"][0]["data"] is None
-    assert large["files"][0]["size"] == INLINE_FILE_BYTES + 1
+
+
+def test_the_list_of_files_holds_those_that_are_small():
+    files = (File("a.csv", b"a\n1\n"), File("x", bytes(INLINE_FILE_BYTES + 1)))
+    listed = next(o.data[FILES_TYPE] for o in bundles(View(files=files)) if FILES_TYPE in o.data)
+    jsonschema.validate(listed, FILES_SCHEMA)
+    small, large = listed["files"]
+    assert base64.b64decode(small["data"]) == b"a\n1\n"
+    assert small["kind"] == "1 row × 1 column"
+    assert large["data"] is None
+    assert large["size"] == INLINE_FILE_BYTES + 1
+    assert large["way"] == "_assistant.files['x']"
 
 
 def test_a_headless_turn_is_shown_once_at_its_end(published):

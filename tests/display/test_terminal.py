@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.getipython import get_ipython
 from rich.console import Console
 
 from aoai_magic.display.screen import Pace
@@ -65,6 +71,35 @@ def test_quiet_writes_the_answer_alone_and_verbose_the_work_where_it_was_done(ca
     marks = ["first.", "KeyError", "monthly = sales", "2026-10", "Picture", "## North", "isolation"]
     places = [out.index(mark) for mark in marks]
     assert places == sorted(places)
+
+
+def test_a_picture_is_a_file_that_goes_with_the_process(capsys):
+    run(PlainPaper(), story.turn())
+    (line,) = (line for line in capsys.readouterr().out.split("\n") if "revenue.png" in line)
+    path = Path(line.rpartition(": ")[2])
+    assert path.read_bytes() == story.png()
+    assert path.parent.stat().st_mode & 0o077 == 0
+    run(PlainPaper(), story.turn())
+    assert str(path) in capsys.readouterr().out
+    code = (
+        "from aoai_magic.display.terminal_pictures import picture_text\n"
+        "from aoai_magic.turn.view import Image\n"
+        "print(picture_text(Image('i', '../a.png', b'x')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    path = Path(done.stdout.strip().rpartition(": ")[2])
+    assert path.name == "a.png"
+    assert not path.parent.exists()
+
+
+def test_a_picture_is_drawn_as_the_user_set_it_for_ipython(capsys, published):
+    drawn = []
+    shell = get_ipython()
+    shell.mime_renderers = {"image/png": lambda data, metadata: drawn.append(data)}
+    shell.display_pub = DisplayPublisher(parent=shell, shell=shell)
+    run(PlainPaper(), story.turn())
+    assert [base64.b64decode(data) for data in drawn] == [story.png()]
+    assert "/" not in next(x for x in capsys.readouterr().out.split("\n") if "revenue.png" in x)
 
 
 def test_rich_formats_and_ends_with_the_same_line():

@@ -8,7 +8,7 @@ from typing import Any
 from display import story
 
 from aoai_magic.display.saved import bundles
-from aoai_magic.display.saved.turn_record import MEDIA_TYPE
+from aoai_magic.display.saved.turn_record import FILES_TYPE, MEDIA_TYPE
 from aoai_magic.turn.view import View
 
 CELL = "totals = sales.sum()\ntotals"
@@ -30,6 +30,11 @@ def outputs(view: View) -> list[dict[str, Any]]:
 def record(outputs: list[dict[str, Any]]) -> dict[str, Any]:
     """The record of the turn among outputs."""
     return next(o["data"][MEDIA_TYPE] for o in outputs if MEDIA_TYPE in o.get("data", {}))
+
+
+def files(outputs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The list of files of the turn among outputs."""
+    return next(o["data"][FILES_TYPE] for o in outputs if FILES_TYPE in o.get("data", {}))
 
 
 def code_cell(

@@ -11,7 +11,7 @@ import pytest
 
 from aoai_magic import __version__
 from aoai_magic.attach import mentions
-from aoai_magic.display.saved.turn_record import MEDIA_TYPE
+from aoai_magic.display.saved.turn_record import FILES_TYPE, MEDIA_TYPE
 from aoai_magic.notebook.magics import NAMES, parser
 
 SOURCES = Path(__file__).parents[2] / "labextension"
@@ -38,6 +38,7 @@ def test_both_know_which_options_take_a_value():
 def test_both_know_the_names_of_the_magic_and_of_the_record():
     assert f"%%(?:{'|'.join(NAMES)})" in source("prompt.ts")
     assert f"'{MEDIA_TYPE}'" in source("record.ts")
+    assert f"'{FILES_TYPE}'" in source("record.ts")
 
 
 def test_mentions_are_read_alike():

@@ -14,7 +14,13 @@ from aoai_magic.display.outputs import Bundle, publish
 from aoai_magic.display.saved.interactive import chart_of, interactive
 from aoai_magic.display.saved.shown_tables import unseen_tables
 from aoai_magic.display.saved.table_preview import Preview, previews
-from aoai_magic.display.saved.turn_record import MEDIA_TYPE, record
+from aoai_magic.display.saved.turn_record import (
+    FILES_TYPE,
+    MEDIA_TYPE,
+    VERSION,
+    file_record,
+    record,
+)
 from aoai_magic.display.screen import Detail
 from aoai_magic.display.steps import Step, attempts, steps
 from aoai_magic.locale import gettext as _
@@ -200,7 +206,15 @@ def files_output(view: View) -> Bundle | None:
         text = ngettext("and {count:,} more file", "and {count:,} more files", more)
         marked.append(f"- {text.format(count=more)}")
         plain.append(f"- {text.format(count=more)}")
-    return Bundle({"text/markdown": "\n".join(marked), "text/plain": "\n".join(plain)})
+    ways = (labels.file_way(file.name, place) for place, file in enumerate(shown))
+    records = [file_record(file, _kind(file), way) for file, way in zip(shown, ways, strict=True)]
+    return Bundle(
+        {
+            "text/markdown": "\n".join(marked),
+            "text/plain": "\n".join(plain),
+            FILES_TYPE: {"version": VERSION, "files": records},
+        }
+    )
 
 
 def prepare(view: View) -> None:
@@ -212,6 +226,12 @@ def prepare(view: View) -> None:
 def tables_of(view: View) -> Iterator[Preview]:
     """Return the heads of the first tables among the files that stand nowhere else."""
     return islice(unseen_tables(view, view.files[:LISTED_FILES]), PREVIEWED)
+
+
+def _kind(file: views.File) -> str:
+    """Describe a file in a few words: a table by its size."""
+    tables = previews(file)
+    return tables[0].shape if len(tables) == 1 else labels.file_kind(file.name)
 
 
 def _marked_file(file: views.File, place: int) -> str:
@@ -227,9 +247,7 @@ def _plain_file(file: views.File, place: int) -> str:
 
 
 def _file(file: views.File, name: str, way: str) -> str:
-    tables = previews(file)
-    kind = tables[0].shape if len(tables) == 1 else labels.file_kind(file.name)
-    facts = f"{kind}, {labels.size(file.blob.size)}"
+    facts = f"{_kind(file)}, {labels.size(file.blob.size)}"
     return f"- {labels.file_icon(file.name)} {name} ({facts}): {way}"
 
 

@@ -16,13 +16,14 @@ from aoai_magic.turn import view as views
 from aoai_magic.turn.view import View
 
 MEDIA_TYPE = "application/vnd.aoai-magic.turn+json"
+FILES_TYPE = "application/vnd.aoai-magic.files+json"
 VERSION = 1
 INLINE_FILE_BYTES = 16_384
 LOG_CHARS = 65_536
 
 
 def record(view: View) -> dict[str, Any]:
-    """Return the whole turn less pictures (they stand above) and the bytes of large files."""
+    """Return the whole turn less the pictures and the bytes of files, which stand above."""
     return {
         "version": VERSION,
         "thread": _text(view.thread),
@@ -44,7 +45,9 @@ def record(view: View) -> dict[str, Any]:
         },
         "cost": view.cost,
         "parts": [_part(part) for part in view.parts],
-        "files": [_file(file) for file in view.files],
+        "files": [
+            {"name": _text(f.name), "id": _text(f.id), **_digest(f.data)} for f in view.files
+        ],
         "cell": _text(view.cell),
     }
 
@@ -79,10 +82,12 @@ def _code(part: views.Code) -> dict[str, Any]:
     }
 
 
-def _file(file: views.File) -> dict[str, Any]:
-    small = len(file.data) <= INLINE_FILE_BYTES
-    data = base64.b64encode(file.data).decode("ascii") if small else None
-    return {"name": _text(file.name), "id": _text(file.id), **_digest(file.data), "data": data}
+def file_record(file: views.File, kind: str, way: str) -> dict[str, Any]:
+    """Return a file with its bytes if it is small, what it is, and how to get it in Python."""
+    is_small = file.blob.size <= INLINE_FILE_BYTES
+    data = base64.b64encode(file.data).decode("ascii") if is_small else None
+    facts = {"name": _text(file.name), "size": file.blob.size, "kind": kind, "way": way}
+    return {**facts, "data": data}
 
 
 def _digest(data: bytes) -> dict[str, Any]:
