@@ -146,7 +146,7 @@ class Conditions(Phrase):
         ):
             raise Refusal("which number", *texts(of("n", self.left)))
         named = f"[ny]=?!?>{n}", f"[ny]=?!?{n}<\\^?", f">{n}[ny]", f"{n}<[ny]"
-        equal = "n=?!?N(?!n)", "c=?!?=?N"
+        equal = "n=?!?N(?!n)", "c=?!?=?N", "(?<![TLSE])Nn(?![&V])"
         while taken := self.take(*named, *equal, f"!?>{n}", f"{n}<"):
             self._compare(taken)
 
@@ -159,7 +159,7 @@ class Conditions(Phrase):
         named = columns(of("nyc", taken))
         column = named[0] if named else self._column_of(concept, number, operator)
         # "status 404" is a condition, as numbers name kinds there; "revenue 500" is not.
-        names = not column.is_measure or (column.is_whole and not column.adds_up)
+        names = not column.is_measure or column.is_kind
         if not words and not of("=", taken) and not names:
             raise Refusal("number", number.text)
         if column.kind != "text":

@@ -129,13 +129,13 @@ class _Parser(Conditions):
         self._drop_order()
         self._check_units()
         while taken := self.take(rf"B{_ITEM}(([&,]B?|B)({_ITEM}|n))*(?!b)"):
-            if numbers := of("n", taken):
-                raise Refusal("which group", *texts(numbers))
             if self._means_apiece(taken):
                 raise Refusal("apiece", *texts(t for t in taken if t.kind not in "B&"))
             self.groups += [self._group(t) for t in taken if t.kind not in "B&"]
-        while taken := self.take(rf"({_ITEM}&)*[cfyt]b", "B?[FY]b?"):
+        while taken := self.take(rf"({_ITEM}&)*[cfyt]b", "B?[FY]b?", "nb"):
             self.groups += [self._group(t) for t in taken if t.kind not in "B&b"]
+        if self.has("p") and not self.groups:
+            self.groups = [self._group(t) for t in self.take_all("cfy")]
         self._find_order()
         if len(self.groups) > 2 or len(set(self.groups)) < len(self.groups):
             raise Refusal("groups")
@@ -145,15 +145,9 @@ class _Parser(Conditions):
             self._sorting = taken[-1].column
         elif taken := self.take("Bn"):
             if taken[0].value == "per":  # "revenue per unit" is a ratio
-                self._by_group_of_numbers(taken[1].column)
+                self.groups.append(self._group(taken[1]))
             else:
                 self._by_number(taken[1].column)
-
-    def _by_group_of_numbers(self, column: Column) -> None:
-        """Take "per cylinders" as groups where a figure is named, and no sum of them means much."""
-        if column.adds_up or not column.is_whole or not self.has("A"):
-            raise Refusal("which group", column.name)
-        self.groups.append(Group(column))
 
     def _check_units(self) -> None:
         """Refuse "average monthly revenue", which may be the average of the months' totals."""
@@ -185,13 +179,15 @@ class _Parser(Conditions):
         """Take "by body mass" as an order where there is a rank, else as groups."""
         if self.has("STLE"):
             self._sorting = column
-        elif self.has("AHn%") and column.is_whole:
+        elif self.has("AHn%") and column.is_kind:
             self.groups.append(Group(column))
         else:
             raise Refusal("which group", column.name)
 
     def _group(self, token: Token) -> Group:
-        if token.kind in "cfyt":
+        if token.kind == "n" and not token.column.is_kind:
+            raise Refusal("which group", token.text)
+        if token.kind in "cfytn":
             return Group(token.column, token.column.span if token.kind == "t" else "")
         return self._time_group(str(token.value), token)
 
@@ -205,6 +201,11 @@ class _Parser(Conditions):
             reason = "which date" if times else "no date"
             raise Refusal(reason, token.text, *(c.name for c in times))
         return Group(times[0], by)
+
+    def _over_time(self, token: Token) -> Group:
+        """Take "over time" as by year or month."""
+        dates = any(column.kind == "date" for column in self.table.columns)
+        return self._time_group("M" if dates else "Y", token)
 
     # Output and ranks
 
@@ -282,7 +283,8 @@ class _Parser(Conditions):
     def _task(self) -> None:
         self.take_all("J")
         bins = self.take_all("#")
-        trend = self.take_all("$")
+        if (trend := self.take_all("$")) and not any(g.is_time for g in self.groups):
+            self.groups.append(self._over_time(trend[0]))
         own = {"%": self._share, "s": self._significance}
         for kind in "MdiGRhO":
             if self.has(kind) and not (kind == "R" and self.has("s")):
@@ -295,12 +297,6 @@ class _Parser(Conditions):
         if bins and self._result.task != "distribution":
             refuse(bins)
         self._put(window=int(str(bins[0].value)) if bins else self._result.window)
-        if (
-            trend
-            and not (self.groups and self._result.is_time)
-            and not any(g.is_time for g in self.groups)
-        ):
-            refuse(trend)
 
     def _plain(self, kind: str) -> None:
         """Read a task of some columns, without ranks."""
@@ -494,6 +490,12 @@ class _Parser(Conditions):
             raise Refusal("groups")
         if self._rank and (not self.groups or self._result.step == "rows"):
             self._rank_rows(measures, rows)
+        elif measures and self._result.step == "each" and not measures[0].figure:
+            # The first of many names by what has no total: rows, one for each name.
+            target = self.groups.pop()
+            if target.column.complete or target.by or len(measures) > 1:
+                raise Refusal("which figure", *(m.column.name for m in measures if m.column))
+            self._set("rows", *measures)
         elif measures:
             self._check_measures(measures)
             self._set("figure", *measures)

@@ -140,6 +140,12 @@ class Column:
         return self.kind == "number" and "int" in self.dtype.lower()
 
     @property
+    def is_kind(self) -> bool:
+        """Whether its numbers name kinds of rows, such as a number of cylinders."""
+        few = re.fullmatch(r"(-?\d{1,3}) (-?\d{1,3})", f"{self.low} {self.high}")
+        return self.is_whole and not self.adds_up and few is not None
+
+    @property
     def is_year(self) -> bool:
         """Whether it holds years as whole numbers."""
         return self.is_whole and ("year" in self.words or self.name in {"年", "年度", "年份"})

@@ -263,7 +263,7 @@ def _changed(previous: Query, new: Query) -> Query:
 def _with_figures(query: Query, new: Query, compares: bool) -> Query:
     """Read "And the mean?", or "And the mean per region?" of whatever was grouped before."""
     columns = list(dict.fromkeys(query.columns))
-    sure = (new.follows or new.groups) and not compares and len(columns) == len(query.measures)
+    sure = not compares and len(columns) == len(query.measures)
     if query.task != "figure" or not columns or not sure or query.step or new.rank:
         raise Refusal("follow")
     measures = tuple(Measure(c, f) for c in columns for f in new.figures)
