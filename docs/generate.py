@@ -126,6 +126,45 @@ def kind(schema: dict) -> str:
     return " or ".join(named) if isinstance(named, list) else named
 
 
+REQUESTS = [
+    [
+        '`tools[].container: {"type": "session", "file_ids": […]}`',
+        "Runs the code of a `conversation` in a session of its own instead of a container. It "
+        "does not expire: once it has ended, the next code finds the files again, and no "
+        "variables. Uploaded files are given by `file_ids` (or `input_file`) without a copy; "
+        "files that code makes are ordinary files, cited by `file_path` annotations. Calls that "
+        "the client left unanswered count as answered with nothing.",
+    ],
+    ['`include: ["engine_extensions"]`', "Asks for the events and fields below."],
+    [
+        "header `Idempotency-Key`",
+        "A second request with the same key, to be streamed like the first, gets the first "
+        "one's stream from its beginning.",
+    ],
+]
+EVENTS = [
+    [
+        "`response.code_interpreter_call.outputs.delta`",
+        "`item_id`, `output_index`, `index` of the output, and `delta`: what was added to it "
+        "while the code runs. Logs grow; a picture comes whole.",
+    ],
+    [
+        "`response.engine.usage`",
+        "`usage` of the response so far, after each call of the model.",
+    ],
+    ["`response.engine.waiting`", "`reason`: the model is busy and is asked again."],
+]
+FIELDS = [
+    [
+        "`code_interpreter_call`",
+        "`engine`: `outcome` (`ok`, `error`, `limit`, `ended`, `interrupted`), `error`, "
+        "`seconds`, `session` (`new`, `live`, `restored`), `isolation`, and `files`: `id`, "
+        "`filename` and `bytes` of each file made or changed.",
+    ],
+    ["its outputs of type `image`", "`file_id`, `filename`."],
+]
+
+
 def engine() -> str:
     """Every route of the engine."""
     own, public = [], []
@@ -140,6 +179,15 @@ def engine() -> str:
         "`Authorization: Bearer TOKEN` or `api-key: TOKEN`; `/healthz` needs none.",
         "## Extensions\n\nBeyond the two APIs. Other clients can ignore them.",
         table(["endpoint", "what it does"], own),
+        "A conversation's metadata `vector_store_id` names the vector store of its documents; "
+        "it is copied and deleted with the conversation under `/engine/threads`, where an id "
+        "may be that of a conversation or of a thread.",
+        "### Requests of responses",
+        table(["field", "what it does"], REQUESTS),
+        "### Events of responses",
+        table(["event", "fields"], EVENTS),
+        "### Fields of items",
+        table(["item", "fields"], FIELDS),
         "## The Assistants and Responses APIs",
         table(["endpoint", "what it does"], public),
     )

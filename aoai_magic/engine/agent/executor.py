@@ -169,12 +169,16 @@ class Executor:
             return failed(_FAULT)
         return Ending("expired")
 
-    async def stop_one(self, id_: str) -> None:
-        """Stop an execution that is under way here, and wait until it is over."""
+    def going(self) -> list[Execution]:
+        """Return what is under way here."""
+        return list(self._executions.values())
+
+    async def stop_one(self, id_: str, patience: float = _PATIENCE) -> None:
+        """Stop an execution that is under way here; wait ``patience`` seconds for its end."""
         execution = self._executions.get(id_)
         if execution is not None:
             execution.scope.cancel()
-            with anyio.move_on_after(_PATIENCE):
+            with anyio.move_on_after(patience):
                 await execution.over.wait()
 
     # Time and other engines

@@ -23,10 +23,12 @@ from aoai_magic.engine.agent.containers import Containers, expired
 from aoai_magic.engine.agent.handed_over import StoredFile, new_files
 from aoai_magic.engine.agent.responses_sink import ResponsesSink
 from aoai_magic.engine.agent.sandbox_sessions import Collected, Lease
+from aoai_magic.engine.agent.session_workspace import SessionWorkspace
 from aoai_magic.engine.agent.sink import Search
 from aoai_magic.engine.agent.task import (
     Services,
     Task,
+    Workspace,
     model_options,
     search_settings,
     write_system,
@@ -36,7 +38,7 @@ from aoai_magic.engine.errors import ApiError, file_not_found
 from aoai_magic.engine.models.pictures import Picture
 from aoai_magic.engine.search import reading, vector_stores
 from aoai_magic.engine.storage import conversations, response_items, response_objects, store
-from aoai_magic.engine.storage.file_names import safe_name, untaken_name
+from aoai_magic.engine.storage.file_names import place, safe_name, untaken_name
 from aoai_magic.engine.storage.ids import new_id
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import CONVERSATION_ITEMS, RESPONSES
@@ -112,6 +114,8 @@ class ResponseInput:
         Where code runs, None without the code interpreter.
     conversation
         The conversation that all this becomes part of, if there is one.
+    in_session
+        Whether code runs in the conversation's own session.
     azure
         Whether the request came by Azure's path.
     """
@@ -121,6 +125,7 @@ class ResponseInput:
     new: Sequence[Body]
     container_id: str | None
     conversation: str | None
+    in_session: bool
     azure: bool
 
     async def task(self, services: Services, containers: Containers, sink: ResponsesSink) -> Task:
@@ -133,12 +138,7 @@ class ResponseInput:
         searches = _numbered(items)
         for item in searches:
             sink.citations |= history.places(item)
-        workspace = None
-        if self.container_id is not None:
-            sink.container_id = self.container_id
-            sink.files = await containers.names(self.container_id)
-            attached = frozenset(new_files(items) & sink.files.keys())
-            workspace = ContainerWorkspace(containers, sink, attached, azure=self.azure)
+        workspace = await self._workspace(services, containers, sink, items)
         search = await self._search(services, response) if toolbox.search else None
         offered = workspace if toolbox.python else None
         instructions = [response["instructions"]]
@@ -157,11 +157,45 @@ class ResponseInput:
             workspace=workspace,
             search=search,
             searches=len(searches),
+            pictures=sum(map(_count_pictures, items)) if self.in_session else 0,
         )
+
+    async def _workspace(
+        self,
+        services: Services,
+        containers: Containers,
+        sink: ResponsesSink,
+        items: Sequence[Body],
+    ) -> Workspace | None:
+        if self.in_session:
+            return await self._session(services, sink, items)
+        if self.container_id is None:
+            return None
+        sink.container_id = self.container_id
+        sink.files = await containers.names(self.container_id)
+        attached = frozenset(new_files(items) & sink.files.keys())
+        return ContainerWorkspace(containers, sink, attached, azure=self.azure)
+
+    async def _session(
+        self, services: Services, sink: ResponsesSink, items: Sequence[Body]
+    ) -> SessionWorkspace:
+        assert self.conversation is not None
+        brought = [item["_files"] for item in items if "_files" in item]
+        found = await services.files.many([id_ for ids in brought for id_ in ids])
+        given = place([], [[found[id_] for id_ in ids if id_ in found] for ids in brought])
+        workspace = await SessionWorkspace.of(
+            services, self.conversation, given, new_files(items), azure=self.azure
+        )
+        sink.container_id, sink.links = self.conversation, workspace.links
+        return workspace
 
     async def _search(self, services: Services, response: Body) -> Search:
         tool = next(tool for tool in response["tools"] if tool["type"] == "file_search")
         return search_settings(tool, list(tool["vector_store_ids"]))
+
+
+def _count_pictures(item: Body) -> int:
+    return sum(part["type"] == "image" for part in item.get("outputs") or ())
 
 
 def _numbered(items: Iterable[Body]) -> list[Body]:
@@ -194,21 +228,31 @@ class Gathering:
         conversation = conversation_id(given.get("conversation"))
         tools = given.get("tools") or []
         _check_choice(given)
-        earlier, new = await self.conversation(given)
+        session = _session(tools, conversation)
+        earlier, new = await self.conversation(given, forgiving=session is not None)
         await self._store.read(lambda c: _check_stores(c, tools))
+        if session is not None:
+            await self._hand_over(session.get("file_ids") or [], new)
+            tools = []
         container_id, fresh, names = await self._container(tools, [*earlier, *new])
         await self._load_again(earlier, container_id, fresh=fresh)
         parts = list(_parts(new))
         names |= await self._copy(parts, container_id, names)
         for part in parts:
-            await self._fill(part, container_id, names)
-        for item in new:
+            if "_name" not in part:
+                await self._fill(part, container_id, names)
+        for item in new if session is None else ():
             named = [part["_name"] for part in _parts([item]) if part["type"] == "input_file"]
             item |= {"_files": named} if named else {}
-        return ResponseInput(given, earlier, new, container_id, conversation, azure)
+        in_session = session is not None
+        return ResponseInput(given, earlier, new, container_id, conversation, in_session, azure)
 
-    async def conversation(self, given: Body) -> tuple[list[Body], list[Body]]:
+    async def conversation(
+        self, given: Body, *, forgiving: bool = False
+    ) -> tuple[list[Body], list[Body]]:
         """Return the items before a request, and those that it brings.
+
+        ``forgiving`` answers for the client, with nothing, what it left unanswered earlier.
 
         Raises
         ------
@@ -220,6 +264,8 @@ class Gathering:
         earlier = list(filter(_whole, earlier))
         new = await self._store.read(lambda c: resolved(c, items(given.get("input") or [])))
         new = list(_once(earlier, new))
+        if forgiving:
+            earlier += _unanswered(earlier, new)
         _check_answered(earlier, new)
         return earlier, new
 
@@ -275,6 +321,18 @@ class Gathering:
         return last
 
     # Files
+
+    async def _hand_over(self, ids: list[str], new: Sequence[Body]) -> None:
+        """Note with the question the files that its code is given in the session."""
+        files = await self._named(ids, "tools.container.file_ids")
+        for part in _parts(new):
+            if part["type"] == "input_file" and part.get("file_id"):
+                (file,) = await self._named([part["file_id"]], "input")
+                part["_name"] = file["filename"]
+                files.append(file)
+        if files and new:
+            ids = list(dict.fromkeys(body["id"] for body in files))
+            new[-1]["_files"] = ids
 
     async def _named(self, ids: list[str], path: str) -> list[Body]:
         found = await self._files.many(ids)
@@ -388,8 +446,13 @@ def _item(item: Body) -> Body:
     if kind == "compaction":
         item["_summary"] = summary_of(item)
     if not item.get("id"):
-        item["id"] = new_id(_PREFIXES.get(kind, "item_"))
+        item["id"] = new_item_id(kind)
     return item
+
+
+def new_item_id(kind: str) -> str:
+    """Return an id for an item of that type."""
+    return new_id(_PREFIXES.get(kind, "item_"))
 
 
 def _content(role: str, content: Any) -> Any:
@@ -496,6 +559,15 @@ def _bare(output: Any) -> Any:
     return output if isinstance(output, str) else list(map(response_objects.bare, output))
 
 
+def _unanswered(earlier: Sequence[Body], new: Sequence[Body]) -> list[Body]:
+    """Return empty answers to the earlier calls that nobody has answered."""
+    told = [item for item in (*earlier, *new) if item["type"] == "function_call_output"]
+    answered = {item["call_id"] for item in told}
+    calls = [item["call_id"] for item in earlier if item["type"] == "function_call"]
+    empty = {"type": "function_call_output", "output": "", "status": "completed"}
+    return [{**empty, "id": new_id("fco_"), "call_id": id_} for id_ in calls if id_ not in answered]
+
+
 def _check_answered(earlier: Sequence[Body], new: Sequence[Body]) -> None:
     told = [*earlier, *new]
     calls = [item["call_id"] for item in told if item["type"] == "function_call"]
@@ -510,6 +582,20 @@ def _check_answered(earlier: Sequence[Body], new: Sequence[Body]) -> None:
 
 
 # Tools
+
+
+def _session(tools: Iterable[Body], conversation: str | None) -> Body | None:
+    """Return how a request asks for the session of its conversation, None if it does not."""
+    for tool in tools:
+        asked = tool.get("container")
+        if isinstance(asked, dict) and asked["type"] == "session":
+            if conversation is None:
+                raise ApiError(
+                    "A container of type 'session' needs a 'conversation', whose session it is.",
+                    param="conversation",
+                )
+            return asked
+    return None
 
 
 def as_run(response: Mapping[str, Any]) -> Body:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any
 
+import anyio
 import anyio.to_thread
 from sqlalchemy import Connection, Row, delete, select
 
-from aoai_magic.engine.agent import compaction
+from aoai_magic.engine.agent import compaction, thread_copies
 from aoai_magic.engine.agent.containers import Containers
 from aoai_magic.engine.agent.executor import LOST, Execution, Executor
-from aoai_magic.engine.agent.response_input import Gathering, ResponseInput
+from aoai_magic.engine.agent.response_input import Gathering, ResponseInput, conversation_id
 from aoai_magic.engine.agent.responses_sink import (
     EventLog,
     ResponsesSink,
@@ -29,6 +32,12 @@ from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import RESPONSES
 
 _LOG = logging.getLogger(__name__)
+_STOPPING_SECONDS = 30.0
+"""How long a response waits for one of its conversation that was stopped to be over."""
+
+_MOST_KEYS = 1000
+_CANCEL_SECONDS = 0.1
+"""How long a client that cancels waits for the end; code that does not hear of it takes longer."""
 
 
 def not_found(id_: str) -> ApiError:
@@ -48,6 +57,7 @@ class ResponseExecution(Execution):
         self._services = services
         self._containers = containers
         self._asked = asked
+        self.conversation = asked.conversation
         self.stored = given.get("store") is not False
         self.background = bool(given.get("background"))
         self.streamed = bool(given.get("stream"))
@@ -75,6 +85,8 @@ class ResponseExecution(Execution):
         await self.record.end(ending)
         await self._services.store.write(self._store_end)
         self.record.announce()
+        # Nobody has to wait for what comes now.
+        self.record.log.close()
         if self.background and self.streamed:
             try:
                 await self._services.store.write(self._store_events)
@@ -134,9 +146,14 @@ class Responses:
         self.containers = containers
         self._gathering = Gathering(services, containers)
         self._executor = executor
+        self._keys: OrderedDict[str, str] = OrderedDict()
         executor.look_after(self, containers.expire)
 
-    async def create(self, given: Body, *, azure: bool) -> ResponseExecution:
+    def made_by(self, key: str) -> str | None:
+        """Return the id of the response that a request with this key has made, None if none."""
+        return self._keys.get(key)
+
+    async def create(self, given: Body, *, azure: bool, key: str = "") -> ResponseExecution:
         """Begin a response; returns at once.
 
         Raises
@@ -144,6 +161,7 @@ class Responses:
         ApiError
             When what the request names is not there or has expired.
         """
+        await self._settled(conversation_id(given.get("conversation")))
         asked = await self._gathering.gather(given, azure=azure)
         response = response_objects.response(given, given.get("tools") or [], azure=azure)
         stored = given.get("store") is not False
@@ -152,9 +170,22 @@ class Responses:
         if asked.conversation:
             response["conversation"] = {"id": asked.conversation}
         execution = ResponseExecution(self._services, self.containers, asked, response)
+        if key:
+            self._keys[key] = response["id"]
+            while len(self._keys) > _MOST_KEYS:
+                self._keys.popitem(last=False)
         execution.record.begin()
         self._executor.launch(execution)
         return execution
+
+    async def _settled(self, conversation: str | None) -> None:
+        """Wait for a response of the conversation that was stopped, and has yet to say so."""
+        for execution in self._executor.going():
+            if not isinstance(execution, ResponseExecution) or conversation is None:
+                continue
+            if execution.conversation == conversation and execution.scope.cancel_called:
+                with anyio.move_on_after(_STOPPING_SECONDS):
+                    await execution.over.wait()
 
     def _insert(
         self, connection: Connection, response: Body, asked: ResponseInput, stored: bool
@@ -242,7 +273,7 @@ class Responses:
             data = await anyio.to_thread.run_sync(path.read_bytes)
         except FileNotFoundError:
             return {**part, "url": ""}
-        return image(part["_file"], part["_suffix"], data, part.get("chart", {}))
+        return {**part, **image(part["_file"], part["_suffix"], data, part.get("chart", {}))}
 
     async def cancel(self, id_: str) -> Body:
         """Stop a background response; one that was cancelled before is no error.
@@ -261,7 +292,7 @@ class Responses:
         await self._store.write(
             lambda c: store.patch(c, RESPONSES, id_, changes, still, status="cancelled")
         )
-        await self._executor.stop_one(id_)
+        await self._executor.stop_one(id_, _CANCEL_SECONDS)
         return await self.get(id_, ())
 
     async def delete(self, id_: str) -> None:
@@ -269,6 +300,20 @@ class Responses:
         await self.row(id_)
         await self._executor.stop_one(id_)
         await self._store.write(lambda c: _delete(c, id_))
+
+    async def delete_all(self, conversation: str) -> None:
+        """Delete a conversation with its responses and its session; what goes on is stopped."""
+        of_it = RESPONSES.c.conversation_id == conversation
+        query = select(RESPONSES.c.id).where(of_it)
+        for id_ in await self._store.read(lambda c: c.execute(query).scalars().all()):
+            await self._executor.stop_one(id_)
+            await self._store.write(partial(_delete, id_=id_))
+        await self._store.write(lambda c: conversations.remove(c, conversation))
+        await self._services.sessions.discard(conversation)
+
+    async def copy(self, source: str, until: Collection[str] | None) -> Body:
+        """Copy a thread or a conversation; see `thread_copies.copy`."""
+        return await thread_copies.copy(self._services, source, until)
 
     # Recovery
 

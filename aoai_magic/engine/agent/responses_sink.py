@@ -14,6 +14,7 @@ from typing import Any
 from aoai_magic.engine.agent.cell_outputs import clean
 from aoai_magic.engine.agent.event_stream import Feed, encode
 from aoai_magic.engine.agent.sink import CallSink, Ending, Search, Sink
+from aoai_magic.engine.models.base import Usage
 from aoai_magic.engine.models.pictures import Picture
 from aoai_magic.engine.search.library import Found
 from aoai_magic.engine.storage import response_objects
@@ -65,8 +66,12 @@ class ResponsesSink(Sink):
         The object without its output.
     items
         The output, with the keys that are the engine's own.
+    container_id
+        The container where code runs, or the conversation whose session does; None without.
     files
         The files of the container by their names in its folder.
+    links
+        The ids of the session's files by their names, where code runs in no container.
     keep
         Stores the response as it stands.
     """
@@ -85,11 +90,13 @@ class ResponsesSink(Sink):
         self.items: list[Body] = []
         self.container_id: str | None = None
         self.files: dict[str, Body] = {}
+        self.links: dict[str, str] = {}
         self._include = include
         self._pictures: list[Body] = []
         self._open: list[Item] = []
         self._message: Message | None = None
         self._thought: Reasoning | None = None
+        self._running: Code | None = None
 
     @property
     def reply_id(self) -> str:
@@ -102,6 +109,11 @@ class ResponsesSink(Sink):
         """Send one event."""
         number = len(self.log.events)
         self.log.send(kind, {"type": kind, "sequence_number": number, **data})
+
+    def extend(self, kind: str, **data: Any) -> None:
+        """Send an event that the API has not, to a client that asked for such."""
+        if response_objects.EXTENSIONS in self._include:
+            self.send(f"response.{kind}", **data)
 
     def shown(self) -> Body:
         """Return the response as it stands, as the client sees it."""
@@ -155,6 +167,16 @@ class ResponsesSink(Sink):
         self.send("response.output_item.done", output_index=item.index, item=shown)
 
     # What the loop reports
+
+    def count(self, usage: Usage, *, heard: bool) -> None:
+        """Add the tokens of a model call."""
+        super().count(usage, heard=heard)
+        if any(astuple(usage)):
+            self.extend("engine.usage", usage=response_objects.usage(*astuple(self.used)))
+
+    def wait(self, reason: str) -> None:
+        """Report that the model is asked again later."""
+        self.extend("engine.waiting", reason=reason)
 
     def keep_reasoning(self, value: Mapping[str, Any]) -> None:
         """Keep it in the last item of its reply, where no client sees it."""
@@ -210,36 +232,55 @@ class ResponsesSink(Sink):
         return Function(self, name)
 
     def add_files(self, made: Mapping[str, Body]) -> None:
-        """Note the files that code made or changed."""
+        """Note the files that code made or changed, with the call that did."""
         self.files |= made
+        self.links |= {name: body["id"] for name, body in made.items()}
+        if self._running is not None:
+            self._running.body["_made"] = list(map(_named, made.items()))
+
+    def run(self, call: Code) -> None:
+        """Note the call whose code runs from now on."""
+        self._running = call
 
     def add_picture(self, kept: Body, picture: Picture) -> Body:
         """Return the output that shows a picture; the next message cites it."""
         self._pictures.append(kept)
-        return image(kept["_file"], picture.suffix, picture.data, picture.chart)
+        stored, name = kept.get("_file") or kept["id"], kept.get("filename") or kept["id"]
+        shown = {"_id": kept["id"], "_name": name}
+        return {**image(stored, picture.suffix, picture.data, picture.chart), **shown}
 
     def _citations(self, text: str) -> list[Body]:
         """Return the annotations of a text: pictures first, then what it links to and cites."""
         pictures, self._pictures = self._pictures, []
-        by_id = {body["id"]: body for body in self.files.values()}
-        names = {name: body["id"] for name, body in self.files.items()}
+        names = self.links or {name: body["id"] for name, body in self.files.items()}
         cited = {one["file_id"]: one["filename"] for one in self.citations.values()}
         passages = {place: one["file_id"] for place, one in self.citations.items()}
         spans = [
-            *find_links(text, {id_: id_ for id_ in by_id} | names),
+            *find_links(text, {id_: id_ for id_ in names.values()} | names),
             *find_citations(text, passages),
         ]
-        container = self.container_id or ""
-        shown = [response_objects.citation(container, body) for body in pictures]
+        shown = [self._cite(body["id"], body) for body in pictures]
+        by_id = {body["id"]: body for body in self.files.values()}
         for span in sorted(spans, key=lambda one: one["start_index"]):
             start, end = span["start_index"], span["end_index"]
             if span["type"] == "file_path":
-                file = by_id[span["file_path"]["file_id"]]
-                shown.append(response_objects.citation(container, file, start, end))
+                id_ = span["file_path"]["file_id"]
+                shown.append(self._cite(id_, by_id.get(id_), start, end))
             else:
                 id_ = span["file_citation"]["file_id"]
                 shown.append(response_objects.file_citation(id_, cited[id_], start))
         return shown
+
+    def _cite(self, id_: str, file: Body | None, start: int = 0, end: int = 0) -> Body:
+        """Return the annotation of a file, of which the body is known if it is a container's."""
+        if file is None or "container_id" not in file:
+            return response_objects.file_path(id_, start)
+        return response_objects.citation(file["container_id"], file, start, end)
+
+
+def _named(made: tuple[str, Body]) -> Body:
+    name, body = made
+    return {"id": body["id"], "filename": name, "bytes": body["bytes"]}
 
 
 def _changes(ending: Ending) -> Body:
@@ -382,8 +423,20 @@ class Code(Item):
         self._finish_code()
         self.body["outputs"] = parts
         self.body["status"] = "interpreting"
+        self._sink.run(self)
         await self._sink.keep()
         self.send("response.code_interpreter_call.interpreting")
+
+    def output(self, delta: Body) -> None:
+        """Report what was added to the outputs."""
+        index = delta["index"]
+        shown = show_output({key: value for key, value in delta.items() if key != "index"})
+        place = {"item_id": self.body["id"], "output_index": self.index}
+        self._sink.extend("code_interpreter_call.outputs.delta", **place, index=index, delta=shown)
+
+    def describe(self, facts: dict[str, str]) -> None:
+        """Note how code ended."""
+        self.body["_facts"] = facts
 
     def _finish_code(self) -> None:
         if not self._written:
@@ -441,8 +494,12 @@ def show(item: Body, include: Collection[str]) -> Body:
     """Return an item as the client sees it; outputs and results only if it asked for them."""
     shown = response_objects.bare(item)
     if item["type"] == "code_interpreter_call":
-        found = [response_objects.bare(out) for out in item.get("outputs") or ()]
+        extended = response_objects.EXTENSIONS in include
+        bare = show_output if extended else response_objects.bare
+        found = [bare(out) for out in item.get("outputs") or ()]
         shown["outputs"] = found if response_objects.OUTPUTS in include else None
+        if extended:
+            shown["engine"] = {**item.get("_facts", {}), "files": item.get("_made", [])}
     elif item["type"] == "file_search_call" and response_objects.RESULTS not in include:
         shown["results"] = None
     elif isinstance(item.get("content"), list):
@@ -450,3 +507,9 @@ def show(item: Body, include: Collection[str]) -> Body:
     elif isinstance(item.get("output"), list):
         shown["output"] = [response_objects.bare(part) for part in item["output"]]
     return shown
+
+
+def show_output(part: Body) -> Body:
+    """Return an output of code with what only this engine says of a picture: id and name."""
+    named = {"file_id": part["_id"], "filename": part["_name"]} if "_id" in part else {}
+    return {**response_objects.bare(part), **named}

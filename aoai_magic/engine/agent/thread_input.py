@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -13,13 +11,8 @@ from sqlalchemy import Connection, select
 from aoai_magic.engine.agent import history
 from aoai_magic.engine.agent.assistants_sink import AssistantsSink
 from aoai_magic.engine.agent.chat_messages import image_url
-from aoai_magic.engine.agent.handed_over import (
-    StoredFile,
-    current_files,
-    is_replaced,
-    new_files,
-)
-from aoai_magic.engine.agent.sandbox_sessions import Collected, Known, Lease
+from aoai_magic.engine.agent.handed_over import new_files
+from aoai_magic.engine.agent.session_workspace import SessionWorkspace
 from aoai_magic.engine.agent.sink import Search
 from aoai_magic.engine.agent.task import (
     Services,
@@ -30,79 +23,11 @@ from aoai_magic.engine.agent.task import (
 )
 from aoai_magic.engine.agent.tools import Toolbox
 from aoai_magic.engine.models.base import Usage
-from aoai_magic.engine.models.pictures import Picture
 from aoai_magic.engine.search import vector_stores
 from aoai_magic.engine.storage import files, store
 from aoai_magic.engine.storage.file_names import place
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import MESSAGES, RUNS, STEPS, THREADS, VECTOR_STORES
-
-
-class ThreadWorkspace:
-    """The session of a thread, with the files given to it and those that code made.
-
-    ``links`` are the ids of all its files by name; ``attached`` names the given ones that
-    belong to the current turn.
-    """
-
-    def __init__(
-        self,
-        services: Services,
-        sink: AssistantsSink,
-        given: Mapping[str, Body],
-        known: Mapping[str, Known],
-        attached: frozenset[str],
-        *,
-        azure: bool,
-    ) -> None:
-        self.id: str = sink.run["thread_id"]
-        self.attached = attached
-        sink.links = current_files(given, known, attached)
-        self._links = sink.links
-        self._services = services
-        self._given = given
-        self._known = known
-        self._azure = azure
-
-    @property
-    def aliases(self) -> dict[str, str]:
-        """Names in the folder by their files' ids."""
-        return {id_: name for name, id_ in self._links.items()}
-
-    @asynccontextmanager
-    async def lease(self) -> AsyncIterator[Lease]:
-        """Hold the session for one cell."""
-        async with self._services.sessions.lease(self.id, self._given, self.attached) as lease:
-            self.attached = frozenset()
-            yield lease
-
-    async def collect(self, lease: Lease) -> Collected:
-        """Store what the cell made or changed."""
-        most = self._services.bounds.files_per_cell
-        return await self._services.sessions.collect(lease, self._azure, most)
-
-    async def keep(self, picture: Picture, number: int) -> Body:
-        """Store a picture as a file."""
-        return await self._services.files.add(
-            BytesIO(picture.data),
-            f"chart-{number}.{picture.suffix}",
-            "assistants_output",
-            azure=self._azure,
-            limit=self._services.bounds.upload,
-        )
-
-    async def listed(self) -> list[StoredFile]:
-        """List the files that there still are."""
-        bodies = await self._services.files.many(list(self._links.values()))
-        return [
-            StoredFile(name, bodies[id_]["bytes"], self._services.files.path(id_), self._new(name))
-            for name, id_ in self._links.items()
-            if id_ in bodies
-        ]
-
-    def _new(self, name: str) -> bool:
-        known = self._known.get(name)
-        return name in self.attached and is_replaced(self._given[name]["id"], known)
 
 
 @dataclass(frozen=True)
@@ -125,6 +50,51 @@ class _Thread:
         return [step for steps in self.steps.values() for step in steps]
 
 
+class Entries:
+    """What was said and done in a thread, as items."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def of(self, thread: _Thread) -> AsyncIterator[list[Body]]:
+        """Yield the thread's items, those of each message or run together."""
+        by_id = {body["id"]: body for _, body in thread.messages}
+        said = [(at, body) for at, body in thread.messages if body["run_id"] not in thread.steps]
+        for _, body in sorted(said + thread.runs, key=lambda pair: pair[0]):
+            if body["object"] == "thread.run":
+                steps = thread.steps.get(body["id"], [])
+                yield [item for step in steps for item in _step_items(step, by_id)]
+            else:
+                yield [await self._said(body, thread.images)]
+
+    async def _said(self, message: Body, images: Mapping[str, Body]) -> Body:
+        content = [await self._part(part, images) for part in message["content"]]
+        item = {"type": "message", "role": message["role"], "content": content}
+        item["_part"] = message["id"]
+        return {**item, "_files": _attached(message) if message["role"] == "user" else []}
+
+    async def _part(self, part: Body, images: Mapping[str, Body]) -> Body:
+        if part["type"] == "text":
+            return {"type": "input_text", "text": part["text"]["value"]}
+        given = part[part["type"]]
+        url, image = given.get("url"), images.get(given.get("file_id"))
+        if image is not None:
+            url = await image_url(self._services.files, image)
+        return {"type": "input_image", "image_url": url, "detail": given.get("detail")}
+
+
+async def thread_items(services: Services, thread_id: str) -> list[Body]:
+    """Return all of a thread as items, which have no ids; ``_part`` names message or step.
+
+    Files that are the thread's, and no message's, come with its first message.
+    """
+    thread = await services.store.read(lambda c: _load(c, thread_id))
+    items = [item async for entry in Entries(services).of(thread) for item in entry]
+    if items and (standing := _resources(thread.body)):
+        items[0]["_files"] = list(dict.fromkeys([*items[0].get("_files", ()), *standing]))
+    return items
+
+
 class ThreadInput:
     """Builds the task of one run."""
 
@@ -139,7 +109,7 @@ class ThreadInput:
         """Read the thread and write down all that the model is given."""
         run, toolbox = self._run, Toolbox(self._run)
         thread = await self._store.read(lambda c: _load(c, run["thread_id"]))
-        entries = [entry async for entry in self._entries(thread) if entry]
+        entries = [entry async for entry in Entries(self._services).of(thread) if entry]
         items = [item for entry in entries for item in entry]
         searches = [item for item in items if item["type"] == "file_search_call"]
         for item in searches:
@@ -182,31 +152,6 @@ class ThreadInput:
             return entries[-strategy["last_messages"] :]
         return entries
 
-    async def _entries(self, thread: _Thread) -> AsyncIterator[list[Body]]:
-        """Yield the thread's items, those of each message or run together."""
-        by_id = {body["id"]: body for _, body in thread.messages}
-        said = [(at, body) for at, body in thread.messages if body["run_id"] not in thread.steps]
-        for _, body in sorted(said + thread.runs, key=lambda pair: pair[0]):
-            if body["object"] == "thread.run":
-                steps = thread.steps.get(body["id"], [])
-                yield [item for step in steps for item in _step_items(step, by_id)]
-            else:
-                yield [await self._said(body, thread.images)]
-
-    async def _said(self, message: Body, images: Mapping[str, Body]) -> Body:
-        content = [await self._part(part, images) for part in message["content"]]
-        item = {"type": "message", "role": message["role"], "content": content}
-        return {**item, "_files": _attached(message) if message["role"] == "user" else []}
-
-    async def _part(self, part: Body, images: Mapping[str, Body]) -> Body:
-        if part["type"] == "text":
-            return {"type": "input_text", "text": part["text"]["value"]}
-        given = part[part["type"]]
-        url, image = given.get("url"), images.get(given.get("file_id"))
-        if image is not None:
-            url = await image_url(self._services.files, image)
-        return {"type": "input_image", "image_url": url, "detail": given.get("detail")}
-
     # Documents
 
     async def _search(self, thread: Body) -> Search:
@@ -225,13 +170,13 @@ class ThreadInput:
 
     # Files
 
-    async def _workspace(self, thread: _Thread, items: Sequence[Body]) -> ThreadWorkspace:
-        given = await self._given(thread)
-        new = new_files(items)
-        attached = frozenset(name for name, body in given.items() if body["id"] in new)
-        known = await self._services.sessions.known(self._run["thread_id"])
+    async def _workspace(self, thread: _Thread, items: Sequence[Body]) -> SessionWorkspace:
+        given, new = await self._given(thread), new_files(items)
         azure = bool(self._context.get("azure"))
-        return ThreadWorkspace(self._services, self._sink, given, known, attached, azure=azure)
+        session = self._run["thread_id"]
+        workspace = await SessionWorkspace.of(self._services, session, given, new, azure=azure)
+        self._sink.links = workspace.links
+        return workspace
 
     async def _given(self, thread: _Thread) -> dict[str, Body]:
         """Find the files of assistant, thread and messages, and name them."""
@@ -281,9 +226,10 @@ def _step_items(step: Body, messages: Mapping[str, Body]) -> Iterator[Body]:
         texts = [part["text"]["value"] for part in message["content"] if part["type"] == "text"]
         if texts:
             content = [{"type": "output_text", "text": text} for text in texts]
+            reply["_part"] = message["id"]
             yield {"type": "message", "role": "assistant", "content": content, **reply}
     for call in step["step_details"].get("tool_calls", ()):
-        yield {**_call_item(step, call), **reply}
+        yield {**_call_item(step, call), "_part": step["id"], **reply}
     for call in step["step_details"].get("tool_calls", ()):
         if call["type"] == "function":
             output = call["function"]["output"] or ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from sqlalchemy import Connection, desc, func, select
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -14,11 +13,7 @@ from aoai_magic.engine.errors import not_found
 from aoai_magic.engine.models.base import ModelError
 from aoai_magic.engine.plugins import SpecError
 from aoai_magic.engine.storage.objects import Body
-from aoai_magic.engine.storage.schema import MESSAGES, THREADS
 from aoai_magic.sandbox.protocol import SandboxError
-
-_THREADS = 50
-_TITLE = 80  # characters
 
 
 async def health(_request: Request) -> Response:
@@ -61,40 +56,6 @@ async def end_session(call: Call) -> Response:
     if not await call.engine.sessions.end(id_):
         raise not_found("session", id_)
     return reply({"thread_id": id_, "object": "engine.session", "ended": True})
-
-
-async def threads(call: Call) -> Response:
-    """List the newest threads, each with the beginning of its first message."""
-    return reply({"object": "list", "data": await call.read(_newest)})
-
-
-def _newest(connection: Connection) -> list[Body]:
-    threads_ = connection.execute(
-        select(THREADS.c.id, THREADS.c.body).order_by(desc(THREADS.c.seq)).limit(_THREADS)
-    ).all()
-    first = (
-        select(func.min(MESSAGES.c.seq))
-        .where(MESSAGES.c.thread_id.in_([row.id for row in threads_]))
-        .group_by(MESSAGES.c.thread_id)
-    )
-    found = connection.execute(
-        select(MESSAGES.c.thread_id, MESSAGES.c.body).where(MESSAGES.c.seq.in_(first))
-    )
-    titles = {row.thread_id: _title(row.body) for row in found}
-    return [
-        {
-            "id": row.id,
-            "object": "thread",
-            "created_at": row.body["created_at"],
-            "title": titles.get(row.id, ""),
-        }
-        for row in threads_
-    ]
-
-
-def _title(message: Body) -> str:
-    texts = (part["text"]["value"] for part in message["content"] if part["type"] == "text")
-    return " ".join(next(texts, "").split())[:_TITLE]
 
 
 async def _sandbox(call: Call) -> Body:

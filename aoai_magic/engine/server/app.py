@@ -24,6 +24,7 @@ from aoai_magic.engine.agent.runs import Runs
 from aoai_magic.engine.agent.sandbox_sessions import Sessions
 from aoai_magic.engine.agent.task import Services
 from aoai_magic.engine.api import (
+    engine_threads,
     files,
     models,
     status,
@@ -72,7 +73,9 @@ _CONTAINER_FILE = f"{_CONTAINER}/files/{{file_id}}"
 ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/engine", status.engine),
     ("GET", "/engine/model", status.model),
-    ("GET", "/engine/threads", status.threads),
+    ("GET", "/engine/threads", engine_threads.list_),
+    ("POST", "/engine/threads", engine_threads.copy),
+    ("DELETE", "/engine/threads/{thread_id}", engine_threads.remove),
     ("GET", "/engine/sessions", status.sessions),
     ("DELETE", "/engine/sessions/{thread_id}", status.end_session),
     ("GET", "/models", models.list_),

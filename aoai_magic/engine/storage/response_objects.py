@@ -18,6 +18,9 @@ OUTPUTS = "code_interpreter_call.outputs"
 RESULTS = "file_search_call.results"
 """The ``include`` without which a search's results are not shown."""
 
+EXTENSIONS = "engine_extensions"
+"""The ``include`` by which a client asks for the events and fields that only this engine has."""
+
 GOING = ("queued", "in_progress")
 """Statuses of a response that needs a live engine."""
 
@@ -161,6 +164,11 @@ def citation(container_id: str, file: Body, start: int = 0, end: int = 0) -> Bod
 def file_citation(file_id: str, filename: str, index: int) -> Body:
     """Make the annotation of a passage that a text cites at ``index``."""
     return {"type": "file_citation", "index": index, "file_id": file_id, "filename": filename}
+
+
+def file_path(file_id: str, index: int = 0) -> Body:
+    """Make the annotation of a file that is in no container; a picture's stands at 0."""
+    return {"type": "file_path", "file_id": file_id, "index": index}
 
 
 def container(name: str, **given: Any) -> Body:

@@ -53,7 +53,7 @@ async def modify(call: Call) -> Response:
 
 
 async def remove(call: Call) -> Response:
-    """Delete a conversation."""
+    """Delete a conversation, with its session if it has one; its responses stay."""
     id_ = _id(call)
 
     def work(connection: Connection) -> None:
@@ -61,6 +61,7 @@ async def remove(call: Call) -> Response:
         conversations.remove(connection, id_)
 
     await call.write(work)
+    await call.engine.sessions.discard(id_)
     return reply({"id": id_, "object": "conversation.deleted", "deleted": True})
 
 

@@ -40,7 +40,10 @@ async def create(call: Call) -> Response:
     _refuse_unserved(given)
     if given.get("background") and given.get("store") is False:
         raise ApiError("Background mode requires 'store' to be true.", param="store")
-    execution = await _responses(call).create(given, azure=call.azure)
+    key = call.request.headers.get("idempotency-key", "")
+    if given.get("stream") and (made := _responses(call).made_by(key)):
+        return await _replay(call, made)
+    execution = await _responses(call).create(given, azure=call.azure, key=key)
     if given.get("stream"):
         return _stream(_until_over(call, execution))
     if execution.background:

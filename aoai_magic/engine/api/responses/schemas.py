@@ -200,9 +200,24 @@ class AutoContainer(Closed):
     network_policy: NetworkPolicy | None = None
 
 
+class SessionContainer(Closed):
+    """The engine's own: the session of the conversation, which is in no container."""
+
+    type: Literal["session"]
+    file_ids: list[str] | None = None
+
+
+def _container_of(value: Any) -> str:
+    if isinstance(value, str):
+        return TAG + "text"
+    return TAG + ("session" if _key(value, "type") == "session" else "auto")
+
+
 Container = Annotated[
-    Annotated[str, tagged("text")] | Annotated[AutoContainer, tagged("auto")],
-    Discriminator(lambda value: TAG + ("text" if isinstance(value, str) else "auto")),
+    Annotated[str, tagged("text")]
+    | Annotated[AutoContainer, tagged("auto")]
+    | Annotated[SessionContainer, tagged("session")],
+    Discriminator(_container_of),
 ]
 
 
