@@ -316,7 +316,7 @@ def test_a_user_is_answered_in_their_language(run):
     )
     ja, zh = notebook.cells[2:5], notebook.cells[6:]
     ((_, text, _),) = errors(ja[0])
-    assert text == "認識できない引数です：--outt。オプションの一覧は %%assistant? で表示できます。"
+    assert text == "'--outt' というオプションはありません。--out でしょうか?"
     first, second, *_ = printed(ja[1]).splitlines()
     # A wide character takes two columns: both values begin in the twelfth.
     assert (first[:9], second[:9]) == ("実行先     h", "送信先     エ")

@@ -278,7 +278,8 @@ class _Pickler(pickle.Pickler):
             return NotImplemented if _is_reachable(obj) else self._as_text(obj)
         kind = type(obj)
         if kind not in self._known:
-            self._known[kind] = kind.__module__ == "builtins" or _is_reachable(kind)
+            known = kind.__module__ == "builtins" or _is_dtype(obj) or _is_reachable(kind)
+            self._known[kind] = known
         # Functions of extension modules are of types that have no name anywhere.
         if not self._known[kind] and not (hasattr(obj, "__qualname__") and _is_reachable(obj)):
             return self._replaced(obj)
@@ -373,6 +374,9 @@ def _kind(module: str, name: str) -> Callable[[Any], bool]:
         return isinstance(kind, type) and isinstance(value, kind)
 
     return matches
+
+
+_is_dtype = _kind("numpy", "dtype")  # before NumPy 1.25 their classes are under no name
 
 
 def _plain(value: Any) -> Any:
