@@ -127,3 +127,10 @@ def test_the_data_of_plotlys_own_figures():
 def test_what_is_no_figure_has_no_data(content):
     made = Turn(View(files=(File("x.plotly.json", content.encode()),)))
     assert [one.frame for one in made.charts] in ([], [None])
+
+
+def test_the_data_of_a_figure_of_bokeh_is_what_its_file_says():
+    said = {"title": "T", "tables": [{"name": "Line", "columns": {"x": [1, 2], "y": [3, None]}}]}
+    (drawn,) = of_file("figure-1.chart.json", said).charts
+    assert (drawn.title, drawn.picture, drawn.spec) == ("T", None, None)
+    assert list(drawn.frame["x"]) == [1, 2]

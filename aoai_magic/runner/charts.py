@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 TYPES = {
     ".plotly.json": "application/vnd.plotly.v1+json",
     ".vl.json": "application/vnd.vegalite+json",
+    ".chart.json": "",
 }
-"""What draws a figure that came back as a file, by the end of the file's name."""
+"""What draws a figure that came back as a file, by the end of the file's name; else nothing."""
 
 
 class Chart:
@@ -115,8 +116,8 @@ def charts(view: View, pictures: Mapping[str, Picture], library: str) -> list[Ch
         Chart(chart.read(image.chart), image, pictures[image.name], library) for image in images
     ]
     for file in view.files:
-        mime = next((mime for end, mime in TYPES.items() if file.name.endswith(end)), "")
-        described = _of_file(file, mime) if mime else None
+        mime = next((mime for end, mime in TYPES.items() if file.name.endswith(end)), None)
+        described = None if mime is None else _of_file(file, mime)
         found += [Chart(described, file, None, library)] if described else []
     return found
 

@@ -53,12 +53,17 @@ def read(text: str) -> Described:
 
 
 def read_figure(text: str, type_: str) -> Described | None:
-    """Read a file that holds what draws a chart; None for what holds something else."""
+    """Read a file that holds what draws a chart; None for what holds something else.
+
+    Without a type the file holds what a server says of a chart.
+    """
     try:
-        spec = json.loads(text)
+        given = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return _described({"type": type_, "spec": spec}) if isinstance(spec, dict) else None
+    if not isinstance(given, dict):
+        return None
+    return _described({"type": type_, "spec": given} if type_ else given)
 
 
 def _described(given: Mapping[str, Any]) -> Described:

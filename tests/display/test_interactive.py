@@ -32,7 +32,7 @@ def test_a_figure_of_plotly_is_drawn(figure):
     (bundle,) = drawn("figure-1.plotly.json", figure)
     assert bundle.data[PLOTLY]["data"] == figure["data"]
     assert "text/html" not in bundle.data
-    assert bundle.data["text/plain"] == "figure-1.plotly.json"
+    assert bundle.data["text/plain"].startswith("figure-1.plotly.json is a figure for JupyterLab")
 
 
 def test_the_usual_figure_of_plotly_is_drawn():
@@ -61,11 +61,13 @@ def test_the_usual_figure_of_plotly_is_drawn():
         {"data": [BAR], "layout": {"title": "<img src=x onerror=alert(1)>"}},
         {"data": [BAR], "layout": {"font": {"family": "x;background:url(//evil.example)"}}},
         {"data": "x"},
-        [],
     ],
 )
-def test_a_figure_of_plotly_that_could_load_something_is_only_a_file(figure):
-    assert drawn("figure-1.plotly.json", figure) == []
+def test_a_figure_of_plotly_that_could_load_something_is_only_named(figure):
+    (bundle,) = drawn("figure-1.plotly.json", figure)
+    assert list(bundle.data) == ["text/markdown", "text/plain"]
+    assert bundle.data["text/plain"].startswith("figure-1.plotly.json is not drawn, because")
+    assert bundle.data["text/markdown"].startswith("`figure-1.plotly.json` is not drawn, because")
 
 
 def test_options_of_plotly_are_left_out():
@@ -97,8 +99,16 @@ def test_a_chart_of_vega_lite_is_drawn():
         {"$schema": "https://evil.example/vega-lite/v9.json"},
     ],
 )
-def test_a_chart_of_vega_lite_that_could_load_or_run_something_is_only_a_file(more):
-    assert drawn("chart-1.vl.json", {**CHART, **more}) == []
+def test_a_chart_of_vega_lite_that_could_load_or_run_something_is_only_named(more):
+    (bundle,) = drawn("chart-1.vl.json", {**CHART, **more})
+    assert list(bundle.data) == ["text/markdown", "text/plain"]
+
+
+def test_a_figure_of_bokeh_is_named_and_a_large_one_is_too():
+    (bundle,) = drawn("<b>.chart.json", {"title": "T"})
+    assert bundle.data["text/markdown"].startswith("`<b>.chart.json` is a Bokeh figure")
+    (bundle,) = drawn("a.vl.json", {**CHART, "description": "x" * (3 << 20)})
+    assert bundle.data["text/plain"] == "a.vl.json is too large to be drawn here."
 
 
 @pytest.mark.parametrize("data", [b"", b"[" * 100_000, b"\xff", b"null"])

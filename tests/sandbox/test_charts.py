@@ -331,3 +331,30 @@ async def test_the_last_chart_is_kept_to_be_changed(make_sandbox):
     await run(session, "_chart = 5")
     await run(session, KEPT[0][0], 60)
     assert (await run(session, "_chart")).result == "5"
+
+
+BOKEH = """
+from bokeh.plotting import figure, show
+from bokeh.io import output_notebook
+output_notebook()
+p = figure(title="T")
+p.line([1, 2], [3, float("nan")])
+show(p)
+p
+"""
+
+
+async def test_a_figure_of_bokeh_is_described_and_its_data_kept(make_sandbox):
+    pytest.importorskip("bokeh", reason="draws the figure; of the extra [test]")
+    session = await (await make_sandbox()).open("a")
+    outcome = await run(session, BOKEH, 100)
+    assert (outcome.error, outcome.text) == (None, "")
+    kinds = [sorted(shown.data) for shown in outcome.displays]
+    assert kinds == [[CHART, "text/plain"]] * 2
+    said = "Displayed a Bokeh figure (Line): title 'T'. It is in figure-1.chart.json."
+    assert [shown.data["text/plain"] for shown in outcome.displays] == [said, said]
+    (file,) = await session.files()
+    with session.open(file.name) as stream:
+        assert json.load(stream)["tables"] == [
+            {"name": "Line", "columns": {"x": [1, 2], "y": [3, None]}}
+        ]

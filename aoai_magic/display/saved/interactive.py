@@ -10,15 +10,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from aoai_magic.display import labels
 from aoai_magic.display.markdown import to_markdown
 from aoai_magic.display.outputs import Bundle
+from aoai_magic.locale import gettext as _
+from aoai_magic.locale import later
 from aoai_magic.turn import chart
 from aoai_magic.turn.view import File, Image
 
-_PLOTLY, _VEGA_LITE = ".plotly.json", ".vl.json"
+_PLOTLY, _VEGA_LITE, _DATA = ".plotly.json", ".vl.json", ".chart.json"
 _LARGEST, _MOST, _DEEPEST = 2 << 20, 10, 60
 # Traces whose maps are fetched when they are drawn, and what places pictures and layers.
 _MAPS = re.compile(r"(map|mapbox|geo)\d*|(choropleth|densitymap|scattermap|scattergeo)\w*")
@@ -31,13 +34,30 @@ _MARKUP = re.compile(r"<\s*(?!/?(?:b|i|br|sub|sup|em|strong|extra|span)\b)[a-z/!
 _VEGA_CODE = ("expr", "labelExpr", "calculate", "signal", "signals", "on", "init", "test", "loader")
 
 
+_NAME = to_markdown.escape("{name}")
+_NEEDS_CHROME = later(
+    "{name} is a figure for JupyterLab and VS Code; it has no still picture, for which Plotly "
+    "needs Chrome."
+)
+_NEEDS_CONVERTER = later(
+    "{name} is a chart for JupyterLab and VS Code; it has no still picture, for which Altair "
+    "needs vl-convert-python."
+)
+_LOADS = later(
+    "{name} is not drawn, because it would load something from elsewhere; its data is in "
+    "_assistant.charts."
+)
+_SCRIPTS = later(
+    "{name} is a Bokeh figure, which is not drawn because that would run scripts of its own; "
+    "its data is in _assistant.charts."
+)
+
+
 def interactive(files: Iterable[File]) -> Iterator[tuple[File, Bundle]]:
-    """Yield the files that are figures which load nothing, with what draws them."""
-    shown = 0
-    for file in files:
-        bundle = _bundle(file) if shown < _MOST else None
-        if bundle is not None:
-            shown += 1
+    """Yield the files that are figures, with what draws them or a sentence on why nothing does."""
+    figures = (file for file in files if file.name.endswith((_PLOTLY, _VEGA_LITE, _DATA)))
+    for file in islice(figures, _MOST):
+        if bundle := _bundle(file):
             yield file, bundle
 
 
@@ -51,20 +71,28 @@ def chart_of(picture: Image) -> dict[str, Any]:
 
 
 def _bundle(file: File) -> Bundle | None:
-    if not file.name.endswith((_PLOTLY, _VEGA_LITE)) or len(file.data) > _LARGEST:
-        return None
+    name = labels.file_name(file.name)
+    if file.blob.size > _LARGEST:
+        return _sentence({}, _("{name} is too large to be drawn here."), name)
     try:
         figure = json.loads(file.data)
     except (ValueError, RecursionError):
         return None
-    drawn = _plotly(figure) if file.name.endswith(_PLOTLY) else _vega_lite(figure)
-    if drawn is None:
+    if not isinstance(figure, dict):
         return None
-    mime, content = drawn
-    words = labels.file_name(file.name)
-    return Bundle(
-        {mime: content, "text/markdown": to_markdown.code_span(words), "text/plain": words}
-    )
+    if file.name.endswith(_DATA):
+        return _sentence({}, _(_SCRIPTS), name)
+    is_plotly = file.name.endswith(_PLOTLY)
+    drawn = _plotly(figure) if is_plotly else _vega_lite(figure)
+    if drawn is None:
+        return _sentence({}, _(_LOADS), name)
+    return _sentence(dict([drawn]), _(_NEEDS_CHROME if is_plotly else _NEEDS_CONVERTER), name)
+
+
+def _sentence(drawn: dict[str, Any], sentence: str, name: str) -> Bundle:
+    """Return what draws a figure, with a sentence for front ends that cannot, or alone."""
+    marked = to_markdown.escape(sentence).replace(_NAME, to_markdown.code_span(name))
+    return Bundle({**drawn, "text/markdown": marked, "text/plain": sentence.format(name=name)})
 
 
 def _plotly(figure: Any) -> tuple[str, Any] | None:

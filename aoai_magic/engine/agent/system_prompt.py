@@ -20,7 +20,7 @@ You have a Python session of your own; call the tool `{PYTHON_TOOL}` to run code
 - Charts have a style already. Give each a title, and axes names in plain words; set colours
   or a style only when asked to.
 - The chart shown last is the variable `{CHART_NAME}`: a Figure of Matplotlib (with `.axes`), or the
-  object of Plotly or Altair. To restyle it (colour, title, scale, lines instead of bars),
+  object of Plotly, Altair or Bokeh. To restyle it (colour, title, scale, lines instead of bars),
   change it in a line or two and end with `{CHART_NAME}`; compute nothing again.
 - Save what the user wants to keep under {MOUNT} and link it in your answer as
   [name](sandbox:{MOUNT}/name).

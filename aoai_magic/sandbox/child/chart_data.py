@@ -103,7 +103,7 @@ def _lines(axes: Any) -> Iterator[tuple[str, list[Any], list[Any]]]:
             continue  # a bar of errors, or a mark
         name = _named(axes, line.get_label(), line.get_color())
         xs, ys = line.get_xdata(orig=True), line.get_ydata(orig=True)
-        yield name, _values(xs, axes.xaxis), _values(ys, axes.yaxis)
+        yield name, values_of(xs, axes.xaxis), values_of(ys, axes.yaxis)
 
 
 def _caps(container: Any) -> list[Any]:
@@ -178,7 +178,7 @@ def _bars(axes: Any) -> Columns:
     series = []
     for number, group in enumerate(groups, 1):
         spans = [_span(patch, lies) for patch in group]
-        heights = _values(group.datavalues, other)
+        heights = values_of(group.datavalues, other)
         name = _named(axes, group.get_label(), group[0].get_facecolor())
         series.append((name or f"series {number}", spans, heights))
     x, y = axis.get_label_text() or "x", other.get_label_text() or "y"
@@ -278,14 +278,14 @@ def _cells(axes: Any) -> Columns:
     }
     for n in range(width):
         name = str(across.get(_key(n + shift), n) if across else n)
-        columns[name if name not in columns else f"{name} ({n})"] = _values(values[:, n], None)
+        columns[name if name not in columns else f"{name} ({n})"] = values_of(values[:, n])
     return columns
 
 
 # Values
 
 
-def _values(values: Any, axis: Any) -> list[Any]:
+def values_of(values: Any, axis: Any = None) -> list[Any]:
     """Return values as the code gave them, as JSON can hold them."""
     if axis is not None and hasattr(axis.get_major_formatter(), "freq"):
         return _at([float(value) for value in values], axis)

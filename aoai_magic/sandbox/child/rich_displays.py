@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from aoai_magic.sandbox.child import vegalite
+from aoai_magic.sandbox.protocol import CHART
 
 PLOTLY = "application/vnd.plotly.v1+json"
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -99,6 +100,8 @@ def _words(mime: str, bundle: Mapping[str, Any]) -> tuple[str, str, str] | None:
     """Return stem and suffix of a file for it and what to say; None where text says it all."""
     if mime == PLOTLY:
         return "figure", ".plotly.json", _of_plotly(bundle[mime])
+    if mime == CHART:
+        return "figure", ".chart.json", str(bundle.get("text/plain", ""))
     if "vnd.vegalite" in mime or "vnd.vega." in mime:
         return "chart", ".vl.json" if "lite" in mime else ".vg.json", "Displayed a Vega chart."
     if mime == "image/svg+xml":

@@ -23,7 +23,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 
 from aoai_magic.sandbox import framing
-from aoai_magic.sandbox.child import chart_data, vegalite
+from aoai_magic.sandbox.child import bokeh_figures, chart_data, vegalite
 from aoai_magic.sandbox.child.rich_displays import PLOTLY, RichDisplays
 from aoai_magic.sandbox.child.streams import flush_all
 from aoai_magic.sandbox.protocol import CHART_NAME
@@ -121,6 +121,9 @@ class _Formatter(DisplayFormatter):
         self, obj: Any, include: Any = None, exclude: Any = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Format a value; charts of Altair as data and a picture, not as a page with scripts."""
+        if type(obj).__module__.startswith("bokeh.plotting"):
+            self.parent.keep_chart(obj)
+            return dict(bokeh_figures.bundle(obj)), {}
         if not type(obj).__module__.startswith("altair."):
             bundle, metadata = super().format(obj, include, exclude)
             is_figure = type(obj).__module__ == "matplotlib.figure"

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from aoai_magic.sandbox.child import fonts, open_files
+from aoai_magic.sandbox.child import bokeh_figures, fonts, open_files
 from aoai_magic.sandbox.child.channel import Channel
 from aoai_magic.sandbox.child.figures import Figures
 from aoai_magic.sandbox.child.lazy_frames import LazyFrames
@@ -189,6 +189,7 @@ class Worker:
         self._main.add(code, self._shell.next_cell)
         self._shell.code = code
         try:
+            bokeh_figures.attach(code, self._shell.show, self._shell.keep_chart)
             result = self._shell.run_cell(code, store_history=False)
             self._figures.flush()
             self._pictures.flush(self._figures)
