@@ -19,6 +19,9 @@ NOTEBOOK = "quickstart.ipynb"
 OFFLINE = {"AOAI_MAGIC_TARGET": "local", "AOAI_MAGIC_MODEL": "offline"}
 """The demo asks no service, whatever is configured."""
 
+EXTENSION = "share/jupyter/labextensions/aoai-magic"
+"""Where JupyterLab finds our extension, below ``sys.prefix``."""
+
 
 def run_demo(output: Path) -> int:
     """Execute the quickstart into ``output`` and say where the results are.
@@ -102,6 +105,15 @@ def _opening(notebook: Path) -> list[str]:
     """Return the commands that open the notebook; they need no activated environment."""
     jupyter = f"{shlex.quote(str(Path(sys.prefix, 'bin', 'jupyter')))} lab"
     lines = [f"{jupyter} {shlex.quote(str(notebook))}"]
-    if importlib.util.find_spec("jupyterlab") is None:
-        lines.insert(0, f"{shlex.quote(sys.executable)} -m pip install jupyterlab")
+    has_lab = importlib.util.find_spec("jupyterlab") is not None
+    if not has_lab or not Path(sys.prefix, EXTENSION).is_dir():
+        lines.insert(0, f"{shlex.quote(sys.executable)} -m pip install {_package()}")
     return lines
+
+
+def _package() -> str:
+    """Return what pip installs with JupyterLab and our extension in it, which pip builds."""
+    checkout = HERE.parent
+    if (checkout / "pyproject.toml").is_file():
+        return f"-e {shlex.quote(f'{checkout}[lab]')}"
+    return "'aoai-magic[lab]'"
