@@ -18,6 +18,7 @@ from aoai_magic.config.settings import resolve_target
 from aoai_magic.errors import AssistantError
 from aoai_magic.locale import gettext as _
 from aoai_magic.notebook.line_commands import cost
+from aoai_magic.runner.about_cell import failed, source_of
 from aoai_magic.runner.remote_resources import RemoteResources, is_users_target, sent
 from aoai_magic.shared.network import without_credentials
 from aoai_magic.turn.view import Image
@@ -55,7 +56,13 @@ def answer(question: str) -> JSON:
 
 def _names(asked: Asked, shell: Any) -> Reply:
     names = attachable_names(asked["names"], shell.user_ns)
-    return {"loaded": _state(shell) is not None, "names": names}
+    number, source = asked.get("number") or 0, asked.get("source", "")
+    return {
+        "loaded": _state(shell) is not None,
+        "names": names,
+        "known": (source_of(number) or "").strip() == source.strip(),
+        "failed": failed(number),
+    }
 
 
 def _card(asked: Asked, shell: Any) -> Reply:

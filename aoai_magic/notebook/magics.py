@@ -144,6 +144,9 @@ class AssistantMagics(Magics):
         "--cells", type=int, metavar="N", help=later("send the source of the last N cells along")
     )
     @argument("--schema-only", action="store_true", help=later("describe data without any value"))
+    @argument(
+        "--about", type=int, metavar="N", help=later("send the code and error of cell [N] along")
+    )
     @argument("--save", metavar="DIR", help=later("write what comes back into DIR"))
     @argument("--overwrite", action="store_true", help=later("let --save replace files"))
     @argument(

@@ -38,11 +38,12 @@ def read_context(settings: Settings, options: Options, folder: Path) -> list[Con
     Raises
     ------
     UsageError
-        As `read_guide`.
+        As `read_guide` and `about_cell`.
     """
     guide = read_guide(folder) if settings.guide else None
     cells = read_cells(options.cells) if options.cells else None
-    return [one for one in (guide, cells) if one]
+    about = read_cell(options.about) if options.about is not None else None
+    return [one for one in (guide, cells, about) if one]
 
 
 def read_guide(folder: Path) -> Context | None:
@@ -89,6 +90,13 @@ def read_cells(count: int) -> Context | None:
     )
     name = ngettext("{count} cell", "{count} cells", len(cells)).format(count=len(cells))
     return Context(name, "\n\n".join([head, *map(_fenced, cells)]))
+
+
+def read_cell(number: int) -> Context:
+    """Return the cell that a question is about, with its error; see `about_cell`."""
+    from aoai_magic.runner.about_cell import about_cell
+
+    return Context(_("cell [{number}]").format(number=number), about_cell(number).text)
 
 
 def _ran() -> Sequence[str]:

@@ -198,6 +198,11 @@ class Assistant:
     def _agreed(self, prompt: str, options: Options, data: Mapping[str, Any]) -> Request | None:
         """Return the turn to be done, once the user agreed to it; None after a dry run."""
         request = self._request(prompt, options, data)
+        if options.about is not None and request.target.model == "offline":
+            from aoai_magic.runner.about_cell import about_cell, without_model
+
+            print(without_model(about_cell(options.about)))  # noqa: T201 - the answer
+            return None
         if options.dry_run:
             with _folder() as folder:
                 print(request.plan(folder))  # noqa: T201 - what the user asked to read

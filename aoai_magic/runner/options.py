@@ -42,6 +42,8 @@ class Options:
         How many of the cells that ran before are sent as source, without those that asked.
     schema_only
         Describe attached data without any value.
+    about
+        Number of a cell whose source, and error if it was the last one, go with the question.
     overwrite
         Whether files in the folder that is saved to may be replaced.
     plan
@@ -72,6 +74,7 @@ class Options:
     rows: int | None = None
     cells: int | None = None
     schema_only: bool = False
+    about: int | None = None
     save: str | None = None
     overwrite: bool = False
     dry_run: bool = False

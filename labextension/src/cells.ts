@@ -60,6 +60,12 @@ export function activePlace(tracker: INotebookTracker): IPlace | null {
   return panel && cell instanceof CodeCell ? { panel, cell } : null;
 }
 
+/** The code cell that was run under a number. */
+export function numbered(panel: NotebookPanel, number: number): CodeCell | null {
+  const cells = panel.content.widgets.filter(cell => cell instanceof CodeCell);
+  return cells.find(cell => cell.model.executionCount === number) ?? null;
+}
+
 /** Make a cell the active one. */
 export function activate({ panel, cell }: IPlace): void {
   panel.content.activeCellIndex = panel.content.widgets.indexOf(cell);

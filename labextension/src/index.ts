@@ -3,6 +3,7 @@ import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { alternatives } from './alternatives.js';
 import { askCommands } from './askCommands.js';
 import { codeFilter } from './codeFilter.js';
+import { errorBar } from './errorBar.js';
 import { fileDrop } from './fileDrop.js';
 import { heal } from './heal.js';
 import { hover } from './hover.js';
@@ -31,6 +32,7 @@ const plugins: JupyterFrontEndPlugin<any>[] = [
   codeFilter,
   pictures,
   askCommands,
+  errorBar,
   fileDrop,
   panel,
   tokenCount

@@ -28,15 +28,21 @@ test('both names of the magic begin a prompt, and nothing else does', () => {
 
 test('a magic line is read as the magic reads it', () => {
   const line = readMagicLine(
-    `%%assistant sales "@my file.csv" -o top -t 'Q 3' --new --on=local\n-m x`
+    `%%assistant sales "@my file.csv" -o top -t 'Q 3' --new --on=local --about 5\n-m x`
   );
   assert.deepEqual(line, {
     items: ['sales', '@my file.csv'],
     thread: 'Q 3',
     isNew: true,
     target: 'local',
-    model: null
+    model: null,
+    about: 5
   });
+});
+
+test('an item is added once', () => {
+  assert.equal(withItem('%%assistant sales -o x\nWhy?', 'sales'), '%%assistant sales -o x\nWhy?');
+  assert.equal(withItem('%%assistant sales\nWhy?', 'cars'), '%%assistant sales cars\nWhy?');
 });
 
 test('a value is a value even where it looks like an option', () => {

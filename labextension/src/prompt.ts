@@ -17,6 +17,7 @@ export const VALUE_OPTIONS: readonly string[] = [
   '--instructions',
   '--rows',
   '--cells',
+  '--about',
   '--save',
   '--timeout',
   '--max-tokens',
@@ -57,6 +58,8 @@ export interface IMagicLine {
   readonly isNew: boolean;
   readonly target: string | null;
   readonly model: string | null;
+  /** The number of the cell that the question is about. */
+  readonly about: number | null;
 }
 
 /** Whether a cell is a prompt. */
@@ -88,7 +91,8 @@ export function readMagicLine(source: string): IMagicLine | null {
     thread: value(...THREAD),
     isNew: found.some(token => token.text === '--new'),
     target: value(...TARGET),
-    model: value('-m', '--model')
+    model: value('-m', '--model'),
+    about: Number(value('--about')) || null
   };
 }
 

@@ -3,6 +3,7 @@ import { Clipboard, Notification } from '@jupyterlab/apputils';
 import { type INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { activePlace, type IPlace } from './cells.js';
+import { changeOf, showChange } from './changes.js';
 import { commandPlugin, mapped } from './commands.js';
 import { isConfirmed, showRefusal } from './dialogs.js';
 import { insertBelow, insertPrompt } from './insert.js';
@@ -12,7 +13,7 @@ import { answer, canFork, findRecord, type TurnRecord } from './record.js';
 
 interface IAction {
   readonly label: string;
-  readonly isEnabled?: (turn: TurnRecord) => boolean;
+  readonly isEnabled?: (turn: TurnRecord, place: IPlace) => boolean;
   readonly execute: (place: IPlace, turn: TurnRecord) => void | Promise<void>;
 }
 
@@ -24,7 +25,7 @@ export const turnCommands = commandPlugin(
       label: action.label,
       isEnabled: () => {
         const found = activeTurn(tracker);
-        return found !== null && (action.isEnabled?.(found.turn) ?? true);
+        return found !== null && (action.isEnabled?.(found.turn, found.place) ?? true);
       },
       execute: async () => {
         const found = activeTurn(tracker);
@@ -48,6 +49,16 @@ function actions(trans: TranslationBundle): Record<string, IAction> {
       label: trans.__('Insert the Code of the Answer Below'),
       isEnabled: turn => !!turn.cell,
       execute: insertCode
+    },
+    'show-change': {
+      label: trans.__('Show the Suggested Change of the Cell'),
+      isEnabled: (turn, place) => changeOf(place, turn) !== null,
+      execute: (place, turn) => {
+        const change = changeOf(place, turn);
+        if (change) {
+          showChange(change, trans);
+        }
+      }
     },
     continue: { label: trans.__('Ask a Follow-up'), execute: askFurther },
     fork: {

@@ -4,6 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import {
   addBelowIcon,
   copyIcon,
+  editIcon,
   launchIcon,
   refreshIcon,
   searchIcon
@@ -23,6 +24,8 @@ export interface ISurroundings {
   run(command: string, node: Node): void;
   /** The pictures above the element; none outside of a notebook. */
   pictures(turn: TurnRecord, node: Node): IPicture[];
+  /** Whether the turn suggests a change of the cell that it is about. */
+  hasChange(turn: TurnRecord, node: Node): boolean;
   /** Whether the element stands in a notebook that is open. */
   isInNotebook(node: Node): boolean;
   zoom(picture: IPicture): void;
@@ -84,6 +87,10 @@ export class TurnView extends Widget implements IRenderMime.IRenderer {
     if (turn.cell) {
       const caption = trans.__('Put the Python of this answer into a new cell below');
       bar.append(button(addBelowIcon, trans.__('Insert code'), run('insert-code'), caption));
+    }
+    if (this.around.hasChange(turn, this.node)) {
+      const caption = trans.__('Show the suggested change in the cell');
+      bar.append(button(editIcon, trans.__('Show change'), run('show-change'), caption));
     }
     const further = trans.__('Ask further in the same thread, in a new cell below');
     const copy = trans.__(

@@ -6,6 +6,7 @@ import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator, type TranslationBundle } from '@jupyterlab/translation';
 import { activate, placeOf } from './cells.js';
 import { FilesView, type OpenFile } from './filesView.js';
+import { changeOf } from './changes.js';
 import { zoom } from './pictureDialog.js';
 import { FILES_TYPE, MEDIA_TYPE, pictures } from './record.js';
 import { saveAndOpen } from './results.js';
@@ -80,6 +81,10 @@ function surroundings(
     pictures: (turn, node) => {
       const place = placeOf(tracker, node);
       return place ? pictures(turn, place.cell.model.outputs) : [];
+    },
+    hasChange: (turn, node) => {
+      const place = placeOf(tracker, node);
+      return place !== null && changeOf(place, turn) !== null;
     },
     isInNotebook: node => placeOf(tracker, node) !== null,
     zoom: picture => void zoom(picture, trans)

@@ -282,33 +282,50 @@ def assert_settled(notebook: labs.Notebook) -> None:
     assert not [url for url in notebook.requests if "trap" in url]
 
 
-def test_questions_about_a_cell_are_written_but_not_sent(open_notebook: Open):
-    failing = 'sales\n{"a": 1}["b"]  # @sales {{x}}'
-    written = saved.notebook(saved.code_cell(0, LOAD), saved.code_cell(1, failing))
-    notebook = open_notebook("ask.ipynb", written)
+FIX = """
+turns:
+  - - text: "The key is a.\\n\\n```python\\nsales\\n{'a': 1}['a']\\n```\\n"
+"""
+FAILING = "sales\n{'a': 1}['b']  # @sales {{x}}"
+
+
+def test_an_error_is_fixed_by_one_line_and_a_change_that_is_accepted(open_notebook: Open, script):
+    model = f"%config AssistantMagics.model = {script(FIX)!r}"
+    cells = [LOAD, FAILING, model]
+    notebook = open_notebook(
+        "ask.ipynb", saved.notebook(*(saved.code_cell(n, text) for n, text in enumerate(cells)))
+    )
     activate(notebook, 1)
     assert not enabled(notebook, "fix")
     notebook.cell(1).get_by_title("Ask the assistant about this cell").click()
-    notebook.page.wait_for_function(f"() => {NOTEBOOK}.widgets.length === 3")
+    notebook.page.wait_for_function(f"() => {NOTEBOOK}.widgets.length === 4")
+    # The kernel has not run it, so that it is quoted.
     assert sources(notebook)[2].startswith("%%assistant --raw\n\n\nThe cell:")
 
     notebook.run(0)
+    notebook.run(3)
     notebook.run(1)
-    activate(notebook, 1)
-    command(notebook, "fix")
-    line, text = sources(notebook)[2].split("\n", 1)
-    assert line == "%%assistant sales --raw"
-    assert text.startswith("This cell fails.")
-    assert failing.replace("@sales", "@ sales") in text
-    assert "KeyError: 'b'" in text
-    assert "\x1b" not in text
-    assert notebook.page.locator(".aoai-Turn").count() == 0
+    bar = notebook.cell(1).get_by_role("group", name="About this error")
+    bar.get_by_role("button", name="Fix").click()
+    changes = notebook.cell(1).get_by_role("group", name="Suggested change of this cell")
+    changes.wait_for()
+    assert sources(notebook)[2] == "%%assistant sales --about 3\nFix this error"
+    for part in (".aoai-Changes", ".aoai-ErrorBar"):
+        assert labs.barriers(notebook.page, part) == []
+    changes.get_by_role("button", name="Reject").click()
+    assert sources(notebook)[1] == FAILING
+    action(notebook, "Show change").click()
+    changes.get_by_role("button", name="Accept").click()
+    assert sources(notebook)[1] == "sales\n{'a': 1}['a']"
+    notebook.run(1)
+    assert bar.count() == changes.count() == 0
 
     notebook.cell(2).locator(".aoai-Item", has_text="sales").first.hover()
     card = notebook.page.locator(".aoai-Card")
     card.wait_for()
     lines = card.inner_text().splitlines()
     assert (lines[0], lines[-1]) == ("sales: DataFrame, 2 × 2", "- revenue: float64")
+    assert notebook.errors == []
 
 
 def test_the_panel_shows_what_the_kernel_knows_and_attaches_it(open_notebook: Open):
