@@ -85,8 +85,11 @@ def printed(cell):
 
 
 def shown(cell):
-    """All that a cell shows, as text, with a line's end behind each output."""
-    return "".join(f"{o['data']['text/plain']}\n" for o in cell.outputs if "data" in o)
+    """All that a cell shows, as text, with a line's end behind each output; work unfolded."""
+    data = [output["data"] for output in cell.outputs if "data" in output]
+    folded = [one.get("text/markdown", "").startswith("<details>") for one in data]
+    kinds = ["text/markdown" if is_folded else "text/plain" for is_folded in folded]
+    return "".join(f"{one[kind]}\n" for one, kind in zip(data, kinds, strict=True))
 
 
 def errors(cell):
@@ -112,7 +115,7 @@ def test_a_turn_is_shown_saved_and_bound(run):
     assert "# Revenue by region" in printed(notebook.cells[2])
     data = "{'region': ['North', 'South'], 'revenue': [3, 7]}"
     assert printed(notebook.cells[2]).strip().endswith(data)
-    assert "[stdout] 4\n" in shown(notebook.cells[3])
+    assert "```\n4\n```" in shown(notebook.cells[3])
 
 
 def test_a_figure_of_plotly_is_shown_and_the_model_is_told_of_it(run):
@@ -254,8 +257,8 @@ def test_a_magic_that_the_kernel_does_not_await_runs_all_the_same(run, tmp_path)
         "print(len(get_ipython().magics_manager.registry['AssistantMagics'].state.turns))",
     )
     for place in (1, 2, 4, 5, 6, 7, 9, 11, 13, 14, 16):
-        assert "[stdout] 4\n" in shown(notebook.cells[place]), notebook.cells[place].source
-    assert shown(notebook.cells[3]).count("[stdout] 4\n") == 2
+        assert "```\n4\n```" in shown(notebook.cells[place]), notebook.cells[place].source
+    assert shown(notebook.cells[3]).count("```\n4\n```") == 2
     assert "CPU times" in printed(notebook.cells[2])
     assert notebook.cells[15].outputs == []
     assert [o for o in notebook.cells[16].outputs if "text/markdown" in o.get("data", {})]
@@ -286,7 +289,7 @@ def test_the_local_engine_goes_on_after_a_restart_and_ends_with_its_kernel(run, 
     pid = "from aoai_magic.backends.local_engine import LAUNCHER; print(LAUNCHER.engine.pid)"
     first = run(cells[0], pid)
     second = run(cells[1], pid, "%assistant threads", "%assistant status")
-    assert "[stdout] 4\n" in shown(second.cells[1])
+    assert "```\n4\n```" in shown(second.cells[1])
     assert "report" in printed(second.cells[3])
     assert "isolation  namespaces" in printed(second.cells[4])
     for notebook in (first, second):

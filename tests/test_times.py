@@ -82,7 +82,6 @@ async def test_a_turn_says_where_its_time_went(engine, monkeypatch, script):
     turn = await Assistant({}).ask("Wait.", Options(model=script(SLEEPS)))
     assert 0.3 <= turn.times.code <= turn.view.seconds
     *_, work, footer = bundles(turn.view)
-    assert "running code 0." in work.data["text/plain"]
     assert "running code 0." in work.data["text/markdown"]
     assert footer.data[MEDIA_TYPE]["times"]["code"] == turn.times.code
 

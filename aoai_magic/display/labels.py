@@ -14,6 +14,7 @@ from aoai_magic.turn import view as views
 TITLE_CHARS = 100
 ERROR_CHARS = 200
 NAME_CHARS = 80
+WHERE_WORK_IS = "(_assistant.code, .logs)"
 SHOWN_SECONDS = 0.05
 """Below that, a part of a turn's time is not worth a word."""
 

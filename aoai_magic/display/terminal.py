@@ -73,7 +73,7 @@ class TerminalScreen:
     def _end(self, view: View) -> Iterator[str]:
         """Yield what stands below the answer."""
         if self._detail == "folded" and work(view.parts):
-            yield f"{labels.worked(view)} (_assistant.code, .logs)"
+            yield f"{labels.worked(view)} {labels.WHERE_WORK_IS}"
             yield labels.times(view)
         yield labels.status(view)
         if self._detail != "quiet":

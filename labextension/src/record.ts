@@ -130,10 +130,10 @@ function isPart(part: unknown): boolean {
   }
   const shapes: Record<string, readonly string[]> = {
     text: ['text'],
-    reasoning: ['text'],
+    reasoning: [],
     notice: ['text'],
-    logs: ['text'],
-    code: ['code', 'state'],
+    logs: [],
+    code: ['state'],
     image: ['name', 'media_type']
   };
   const wanted = typeof part.type === 'string' ? shapes[part.type] : undefined;

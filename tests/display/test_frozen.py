@@ -37,15 +37,15 @@ SCHEMA = json.loads(SCHEMAS.joinpath("turn.schema.json").read_text())
 FILES_SCHEMA = json.loads(SCHEMAS.joinpath("files.schema.json").read_text())
 
 
-def part_output(part):
+def part_output(part, **how):
     """The saved form of a part: of the answer, or of the work."""
     if isinstance(part, Text | Image | Notice):
         return answer_output(part)
-    return worked(View(parts=(part,), seconds=3.2))
+    return worked(View(parts=(part,), seconds=3.2), **how)
 
 
 def plain(part):
-    return part_output(part).data["text/plain"]
+    return part_output(part, unfolded=True).data["text/plain"]
 
 
 def marked(part):
@@ -63,7 +63,7 @@ def test_the_answer_comes_first_then_files_the_work_and_the_last_line():
     assert begin[2].startswith("## North grew fastest")
     assert begin[3] == "customer  revenue"
     assert begin[4].startswith("- ▦ top.csv (1 row × 2 columns, 21 bytes)")
-    assert begin[5] == "[Worked 3.2 s · 2 steps · 1 failed attempt]"
+    assert begin[5] == "Worked 3.2 s · 2 steps · 1 failed attempt (_assistant.code, .logs)"
 
 
 def test_nothing_that_was_printed_stands_outside_the_fold():
@@ -101,13 +101,14 @@ def test_failed_code_says_which_attempt_and_why():
 
 def test_attempts_that_failed_are_folded_above_the_one_that_worked():
     work = worked(story.final(story.turn())).data
+    open_ = worked(story.final(story.turn()), unfolded=True).data["text/plain"]
     _, outer, inner = work["text/markdown"].split("<details>")
     assert "2 steps · 1 failed attempt" in outer
     assert "attempt 1 failed: KeyError" in inner
     assert "```\nKeyError: 'Month' is no column\n```\n\n</details>\n\n```python" in inner
     assert inner.endswith("2026-10  1.60   1.10\n```\n\n</details>")
-    assert "[stdout]\nregion" in work["text/plain"]
-    assert work["text/plain"].endswith("2026-10  1.60   1.10")
+    assert "[stdout]\nregion" in open_
+    assert open_.endswith("2026-10  1.60   1.10")
 
 
 @pytest.mark.parametrize("state", ["writing", "running"])
@@ -275,7 +276,8 @@ def test_verbose_shows_the_same_with_every_fold_open(published):
     view = story.final([*story.thoughtful()[:4], *story.turn()])
     open_screen("frozen", detail="verbose").close(view)
     shown, folded = [one["data"] for one in published], [one.data for one in bundles(view)]
-    assert [one.get("text/plain") for one in shown] == [one["text/plain"] for one in folded]
+    assert [one for one in shown if one is not shown[-2]] == [*folded[:-2], folded[-1]]
+    assert "[Reasoning" in shown[-2]["text/plain"]
     work = shown[-2]["text/markdown"]
     assert work.count("<details open>") == 3
     assert work.replace("<details open>", "<details>") == folded[-2]["text/markdown"]
@@ -299,7 +301,8 @@ def test_thoughts_are_folded_and_neutral():
         "<details>\n<summary>Reasoning · 4.0 s</summary>\n\n"
         "**Looking** at the &lt;b&gt;months&lt;/b&gt;.\n\n</details>\n\n</details>"
     )
-    assert "[Reasoning · 4.0 s]\n**Looking** at" in thoughts.data["text/plain"]
+    unfolded = worked(story.final(story.thoughtful()), unfolded=True)
+    assert "[Reasoning · 4.0 s]\n**Looking** at" in unfolded.data["text/plain"]
     assert part_output(Reasoning("r", " ")) is None
 
 

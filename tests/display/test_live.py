@@ -113,7 +113,7 @@ def test_the_stop_button_stays_above_what_grows(published):
     screen.close(view)
     assert [data["text/plain"].split("\n")[0] for data in outputs(published)] == [
         "open",
-        "[Worked <0.1 s · 1 step]",
+        "Worked <0.1 s · 1 step (_assistant.code, .logs)",
         "Cut off when the kernel ended. Partial answer above.",
     ]
 
@@ -249,7 +249,7 @@ def test_what_code_prints_is_seen_while_it_runs_and_folded_when_it_has_worked(pu
     screen.close(view)
     answered, work, _ = outputs(published)
     assert answered["text/plain"] == "Two."
-    assert "<b>one\ntwo" in work["text/plain"]
+    assert "<b>one\ntwo" in work["text/markdown"]
     assert capsys.readouterr().out == ""
 
 
@@ -289,4 +289,4 @@ def test_a_picture_is_shown_while_its_code_still_runs(published):
     screen.close(view)
     picture, work, _ = outputs(published)
     assert "image/png" in picture
-    assert "before\nafter" in work["text/plain"]
+    assert "before\nafter" in work["text/markdown"]

@@ -75,7 +75,10 @@ def _text(part: views.Text) -> Bundle | None:
 
 
 def worked(view: View, *, unfolded: bool = False) -> Bundle | None:
-    """Return all work of a turn in one fold, open if ``unfolded``; None where there was none."""
+    """Return all work of a turn in one fold, open if ``unfolded``; None where there was none.
+
+    Plain text cannot be folded: there, one line says where the work is.
+    """
     shown = [*filter(None, (_work(step, unfolded) for step in steps(view.parts)))]
     if not shown:
         return None
@@ -85,7 +88,9 @@ def worked(view: View, *, unfolded: bool = False) -> Bundle | None:
     return Bundle(
         {
             "text/markdown": folded(summary, "\n\n".join(marked for marked, _ in shown), unfolded),
-            "text/plain": "\n".join([f"[{summary}]", *(plain for _, plain in shown)]),
+            "text/plain": "\n".join([f"[{summary}]", *(plain for _, plain in shown)])
+            if unfolded
+            else f"{summary} {labels.WHERE_WORK_IS}",
         }
     )
 

@@ -11,7 +11,6 @@ import hashlib
 from dataclasses import asdict
 from typing import Any
 
-from aoai_magic.display.log_fold import plain_logs
 from aoai_magic.turn import view as views
 from aoai_magic.turn.view import View
 
@@ -19,11 +18,10 @@ MEDIA_TYPE = "application/vnd.aoai-magic.turn+json"
 FILES_TYPE = "application/vnd.aoai-magic.files+json"
 VERSION = 1
 INLINE_FILE_BYTES = 16_384
-LOG_CHARS = 65_536
 
 
 def record(view: View) -> dict[str, Any]:
-    """Return the whole turn less the pictures and the bytes of files, which stand above."""
+    """Return what a turn was, less what stands above: pictures, files and the text of the work."""
     return {
         "version": VERSION,
         "thread": _text(view.thread),
@@ -53,33 +51,17 @@ def record(view: View) -> dict[str, Any]:
 
 
 def _part(part: views.Part) -> dict[str, Any]:
-    if isinstance(part, views.Text | views.Reasoning | views.Notice):
-        kind = type(part).__name__.lower()
-        return {"type": kind, "id": _text(part.id), "text": _text(part.text)}
+    facts: dict[str, Any] = {"type": type(part).__name__.lower(), "id": _text(part.id)}
+    if isinstance(part, views.Text | views.Notice):
+        return {**facts, "text": _text(part.text)}
     if isinstance(part, views.Code):
-        return _code(part)
-    if isinstance(part, views.Logs):
-        text = part.text if len(part.text) <= LOG_CHARS else plain_logs(part.text)
-        return {"type": "logs", "id": _text(part.id), "code": _text(part.code), "text": _text(text)}
-    return {
-        "type": "image",
-        "id": _text(part.id),
-        "name": _text(part.name),
-        "media_type": _text(part.media_type),
-        **_digest(part.data),
-    }
-
-
-def _code(part: views.Code) -> dict[str, Any]:
-    return {
-        "type": "code",
-        "id": _text(part.id),
-        "code": _text(part.code),
-        "state": part.state,
-        "attempt": part.attempt,
-        "error": _text(part.error),
-        "seconds": part.seconds,
-    }
+        error = _text(part.error)
+        tried = {"state": part.state, "attempt": part.attempt, "error": error}
+        return {**facts, **tried, "seconds": part.seconds}
+    if isinstance(part, views.Image):
+        shown = {"name": _text(part.name), "media_type": _text(part.media_type)}
+        return {**facts, **shown, **_digest(part.data)}
+    return facts
 
 
 def file_record(file: views.File, kind: str, way: str) -> dict[str, Any]:
