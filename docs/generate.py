@@ -105,8 +105,11 @@ def turn_record() -> str:
     ]
     return page(
         "Saved turns",
-        "The footer of each answer carries the whole turn under the MIME type "
+        "The footer of each answer carries the turn under the MIME type "
         "`application/vnd.aoai-magic.turn+json`, so that a saved notebook can be read by programs. "
+        "What other outputs of the cell hold is left out: pictures, and code with what it printed. "
+        "The list of files carries those of at most 16 kB as "
+        "`application/vnd.aoai-magic.files+json`: name, size, kind, way in Python, data. "
         "`version` is raised when a reader of the older form would misread the newer one.",
         table(["key", "type", "meaning"], rows),
         "## JSON schema",

@@ -1,11 +1,14 @@
 """The whole path through a real kernel: what a user types, and what the notebook keeps."""
 
+import json
 import time
 
 import nbclient
 import nbformat
 import psutil
 import pytest
+
+from aoai_magic.display.saved.turn_record import FILES_TYPE
 
 pytestmark = pytest.mark.kernel
 
@@ -202,6 +205,15 @@ def test_a_stopped_cell_keeps_those_behind_it_from_running(run):
             "%%assistant\nCount for ever",
             "print(1)",
         )
+
+
+def test_a_saved_answer_is_hardly_larger_than_what_it_answers(run):
+    cell = run("%%assistant sales -o out\nPlot it.").cells[1]
+    *answer, _work, _footer = (output["data"] for output in cell.outputs)
+    kinds = ("image/png", "text/markdown", FILES_TYPE)
+    parts = [one[kind] for one in answer for kind in kinds if kind in one]
+    assert len(parts) > 3
+    assert len(json.dumps(cell.outputs)) < len(json.dumps(parts)) + 4096
 
 
 @pytest.mark.parametrize("cell", ["%%assistant\nCount for ever", "%assistant Count for ever, OK?"])
