@@ -79,8 +79,10 @@ def test_options_of_plotly_are_left_out():
 CHART = {"$schema": LITE, "mark": "bar", "data": {"values": [{"a": 1}]}}
 
 
-def test_a_chart_of_vega_lite_is_drawn():
-    chart = {**CHART, "usermeta": {"embedOptions": {"config": "https://evil.example"}}}
+@pytest.mark.parametrize("version", [5, 6])
+def test_a_chart_of_vega_lite_is_drawn_as_jupyterlab_can(version):
+    chart = {**CHART, "$schema": LITE.replace("v5", f"v{version}")}
+    chart |= {"usermeta": {"embedOptions": {"config": "https://evil.example"}}}
     (bundle,) = drawn("chart-1.vl.json", chart)
     assert bundle.data["application/vnd.vegalite.v5+json"] == CHART
 

@@ -8,7 +8,7 @@ import json
 import pytest
 from PIL import Image
 
-from aoai_magic.sandbox.child import vegalite
+from aoai_magic.sandbox.child import chart_style, vegalite
 from aoai_magic.sandbox.protocol import CHART
 
 from .cells import run
@@ -32,7 +32,8 @@ async def test_a_chart_of_altair_comes_as_data_and_as_a_picture(make_sandbox, le
     assert chart.result
     kinds = sorted(mime.partition(".v")[0] for mime in chart.data)
     assert kinds == ["application/vnd", "image/png", "text/plain"]
-    assert chart.data["image/png"].startswith(b"\x89PNG")
+    picture = Image.open(io.BytesIO(chart.data["image/png"])).convert("RGBA")
+    assert picture.getpixel((0, 0))[3] == 0
 
 
 async def test_a_figure_of_plotly_comes_as_data_and_not_as_a_page(make_sandbox):
@@ -358,3 +359,23 @@ async def test_a_figure_of_bokeh_is_described_and_its_data_kept(make_sandbox):
         assert json.load(stream)["tables"] == [
             {"name": "Line", "columns": {"x": [1, 2], "y": [3, None]}}
         ]
+
+
+def test_charts_of_vega_lite_are_styled_beneath_their_own_settings():
+    usual = {"mark": "bar", "config": {"view": {"continuousWidth": 300, "continuousHeight": 300}}}
+    assert chart_style.vega(usual)["config"] == chart_style.VEGA
+    own = {"background": "black", "axis": {"labelColor": "white"}, "view": {"stroke": "red"}}
+    config = chart_style.vega({"mark": "bar", "config": own})["config"]
+    assert config["background"] == "black"
+    assert config["axis"] == {**chart_style.VEGA["axis"], "labelColor": "white"}
+    assert config["view"] == {**chart_style.VEGA["view"], "stroke": "red"}
+
+
+def test_figures_of_plotly_are_styled_where_their_style_is_the_usual_one():
+    express = pytest.importorskip("plotly.express")
+    for template, background in (("plotly", "rgba(0,0,0,0)"), ("plotly_dark", "rgb(17,17,17)")):
+        figure = express.bar(x=[1], y=[2], template=template).update_layout(title="T")
+        styled = chart_style.plotly(json.loads(figure.to_json()))
+        assert styled["layout"]["template"]["layout"]["paper_bgcolor"] == background
+        assert styled["layout"]["title"]["text"] == "T"
+    assert chart_style.plotly({"data": []}) == {"data": []}

@@ -65,6 +65,70 @@ def install() -> None:
     settings.update({**RC, "axes.prop_cycle": cycler(color=_CYCLE)})
 
 
+VEGA: Any = {
+    "background": "transparent",
+    "title": {"color": _INK, "anchor": "start", "fontSize": 14},
+    "axis": {
+        "labelColor": _INK,
+        "titleColor": _INK,
+        "domainColor": _INK,
+        "tickColor": _INK,
+        "gridColor": _INK,
+        "gridOpacity": 0.25,
+    },
+    "header": {"labelColor": _INK, "titleColor": _INK},
+    "legend": {"labelColor": _INK, "titleColor": _INK},
+    "text": {"color": _INK},
+    "view": {"continuousWidth": 420, "continuousHeight": 280, "stroke": None},
+    "mark": {"color": _CYCLE[0]},
+    "range": {"category": list(_CYCLE)},
+}
+"""The same style as a configuration of Vega-Lite."""
+
+
+def vega(chart: Any) -> dict[str, Any]:
+    """Return a chart of Vega-Lite in our style, beneath what the chart sets itself."""
+    return {**chart, "config": _beneath(chart.get("config") or {}, VEGA)}
+
+
+# What Altair's own default theme writes into every chart.
+_ALTAIRS = {"continuousWidth": 300, "continuousHeight": 300}
+
+
+def _beneath(given: Any, style: Any) -> Any:
+    if given == _ALTAIRS:
+        return style
+    if not isinstance(given, dict) or not isinstance(style, dict):
+        return given
+    more = {key: _beneath(given[key], style[key]) for key in given.keys() & style.keys()}
+    return {**style, **given, **more}
+
+
+def plotly(figure: Any) -> Any:
+    """Return a figure of Plotly in our style where its style is Plotly's usual one."""
+    layout = figure.get("layout") or {}
+    template = layout.get("template") or {}
+    usual = template.get("layout") or {}
+    if usual.get("plot_bgcolor") != "#E5ECF6":
+        return figure
+    ours = {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "colorway": list(_CYCLE),
+        "font": {**(usual.get("font") or {}), "color": _INK},
+        **{axis: {**(usual.get(axis) or {}), **_PLOTLY_AXIS} for axis in ("xaxis", "yaxis")},
+    }
+    template = {**template, "layout": {**usual, **ours}}
+    return {**figure, "layout": {**layout, "template": template}}
+
+
+_PLOTLY_AXIS = {
+    "gridcolor": "rgba(117,117,117,0.25)",
+    "linecolor": _INK,
+    "zerolinecolor": "rgba(117,117,117,0.5)",
+}
+
+
 @contextlib.contextmanager
 def finished(figure: Any) -> Iterator[None]:
     """Make a figure ready to be drawn: grid, values on few bars, room, a background that serves."""

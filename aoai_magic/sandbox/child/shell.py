@@ -23,7 +23,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 
 from aoai_magic.sandbox import framing
-from aoai_magic.sandbox.child import bokeh_figures, chart_data, vegalite
+from aoai_magic.sandbox.child import bokeh_figures, chart_data, chart_style, vegalite
 from aoai_magic.sandbox.child.rich_displays import PLOTLY, RichDisplays
 from aoai_magic.sandbox.child.streams import flush_all
 from aoai_magic.sandbox.protocol import CHART_NAME
@@ -81,6 +81,7 @@ class _Publisher(DisplayPublisher):
         if PLOTLY in data:  # figures of Plotly publish themselves, and not as an object
             figure = sys.modules["plotly.graph_objects"].Figure
             self.shell.keep_chart(figure(dict(data[PLOTLY]), skip_invalid=True))
+            data = {**data, PLOTLY: chart_style.plotly(data[PLOTLY])}
         identity = (transient or {}).get("display_id")
         self.shell.show(data, id=identity, update=update)
 
@@ -130,6 +131,10 @@ class _Formatter(DisplayFormatter):
             return {**bundle, **(chart_data.bundle(obj) if is_figure else {})}, metadata
         sys.modules["altair"].renderers.enable("mimetype")
         bundle, metadata = super().format(obj, include, exclude)
+        bundle = {
+            mime: chart_style.vega(value) if "vnd.vegalite" in mime else value
+            for mime, value in bundle.items()
+        }
         picture = vegalite.draw(bundle)
         self.parent.keep_chart(obj)
         return {**({"image/png": picture} if picture else {}), **bundle}, metadata

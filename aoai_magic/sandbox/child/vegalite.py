@@ -19,7 +19,7 @@ sys.path += sys.argv[1:]
 import vl_convert
 given = json.load(sys.stdin)
 draw = vl_convert.svg_to_png if isinstance(given, str) else vl_convert.vegalite_to_png
-sys.stdout.buffer.write(draw(given, scale=2))
+sys.stdout.buffer.write(draw(given, scale=1.5))
 """
 _SECONDS = 20.0
 _LARGEST = 4 << 20  # characters of a specification, data included
