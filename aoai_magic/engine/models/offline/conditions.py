@@ -159,7 +159,7 @@ class Conditions(Phrase):
         named = columns(of("nyc", taken))
         column = named[0] if named else self._column_of(concept, number, operator)
         # "status 404" is a condition, as numbers name kinds there; "revenue 500" is not.
-        names = not column.is_measure or column.is_kind
+        names = not column.is_measure or (column.is_whole and not column.adds_up)
         if not words and not of("=", taken) and not names:
             raise Refusal("number", number.text)
         if column.kind != "text":

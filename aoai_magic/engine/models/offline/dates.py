@@ -7,6 +7,8 @@ from calendar import day_name, month_name
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+from aoai_magic.engine.models.offline.lexicon import read_rows
+
 _DAY = timedelta(days=1)
 _MONTHS = [month.lower() for month in month_name]
 _DAYS = [day.lower() for day in day_name]
@@ -78,37 +80,16 @@ _COUNTS = [
 ]
 _COUNT = rf"(?P<count>\d{{1,3}}|{'|'.join(_COUNTS)}|[一二三四五六七八九十兩])"
 
-DATES = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"(?<!\d){_YEAR}-(?P<month>\d\d?)-(?P<day>\d\d?)(?!\d)",
-        rf"(?<!\d){_YEAR}/(?P<month>\d\d?)/(?P<day>\d\d?)(?!\d)",
-        rf"(?<!\d){_YEAR}[-/](?P<month>\d\d?)(?![\d/-])",
-        rf"(?<!\d){_YEAR}年(?P<month>\d\d?)月(?P<day>\d\d?)日",
-        rf"(?<!\d){_YEAR}年の?(?P<month>\d\d?)月(?!\d*日)",
-        rf"(?<!\d){_YEAR}年?の?的?第(?P<quarter>[1-4一二三四])(?:四半期|季度?)",
-        rf"(?<!\d){_YEAR}年度?(?!\d|の?第|の?\d+月)",
-        rf"\bq(?P<quarter>[1-4])(?: of)?,? {_YEAR}\b",
-        rf"\b{_YEAR}[- ]?q(?P<quarter>[1-4])\b",
-        rf"\b(?P<quarter>first|second|third|fourth|1st|2nd|3rd|4th) quarter(?: of)?,? {_YEAR}\b",
-        rf"\b(?P<name>{_NAME}) (?P<day>\d\d?)(?:st|nd|rd|th)?,? {_YEAR}\b",
-        rf"\b(?P<day>\d\d?)(?:st|nd|rd|th)?(?: of)? (?P<name>{_NAME}),? {_YEAR}\b",
-        rf"\b(?P<name>{_NAME})(?: of)?,? {_YEAR}\b",
-        rf"(?<![\d.,$€£¥-]){_YEAR}(?![\d.,%]*\d|[-/]\d|年|\s?(?:%|mm\b|cm\b|kg\b|g\b|円|元))",
-        rf"\b(?P<name>{_NAME})(?![\w ]*\d{{4}})\b",
-        r"(?<![\d年])(?P<month>1[0-2]|[1-9])月(?!\d|別|ごと)",
-        rf"\b(?P<weekday>{'|'.join(_DAYS)})s?\b",
-        r"(?P<weekend>\bweekends?\b|週末|周末|土日)",
-        r"(?P<workday>\bon weekdays\b|平日)",
-        r"\b(?P<season>spring|summer|winter|autumn|(?<=in )fall|(?<=in the )fall)\b",
-        r"(?<![一-龥])(?P<season>[春夏秋冬])[季天期]?(?=[のはにで的平]|$)",
-        rf"\b(?:the )?(?:last|latest|past|most recent) (?:{_COUNT} (?P<span>{_SPAN})s?"
-        rf"|(?P<one>{_SPAN}))\b(?: (?:in|of) (?:the|this|my) (?:data(?:set)?|table))?",
-        rf"(?:直近|過去|最近|最後)の?{_COUNT}[ヶか個カケ]?(?P<span>[日天週周月季年]|四半期)間?分?",
-        r"(?P<one>先[月週]|[昨去]年|前四半期|(?:最後|直近)の(?:[月年週]|四半期)|上個?[月週周季]|最後一個?[月季週年])",
-        r"(?P<han>[月火水木金土日])曜日?|(?:星期|禮拜|週|周)(?P<zh>[一二三四五六日天])",
-    )
-)
+_PARTS = {"YEAR": _YEAR, "NAME": _NAME, "DAYS": "|".join(_DAYS), "SPAN": _SPAN, "COUNT": _COUNT}
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """Compile a pattern, its words in capitals filled in."""
+    filled = re.sub("YEAR|NAME|DAYS|SPAN|COUNT", lambda found: _PARTS[found[0]], text)
+    return re.compile(filled, re.IGNORECASE)
+
+
+DATES = tuple(_pattern(row["pattern"]) for row in read_rows("dates.csv"))
 _QUARTERS = {"first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4}
 _QUARTERS |= {"4th": 4, "一": 1, "二": 2, "三": 3, "四": 4}
 

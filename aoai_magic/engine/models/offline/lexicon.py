@@ -48,7 +48,8 @@ def detect(text: str) -> Language:
     return "ja"
 
 
-def _rows(name: str) -> list[dict[str, str]]:
+def read_rows(name: str) -> list[dict[str, str]]:
+    """Read a table of this package."""
     with Path(__file__).with_name(name).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -57,7 +58,7 @@ def _rows(name: str) -> list[dict[str, str]]:
 def words(language: Language) -> list[tuple[str, str, re.Pattern[str]]]:
     """Return kinds, values and patterns; English words stand in every other language too."""
     found = []
-    for row in _rows("words.csv"):
+    for row in read_rows("words.csv"):
         kind, value = row["meaning"][0], row["meaning"][1:].lstrip(":")
         for phrases in {row[language], row["en"]} if kind != "@" else ():
             # Phrases that begin with a letter or digit are whole words.
@@ -70,13 +71,13 @@ def words(language: Language) -> list[tuple[str, str, re.Pattern[str]]]:
 @lru_cache
 def concepts() -> list[tuple[frozenset[str], tuple[str, ...]]]:
     """Return words for one thing: those of English, and those of other scripts."""
-    rows = [row for row in _rows("words.csv") if row["meaning"] == "@"]
+    rows = [row for row in read_rows("words.csv") if row["meaning"] == "@"]
     return [(frozenset(row["en"].split("|")), tuple(row["ja"].split("|"))) for row in rows]
 
 
 @lru_cache
 def _sentences() -> dict[str, dict[str, str]]:
-    return {row["key"]: row for row in _rows("sentences.csv")}
+    return {row["key"]: row for row in read_rows("sentences.csv")}
 
 
 def sentence(key: str, language: Language, /, *values: object, **words: object) -> str:

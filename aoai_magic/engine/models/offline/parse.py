@@ -78,7 +78,9 @@ class _Parser(Conditions):
             raise Refusal("not a number", words[0].name)
         refuse(t for t in self.left if t.kind not in ".=&lu")
         self._put(
-            groups=tuple(sorted(self.groups, key=lambda group: not group.is_time)),
+            groups=tuple(
+                sorted(self.groups, key=lambda g: self._result.step != "each" and not g.is_time)
+            ),
             filters=tuple(self.filters),
             any_of=self.any_of,
             clean=tuple(self.clean),
@@ -129,7 +131,8 @@ class _Parser(Conditions):
         self._drop_order()
         self._check_units()
         while taken := self.take(rf"B{_ITEM}(([&,]B?|B)({_ITEM}|n))*(?!b)"):
-            if self._means_apiece(taken):
+            ratio = of("n", taken) and taken[0].value == "per" and not self.has("A")
+            if ratio or self._means_apiece(taken):
                 raise Refusal("apiece", *texts(t for t in taken if t.kind not in "B&"))
             self.groups += [self._group(t) for t in taken if t.kind not in "B&"]
         while taken := self.take(rf"({_ITEM}&)*[cfyt]b", "B?[FY]b?", "nb"):
@@ -144,10 +147,7 @@ class _Parser(Conditions):
         if taken := self.take("z&?n", "Bzn"):
             self._sorting = taken[-1].column
         elif taken := self.take("Bn"):
-            if taken[0].value == "per":  # "revenue per unit" is a ratio
-                self.groups.append(self._group(taken[1]))
-            else:
-                self._by_number(taken[1].column)
+            self._by_number(taken[1].column, ratio=taken[0].value == "per" and not self.has("A"))
 
     def _check_units(self) -> None:
         """Refuse "average monthly revenue", which may be the average of the months' totals."""
@@ -175,11 +175,11 @@ class _Parser(Conditions):
         apiece = apiece or any(t.value == "per" for t in taken)
         return mean and (self.has("H") or (added and apiece))
 
-    def _by_number(self, column: Column) -> None:
+    def _by_number(self, column: Column, *, ratio: bool) -> None:
         """Take "by body mass" as an order where there is a rank, else as groups."""
         if self.has("STLE"):
             self._sorting = column
-        elif self.has("AHn%") and column.is_kind:
+        elif self.has("AHn%") and column.is_kind and not ratio:  # not "revenue per unit"
             self.groups.append(Group(column))
         else:
             raise Refusal("which group", column.name)

@@ -142,8 +142,9 @@ class Column:
     @property
     def is_kind(self) -> bool:
         """Whether its numbers name kinds of rows, such as a number of cylinders."""
-        few = re.fullmatch(r"(-?\d{1,3}) (-?\d{1,3})", f"{self.low} {self.high}")
-        return self.is_whole and not self.adds_up and few is not None
+        ends = re.fullmatch(r"(-?\d+) (-?\d+)", f"{self.low} {self.high}")
+        few = ends is not None and int(ends[2]) - int(ends[1]) < 30
+        return self.is_whole and not self.adds_up and few
 
     @property
     def is_year(self) -> bool:

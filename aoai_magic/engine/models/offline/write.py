@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from aoai_magic.engine.models.offline.dates import Period
-from aoai_magic.engine.models.offline.lexicon import Language
+from aoai_magic.engine.models.offline.lexicon import Language, read_rows
 from aoai_magic.engine.models.offline.query import FIGURES, Filter, Group, Query, Refusal
-from aoai_magic.engine.models.offline.recipes import RECIPES
 from aoai_magic.engine.models.offline.schema import OFFSET, Column, Table
 
 MOUNT, MOST_SHOWN = "/mnt/data", 20
@@ -42,6 +42,12 @@ class Program:
         """Print a value."""
         self.lines.append(f"print({expression})")
         self.shows.append(name)
+
+
+@lru_cache
+def _recipes() -> dict[str, dict[str, str]]:
+    """Return the tasks that are always the same lines: their code, and what it prints."""
+    return {row["task"]: row for row in read_rows("recipes.csv")}
 
 
 def quoted(value: object) -> str:
@@ -106,7 +112,7 @@ class _Writer:
 
     def _recipe(self) -> None:
         """Write the lines of a task that always has the same ones."""
-        query, recipe = self._query, RECIPES[self._query.task]
+        query, recipe = self._query, _recipes()[self._query.task]
         names = [quoted(column.name) for column in query.columns]
         listed = f"[{', '.join(names)}]" * bool(names)
         words = {"rows": self._rows, "names": f"[{listed}]" * bool(names), "listed": listed}
@@ -115,23 +121,19 @@ class _Writer:
             words |= dict(zip(("first", "second"), query.figures, strict=True))
             words["group"] = quoted(query.groups[0].column.name)
         for join in query.joins:
-            words |= {
-                "other": join.table.name,
-                "left": quoted(join.left),
-                "right": quoted(join.right),
-            }
+            words |= {"other": join.table.name}
+            words |= {"left": quoted(join.left), "right": quoted(join.right)}
         if query.task == "correlation" and query.groups:
             self._correlations(*names)
             return
-        self._out.imports += [recipe.imports] * bool(recipe.imports)
-        for line in recipe.lines.format(**words).splitlines():
-            self._line(line)
+        self._out.imports += filter(None, [recipe["imports"]])
+        self._out.lines += recipe["lines"].format(**words).splitlines()
         if query.plot or query.task == "distribution":
             self._picture()
-        for name, expression in recipe.values:
-            self._out.value(name, expression.format(**words))
-        if recipe.table:
-            self._out.table(recipe.table.format(**words), index=query.task != "outliers")
+        for value in recipe["values"].format(**words).splitlines():
+            self._out.value(*value.split(": ", 1))
+        if recipe["table"]:
+            self._out.table(recipe["table"].format(**words), index=query.task != "outliers")
         if query.task == "outliers":
             self._save("result")
 
@@ -156,9 +158,9 @@ class _Writer:
         """Add the columns that are worked out of others."""
         made = {c.name: c.formula for c in self._query.used if c.formula}
         for name, (first, sign, last) in made.items():
-            key = name if name.isidentifier() else "worked_out"
             value = f"{frame}[{quoted(first)}] {sign} {frame}[{quoted(last)}]"
-            frame = self._let("extended", f"{frame}.assign({key}={value})")
+            made_of = f"{name}={value}" if name.isidentifier() else f"**{{{quoted(name)}: {value}}}"
+            frame = self._let("extended", f"{frame}.assign({made_of})")
         return frame
 
     def _as_frame(self, table: Table) -> str:
@@ -174,7 +176,7 @@ class _Writer:
         if any(column.is_level and column in table.columns for column in self._query.used):
             expression += ".reset_index()"
         return (
-            table.name if expression == table.name else self._let(f"{table.name}_frame", expression)
+            self._let(f"{table.name}_frame", expression) if expression != table.name else table.name
         )
 
     def _column(self, column: Column, frame: str = "") -> str:
@@ -276,9 +278,13 @@ class _Writer:
         elif len(query.measures) == len(query.groups) == 1 and (
             not query.is_time or (rank and not query.plot)
         ):
-            down = not rank or rank.descending
-            self._out.lines[-1] += f".sort_values({'ascending=False' if down else ''})"
+            self._out.lines[-1] += self._order()
         self._print_and_draw(name)
+
+    def _order(self) -> str:
+        """Write the order of groups: the highest first, unless the lowest are asked for."""
+        rank = self._query.rank
+        return f".sort_values({'ascending=False' if not rank or rank.descending else ''})"
 
     def _figures(self, rows: str) -> str:
         """Write the figures of the groups of some rows, or of them all."""
@@ -298,21 +304,15 @@ class _Writer:
         query, rank = self._query, self._query.rank
         if query.step == "each":
             assert rank
-            key = quoted(
-                query.groups[0].name("en") if query.groups[0].by else query.groups[0].column.name
-            )
-            level = f"level={key}" if not query.groups[0].by else "level=0"
-            ranks = f'{name}.groupby({level}).rank(method="min", ascending={not rank.descending})'
+            ranks = f'{name}.groupby(level=0).rank(method="min", ascending={not rank.descending})'
             wanted = rank.place if rank.place > 1 else rank.count or 1
             sign = "==" if rank.place > 1 else "<="
             return self._let("best", f"{name}[{ranks} {sign} {wanted}]")
         if query.step == "cumulative":
             self._out.lines[-1] += ".cumsum()"
             return name
-        group, fill = (
-            query.groups[0],
-            ", fill_value=0" * (query.measures[0].figure in ("sum", "size")),
-        )
+        group, figure = query.groups[0], query.measures[0].figure
+        fill = ", fill_value=0" * (figure in ("sum", "size"))
         if group.by in _PARTS or not group.by:
             raise Refusal("growth", group.column.name)
         ends = f'{name}.index[0], {name}.index[-1], freq="{group.by}"'
@@ -333,9 +333,8 @@ class _Writer:
             self._out.value("after", names[1])
             self._out.value("x", f"{names[1]} / {names[0]} - 1")
             return
-        down = not query.rank or query.rank.descending
-        order = f".sort_values({'ascending=False' if down else ''})"
-        self._print_and_draw(self._let("result", f"({names[1]} / {names[0]} - 1){order}"))
+        change = f"({names[1]} / {names[0]} - 1){self._order()}"
+        self._print_and_draw(self._let("result", change))
 
     def _total(self, rows: str) -> str:
         """Write the one figure of some rows."""
@@ -386,11 +385,9 @@ class _Writer:
         names = [quoted(column.name) for column in query.columns]
         if not query.groups:
             condition = self._condition(next(f for f in query.filters if not f.is_date), self._rows)
-            if not names:
-                self._out.value("x", f"({condition}).mean()")
-                return
-            part = self._let("part", f"{self._rows}[{condition}]")
-            self._out.value("x", f"{part}[{names[0]}].sum() / {self._rows}[{names[0]}].sum()")
+            part = f"{self._rows}.loc[{condition}, {names[0]}].sum()" if names else ""
+            whole = f"{part} / {self._rows}[{names[0]}].sum()" if names else f"({condition}).mean()"
+            self._out.value("x", whole)
             return
         of = f"[{names[0]}].sum()" if names else ".size()"
         whole = f"{self._rows}{of}" if names else f"len({self._rows})"
@@ -433,11 +430,6 @@ class _Writer:
     def _table_task(self) -> None:
         self._out.value("found", f"len({self._frame})")
         self._save(self._frame)
-
-    def _scatter_task(self) -> None:
-        self._query = replace(self._query, task="correlation")
-        self._recipe()
-        self._query = replace(self._query, task="scatter")
 
     def _picture(self) -> None:
         """Draw what a recipe is about."""
@@ -486,11 +478,10 @@ class _Writer:
         whole = query.is_time and (query.plot or not query.rank)
         if query.plot:
             self._draw(name)
+        self._out.value("found", f"len({name})")
         if query.wide and len(query.groups) == 2 and len(query.measures) == 1:
-            self._out.value("found", f"len({name})")
             self._out.table(f"{name}.unstack()", "table across")
         else:
-            self._out.value("found", f"len({name})")
             self._out.table(name if whole else f"{name}.head({MOST_SHOWN})")
         self._save(name)
 

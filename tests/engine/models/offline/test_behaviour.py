@@ -142,6 +142,15 @@ def test_a_column_that_counts_the_rows_is_no_measure(tmp_path):
     assert is_refusal(notebook.ask("sum of booking by nights"))
 
 
+def test_numbers_of_one_to_a_few_name_kinds(tmp_path):
+    rows = {"sales": range(0, 420, 7), "visitors": range(150, 330, 3), "cylinders": [4, 6, 8] * 20}
+    notebook = Notebook(tmp_path, rows=pd.DataFrame(rows))
+    means = {("4",): "235.5", ("6",): "238.5", ("8",): "241.5"}
+    assert table(notebook.ask("mean visitors per cylinders")) == means
+    assert is_refusal(notebook.ask("sales per visitor by cylinders"))
+    assert is_refusal(notebook.ask("sales per cylinder"))
+
+
 # What is worked out of figures
 
 
