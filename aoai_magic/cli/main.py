@@ -72,8 +72,11 @@ def doctor(given: argparse.Namespace) -> int:
     """Describe what is configured and what is missing; 1 if the main job cannot run."""
     from aoai_magic.config.settings import resolve
     from aoai_magic.runner.diagnostics import examine, report
+    from aoai_magic.runner.trial import examine_and_try
+    from aoai_magic.state.threads import place
 
-    findings = examine(resolve())
+    settings = resolve()
+    findings = examine_and_try(settings, place({})) if given.try_ else examine(settings)
     print(report(findings))  # noqa: T201
     return 1 if any(finding.state == "bad" for finding in findings) else 0
 
@@ -87,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--output", default="output", metavar="DIR", help="where results are written")
     run.set_defaults(run=demo)
     check = commands.add_parser("doctor", help="say what is configured and what is missing")
+    check.add_argument(
+        "--try", action="store_true", dest="try_", help="make one short turn, and say how it went"
+    )
     check.set_defaults(run=doctor)
     return parser
 

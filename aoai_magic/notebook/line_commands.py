@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from IPython.core.error import UsageError as IPythonUsageError
+
 from aoai_magic.config import settings as settings_
 from aoai_magic.errors import AssistantError, UsageError
 from aoai_magic.locale import gettext as _
@@ -17,6 +19,7 @@ from aoai_magic.runner.cancel import END_SECONDS
 from aoai_magic.runner.destination import destination
 from aoai_magic.runner.event_loop import wait_for
 from aoai_magic.runner.model_ends import announced_end
+from aoai_magic.runner.options import Options
 from aoai_magic.runner.remote_resources import RemoteResources
 from aoai_magic.runner.turn import Turn
 from aoai_magic.shared import hidden_packages
@@ -411,10 +414,29 @@ def _elsewhere(words: Sequence[str]) -> str:
 
 
 def doctor(state: Assistant, words: Sequence[str]) -> str:
-    """Check everything that a turn needs, and say what to do about each gap."""
+    """Check everything that a turn needs, and what to do about each gap; --try: by one turn."""
     from aoai_magic.runner.diagnostics import examine, report
+    from aoai_magic.runner.trial import examine_and_try
 
-    return report(examine(state.settings()))
+    settings = state.settings(_tried_options(words))
+    tries = "--try" in words
+    return report(examine_and_try(settings, state.place) if tries else examine(settings))
+
+
+def _tried_options(words: Sequence[str]) -> Options:
+    """Return which model the doctor is to look at, and what its turn may take."""
+    from aoai_magic.notebook.magics import parser
+
+    try:
+        given = vars(parser().parse_args([word for word in words if word != "--try"]))
+    except (IPythonUsageError, TypeError) as error:
+        raise UsageError(
+            _("{error}; %assistant help lists what it does.").format(error=error)
+        ) from error
+    if given["items"]:
+        raise UsageError(_("%assistant doctor takes options alone, e.g. --try -m openai:MODEL."))
+    names = ("model", "on", "effort", "max_tokens", "max_cost")
+    return Options(**{name: given[name] for name in names})
 
 
 def help_(state: Assistant, words: Sequence[str]) -> str:
@@ -453,10 +475,14 @@ COMMANDS: dict[str, Command] = {
     "help": help_,
 }
 
-MOST_WORDS = {"stop": 1, "fork": 1, "models": 1, "save": 1, "help": 1}
+MOST_WORDS = {"stop": 1, "fork": 1, "models": 1, "save": 1, "help": 1, "doctor": 5}
 """How many words may follow a command; none follow the others."""
 
-OPTIONS = {"cleanup": ("--all", "--yes"), "save": ("--overwrite",)}
+OPTIONS = {
+    "cleanup": ("--all", "--yes"),
+    "doctor": ("--try", "-m", "--model", "--on", "--effort", "--max-tokens", "--max-cost"),
+    "save": ("--overwrite",),
+}
 """The options of the commands that have any."""
 
 HELP = {
@@ -482,7 +508,9 @@ HELP = {
     "cleanup": later(
         "Show what this notebook left at the current target, ask, and delete it; --all: of all."
     ),
-    "doctor": later("Check everything that a turn needs, and say what to do about each gap."),
+    "doctor": later(
+        "Check everything that a turn needs, and what to do about each gap; --try: by one turn."
+    ),
     "help": later("List the commands, or say what one does."),
 }
 """What each command does, in a line of the help."""

@@ -115,6 +115,19 @@ class Assistants:
             )
         return str(told.get("error") or "")
 
+    async def abilities(self, model: str) -> dict[str, Any]:
+        """Return what an engine of ours learned of a model by its answers; empty for others."""
+        import openai
+
+        with own_words(_("The server at {url}").format(url=self.endpoint.url)):
+            api: Any = client(self.endpoint)
+            options = {"params": {"spec": model, "abilities": "true"}}
+            try:
+                told = await api.get("/engine/model", cast_to=object, options=options)
+            except openai.NotFoundError:
+                return {}
+        return told.get("abilities") or {} if isinstance(told, dict) else {}
+
     async def delete(self, file_id: str) -> None:
         """Delete an uploaded file; one that has gone already is no error."""
         import openai

@@ -35,14 +35,20 @@ async def engine(call: Call) -> Response:
 
 
 async def model(call: Call) -> Response:
-    """Return whether a model would answer, which is tried at no cost; ``spec`` names another."""
+    """Return whether a model would answer, which is tried at no cost; ``spec`` names another.
+
+    With ``abilities`` also what was learned of it by its answers.
+    """
+    asked = call.request.query_params
     try:
-        found = await call.engine.model(call.request.query_params.get("spec", ""))
+        found = await call.engine.model(asked.get("spec", ""))
         if hasattr(found, "check"):
             await found.check()
+        learned = getattr(found, "abilities", None) if "abilities" in asked else None
+        abilities = await learned() if learned else None
     except (ModelError, SpecError) as error:
         return reply({"model": None, "error": str(error)})
-    return reply({"model": found.name, "error": None})
+    return reply({"model": found.name, "error": None, "abilities": abilities})
 
 
 async def sessions(call: Call) -> Response:

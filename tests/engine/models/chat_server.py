@@ -38,6 +38,7 @@ class ChatServer:
         self.answer: Callable[[dict[str, Any]], Response] = lambda body: stream(say("Hi."))
         self.models: list[str] = []
         self.ends: dict[str, str] = {}
+        self.listed: dict[str, Any] = {}  # what the list says of each model besides
         self.keys: list[str] = []
         routes = [
             Route("/token", self._token),
@@ -51,7 +52,7 @@ class ChatServer:
 
     async def _models(self, request: HttpRequest) -> Response:
         data = [
-            {"id": name, "object": "model", "shutdown_date": self.ends.get(name)}
+            {"id": name, "object": "model", "shutdown_date": self.ends.get(name), **self.listed}
             for name in self.models
         ]
         return JSONResponse({"object": "list", "data": data})

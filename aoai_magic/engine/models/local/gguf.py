@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -106,6 +107,12 @@ class GgufModel:
     async def check(self) -> None:
         """Load the model; raise `ModelError` where that cannot be done."""
         await anyio.to_thread.run_sync(self._ensure)
+
+    async def abilities(self) -> dict[str, Any]:
+        """Return what its answers have shown; see `RemoteModel.abilities`."""
+        child = await anyio.to_thread.run_sync(self._ensure)
+        told = await child.model.abilities()
+        return {**told, "pictures": self.sees, "context": self._bounds.context}
 
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
         """Yield the model's answer; every error is a `ModelError` with one sentence."""

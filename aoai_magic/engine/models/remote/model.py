@@ -47,6 +47,18 @@ PICTURES = "AOAI_MAGIC_PICTURES"
 _WIRES: Mapping[str, Wire] = {"chat": ChatWire(), "responses": ResponsesWire()}
 
 
+CONTEXT_KEYS = ("context_length", "context_window", "max_context_length", "max_model_len", "n_ctx")
+"""How servers that list the length of a model's context call it, the most telling first."""
+
+
+def context_length(listed: Mapping[str, Any]) -> int | None:
+    """Return the tokens of context of a model as a server lists it; None if it does not say."""
+    meta = listed.get("meta")
+    told = {**(meta if isinstance(meta, Mapping) else {}), **listed}
+    lengths = [told.get(name) for name in (*CONTEXT_KEYS, "n_ctx_train")]
+    return next((length for length in lengths if isinstance(length, int) and length > 0), None)
+
+
 class RemoteModel:
     """One model of one endpoint, asked through the official SDK."""
 
@@ -112,6 +124,33 @@ class RemoteModel:
             raise ModelError(
                 f"There is no model {wanted!r} at {self._endpoint.url}; there are {shown}."
             )
+
+    async def abilities(self) -> dict[str, Any]:
+        """Return what answers so far have shown: the API that takes the model, and what it takes.
+
+        ``context`` is in tokens, None where the endpoint does not list it.
+        """
+        learned = self._learned
+        return {
+            "api": self._route().api,
+            "streams": learned.streams,
+            "calls": learned.calls and learned.tools,
+            "pictures": self.sees,
+            "effort_off": learned.effort_off,
+            "context": await self._context(),
+        }
+
+    async def _context(self) -> int | None:
+        if self._endpoint.kind == "deployment":
+            return None
+        try:
+            async for model in self._client(self._endpoint.routes[0]).models.list():
+                if model.id in (self._endpoint.model, f"{self._endpoint.model}:latest"):
+                    return context_length(model.model_extra or {})
+        except Exception as error:
+            if not errors.is_fault(error):
+                raise
+        return None
 
     # Asking
 
