@@ -62,9 +62,9 @@ def ask(prompt: str, *items: Any, **options: Any) -> Turn | PendingTurn | None:
         The options of ``%%assistant`` as keywords: ``out``, ``thread``, ``new``, ``model``,
         ``on``, ``instructions``, ``search``, ``tool`` (functions or their names), ``tool_choice``,
         ``rows``, ``cells``, ``schema_only``, ``save``, ``overwrite``, ``dry_run``, ``plan``,
-    ``background``, ``timeout`` (seconds), ``max_tokens``, ``max_cost``, ``no_raise``,
-    ``quiet``, ``verbose``, and ``raw``, which is true here: braces in the prompt stay as
-    they are.
+        ``background``, ``timeout`` (seconds), ``max_tokens``, ``max_cost``, ``no_raise``,
+        ``quiet``, ``verbose``, ``as_`` (the type of ``turn.value``), and ``raw``, which is true
+        here: braces in the prompt stay as they are.
 
     Raises
     ------

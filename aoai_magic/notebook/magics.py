@@ -168,6 +168,12 @@ class AssistantMagics(Magics):
     )
     @argument("--quiet", action="store_true", help=later("show the answer alone"))
     @argument("--verbose", action="store_true", help=later("show the work unfolded"))
+    @argument(
+        "--as",
+        dest="as_",
+        metavar="TYPE",
+        help=later("give the answer's value as int, float, str, bool, date, list, dict, frame, …"),
+    )
     @argument("--raw", action="store_true", help=later("leave {{…}} in the prompt as it is"))
     @no_var_expand
     @line_cell_magic

@@ -19,6 +19,7 @@ from aoai_magic.results.own_names import Body, spare
 from aoai_magic.results.session_files import SessionFiles
 from aoai_magic.results.session_paths import SessionPaths
 from aoai_magic.results.session_variables import SessionVariables, replaced
+from aoai_magic.shared.value_file import VALUE_FILE
 from aoai_magic.turn.view import Input
 
 _MAGIC = re.compile(r"^([ \t]*(?:\w+[ \t]*=[ \t]*)?)([!%].*)$", re.MULTILINE)
@@ -218,7 +219,7 @@ class _Joined:
         left: ast.stmt | None,
     ) -> bool:
         """Whether a statement stays; ``kept`` and ``left`` are what follows it."""
-        if _is_itself(node) or self._loads(node):
+        if _is_itself(node) or self._loads(node) or self._leaves_value(node):
             return False
         if self._binds(node) & needed:
             return True
@@ -233,6 +234,11 @@ class _Joined:
         if tidy_code.is_heading(node) and left is not None and looks.is_look(left):
             return False
         return not (step.is_look and self._is_idle(node)) and not tidy_code.is_count(node, kept)
+
+    def _leaves_value(self, node: ast.stmt) -> bool:
+        """Whether a statement writes the value of a typed answer, which the notebook has."""
+        names = [name for name, is_written in self._files.used(node) if is_written]
+        return any(map(VALUE_FILE.fullmatch, names))
 
     def _loads(self, node: ast.stmt) -> bool:
         """Whether a statement is ``exec(open("…/load_NAME.py").read())`` of a variable."""

@@ -32,6 +32,7 @@ from aoai_magic.runner.recordings import Tape
 from aoai_magic.runner.request import Request, working_folder
 from aoai_magic.runner.run_turn import Dependencies, Outcome, remember, run_turn
 from aoai_magic.runner.turn import Turn
+from aoai_magic.runner.typed_answer import Expected
 from aoai_magic.shared import hidden_packages
 from aoai_magic.state import threads as threads_
 from aoai_magic.state.crash_journal import Journal, left_behind
@@ -60,6 +61,7 @@ SAVE = later(
 )
 RECORD = later("The turn was not recorded ({reason}).")
 BIND = later("The tables were not bound to the name of -o ({reason}); _assistant.frames has them.")
+VALUE = later("The answer has no value ({reason}).")
 MEMORY = later(
     "Files of earlier turns stay in this kernel's memory, as they could not be moved to the data "
     "directory ({reason})."
@@ -347,7 +349,10 @@ class Assistant:
         if tape:
             self._tapes[options.on or "", request.thread_name] = tape
             steps.append(Step(RECORD, partial(tape.keep, turn.view), is_asked=True))
-        if options.out and turn.status == "completed":
+        if request.expected and turn.status == "completed":
+            value = partial(self._add_value, turn, request.expected, options.out)
+            steps.append(Step(VALUE, value, is_asked=True))
+        elif options.out and turn.status == "completed":
             bind = partial(self._bind, turn, options.out)
             steps.append(Step(BIND, bind, is_asked=True))
         if not (tape and tape.played):
@@ -355,6 +360,12 @@ class Assistant:
         # Here, in a thread: the turn is drawn on the event loop.
         steps.append(Step(PREVIEW, partial(_read_previews, turn)))
         return steps
+
+    def _add_value(self, turn: Turn, wanted: Expected, out: str | None) -> None:
+        """Keep the value, and bind the name of ``-o`` to it."""
+        turn.take_value(wanted)
+        if out:
+            self.namespace[out] = turn.value
 
     def _add_cell(self, turn: Turn, outcome: Outcome, request: Request) -> None:
         turn.view = self._cells.with_cell(turn.view, outcome.attachments, request)

@@ -58,6 +58,10 @@ class Options:
         Show the answer alone, without the work behind it; show that work unfolded.
     raw
         Leave ``{{…}}`` in the prompt as it is.
+    as_
+        Type of the answer's value: ``int``, ``float``, ``str``, ``bool``, ``date``, ``list``,
+        ``dict``, ``frame``, the path of a JSON schema, or the name of a variable that holds a
+        schema or a pydantic model; in calls these themselves too, or any type.
     """
 
     items: tuple[str, ...] = ()
@@ -87,6 +91,7 @@ class Options:
     quiet: bool = False
     verbose: bool = False
     raw: bool = False
+    as_: Any = None
 
     def __post_init__(self) -> None:
         if self.out is not None and not self.out.isidentifier():

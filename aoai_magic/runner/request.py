@@ -19,6 +19,7 @@ from aoai_magic.runner.context import Context
 from aoai_magic.runner.interpolation import without_expressions
 from aoai_magic.runner.options import Options
 from aoai_magic.runner.recordings import REPLAY, hash_of
+from aoai_magic.runner.typed_answer import Expected, expected
 from aoai_magic.state import threads as threads_
 
 if TYPE_CHECKING:
@@ -69,8 +70,16 @@ class Request:
     def instructions(self) -> str:
         """What the model is told at the start."""
         out = [instructions_for(self.options.out)] if self.options.out else []
+        if self.expected:
+            out = [self.expected.instructions(self.options.out)]
         besides = [one.text for one in self.context]
         return "\n\n".join(filter(None, [*besides, self.settings.instructions, *out]))
+
+    @cached_property
+    def expected(self) -> Expected | None:
+        """The type that the answer's value is to have, if any."""
+        given = self.options.as_
+        return None if given is None else expected(given, self.namespace)
 
     @property
     def mentioning(self) -> str:
@@ -116,6 +125,13 @@ class Request:
                     "File search cannot be had with --on {target}, where the service's container "
                     "does the work; use --on local or an engine's URL."
                 ).format(target=self.target.name)
+            )
+        if self.expected and self.options.tool_choice == "none":
+            raise UsageError(
+                _(
+                    "--as needs the Python tool, since code saves the value; "
+                    "leave --tool-choice out."
+                )
             )
         self.tool_choice()
         self.functions()
@@ -251,6 +267,7 @@ class Request:
             "--tool-choice": self.options.tool_choice,
             "--rows": self.options.rows,
             "--schema-only": self.options.schema_only,
+            "--as": hash_of(self.expected.instructions_key) if self.expected else None,
             **{one.name: hash_of(one.text) for one in self.context},
         }
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from aoai_magic.runner.cancel import CancelToken, interrupts
 from aoai_magic.runner.follow import Observer, follow
 from aoai_magic.runner.recordings import Tape
 from aoai_magic.runner.request import Request
+from aoai_magic.runner.typed_answer import with_repair
 from aoai_magic.state.threads import UNNAMED, Threads
 from aoai_magic.turn import progress as meter
 from aoai_magic.turn.events import Event, Finished, Notice, Started
@@ -141,7 +142,11 @@ async def _answer(
     question = _question(request, prepared)
     budget.begin(_spending(request, prepared))
     ending = model_ends.begin(request.target)
-    async with aclosing(prepared.backend.turn(question)) as turn:  # type: ignore[type-var]
+    if wanted := request.expected:
+        events: AsyncIterator[Event] = with_repair(wanted, question, prepared.backend.turn)
+    else:
+        events = prepared.backend.turn(question)
+    async with aclosing(events) as turn:  # type: ignore[type-var]
         async for event in turn:
             # Asked beside the turn, which never waits for it.
             over = isinstance(event, Finished) and ending and ending.done()

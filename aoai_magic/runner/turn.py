@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import base64
+import json
 import mimetypes
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aoai_magic.errors import AssistantError
 from aoai_magic.locale import gettext as _
+from aoai_magic.runner.typed_answer import Expected, ValueMismatchError
+from aoai_magic.shared.value_file import VALUE_FILE
 from aoai_magic.turn import view as views
 from aoai_magic.turn.events import Status, Times, Usage
 from aoai_magic.turn.view import View
@@ -183,6 +188,7 @@ class Turn:
         self.view = view
         self.shown_in = cell_number()
         self._library = library
+        self._value: Any = None
 
     @property
     def question(self) -> str:
@@ -257,6 +263,37 @@ class Turn:
 
         tables = read_markdown(self.text, self._library)
         return {f"table-{number}": table for number, table in enumerate(tables, 1)}
+
+    @property
+    def value(self) -> Any:
+        """The value of a typed answer (``as_``), of that type; None where none was asked for.
+
+        After a restart of the kernel it is what its JSON holds: no model, no date, no frame.
+        """
+        if self._value is None and self.view.value is not None:
+            return json.loads(self.view.value)
+        return self._value
+
+    def take_value(self, wanted: Expected) -> None:
+        """Take the value out of the files that came back; raise `AssistantError` if none fits."""
+        files = {name: file.data for name, file in self.files.items()}
+        try:
+            self._value = wanted.value(files) if not wanted.is_frame else self._one_frame()
+        except ValueMismatchError as error:
+            text = _("The answer is no {type}: {problem} It is in _assistant.text.")
+            sentence = str(error).rstrip(".") + "."
+            raise AssistantError(text.format(type=wanted.name, problem=sentence)) from error
+        held = [file for file in self.view.files if VALUE_FILE.fullmatch(file.name)]
+        others = tuple(file for file in self.view.files if file not in held)
+        value = held[-1].data.decode() if held and not wanted.is_frame else None
+        self.view = replace(self.view, files=others, value=value)
+        self.__dict__.pop("files", None)
+
+    def _one_frame(self) -> Any:
+        frames = list(self.frames.values())
+        if len(frames) != 1:
+            raise ValueMismatchError(_("{count} tables were saved.").format(count=len(frames)))
+        return frames[0]
 
     @property
     def usage(self) -> Usage:

@@ -205,6 +205,8 @@ class View:
         The Python that ran, as one cell of the notebook, once it is over; None where none ran.
     question
         What was asked, as it was typed, once it is over.
+    value
+        The value of a typed answer as JSON; None where there is none, or it is a frame.
     troubles
         What went wrong around the answer, which is whole all the same: a sentence for each.
     """
@@ -227,6 +229,7 @@ class View:
     inputs: Mapping[str, Input] = field(default_factory=dict)
     cell: str | None = None
     question: str = ""
+    value: str | None = None
     troubles: tuple[str, ...] = ()
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from dataclasses import asdict
 from typing import Any
 
@@ -47,6 +48,7 @@ def record(view: View) -> dict[str, Any]:
             {"name": _text(f.name), "id": _text(f.id), **_digest(f.data)} for f in view.files
         ],
         "cell": _text(view.cell),
+        "value": None if view.value is None else json.loads(view.value),
     }
 
 

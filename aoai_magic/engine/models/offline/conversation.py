@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from aoai_magic.engine.models.offline.schema import Table, read_card
+from aoai_magic.shared.value_file import VALUE_FILE
 
 _LISTED = re.compile(
     r"^- (?P<name>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\") \(\d+ bytes\)"
@@ -62,7 +63,8 @@ def read_conversation(messages: Sequence[Message]) -> Conversation:
     """Read the messages of a request."""
     system = [text for m in messages if m["role"] in {"system", "developer"} for text in _parts(m)]
     listed = list(_LISTED.finditer("\n".join(system)))
-    files = tuple(str(ast.literal_eval(match["name"])) for match in listed)
+    names = (str(ast.literal_eval(match["name"])) for match in listed)
+    files = tuple(name for name in names if not VALUE_FILE.fullmatch(name))
     kinds = {match["variable"]: match["kind"] or "" for match in listed if match["variable"]}
     turns: list[list[Message]] = [[]]
     for message in messages:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import anyio
@@ -30,6 +31,7 @@ from aoai_magic.engine.models.offline.lexicon import detect, plain, sentence
 from aoai_magic.engine.models.offline.maths import find_problem, tell_maths, write_maths
 from aoai_magic.engine.models.offline.query import Query, Refusal
 from aoai_magic.engine.models.offline.schema import Table
+from aoai_magic.engine.models.offline.typed_value import IS_REPAIR, out_name, with_value
 from aoai_magic.engine.models.offline.understand import understand
 from aoai_magic.engine.models.offline.write import Program, write
 
@@ -68,11 +70,13 @@ def next_step(request: Request) -> Next:
     talk = read_conversation(request.messages)
     language = detect(talk.now.prompt)
     try:
-        step = _documents(request, talk) or _Turn(talk).next()
+        step = _documents(request, talk) or _Turn(talk, out_name(request.messages)).next()
     except Refusal as refusal:
         step = Next("answer", refusal.text(language))
     if step.kind == "code" and not _may_run(request):
         step = Next("answer", Refusal("no python").text(language))
+    if step.kind == "code" and not inspected(step.text):
+        step = Next("code", with_value(step.text, request.messages))
     named = {"type": "function", "function": {"name": PYTHON_TOOL}}
     must_run = _may_run(request) and request.tool_choice in ("required", named)
     if step.kind == "answer" and must_run and not talk.now.steps:
@@ -106,7 +110,8 @@ def _may_run(request: Request) -> bool:
 class _Turn:
     """One prompt, from the files to read to the answer."""
 
-    def __init__(self, talk: Conversation) -> None:
+    def __init__(self, talk: Conversation, out: str = "") -> None:
+        self._out = out
         self._talk, self._prompt = talk, talk.now.prompt
         self._language = detect(self._prompt)
         self._steps = [step for step in talk.now.steps if not inspected(step.code)]
@@ -120,6 +125,8 @@ class _Turn:
         }
 
     def next(self) -> Next:
+        if self._prompt.startswith(IS_REPAIR):
+            raise Refusal("save")
         if _GREETING.search(self._prompt):
             return Next("answer", sentence("can", self._language))
         if problem := find_problem(self._prompt):
@@ -132,12 +139,22 @@ class _Turn:
         queries = self._queries()
         files = {*self._talk.files} - (self._made if self._steps else set())
         programs: list[Program] = []
+        queries = [self._saving(query, files) for query in queries]
         for query in queries:
             programs.append(write(query, self._language, files))
             files.add(programs[-1].file)
         if not self._steps:
             return Next("code", _joined(programs))
         return Next("answer", self._answer(queries, programs))
+
+    def _saving(self, query: Query, files: Collection[str]) -> Query:
+        """Have a table that becomes a variable be saved, where there is one."""
+        for file in (f"{self._out}.csv", "") if self._out and not query.save else ():
+            with suppress(Refusal):
+                saving = replace(query, save="csv", file=file)
+                write(saving, self._language, files)
+                return saving
+        return query
 
     def _unread(self) -> Reading | None:
         """Return the next file to read, and how; None if all have been tried."""
