@@ -12,7 +12,9 @@ turns:
   - when: "with this change: by month"
     replies: [{code: "print(len(sales), 'by month')"}, {text: Changed.}]
   - when: Carry out your plan
-    replies: [{code: "sales.to_csv('/mnt/data/out.csv', index=False); print(len(sales))"}, {text: Done.}]
+    replies:
+      - code: "sales.to_csv('/mnt/data/out.csv', index=False); print(len(sales))"
+      - text: Done.
   - when: .
     replies: [{text: "1. Count the rows."}]
 """

@@ -29,9 +29,7 @@ def server(monkeypatch, engine):
 
 def doctor(capsys, words):
     run_command(Assistant({}), f"doctor {words}")
-    said = capsys.readouterr().out
-    print(said)
-    return said
+    return capsys.readouterr().out
 
 
 def spec(server):

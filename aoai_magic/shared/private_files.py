@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import BinaryIO
@@ -30,7 +31,7 @@ def private_folder(path: Path) -> Path:
     _check_owner(path)
     # An older version, or the user, may have made it for all to read. What is on a read-only
     # file system stays as it is.
-    if os.name == "posix" and path.stat().st_mode & 0o077:
+    if sys.platform != "win32" and path.stat().st_mode & 0o077:
         with contextlib.suppress(OSError):
             path.chmod(0o700)
     return path
@@ -41,7 +42,7 @@ def private_file(path: Path) -> None:
     # SQLite gives its journals the mode of the database, so this one file suffices.
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | _NO_LINK, 0o600)
     try:
-        if os.name == "posix" and os.fstat(descriptor).st_mode & 0o077:
+        if sys.platform != "win32" and os.fstat(descriptor).st_mode & 0o077:
             os.fchmod(descriptor, 0o600)
     finally:
         os.close(descriptor)
@@ -76,5 +77,5 @@ _BINARY = getattr(os, "O_BINARY", 0)
 
 
 def _check_owner(path: Path) -> None:
-    if os.name == "posix" and path.stat().st_uid != os.geteuid():
+    if sys.platform != "win32" and path.stat().st_uid != os.geteuid():
         raise PermissionError(errno.EPERM, "it belongs to another account", str(path))

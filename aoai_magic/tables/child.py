@@ -113,10 +113,10 @@ def _is_of_file(error: Exception) -> bool:
 
 def _limit(request: Request) -> None:
     """Bound this process's memory, time and output, where the system can."""
-    try:
-        import resource
-    except ImportError:  # no POSIX: there the bounds of the readers are all there is
+    if sys.platform == "win32":  # there the bounds of the readers are all there is
         return
+    import resource
+
     most = _MEMORY + request.most
     bounds = {
         resource.RLIMIT_AS: most,

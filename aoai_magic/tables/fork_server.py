@@ -15,6 +15,8 @@ from contextlib import suppress
 
 from aoai_magic.tables import child
 
+assert sys.platform != "win32", "nothing forks there"  # also tells the type checker
+
 _MODULES = (
     *("pyarrow", "pyarrow.compute", "pyarrow.csv", "pyarrow.ipc", "pyarrow.parquet"),
     *("numpy", "chardet", "python_calamine", "multiprocessing", "zoneinfo", "_strptime"),

@@ -27,6 +27,7 @@ _START_SECONDS = 60
 _GRACE_SECONDS = 5
 _FORKS = sys.platform == "linux"  # elsewhere libraries are not safe to fork
 _LOG_BYTES = 4_000
+_SIGALRM, _SIGXCPU = 14, 24  # Windows has no names for them
 
 
 def run(request: Request, data: bytes, most: int) -> bytes:
@@ -62,7 +63,7 @@ def _once(request: Request, source: IO[bytes], out: IO[bytes], log: IO[bytes]) -
     try:
         return process.wait(request.seconds + _GRACE_SECONDS)
     except subprocess.TimeoutExpired:
-        return -int(getattr(signal, "SIGALRM", 14))
+        return -_SIGALRM
     finally:
         _end(process)
 
@@ -97,10 +98,10 @@ def _environment() -> dict[str, str]:
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End the process and what it may have started."""
     with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
+        if sys.platform == "win32":
             process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
@@ -115,7 +116,7 @@ def _reason(code: int, log: IO[bytes]) -> str:
         code,
         text,
     )
-    if -code in (getattr(signal, "SIGXCPU", 24), getattr(signal, "SIGALRM", 14)):
+    if -code in (_SIGXCPU, _SIGALRM):
         return "too slow"
     return "too large" if is_large else "our mistake"
 
@@ -136,7 +137,7 @@ class _Server:
                 return self._asked(request, [source.fileno(), out.fileno(), log.fileno()])
             except TimeoutError:
                 self.close()
-                return -signal.SIGALRM
+                return -_SIGALRM
             except OSError:  # it had been idle for long, or was killed
                 self.close()
                 out.truncate(0)
@@ -147,6 +148,8 @@ class _Server:
                 return _once(request, source, out, log)
 
     def _asked(self, request: Request, files: list[int]) -> int:
+        if sys.platform == "win32":
+            raise OSError
         control = self._connected()
         control.settimeout(request.seconds + _GRACE_SECONDS)
         socket.send_fds(control, [json.dumps(asdict(request)).encode()], files)
@@ -162,6 +165,8 @@ class _Server:
         return self._control
 
     def _started(self) -> socket.socket:
+        if sys.platform == "win32":
+            raise OSError
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = isolated(
             _CONFINED, package_paths(), "aoai_magic.tables.fork_server", str(theirs.fileno())
