@@ -58,8 +58,23 @@ async def test_what_code_did_to_it_stays_until_the_notebook_changes_it(here):
 async def test_the_setting_turns_it_off(here, monkeypatch):
     monkeypatch.setenv("AOAI_MAGIC_ATTACH_NAMED", "false")
     turn = await here.ask("How many rows has sales?", Options(no_raise=True))
-    assert notices(turn) == []
+    said = "No data is attached. To ask about sales, write: %%assistant sales"
+    assert notices(turn) == [said]
     assert "NameError" in turn.logs
+
+
+async def test_a_series_is_not_attached_unasked_but_the_cell_says_how(here):
+    here.namespace["revenue"] = here.namespace.pop("sales")["revenue"]
+    turn = await here.ask("What is the total revenue?", Options(no_raise=True))
+    said = "No data is attached. To ask about revenue, write: %%assistant revenue"
+    assert notices(turn) == [said]
+    turn = await here.ask("What is the total revenue?", Options(items=("@revenue",), no_raise=True))
+    assert notices(turn) == []
+
+
+async def test_a_variable_is_attached_with_a_sign_before_its_name_too(here):
+    turn = await here.ask("How many rows?", Options(items=("@sales",)))
+    assert (turn.logs, notices(turn)) == ("2", [])
 
 
 async def test_a_dry_run_and_consent_count_it(here, capsys, monkeypatch):

@@ -138,6 +138,14 @@ async def test_types_that_are_none_are_refused_before_anything_is_sent(asked, op
         await asked("1", **options)
 
 
+async def test_a_service_gives_values_too(asked, engine, monkeypatch):
+    monkeypatch.setenv("AOAI_MAGIC_TARGET", "azure")
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", engine.url)
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", engine.token)
+    turn = await asked('"2024-13-01"', as_="date")
+    assert (turn.view.target, turn.value) == ("azure", dt.date(2024, 3, 1))
+
+
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)

@@ -39,6 +39,21 @@ def named_frames(
     return sorted(places, key=places.__getitem__)
 
 
+def named_data(prompt: str, namespace: Mapping[str, object]) -> list[str]:
+    """Return the names of all variables with rows or columns that stand in a prompt as words."""
+    text = without_code(prompt)
+    names = [name for name in namespace if len(name) > 1 and not name.startswith("_")]
+    named = [name for name in names if name.isidentifier() and _place(name, text) is not None]
+    return [name for name in named if _has_data(namespace[name])]
+
+
+def _has_data(value: object) -> bool:
+    try:
+        return not isinstance(value, type) and frames.describe(frames.native(value)) is not None
+    except Exception:  # a foreign object's property may raise anything at all
+        return False
+
+
 def tables(namespace: Mapping[str, object]) -> Iterator[str]:
     """Yield the names of the variables that hold a table in memory."""
     for name, value in list(namespace.items()):

@@ -241,12 +241,22 @@ class Request:
         if named := [name for name in self.named if name in sent]:
             text = _("Attached, since the question names it: {names}")
             notes.append(text.format(names=", ".join(named)))
+        notes += self._unattached_names(attached)
         if words := unattached(self.mentioning, self.namespace, working_folder()):
             text = _("Sent as text, since no variable or file has that name: {words}")
             notes.append(text.format(words=", ".join(words)))
         if self.options.schema_only:
             notes.append(warn_of_values(self.target, self.settings))
         return [note for note in notes if note]
+
+    def _unattached_names(self, attached: Sequence[Attachment]) -> list[str]:
+        """Say how the data is attached that the question may mean, where there is none at all."""
+        from aoai_magic.attach.named_frames import named_data
+
+        if attached or self.attached or not (names := named_data(self.mentioning, self.namespace)):
+            return []
+        text = _("No data is attached. To ask about {name}, write: %%assistant {names}")
+        return [text.format(name=", ".join(names), names=" ".join(names))]
 
     def _outside(self, here: Path) -> list[Path]:
         from aoai_magic.attach.resolve import mentioned_outside
