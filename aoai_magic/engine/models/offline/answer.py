@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from aoai_magic.engine.models.offline.conditions import last_day
+from aoai_magic.engine.models.offline.dates import Period
 from aoai_magic.engine.models.offline.lexicon import Language, number, plain, sentence
 from aoai_magic.engine.models.offline.query import FIGURES, Query
 from aoai_magic.engine.models.offline.schema import Column
@@ -134,8 +135,8 @@ class _Answer:
     def _end_of_data(self) -> list[str]:
         """Tell that the last period is not over in the data."""
         group = self._query.groups[0]
-        last, days = last_day(group.column), {"M": 1, "Q": 1, "Y": 1}.get(group.by)
-        if not days or not last or (last + timedelta(days=1)).day == 1:
+        last = last_day(group.column) if group.by in ("M", "Q", "Y") else None
+        if not last or Period.begins(group.by, last + timedelta(days=1)):
             return []
         return [self._say("end", what=plain(group.column.label), last=last)]
 

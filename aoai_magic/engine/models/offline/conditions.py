@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 
-from aoai_magic.engine.models.offline.dates import Period
+from aoai_magic.engine.models.offline.dates import Period, month_end
 from aoai_magic.engine.models.offline.lexicon import concepts
 from aoai_magic.engine.models.offline.phrase import Phrase, columns, of, refuse, texts
 from aoai_magic.engine.models.offline.query import Filter, Group, Refusal
@@ -316,6 +316,8 @@ def _check_whole(column: Column, period: Period) -> None:
 def last_day(column: Column) -> date | None:
     """Return the last day of a column of dates, as far as its card tells it."""
     try:
-        return date.fromisoformat(column.high[:10])
+        last = date.fromisoformat(column.high[:10])
     except ValueError:
         return None
+    # The first of a month stands for all of it in a column called month.
+    return month_end(last) if column.span == "M" else last

@@ -45,6 +45,11 @@ class Period:
         first = last.year * 12 + (last.month - 1) // months * months - (self.back - 1) * months
         return replace(self, start=date(first // 12, first % 12 + 1, 1), end=last + _DAY)
 
+    @classmethod
+    def begins(cls, unit: str, day: date) -> bool:
+        """Whether a period of a unit begins on a day."""
+        return cls("", unit=unit, back=1).resolve(day).start == day
+
     @property
     def name(self) -> str:
         """The text that pandas has for a month or quarter."""
@@ -134,6 +139,11 @@ def _read(text: str, found: dict[str, str]) -> Period:
     if month:
         return Period(text, date(year, month, 1), _next_month(year, month), "M")
     return Period(text, date(year, 1, 1), date(year + 1, 1, 1), "Y")
+
+
+def month_end(day: date) -> date:
+    """Return the last day of a day's month."""
+    return _next_month(day.year, day.month) - _DAY
 
 
 def _next_month(year: int, month: int) -> date:

@@ -279,6 +279,14 @@ def test_a_pivot_is_as_wide_as_its_groups(notebook):
     assert header == "| channel | East | Europe | North | South | West |"
 
 
+def test_a_last_period_that_is_not_over_is_mentioned(tmp_path):
+    months = pd.DataFrame({"month": pd.date_range("2025-01-01", periods=6, freq="MS")})
+    notebook = Notebook(tmp_path, done=months.assign(sales=range(1, 7)))
+    assert "The data of" not in notebook.ask("monthly growth of sales")
+    notebook.attach(days=months.rename(columns={"month": "day"}).assign(sales=range(1, 7)))
+    assert "The data of day end on 2025-06-01" in notebook.ask("monthly growth of sales")
+
+
 def test_a_period_that_the_data_covers_in_part_is_not_compared(notebook):
     assert "The data end on" in notebook.ask("revenue growth from 2023 to 2024")
 
