@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import csv
 import re
 from collections.abc import Iterable, Sequence
@@ -92,12 +91,14 @@ class _Answer:
         names = [plain(column.label) for column in query.columns]
         words = {"what": ", ".join(names), "table": plain(query.table.label), **values}
         words |= dict(zip("ab", names, strict=False))
+        if task == "regression":
+            sign = "−" if float(self._results["start"]) < 0 else "+"
+            words["start"] = f"{sign} {words['start'].lstrip('-')}"
         if query.joins:
             words["other"] = plain(query.joins[0].table.label)
         if task == "test":
-            words |= dict(
-                zip(("first", "second"), map(plain, _unquoted(query.figures)), strict=True)
-            )
+            first, second = (plain(str(value)) for value in query.pair)
+            words |= {"first": first, "second": second}
             words["group"] = plain(query.groups[0].column.label)
             task += " yes" if float(self._results["p"]) < 0.05 else " no"
         return self._say(task, **words)
@@ -393,8 +394,3 @@ def _percent(text: str) -> str:
 def _whole(text: str) -> int:
     _number(text)
     return int(float(text))
-
-
-def _unquoted(values: Iterable[str]) -> list[str]:
-    """Return texts as they stand in the data, from how Python writes them."""
-    return [str(ast.literal_eval(value)) for value in values]

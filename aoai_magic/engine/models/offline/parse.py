@@ -382,7 +382,7 @@ class _Parser(Conditions):
         if len(pair) != 2:
             raise Refusal("test", *self.numbers())
         self.filters = [f for f in self.filters if f not in values]
-        self._put(figures=tuple(map(repr, pair)))
+        self._put(pair=tuple(pair))
         self._set("test", Measure(found[0], "test"))
 
     # Figures, ranks and rows

@@ -153,6 +153,8 @@ class Query:
         The two periods between which something changes.
     window
         The periods that a rolling mean is over, or the bins of a histogram.
+    pair
+        The two values of the group whose difference is tested.
     notes
         Misspelt words, and what they were taken for.
     """
@@ -177,6 +179,7 @@ class Query:
     wide: bool = False
     save: str = ""
     file: str = ""
+    pair: tuple[object, ...] = ()
     notes: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     figures: tuple[str, ...] = field(default=(), compare=False)
     follows: bool = field(default=False, compare=False)

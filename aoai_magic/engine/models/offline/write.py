@@ -118,7 +118,7 @@ class _Writer:
         words = {"rows": self._rows, "names": f"[{listed}]" * bool(names), "listed": listed}
         words |= dict(zip("ab", names, strict=False))
         if query.task == "test":
-            words |= dict(zip(("first", "second"), query.figures, strict=True))
+            words |= dict(zip(("first", "second"), map(quoted, query.pair), strict=True))
             words["group"] = quoted(query.groups[0].column.name)
         for join in query.joins:
             words |= {"other": join.table.name}
