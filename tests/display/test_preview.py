@@ -145,6 +145,20 @@ def test_a_table_with_other_rows_is_shown_beside_that_of_the_answer(rows):
     assert table["text/markdown"].startswith("| region | total |")
 
 
+LONG = "|month|region|total|\n|-|-|-|\n|1|North|310|\n|1|South|520|\n|2|North|420|\n|2|South|610|"
+WIDE = "|month|North|South|\n|-|-|-|\n|1|310|520|\n|2|420|610|"
+WIDE_FILE = b"month,North,South\n1,310,520\n2,420,610\n"
+LONG_FILE = b"month,region,total\n1,North,310\n1,South,520\n2,North,420\n2,South,610\n"
+
+
+@pytest.mark.parametrize(("text", "data"), [(LONG, WIDE_FILE), (WIDE, LONG_FILE)])
+def test_a_table_by_columns_is_the_same_as_one_by_rows(text, data):
+    view = View(parts=(Text("t", text, True),), files=(File("a.csv", data),))
+    assert len(bundles(view)) == 3
+    other = File("a.csv", data.replace(b"610", b"611"))
+    assert len(bundles(View(parts=view.parts, files=(other,)))) == 4
+
+
 def test_two_files_of_one_table_are_one_table():
     frame = pandas.read_csv(io.BytesIO(TOTALS))
     files = (File("a.csv", TOTALS), File("a.xlsx", written(frame, "xlsx")))

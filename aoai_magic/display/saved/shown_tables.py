@@ -13,16 +13,30 @@ _NUMBER = re.compile(r"([+-]?)[^\w+-]?(\d+(?:\.(\d+))?(?:e[+-]?\d+)?)\s?[^\w]?")
 _GROUP = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 
+Rows = Sequence[Sequence[str]]
+
+
 def unseen_tables(view: views.View, files: Iterable[views.File]) -> Iterator[Preview]:
-    """Yield the heads of the tables in ``files`` whose rows stand nowhere else."""
-    seen: list[Sequence[Sequence[str]]] = [rows[1:] for rows in table_rows(view.text)]
+    """Yield the heads of the tables in ``files`` whose rows stand nowhere else.
+
+    A table with a column for each group says the same as one with a row for each.
+    """
+    seen = [form for rows in table_rows(view.text) for form in _forms(rows[0], rows[1:])]
     for table in (table for file in files for table in previews(file)):
-        if not any(_holds(rows, table.head) for rows in seen):
-            seen.append(table.head)
+        forms = _forms([column.name for column in table.columns], table.head)
+        if not any(_holds(rows, form) for rows in seen for form in forms):
+            seen += forms
             yield table
 
 
-def _holds(rows: Sequence[Sequence[str]], head: Sequence[Sequence[str]]) -> bool:
+def _forms(names: Sequence[str], rows: Rows) -> list[Rows]:
+    """Return rows as they are, and with a row of its own for each value and its column's name."""
+    pairs = [(row, place) for row in rows for place in range(1, len(row))]
+    long = [(row[0], names[place], row[place]) for row, place in pairs]
+    return [rows, long] if len(names) > 2 else [rows]
+
+
+def _holds(rows: Rows, head: Rows) -> bool:
     """Return whether all rows of a head are among ``rows``, which may have an index too."""
     width = len(head[0])
     if not rows or not width <= len(rows[0]) <= width + 1:
