@@ -32,12 +32,16 @@ _COLUMNS, _WIDTH = 20, 120
 
 _WARM_UP = """
 import io
+from aoai_magic.sandbox.child import chart_data
 from matplotlib import pyplot
 pyplot.figure()
 pyplot.plot([1, 2], label="x")
+pyplot.bar([1, 2], [1, 2])
 pyplot.legend()
 pyplot.title("x")
-pyplot.savefig(io.BytesIO(), format="png", bbox_inches="tight")
+figure = pyplot.gcf()
+figure.savefig(io.BytesIO(), format="png", bbox_inches="tight")
+chart_data.bundle(figure)
 pyplot.close("all")
 """
 
@@ -75,8 +79,8 @@ def prepare() -> list[str]:
             lacks.append(fonts.CJK)
         # Draws with numpy and FreeType alone: no thread is started, and the first figure
         # of each session finds modules and fonts loaded.
-        shell.run_cell(_WARM_UP, silent=True, store_history=False)
         _Prepared.figures.attach()
+        shell.run_cell(_WARM_UP, silent=True, store_history=False)
     shell.run_cell("1 + 1", silent=True, store_history=False)
     shell.reset(new_session=False)
     shell.forget_cells()
