@@ -230,6 +230,7 @@ class Reader:
                 input_tokens=total.input_tokens + used.input_tokens,
                 output_tokens=total.output_tokens + used.output_tokens,
                 cached_tokens=total.cached_tokens + used.cached_tokens,
+                written_tokens=total.written_tokens + used.written_tokens,
             )
         yield events.UsageReported(total)
 
@@ -273,8 +274,8 @@ def _ending(run: Any) -> events.Finished:
 
 def _usage(told: Any) -> Usage:
     details = _fields(getattr(told, "prompt_token_details", None) or {})
-    cached = details.get("cached_tokens") or 0
-    return Usage(told.prompt_tokens, told.completion_tokens, cached)
+    cached, written = (details.get(name) or 0 for name in ("cached_tokens", "cache_write_tokens"))
+    return Usage(told.prompt_tokens, told.completion_tokens, cached, written_tokens=written)
 
 
 def _metadata(step: Any) -> dict[str, str]:

@@ -84,7 +84,7 @@ class AssistantsSink(Sink):
     async def end(self, ending: Ending) -> None:
         """Finish what is unfinished, then the run, so that a completed run is complete."""
         used = self.used
-        usage = objects.usage(used.prompt_tokens, used.completion_tokens, used.cached_tokens)
+        usage = _usage(used)
         over = {"usage": usage, "expires_at": None, "required_action": None}
         if ending.status == "requires_action":
             done = await self._require_action()
@@ -153,8 +153,7 @@ class AssistantsSink(Sink):
         """Add the tokens of a model call; they are its last step's."""
         super().count(usage, heard=heard)
         if self._steps and heard:
-            tokens = (usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens)
-            self._steps[-1].body["usage"] = objects.usage(*tokens)
+            self._steps[-1].body["usage"] = _usage(usage)
 
     def keep_reasoning(self, value: Mapping[str, Any]) -> None:
         """Store it with the last step of its reply."""
@@ -315,6 +314,11 @@ class StepRecord:
         """Announce a change of a tool call."""
         details = {"type": "tool_calls", "tool_calls": [call]}
         self._feed.send("thread.run.step.delta", step_delta(self.body["id"], details))
+
+
+def _usage(used: Usage) -> Body:
+    tokens = (used.prompt_tokens, used.completion_tokens, used.cached_tokens)
+    return objects.usage(*tokens, used.written_tokens)
 
 
 def step_delta(id_: str, details: Body) -> Body:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import Any
 
 from aoai_magic.engine.agent import history
@@ -65,9 +65,7 @@ async def compact(services: Services, items: Sequence[Body], given: Body) -> Bod
         "object": "response.compaction",
         "created_at": now(),
         "output": [_item(summary)],
-        "usage": response_objects.usage(
-            usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens
-        ),
+        "usage": response_objects.usage(*astuple(usage)),
     }
 
 

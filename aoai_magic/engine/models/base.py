@@ -107,14 +107,15 @@ class ToolCall:
 class Usage:
     """Tokens of one call.
 
-    ``cached_tokens`` are part of ``prompt_tokens``, ``reasoning_tokens`` of
-    ``completion_tokens``.
+    ``cached_tokens``, which were read from a cache, and ``written_tokens``, which were written to
+    one, are part of ``prompt_tokens``, ``reasoning_tokens`` of ``completion_tokens``.
     """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    written_tokens: int = 0
 
 
 @dataclass(frozen=True)

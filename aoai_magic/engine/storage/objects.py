@@ -213,13 +213,14 @@ def _without_content(call: Body) -> Body:
     return {**call, "file_search": {**found, "results": results}}
 
 
-def usage(prompt: int, completion: int, cached: int) -> Body:
-    """Make the usage of a run or step, in tokens."""
+def usage(prompt: int, completion: int, cached: int, written: int = 0) -> Body:
+    """Make the usage of a run or step, in tokens; the API has no word for what was written."""
+    writes = {"cache_write_tokens": written} if written else {}
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_token_details": {"cached_tokens": cached},
+        "prompt_token_details": {"cached_tokens": cached, **writes},
     }
 
 

@@ -79,11 +79,11 @@ def _echoed(tool: Body) -> Body:
     return {"strict": True, **tool} if tool["type"] == "function" else tool
 
 
-def usage(prompt: int, completion: int, cached: int, reasoning: int = 0) -> Body:
+def usage(prompt: int, completion: int, cached: int, reasoning: int = 0, written: int = 0) -> Body:
     """Make the usage of a response, in tokens."""
     return {
         "input_tokens": prompt,
-        "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": 0},
+        "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
         "output_tokens": completion,
         "output_tokens_details": {"reasoning_tokens": reasoning},
         "total_tokens": prompt + completion,

@@ -19,6 +19,7 @@ from aoai_magic.engine.models.remote.conversation import sent_messages
 from aoai_magic.engine.models.remote.errors import EMPTY, UnfinishedError
 from aoai_magic.engine.models.remote.learned import Learned
 from aoai_magic.engine.models.remote.tool_call_deltas import Calls
+from aoai_magic.engine.models.remote.wire import written_tokens
 
 _RENAMED = {"max_completion_tokens": "max_tokens"}
 """Parameters that older servers know under another name."""
@@ -140,9 +141,11 @@ def _usage(raw: Mapping[str, Any] | None) -> Usage | None:
         return None
     read = raw.get("prompt_tokens_details") or {}
     written = raw.get("completion_tokens_details") or {}
+    prompt, cached = raw.get("prompt_tokens") or 0, read.get("cached_tokens") or 0
     return Usage(
-        prompt_tokens=raw.get("prompt_tokens") or 0,
+        prompt_tokens=prompt,
         completion_tokens=raw.get("completion_tokens") or 0,
-        cached_tokens=read.get("cached_tokens") or 0,
+        cached_tokens=cached,
         reasoning_tokens=written.get("reasoning_tokens") or 0,
+        written_tokens=written_tokens(raw, read, max(prompt - cached, 0)),
     )

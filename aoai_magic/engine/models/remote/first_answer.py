@@ -159,6 +159,7 @@ class Added:
             chunk.completion_tokens + self.before.completion_tokens,
             chunk.cached_tokens + self.before.cached_tokens,
             chunk.reasoning_tokens + self.before.reasoning_tokens,
+            chunk.written_tokens + self.before.written_tokens,
         )
 
 

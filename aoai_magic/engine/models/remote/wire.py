@@ -11,6 +11,17 @@ from aoai_magic.engine.models.remote.learned import Learned
 Event = Mapping[str, Any]
 
 
+_WRITES = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
+"""How OpenAI and OpenRouter, LiteLLM, and proxies of Anthropic's models name cache writes."""
+
+
+def written_tokens(usage: Mapping[str, Any], details: Mapping[str, Any], unread: int) -> int:
+    """Return the tokens that were written to a cache, ``unread`` at most: what was not cached."""
+    told = {**usage, **details}
+    found = next((told[name] for name in _WRITES if told.get(name)), 0)
+    return min(int(found), unread)
+
+
 class Reader(Protocol):
     """Reads the events of one answer."""
 

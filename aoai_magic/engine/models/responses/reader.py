@@ -15,6 +15,7 @@ from aoai_magic.engine.models.base import (
 )
 from aoai_magic.engine.models.remote.answer_text import AnswerText
 from aoai_magic.engine.models.remote.errors import StreamFailureError, UnfinishedError
+from aoai_magic.engine.models.remote.wire import written_tokens
 from aoai_magic.engine.models.responses.input_items import Outline
 
 Event = Mapping[str, Any]
@@ -160,9 +161,11 @@ def _usage(raw: Event | None) -> Usage | None:
         return None
     read = raw.get("input_tokens_details") or {}
     written = raw.get("output_tokens_details") or {}
+    prompt, cached = raw.get("input_tokens") or 0, read.get("cached_tokens") or 0
     return Usage(
-        prompt_tokens=raw.get("input_tokens") or 0,
+        prompt_tokens=prompt,
         completion_tokens=raw.get("output_tokens") or 0,
-        cached_tokens=read.get("cached_tokens") or 0,
+        cached_tokens=cached,
         reasoning_tokens=written.get("reasoning_tokens") or 0,
+        written_tokens=written_tokens(raw, read, max(prompt - cached, 0)),
     )
