@@ -435,7 +435,7 @@ def _tried_options(words: Sequence[str]) -> Options:
         ) from error
     if given["items"]:
         raise UsageError(_("%assistant doctor takes options alone, e.g. --try -m openai:MODEL."))
-    names = ("model", "on", "effort", "max_tokens", "max_cost")
+    names = ("model", "on", "effort", "timeout", "max_tokens", "max_cost")
     return Options(**{name: given[name] for name in names})
 
 
@@ -475,12 +475,21 @@ COMMANDS: dict[str, Command] = {
     "help": help_,
 }
 
-MOST_WORDS = {"stop": 1, "fork": 1, "models": 1, "save": 1, "help": 1, "doctor": 5}
+MOST_WORDS = {"stop": 1, "fork": 1, "models": 1, "save": 1, "help": 1, "doctor": 6}
 """How many words may follow a command; none follow the others."""
 
 OPTIONS = {
     "cleanup": ("--all", "--yes"),
-    "doctor": ("--try", "-m", "--model", "--on", "--effort", "--max-tokens", "--max-cost"),
+    "doctor": (
+        "--try",
+        "-m",
+        "--model",
+        "--on",
+        "--effort",
+        "--timeout",
+        "--max-tokens",
+        "--max-cost",
+    ),
     "save": ("--overwrite",),
 }
 """The options of the commands that have any."""
