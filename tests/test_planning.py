@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from aoai_magic.errors import UsageError
+from aoai_magic.errors import AssistantError, UsageError
 from aoai_magic.runner.kernel_state import Assistant
 from aoai_magic.runner.options import Options
 
@@ -42,6 +42,14 @@ async def test_a_yes_carries_it_out_with_what_was_asked_for(here, monkeypatch):
     assert [one.text for one in here.turns] == ["1. Count the rows.", "Done."]
     assert turn.logs == "2"
     assert here.namespace["counted"].shape == (2, 1)
+
+
+async def test_a_typed_value_is_that_of_the_work_and_not_of_the_plan(here, monkeypatch):
+    answers(monkeypatch, "y")
+    with pytest.raises(AssistantError, match="value"):
+        await here.ask("How many?", Options(items=("sales",), plan=True, as_="int"))
+    assert here.turns[0].text == "1. Count the rows."
+    assert here.turns[1].text == "Done."
 
 
 def test_words_change_it_also_from_code_that_is_not_asynchronous(here, monkeypatch):

@@ -45,7 +45,7 @@ def plan_first(prompt: str, options: Options, settings: Settings, target: Target
         )
     told = "\n\n".join(filter(None, [settings.instructions, _TOLD]))
     only = replace(options, plan=False, instructions=told, tool_choice="none")
-    return Asked(prompt, replace(only, out=None, save=None, tool=()))
+    return Asked(prompt, replace(only, out=None, as_=None, save=None, tool=()))
 
 
 def decide(turn: Turn | PendingTurn | None, options: Options) -> Asked | None:
