@@ -328,6 +328,30 @@ def test_an_error_is_fixed_by_one_line_and_a_change_that_is_accepted(open_notebo
     assert notebook.errors == []
 
 
+def test_the_code_of_an_answer_is_inserted_and_runs_as_it_stands(open_notebook: Open):
+    question = "%%assistant sales -o totals\nTotal revenue by region, as a bar chart"
+    written = saved.notebook(
+        saved.code_cell(0, LOAD.replace('"a", "b"', '"north", "south"')),
+        saved.code_cell(1, question),
+        saved.code_cell(2, ""),
+    )
+    notebook = open_notebook("carried.ipynb", written)
+    notebook.run(0)
+    notebook.run(1, timeout=120)
+    activate(notebook, 1)
+    action(notebook, "Insert code").click()
+    notebook.page.wait_for_function(f"() => {NOTEBOOK}.widgets.length === 4")
+    code = sources(notebook)[2]
+    assert len(code.splitlines()) <= 4
+    assert "/mnt/data" not in code
+    notebook.run(2)
+    notebook.cell(2).locator(".jp-OutputArea img").wait_for()
+    notebook.cell(2).locator(".jp-OutputArea").get_by_text("region").first.wait_for()
+    assert (
+        notebook.cell(2).locator("[data-mime-type*=error], [data-mime-type*=stderr]").count() == 0
+    )
+
+
 def test_the_panel_shows_what_the_kernel_knows_and_attaches_it(open_notebook: Open):
     written = saved.notebook(saved.code_cell(0, LOAD), saved.code_cell(1, "%%aoai -o x\nWhy?"))
     notebook = open_notebook("panel.ipynb", written)
