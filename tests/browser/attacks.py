@@ -19,7 +19,7 @@ screen = open_screen(on_stop=print)
 screen.show(view)
 """
 CLOSE = "screen.close(view)"
-PICTURES = "data:image/png;base64,"
+PICTURES = "data:image/"
 # JupyterLab links ftp in what a cell prints; browsers do not follow it.
 LINKS = ("http://", "https://", "ftp://", "mailto:")
 # Everything below an element that could run, fetch, lead elsewhere, take input, or lie over
