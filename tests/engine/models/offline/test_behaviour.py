@@ -633,6 +633,19 @@ def test_a_figure_of_a_figure_in_so_many_words(notebook, question):
     assert bold(notebook.ask(question)) == [number(mean)]
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How much did revenue drop in 2024?",
+        "average quantity fall 2023",
+        "revenue in Europe dropped",
+        "remove Europe from total revenue of stores",
+    ],
+)
+def test_a_word_that_may_be_a_verb_drops_no_condition(notebook, question):
+    assert is_refusal(notebook.ask(question))
+
+
 def test_figures_in_a_list_are_several(notebook):
     assert not is_refusal(notebook.ask("mean, min and max of revenue by region"))
 
