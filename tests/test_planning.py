@@ -49,7 +49,7 @@ async def test_a_typed_value_is_that_of_the_work_and_not_of_the_plan(here, monke
     with pytest.raises(AssistantError, match="value"):
         await here.ask("How many?", Options(items=("sales",), plan=True, as_="int"))
     assert here.turns[0].text == "1. Count the rows."
-    assert here.turns[1].text == "Done."
+    assert here.turns[1].text.startswith("Done.")
 
 
 def test_words_change_it_also_from_code_that_is_not_asynchronous(here, monkeypatch):
