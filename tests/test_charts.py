@@ -76,6 +76,13 @@ def test_nonsense_of_a_server_is_a_picture_and_no_more(said):
     assert list(bundles(made.view)[0].data) == ["image/png", "text/plain"]
 
 
+@pytest.mark.parametrize("text", ["{", "[]", "5", "[" * 100_000])
+def test_a_recording_with_a_broken_chart_is_a_picture_and_no_more(text):
+    view = fold(View(), events.ImageMade("i", "chart-1.png", PNG, "image/png", "T", text))
+    assert list(bundles(view)[0].data) == ["image/png", "text/plain"]
+    assert Turn(view).charts[0].frame is None
+
+
 def test_a_chart_of_vega_lite_shows_itself_above_its_picture():
     made = turn({"title": "", "type": LITE, "spec": SPEC})
     data = bundles(made.view)[0].data
