@@ -143,7 +143,8 @@ def test_loading_is_light():
     code = (
         "import sys; from IPython.core.interactiveshell import InteractiveShell;"
         "InteractiveShell.instance().run_line_magic('load_ext', 'aoai_magic');"
-        "heavy = {'openai', 'pandas', 'ipywidgets', 'pyarrow', 'aoai_magic.engine'};"
+        "heavy = {'openai', 'pandas', 'ipywidgets', 'pyarrow', 'aoai_magic.engine', 'difflib',"
+        " 'aoai_magic.runner.turn'};"
         "print(heavy & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import copy
-import difflib
 import shlex
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -231,6 +230,8 @@ def _unknown_option(words: list[str]) -> str:
     """Say which option there is none of, and which is like it."""
     name = words[0].partition("=")[0]
     options = [option for action in parser()._actions for option in action.option_strings]
+    import difflib
+
     near = difflib.get_close_matches(name, options, 1)
     if near:
         refused = _("There is no option {name!r}; did you mean {near}?")

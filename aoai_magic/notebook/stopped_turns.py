@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from aoai_magic.errors import TurnInterrupted
-from aoai_magic.runner.turn import cell_number
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -28,6 +27,8 @@ def unregister(shell: InteractiveShell) -> None:
 
 def _say_stopped(shell: Any, kind: Any, error: TurnInterrupted, *trace: Any, **_: Any) -> list[str]:
     """Print that a turn was stopped where it does not stand in the cell, which says so."""
+    from aoai_magic.runner.turn import cell_number  # what a turn imports is slow to load
+
     if error.turn is None or error.turn.shown_in != cell_number():
         print(error, file=sys.stderr)  # noqa: T201
     return []

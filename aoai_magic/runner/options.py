@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -133,6 +132,8 @@ def from_keywords(items: tuple[str, ...], keywords: Mapping[str, Any]) -> Option
     """Return the options of a call; raise `UsageError` with near matches for unknown ones."""
     for name in keywords:
         if name not in NAMES or name == "items":
+            import difflib
+
             near = difflib.get_close_matches(name, NAMES, 1)
             if near:
                 text = _("There is no option {name!r}; did you mean {near}?")
