@@ -40,9 +40,9 @@ import pyarrow as pa
 from aoai_magic import frame_codec
 from aoai_magic.attach.attachment import Attachment
 from aoai_magic.attach.resolve import resolve
-from aoai_magic.backends.assistants_api.backend import Assistants
 from aoai_magic.backends.base import Question
 from aoai_magic.backends.local_engine import LAUNCHER
+from aoai_magic.backends.responses_api.engine import EngineBackend
 from aoai_magic.backends.sdk import Endpoint
 from aoai_magic.runner.follow import Stop, follow
 from aoai_magic.state.uploads import Ledger
@@ -174,7 +174,7 @@ async def _taken(frame: pd.DataFrame, home: Path, endpoint: Endpoint) -> list[st
         if view.progress:
             told[view.progress.what] = told.get(view.progress.what, 0) + 1
 
-    backend = Assistants(endpoint, "local", Ledger(home), "local")
+    backend = EngineBackend(endpoint, "local", Ledger(home), "local")
 
     async def events() -> AsyncIterator[Event]:
         names = {"frame": frame}

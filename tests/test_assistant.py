@@ -213,14 +213,11 @@ async def test_what_was_deleted_on_the_server_breaks_no_kernel(engine, here, scr
     options = Options(items=("rows",), thread="report", model=script(TOTALS))
     first = await assistant.ask("Totals?", options)
     async with openai.AsyncOpenAI(base_url=f"{engine.url}/v1", api_key=engine.token) as api:
-        # First all, since a page is asked for by the id of the last one before it.
-        for made in [made async for made in api.beta.assistants.list()]:
-            await api.beta.assistants.delete(made.id)
         for file in [file async for file in api.files.list()]:
             await api.files.delete(file.id)
         second = await assistant.ask("Totals?", options)
         assert (second.thread, second.troubles) == (first.thread, [])
-        await api.beta.threads.delete(first.thread)
+        await api.delete(f"/conversations/{first.thread}", cast_to=object)
     third = await assistant.ask("Totals?", options)
     assert third.thread != first.thread
     assert "no longer has this thread" in third.parts[0].text

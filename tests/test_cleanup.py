@@ -9,7 +9,7 @@ from contextlib import closing
 import openai
 import pytest
 
-from aoai_magic.backends.assistants_api.backend import Assistants
+from aoai_magic.backends.responses_api.engine import EngineBackend
 from aoai_magic.backends.sdk import Endpoint
 from aoai_magic.config.settings import Settings
 from aoai_magic.errors import UsageError
@@ -54,7 +54,7 @@ async def api(engine):
 
 async def exists(api, turn):
     try:
-        await api.beta.threads.retrieve(turn.thread)
+        await api.get(f"/conversations/{turn.thread}", cast_to=object)
     except openai.NotFoundError:
         return False
     return True
@@ -115,8 +115,9 @@ async def test_what_cleanup_does_not_take_is_named(notebook):
 async def test_what_is_old_or_too_much_goes_by_itself(engine, api, tmp_path):
     home = tmp_path / "home"
     ledger, threads = Ledger(home, "a.ipynb"), Threads(home, "a.ipynb")
-    backend = Assistants(Endpoint(engine.url, engine.token), "local", ledger, "local")
-    old, new = [(await api.beta.threads.create()).id for _ in range(2)]
+    backend = EngineBackend(Endpoint(engine.url, engine.token), "local", ledger, "local")
+    made = [await api.post("/conversations", cast_to=object) for _ in range(2)]
+    old, new = [one["id"] for one in made]
     threads.put("old", "local", old)
     threads.put("new", "local", new)
     elsewhere = "https://team.example"
@@ -137,8 +138,8 @@ async def test_what_is_old_or_too_much_goes_by_itself(engine, api, tmp_path):
         ["thread_of_a_server", new],
     )
     with pytest.raises(openai.NotFoundError):
-        await api.beta.threads.retrieve(old)
-    await api.beta.threads.retrieve(new)
+        await api.get(f"/conversations/{old}", cast_to=object)
+    await api.get(f"/conversations/{new}", cast_to=object)
     # The oldest file goes, of 2.7 MB (and what other tests made before).
     kept = [entry.file_id for entry in ledger.entries()]
     assert sent[0] not in kept
@@ -152,5 +153,5 @@ async def test_what_is_old_or_too_much_goes_by_itself(engine, api, tmp_path):
 
 
 async def test_what_cannot_be_tidied_fails_nothing(tmp_path):
-    backend = Assistants(Endpoint("http://127.0.0.1:9", "k"), "local", Ledger(tmp_path), "local")
+    backend = EngineBackend(Endpoint("http://127.0.0.1:9", "k"), "local", Ledger(tmp_path), "local")
     await tidy(Settings(home=str(tmp_path)), backend, Threads(tmp_path, "a.ipynb"))

@@ -162,13 +162,25 @@ def test_the_far_side_is_told_fetched_and_deleted(ask, asked):
 
 def test_a_thread_of_somebody_else_gets_a_name_here(ask, asked, engine):
     client = openai.OpenAI(base_url=f"{engine.url}/v1", api_key=engine.token)
-    made = client.beta.threads.create(messages=[{"role": "user", "content": "Hello?"}])
-    assert {"id": made.id, "title": "Hello?"}.items() <= ask({"far": True})["far"]["threads"][
-        0
-    ].items()
-    name = ask({"adopt": made.id})["name"]
-    assert name == f"thread-{made.id[-6:]}"
-    assert asked("More.", thread=name).thread == made.id
+    items = [{"type": "message", "role": "user", "content": "Hello?"}]
+    made = client.post("/conversations", body={"items": items}, cast_to=object)["id"]
+    listed = ask({"far": True})["far"]["threads"][0]
+    assert {"id": made, "title": "Hello?"}.items() <= listed.items()
+    name = ask({"adopt": made})["name"]
+    assert name == f"thread-{made[-6:]}"
+    assert asked("More.", thread=name).thread == made
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_thread_of_the_assistants_api_goes_on_as_a_copy(ask, asked, engine):
+    client = openai.OpenAI(base_url=f"{engine.url}/v1", api_key=engine.token)
+    made = client.beta.threads.create(messages=[{"role": "user", "content": "Hello?"}]).id
+    turn = asked("More.", thread=ask({"adopt": made})["name"])
+    assert turn.thread.startswith("conv_")
+    assert "goes on as a copy" in turn.parts[0].text
+    items = client.get(f"/conversations/{turn.thread}/items?order=asc", cast_to=object)["data"]
+    assert [one["content"][0]["text"] for one in items[:2]] == ["Hello?", "More."]
+    assert asked("More.", thread=f"thread-{made[-6:]}").thread == turn.thread
 
 
 def test_a_fork_goes_on_from_its_turn_with_the_files(ask, asked, engine):
@@ -179,10 +191,11 @@ def test_a_fork_goes_on_from_its_turn_with_the_files(ask, asked, engine):
     assert ask({"fork": "one", "parts": parts, **where}) == {"name": "one-2"}
     client = openai.OpenAI(base_url=f"{engine.url}/v1", api_key=engine.token)
     known = {one["name"]: one["id"] for one in ask({"overview": True})["overview"]["threads"]}
-    told = list(client.beta.threads.messages.list(known["one-2"], order="asc"))
-    assert [one.role for one in told] == ["user", "assistant"]
-    assert "to_csv" in told[1].content[0].text.value
-    assert told[1].content[1].text.value.startswith("See [it]")
+    path = f"/conversations/{known['one-2']}/items?order=asc"
+    told = client.get(path, cast_to=object)["data"]
+    assert [one["type"] for one in told] == ["message", "code_interpreter_call", "message"]
+    assert "to_csv" in told[1]["code"]
+    assert told[2]["content"][0]["text"].startswith("See [it]")
 
     # The script's third turn is for threads with two turns before it.
     asked("And?", thread="one-2")

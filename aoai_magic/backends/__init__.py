@@ -12,12 +12,12 @@ from aoai_magic.locale import gettext as _
 from aoai_magic.shared import hidden_packages
 
 if TYPE_CHECKING:
-    from aoai_magic.backends.assistants_api.backend import Assistants
     from aoai_magic.backends.responses_api.backend import Responses
+    from aoai_magic.backends.responses_api.engine import EngineBackend
     from aoai_magic.config.settings import Settings, Target
 
 
-def open_backend(settings: Settings, target: Target, place: str = "") -> Assistants | Responses:
+def open_backend(settings: Settings, target: Target, place: str = "") -> EngineBackend | Responses:
     """Return the backend of a target; for ``local`` the engine is started if need be.
 
     ``place`` is the notebook for which uploads are written down; see `threads.place`.
@@ -33,8 +33,8 @@ def open_backend(settings: Settings, target: Target, place: str = "") -> Assista
     """
     if target.name in SERVICES:
         return open_service(settings, target, place)
-    from aoai_magic.backends.assistants_api.backend import Assistants
     from aoai_magic.backends.local_engine import LAUNCHER
+    from aoai_magic.backends.responses_api.engine import EngineBackend
     from aoai_magic.backends.sdk import Endpoint, engine_key
     from aoai_magic.state.uploads import Ledger
 
@@ -44,10 +44,10 @@ def open_backend(settings: Settings, target: Target, place: str = "") -> Assista
         engine = LAUNCHER.ensure(settings.folder, settings.sandbox)
         # All engines over one data directory share its files, so the ledger's
         # place is the directory and not the address of today's engine.
-        return Assistants(Endpoint(engine.url, engine.token), "local", ledger, "local")
+        return EngineBackend(Endpoint(engine.url, engine.token), "local", ledger, "local")
     address = server_base(target.address or target.name)
     endpoint = Endpoint(address, engine_key(address))
-    return Assistants(endpoint, target.name, ledger, server_url(target))
+    return EngineBackend(endpoint, target.name, ledger, server_url(target))
 
 
 def import_sdk() -> None:
@@ -59,8 +59,9 @@ def import_sdk() -> None:
         If a file of the user's stands in for the SDK.
     """
     hidden_packages.refuse("openai")
-    import openai.resources.beta.threads
-    import openai.types.beta  # noqa: F401
+    import openai.resources.files
+    import openai.resources.responses
+    import openai.types.responses  # noqa: F401
 
 
 def server_url(target: Target) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import warnings
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,7 +70,6 @@ def client(endpoint: Endpoint | Service) -> openai.AsyncOpenAI:
 
     A client's connections belong to one event loop, so that each loop has its own.
     """
-    quiet_deprecations()
     clients = _clients.setdefault(asyncio.get_running_loop(), {})
     if endpoint not in clients:
         clients[endpoint] = _open(endpoint)
@@ -146,11 +144,3 @@ def _told(error: openai.APIStatusError) -> str:
     text = str(body.get("message") or error.message)
     # Services repeat part of a wrong key in their 401.
     return re.sub(r"\b(sk-|Bearer )\S+", r"\1…", text)
-
-
-def quiet_deprecations() -> None:
-    """Have the SDK not warn of the Assistants API; for every turn, and within long ones."""
-    # The SDK warns at each call of an API that our engine is there to go on serving.
-    # Said anew for each turn: others put the filters back to what they were.
-    for message in (r"deprecated$", r"The Assistants API is deprecated"):
-        warnings.filterwarnings("ignore", message, DeprecationWarning)

@@ -35,9 +35,10 @@ MODULES = (
     "aoai_magic.attach.resolve",
     "pydantic.types",
     "openai",
-    "openai.types.beta",
-    "openai.resources.beta.threads",
-    "aoai_magic.backends.assistants_api.backend",
+    "openai.types.responses",
+    "openai.resources.files",
+    "openai.resources.responses",
+    "aoai_magic.backends.responses_api.engine",
     "aoai_magic.display.saved.bundles",
 )
 

@@ -183,8 +183,9 @@ def _engine(settings: Settings, spec: str) -> Iterator[Finding]:
 
 
 def _server(settings: Settings, target: Target) -> Iterator[Finding]:
-    """Look at a server of the Assistants API, which may be an engine."""
+    """Look at a server that is named by its URL."""
     from aoai_magic.backends import open_backend
+    from aoai_magic.backends.responses_api.engine import no_engine
     from aoai_magic.runner.event_loop import wait_for
 
     try:
@@ -195,10 +196,7 @@ def _server(settings: Settings, target: Target) -> Iterator[Finding]:
         yield Finding("bad", str(error))
         return
     if not told:
-        text = _("{name} is no engine of this package; a turn shows what it can do").format(
-            name=target.name
-        )
-        yield Finding("gap", text)
+        yield Finding("bad", no_engine(target.name))
         return
     yield Finding(
         "bad" if trouble else "ok",

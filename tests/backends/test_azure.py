@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from aoai_magic.backends import open_backend
-from aoai_magic.backends.assistants_api.backend import Assistants
 from aoai_magic.backends.base import Question
+from aoai_magic.backends.responses_api.engine import EngineBackend
 from aoai_magic.backends.sdk import Endpoint, client
 from aoai_magic.backends.services import azure, openai_service
 from aoai_magic.config.settings import Settings, Target
@@ -107,8 +107,8 @@ async def test_a_service_that_retired_assistants_says_what_to_set_instead():
 
     everything = Route("/{path:path}", gone, methods=["GET", "POST"])
     with serving_app(Starlette(routes=[everything])) as url:
-        backend = Assistants(Endpoint(url, "key"), url, None, url)
-        with pytest.raises(ServiceError, match="retired in August 2026; use --on azure"):
+        backend = EngineBackend(Endpoint(url, "key"), url, None, url)
+        with pytest.raises(ServiceError, match="is not an aoai-magic server; use --on azure"):
             async for _ in backend.turn(Question("Hi.")):
                 pass
 

@@ -8,9 +8,9 @@ from engine.models.chat_server import KEY, ChatServer, call, fault, say, stream
 from engine.models.services import MODELS, Services
 from serving import TOKEN, serving
 
-from aoai_magic.backends.assistants_api.backend import Assistants
 from aoai_magic.backends.base import Question
 from aoai_magic.backends.responses_api.backend import Responses
+from aoai_magic.backends.responses_api.engine import EngineBackend
 from aoai_magic.backends.sdk import Endpoint
 from aoai_magic.backends.services import Service
 from aoai_magic.runner.cancel import CancelToken
@@ -21,9 +21,9 @@ from aoai_magic.turn import view
 
 DRAW = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
 WIRES = [
-    "assistants",
+    "engine",
     pytest.param(
-        "responses",
+        "service",
         marks=pytest.mark.skipif(
             not hasattr(openai.AsyncOpenAI, "containers"), reason="this SDK knows no containers"
         ),
@@ -58,13 +58,13 @@ def wire(request):
 
 @pytest.fixture
 def ask(request, url, server, tmp_path):
-    """Ask by the wire that the test has, or the Assistants one; each time another model."""
+    """Ask by the wire that the test has, or the engine's own; each time another model."""
     ledger = Ledger(tmp_path)
-    if "wire" in request.fixturenames and request.getfixturevalue("wire") == "responses":
+    if "wire" in request.fixturenames and request.getfixturevalue("wire") == "service":
         service = Service(f"{url}/v1", TOKEN)
         far = Responses(service, "azure", Shelf(tmp_path, service.url), ledger)
     else:
-        far = Assistants(Endpoint(url, TOKEN), "local", ledger, "here")
+        far = EngineBackend(Endpoint(url, TOKEN), "local", ledger, "here")
     # The engine keeps what it has learnt of a model for as long as it lives.
     model = f"openai:{request.node.name}"
 
@@ -178,7 +178,7 @@ async def test_cached_tokens_are_told_apart(server, ask, wire):
 
 async def test_whether_a_model_would_answer_can_be_asked(server, url, tmp_path):
     server.models = ["llama3"]
-    far = Assistants(Endpoint(url, TOKEN), "local", Ledger(tmp_path), "here")
+    far = EngineBackend(Endpoint(url, TOKEN), "local", Ledger(tmp_path), "here")
     assert await far.check("openai:llama3") == ""
     assert "there are llama3" in await far.check("openai:llama4")
     assert "No model is named" in await far.check("openai:")
@@ -202,7 +202,7 @@ async def test_an_effort_reaches_the_model_or_is_refused_with_what_it_takes(serv
 @pytest.mark.parametrize("name", MODELS)
 async def test_todays_models_run_code_in_the_sandbox_and_answer(server, url, tmp_path, name):
     server.answer = Services(server).answer
-    far = Assistants(Endpoint(url, TOKEN), "local", Ledger(tmp_path), "here")
+    far = EngineBackend(Endpoint(url, TOKEN), "local", Ledger(tmp_path), "here")
     question = Question("Six by seven?", model=f"openai:{name}")
     seen = await follow(far.turn(question), lambda view: None, CancelToken(), 60)
     assert (seen.status, seen.text) == ("completed", "It is 42.")
@@ -217,7 +217,7 @@ async def test_reasoning_is_handed_back_in_later_runs_of_a_thread(
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", KEY)
     server.answer = Services(server).answer
     ledger = Ledger(tmp_path)
-    far = Assistants(Endpoint(url, TOKEN), "local", ledger, "here")
+    far = EngineBackend(Endpoint(url, TOKEN), "local", ledger, "here")
     if wire == "responses":
         service = Service(f"{url}/v1", TOKEN)
         far = Responses(service, "openai", Shelf(tmp_path, service.url), ledger)

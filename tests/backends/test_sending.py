@@ -9,8 +9,8 @@ import openai
 import pytest
 
 from aoai_magic.attach.resolve import resolve
-from aoai_magic.backends.assistants_api.backend import Assistants
 from aoai_magic.backends.base import Question
+from aoai_magic.backends.responses_api.engine import EngineBackend
 from aoai_magic.backends.sdk import Endpoint
 from aoai_magic.runner.cancel import CancelToken
 from aoai_magic.runner.follow import follow
@@ -24,7 +24,7 @@ LARGE = os.urandom(48 << 20)
 @pytest.fixture
 def backend(engine, tmp_path):
     ledger = Ledger(tmp_path / "ledger")
-    return Assistants(Endpoint(engine.url, engine.token), "local", ledger, "here")
+    return EngineBackend(Endpoint(engine.url, engine.token), "local", ledger, "here")
 
 
 @pytest.fixture
@@ -132,13 +132,13 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from aoai_magic.state.uploads import Ledger
 from aoai_magic.attach.resolve import resolve
-from aoai_magic.backends.assistants_api.backend import Assistants
+from aoai_magic.backends.responses_api.engine import EngineBackend
 from aoai_magic.backends.base import Question
 from aoai_magic.backends.sdk import Endpoint
 
 url, token, folder, model = sys.argv[1:]
 async def main():
-    backend = Assistants(Endpoint(url, token), "local", Ledger(Path(folder) / "ledger"), "here")
+    backend = EngineBackend(Endpoint(url, token), "local", Ledger(Path(folder) / "ledger"), "here")
     items = resolve(["notes"], "", {"notes": "mine"}, Path(folder), folder=Path(folder))
     async for _ in backend.turn(Question("Here?", items, model=model)):
         os.kill(os.getpid(), signal.SIGKILL)

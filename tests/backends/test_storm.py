@@ -1,4 +1,4 @@
-"""Turns whose connection is harmed at every event, over both wires, end as if it were not."""
+"""Turns whose connection is harmed at every event, at either kind of server, end as others do."""
 
 import asyncio
 
@@ -8,11 +8,10 @@ from serving import TOKEN, serving, write_script
 from storm import KINDS, storm
 
 from aoai_magic.backends import retry
-from aoai_magic.backends.assistants_api import run
-from aoai_magic.backends.assistants_api.backend import Assistants
 from aoai_magic.backends.base import Question
-from aoai_magic.backends.responses_api import backend as responses
+from aoai_magic.backends.responses_api import exchange
 from aoai_magic.backends.responses_api.backend import Responses
+from aoai_magic.backends.responses_api.engine import EngineBackend
 from aoai_magic.backends.sdk import Endpoint
 from aoai_magic.backends.services import Service
 from aoai_magic.runner.cancel import CancelToken
@@ -38,9 +37,9 @@ TURN = [
 ]
 AT_ONCE = 8
 WIRES = [
-    "assistants",
+    "engine",
     pytest.param(
-        "responses",
+        "service",
         marks=pytest.mark.skipif(
             not hasattr(openai.AsyncOpenAI, "containers"), reason="this SDK knows no containers"
         ),
@@ -57,16 +56,15 @@ def url(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _hurried(monkeypatch):
     """Take a stream for dead soon; what is tested are the ways on, not the waiting."""
-    for module in (responses, run):
-        monkeypatch.setattr(module, "SILENCE_SECONDS", 6.0)
-        monkeypatch.setattr(module, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(exchange, "SILENCE_SECONDS", 6.0)
+    monkeypatch.setattr(exchange, "POLL_SECONDS", 0.05)
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.05)
 
 
 def backend(wire, url, home):
     ledger = Ledger(home)
-    if wire == "assistants":
-        return Assistants(Endpoint(url, TOKEN), "local", ledger, "here")
+    if wire == "engine":
+        return EngineBackend(Endpoint(url, TOKEN), "local", ledger, "here")
     service = Service(f"{url}/v1", TOKEN)
     return Responses(service, "openai", Shelf(home, service.url), ledger)
 

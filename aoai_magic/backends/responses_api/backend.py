@@ -1,4 +1,4 @@
-"""Turns through the Responses API and containers: Azure OpenAI and OpenAI."""
+"""Turns at a service, in its containers: Azure OpenAI and OpenAI."""
 
 from __future__ import annotations
 
@@ -8,26 +8,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import anyio
 from anyio import to_thread
 
 from aoai_magic.backends.api_errors import remedy
-from aoai_magic.backends.base import CANCEL_SECONDS
 from aoai_magic.backends.responses_api.containers import Container, is_expired
-from aoai_magic.backends.responses_api.response_events import Reader
-from aoai_magic.backends.retry import (
-    CONNECT_SECONDS,
-    SILENCE_SECONDS,
-    TRIES,
-    is_broken,
-    is_dropped,
-    is_silent,
-    patiently,
-    waited,
-)
+from aoai_magic.backends.responses_api.exchange import OUTPUTS, Exchange, choice_of, tool_of
+from aoai_magic.backends.retry import is_dropped, patiently
 from aoai_magic.backends.sdk import client, own_words
 from aoai_magic.backends.services import Service
-from aoai_magic.backends.tool_calls import called
 from aoai_magic.errors import ServiceError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
@@ -38,14 +26,11 @@ from aoai_magic.turn.events import Event
 if TYPE_CHECKING:
     import openai
 
-    from aoai_magic.attach.function_tools import Function
     from aoai_magic.backends.base import Question
     from aoai_magic.backends.responses_api.resources import ContainerHoldings
     from aoai_magic.state.uploads import Ledger
 
-POLL_SECONDS = 1.0
 CHECK_SECONDS = 20.0
-OUTPUTS = "code_interpreter_call.outputs"
 
 _OPTIONAL: dict[str, Any] = {"background": True, "reasoning": {"summary": "auto"}}
 """What is asked for until a service refuses it for a model: a response in the background
@@ -66,7 +51,6 @@ _REVIVED = later(
     "variables of earlier turns are gone."
 )
 _FORGOTTEN = later("The service no longer has the earlier conversation; it begins anew.")
-_GOING = ("queued", "in_progress")
 
 
 @dataclass(frozen=True)
@@ -197,15 +181,13 @@ class Responses:
             ) from error
 
 
-class _Turn:
+class _Turn(Exchange):
     """One turn."""
 
     def __init__(self, backend: Responses, question: Question) -> None:
+        super().__init__(client(backend.service), question, (OUTPUTS,))
         self._backend = backend
-        self._question = question
         self._thread = Thread.parse(question.thread)
-        # Whoever waits here tells so: the SDK would sleep without a word.
-        self._api = client(backend.service).with_options(max_retries=0)
         self._container = Container(
             self._api,
             backend.shelf,
@@ -213,12 +195,7 @@ class _Turn:
             backend.service.url,
             self._thread.container,
         )
-        self._reader = Reader()
-        self._stream: Any = None
         self._input: list[Any] = []
-        self._functions = {function.name: function for function in question.functions}
-        self._outputs: list[Any] = []
-        self._asking = ""
         self._started = False
 
     async def events(self) -> AsyncGenerator[Event, None]:
@@ -265,47 +242,6 @@ class _Turn:
 
     # Asking
 
-    async def _conversed(self) -> AsyncGenerator[Event, None]:
-        """Ask, and go on as long as the model asks for functions of the notebook."""
-        async with contextlib.aclosing(self._answered()) as answer:
-            async for event in answer:
-                yield event
-        while self._reader.calls:
-            async for event in self._called():
-                yield event
-            async with contextlib.aclosing(self._asked()) as answer:
-                async for event in answer:
-                    yield event
-
-    async def _called(self) -> AsyncGenerator[Event, None]:
-        """Call what the model asks for; the next request tells what came of it."""
-        outputs: list[str] = []
-        for name, arguments, _id in self._reader.calls:
-            async for event in called(self._functions, name, arguments, outputs):
-                yield event
-        self._outputs = [
-            {"type": "function_call_output", "call_id": id_, "output": output}
-            for (_name, _arguments, id_), output in zip(self._reader.calls, outputs, strict=True)
-        ]
-        # The thread stays where it is until all is answered: nothing builds upon open calls.
-        self._asking = self._reader.response
-        self._reader.go_on()
-
-    async def _answered(self) -> AsyncGenerator[Event, None]:
-        """Ask, and once more when the container turns out to be gone."""
-        import openai
-
-        for last in (False, True):
-            try:
-                async with contextlib.aclosing(self._asked()) as answer:
-                    async for event in answer:
-                        yield event
-            except openai.APIStatusError as error:
-                if last or self._started or not await self._recovered(error):
-                    raise
-            else:
-                return
-
     async def _recovered(self, error: openai.APIStatusError) -> bool:
         if is_expired(error):
             await self._container.revive()
@@ -337,17 +273,6 @@ class _Turn:
             self._forget()
         self._thread = Thread("", self._container.id)
 
-    async def _asked(self) -> AsyncGenerator[Event, None]:
-        async for event in patiently(self._create):
-            yield event
-        async with contextlib.aclosing(self._received()) as stream:
-            async for received in stream:
-                if isinstance(received, events.Progress):
-                    yield received
-                    continue
-                for event in (*self._begun(), *self._reader.read(received)):
-                    yield event
-
     def _begun(self) -> Iterator[Event]:
         """Describe once that the service has taken the turn, and what there is to know of it."""
         if not self._started and self._reader.response:
@@ -355,6 +280,10 @@ class _Turn:
             yield self._start()
             for notice in self._reader.notices:
                 yield events.Notice(notice)
+
+    @property
+    def _has_begun(self) -> bool:
+        return self._started
 
     async def _create(self) -> None:
         """Open the stream, without what the service refuses."""
@@ -375,15 +304,6 @@ class _Turn:
             else:
                 return
 
-    @property
-    def _responses(self) -> Any:
-        """Typed for Any, since the SDK's overloads differ between its major versions."""
-        import openai
-
-        # A connection may die without a word; what is silent for long is opened again.
-        patience = openai.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
-        return self._api.with_options(timeout=patience).responses
-
     def _request(self) -> dict[str, Any]:
         asked = self._question
         request = {
@@ -393,131 +313,26 @@ class _Turn:
             "input": self._outputs or [*self._input, _message(asked, self._container)],
             "tools": [
                 {"type": "code_interpreter", "container": self._container.id},
-                *map(_tool, asked.functions),
+                *map(tool_of, asked.functions),
             ],
-            "include": [OUTPUTS],
+            "include": list(self._include),
             "stream": True,
         }
         if previous := self._asking or self._thread.response:
             request["previous_response_id"] = previous
         if asked.tool_choice is not None and not self._outputs:
-            request["tool_choice"] = _choice(asked.tool_choice)
+            request["tool_choice"] = choice_of(asked.tool_choice)
         if asked.effort:
             request["reasoning"] = {"effort": asked.effort}
         if asked.max_output is not None:
             request["max_output_tokens"] = max(asked.max_output, _LEAST_OUTPUT)
         return request
 
-    # Following
-
-    async def _received(self) -> AsyncGenerator[Any, None]:
-        """Yield the events of the stream; where it breaks off, go on from there."""
-        lost = 0
-        while not self._reader.over:
-            try:
-                async with self._stream as stream:
-                    async for received in stream:
-                        lost = 0
-                        self._reader.note(received)
-                        yield received
-                if not self._reader.over:
-                    lost += 1
-            except Exception as error:
-                if not is_broken(error) or lost >= TRIES:
-                    raise
-                # Silence is no loss: code may run for long, and opening again tells. Where
-                # nothing has begun yet, none runs.
-                lost += not (is_silent(error) and self._reader.response)
-            if not self._reader.over:
-                async for progress in self._resumed(lost):
-                    yield progress
-
-    async def _resumed(self, lost: int) -> AsyncGenerator[Event, None]:
-        """Open the stream again, the later the more often it was lost.
-
-        A response whose id was lost with its first event ended with its connection: it is
-        asked for anew.
-        """
-        if lost >= TRIES:
-            raise ServiceError(_("The answer broke off and could not be resumed; ask again."))
-        if lost > 1:
-            async for progress in waited(ConnectionError(), lost):
-                yield progress
-        async for event in patiently(self._resume if self._reader.response else self._create):
-            yield event
-
-    async def _resume(self) -> None:
-        """Open the stream behind the last event, or one that waits for the end."""
-        import openai
-
-        try:
-            self._stream = await self._responses.retrieve(
-                self._reader.response,
-                include=[OUTPUTS],
-                stream=True,
-                starting_after=self._reader.number,
-            )
-        except (openai.BadRequestError, openai.NotFoundError):
-            self._stream = _Polled(self._responses, self._reader.response)
-
-    async def _cancel(self) -> None:
-        """Return the server to stop, whatever is going on in this task."""
-        import openai
-
-        with anyio.move_on_after(CANCEL_SECONDS, shield=True):
-            try:
-                if self._reader.response and not self._reader.over:
-                    await self._api.responses.cancel(self._reader.response)
-            except openai.APIError:
-                return  # it was over, or ended with its connection: nothing is left to stop
-
 
 def _with_extra(request: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
     """Return a request with what is asked for beside it; an effort stays beside a summary."""
     reasoning = {**extra.get("reasoning", {}), **request.get("reasoning", {})}
     return {**extra, **request, **({"reasoning": reasoning} if reasoning else {})}
-
-
-class _Polled:
-    """The end of a response as a stream of one event, by asking until it is there."""
-
-    def __init__(self, responses: Any, id_: str) -> None:
-        self._responses = responses
-        self._id = id_
-
-    async def __aenter__(self) -> AsyncIterator[Any]:
-        return self._events()
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
-
-    async def _events(self) -> AsyncIterator[Any]:
-        while True:
-            response = await self._responses.retrieve(self._id, include=[OUTPUTS])
-            if response.status not in _GOING:
-                yield _Ended(f"response.{response.status}", response)
-                return
-            await anyio.sleep(POLL_SECONDS)
-
-
-@dataclass(frozen=True)
-class _Ended:
-    """The event that a response is over."""
-
-    type: str
-    response: Any
-
-
-def _tool(function: Function) -> dict[str, Any]:
-    """Offer a function in this API's form, which is flat."""
-    # Strict schemas forbid defaults, which functions of a notebook have.
-    return {"type": "function", "strict": False, **function.tool["function"]}
-
-
-def _choice(choice: str | dict[str, Any]) -> str | dict[str, Any]:
-    if isinstance(choice, dict) and "function" in choice:
-        return {"type": "function", "name": choice["function"]["name"]}
-    return choice
 
 
 def _message(question: Question, container: Container) -> dict[str, Any]:

@@ -12,8 +12,14 @@ from typing import Any
 
 from aoai_magic.backends.api_errors import filtered, sentence
 from aoai_magic.locale import gettext as _
+from aoai_magic.locale import later
 from aoai_magic.turn import chart, events
 from aoai_magic.turn.events import Event, Usage
+
+_AFRESH = later(
+    "The session had ended and began afresh: files are there again, "
+    "variables of earlier turns are not."
+)
 
 
 class Reader:
@@ -26,7 +32,9 @@ class Reader:
     number
         The number of the last event.
     cited
-        Ids and names of the files that the answer cites.
+        Ids and names of the files of a container that the answer cites.
+    made
+        Ids and names of the files that code made, where the server lists them.
     shown
         Hashes of the pictures that were shown.
     notices
@@ -43,6 +51,7 @@ class Reader:
         self.response = ""
         self.number = -1
         self.cited: dict[str, str] = {}
+        self.made: dict[str, str] = {}
         self.shown: set[str] = set()
         self.notices: list[str] = []
         self.usage = Usage()
@@ -50,6 +59,7 @@ class Reader:
         self.ending: events.Finished | None = None
         self._began: dict[str, float] = {}
         self._written: set[str] = set()
+        self._live: set[str] = set()
         self._paragraph: dict[str, int] = {}
         self._done: set[str] = set()
 
@@ -120,6 +130,15 @@ class Reader:
         self._began[received.item_id] = time.monotonic()
         yield events.CodeRunning(received.item_id)
 
+    def outputs_delta(self, received: Any) -> Iterator[Event]:
+        """Read what running code printed or showed; our engine says so at once."""
+        part, output = received.item_id, _fields(received.delta)
+        self._live.add(part)
+        if output["type"] == "logs":
+            yield events.LogsDelta(part, output["logs"])
+        else:
+            yield from self._image(part, output)
+
     # Items
 
     def item_done(self, received: Any) -> Iterator[Event]:
@@ -136,18 +155,22 @@ class Reader:
             yield from self._call(item)
         elif item.type == "reasoning":
             yield from self._thoughts(item)
+        elif item.type == "file_search_call":
+            for query in filter(None, item.queries):
+                yield events.Notice(_("Searched the documents: {query}").format(query=query))
         elif item.type == "function_call":
             self.calls.append((item.name, item.arguments, item.call_id))
 
     def _message(self, item: Any) -> Iterator[Event]:
         for index, part in enumerate(item.content):
             refused = part.type == "refusal"
-            text = part.refusal if refused else part.text
+            annotations = list(map(_fields, getattr(part, "annotations", None) or ()))
+            text = part.refusal if refused else _with_sources(part.text, annotations)
             if text:
                 yield events.TextDone(_text_part(item.id, index), text)
             if refused:
                 yield events.Notice(_("The model refused to answer; put the question differently."))
-            for cited in map(_fields, getattr(part, "annotations", None) or ()):
+            for cited in annotations:
                 if cited["type"] == "container_file_citation":
                     self.cited[cited["file_id"]] = cited.get("filename") or cited["file_id"]
 
@@ -160,28 +183,51 @@ class Reader:
         for output in map(_fields, item.outputs or ()):
             if output["type"] == "logs" and output["logs"]:
                 logs += output["logs"]
-                yield events.LogsDelta(item.id, output["logs"])
+                if item.id not in self._live:
+                    yield events.LogsDelta(item.id, output["logs"])
             elif output["type"] == "image":
                 yield from self._image(item.id, output)
-        error = (
-            raised(logs)
-            if item.status == "completed"
-            else _("the call is {status}").format(status=item.status)
-        )
-        yield events.CodeDone(item.id, error, self._seconds(item.id), item.code)
+        yield from self._over(item, logs)
+
+    def _over(self, item: Any, logs: str) -> Iterator[Event]:
+        """Say how code ended; our engine tells more of that than a service."""
+        facts = _fields(getattr(item, "engine", None) or {})
+        seconds, error = self._seconds(item.id), raised(logs)
+        if "outcome" in facts:
+            seconds = float(facts["seconds"])
+            error = None if facts["outcome"] == "ok" else facts.get("error") or facts["outcome"]
+        elif item.status != "completed":
+            error = _("the call is {status}").format(status=item.status)
+        # What came in pieces, of which some may be lost, is replaced by all of it.
+        whole = logs if item.id in self._live else None
+        yield events.CodeDone(item.id, error, seconds, item.code, whole)
+        self.made |= {file["id"]: file["filename"] for file in facts.get("files") or ()}
+        if facts.get("session") == "restored":
+            yield events.Notice(_(_AFRESH))
 
     def _image(self, part: str, output: Mapping[str, Any]) -> Iterator[Event]:
         """Show a picture whose data came along; any other is fetched from the container."""
-        data = _decoded(output["url"])
-        digest = sha256(data or b"").hexdigest()
-        if data is None or digest in self.shown:
+        data = _decoded(output.get("url") or "")
+        key = output.get("file_id") or sha256(data or b"").hexdigest()
+        if data is None or key in self.shown:
             return
-        self.shown.add(digest)
+        self.shown.add(key)
         kind = events.picture_type(data)
-        name = f"chart-{len(self.shown)}.{kind.removeprefix('image/')}"
+        name = output.get("filename") or f"chart-{len(self.shown)}.{kind.removeprefix('image/')}"
         said = chart.written(output.get("chart"))
         title = chart.read(said).title
-        yield events.ImageMade(f"{part}/{name}", name, data, kind, title, said)
+        id_ = output.get("file_id") or f"{part}/{name}"
+        yield events.ImageMade(id_, name, data, kind, title, said)
+
+    # What only our engine tells
+
+    def waiting(self, received: Any) -> Iterator[Event]:
+        """See that the model is asked again later."""
+        yield events.Progress(str(received.reason), 0)
+
+    def used(self, received: Any) -> Iterator[Event]:
+        """Count the tokens so far."""
+        yield events.UsageReported(_sum(self.usage, _usage(received.usage)))
 
     # The end
 
@@ -208,6 +254,9 @@ _HANDLERS = {
     "response.code_interpreter_call_code.delta": Reader.code_delta,
     "response.code_interpreter_call_code.done": Reader.code_done,
     "response.code_interpreter_call.interpreting": Reader.interpreting,
+    "response.code_interpreter_call.outputs.delta": Reader.outputs_delta,
+    "response.engine.usage": Reader.used,
+    "response.engine.waiting": Reader.waiting,
     "response.output_item.done": Reader.item_done,
     "response.completed": Reader.ended,
     "response.incomplete": Reader.ended,
@@ -224,6 +273,23 @@ def _fields(value: Any) -> dict[str, Any]:
 
 def _text_part(item_id: str, index: int) -> str:
     return f"{item_id}/{index}"
+
+
+_MARK = re.compile(r"【[^【】\n]*】")
+
+
+def _with_sources(text: str, annotations: list[dict[str, Any]]) -> str:
+    """Return a text with its citations as numbers, and the names of the sources below it."""
+    cited = [one for one in annotations if one["type"] == "file_citation"]
+    names = {one["file_id"]: one.get("filename") or one["file_id"] for one in cited}
+    numbers = {id_: number for number, id_ in enumerate(names, 1)}
+    for one in sorted(cited, key=lambda one: -one["index"]):
+        start = one["index"]
+        mark = _MARK.match(text, start)
+        number = f"[{numbers[one['file_id']]}]"
+        text = text[:start] + number + text[mark.end() if mark else start :]
+    lines = [f"[{numbers[id_]}] `{name.replace('`', '_')}`" for id_, name in names.items()]
+    return "\n\n".join([text, "  \n".join(lines)]) if lines else text
 
 
 def _decoded(url: str) -> bytes | None:
@@ -248,9 +314,10 @@ def raised(logs: str) -> str | None:
 
 
 def _usage(told: Any) -> Usage:
-    cached = getattr(told.input_tokens_details, "cached_tokens", 0) or 0
-    written = getattr(told.input_tokens_details, "cache_write_tokens", 0) or 0
-    return Usage(told.input_tokens, told.output_tokens, cached, written_tokens=written)
+    fields = _fields(told)
+    details = _fields(fields.get("input_tokens_details") or {})
+    cached, written = details.get("cached_tokens") or 0, details.get("cache_write_tokens") or 0
+    return Usage(fields["input_tokens"], fields["output_tokens"], cached, written_tokens=written)
 
 
 def _sum(one: Usage, other: Usage) -> Usage:

@@ -1,15 +1,14 @@
-"""Turns through the Assistants API, against a real engine in a process of its own."""
+"""Turns at an engine of ours, in a process of its own."""
 
 import asyncio
 
 import pandas as pd
 import pytest
-from serving import TOKEN, serving, write_script
-from starlette.responses import JSONResponse
+from serving import TOKEN, serving
 
 from aoai_magic.attach.resolve import resolve
-from aoai_magic.backends.assistants_api.backend import Assistants
 from aoai_magic.backends.base import Question
+from aoai_magic.backends.responses_api.engine import EngineBackend
 from aoai_magic.backends.sdk import Endpoint, client
 from aoai_magic.errors import ServiceError
 from aoai_magic.runner.cancel import CancelToken
@@ -48,7 +47,7 @@ SALES = pd.DataFrame({"region": ["North", "South"] * 2, "revenue": [1, 3, 2, 4]}
 
 @pytest.fixture
 def backend(engine, tmp_path):
-    return Assistants(
+    return EngineBackend(
         Endpoint(engine.url, engine.token), "local", Ledger(tmp_path / "ledger"), "here"
     )
 
@@ -91,7 +90,7 @@ async def test_every_turn_says_that_nothing_is_isolated(tmp_path, script):
     model = script('turns:\n  - {when: ".", replies: [{code: "print(1)"}, {text: "Yes."}]}')
     thread = None
     with serving(tmp_path, sandbox="local:unisolated") as url:
-        backend = Assistants(Endpoint(url, TOKEN), "local", Ledger(tmp_path / "ledger"), "here")
+        backend = EngineBackend(Endpoint(url, TOKEN), "local", Ledger(tmp_path / "ledger"), "here")
         for _ in range(2):
             seen = await asked(backend, Question("Here?", thread=thread, model=model))
             thread = seen.thread
@@ -142,36 +141,6 @@ async def test_a_stop_cancels_the_run_and_the_thread_goes_on(backend, script):
     assert (after.status, after.text, after.error) == ("completed", "again", None)
 
 
-class Ending:
-    """ASGI middleware: of the next runs, so many are refused as by a thread that ends another."""
-
-    def __init__(self, refusals):
-        self.refusals = refusals
-
-    def wrap(self, app):
-        self.app = app
-        return self
-
-    async def __call__(self, scope, receive, send):
-        begins = scope["type"] == "http" and scope["method"] == "POST"
-        if begins and scope["path"].endswith("/runs") and self.refusals:
-            self.refusals -= 1
-            message = "Thread thread_1 already has an active run run_1."
-            answer = JSONResponse({"error": {"message": message}}, status_code=400)
-            await answer(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
-
-
-async def test_a_question_right_after_a_stop_waits_until_the_thread_is_free(tmp_path):
-    ending = Ending(refusals=3)
-    with serving(tmp_path, ending.wrap) as url:
-        backend = Assistants(Endpoint(url, TOKEN), "local", Ledger(tmp_path / "home"), "here")
-        model = write_script(tmp_path, {"when": "", "replies": [{"text": "Hello."}]})
-        seen = await asked(backend, Question("Hi.", model=model))
-    assert (seen.status, seen.text, ending.refusals) == ("completed", "Hello.", 0)
-
-
 async def test_a_thread_that_somebody_else_works_in_is_not_waited_for(backend, script):
     model, stop = script(SLOW), CancelToken()
     begun = asyncio.Event()
@@ -183,7 +152,7 @@ async def test_a_thread_that_somebody_else_works_in_is_not_waited_for(backend, s
     second = await asked(backend, Question("Me too.", thread=thread["id"], model=model))
     stop()
     assert (second.status, (await first).status) == ("failed", "interrupted")
-    assert "already has an active run" in second.error
+    assert "currently operating on this conversation" in second.error
 
 
 async def test_a_model_that_fails_leaves_what_it_said(backend, script):
@@ -199,7 +168,7 @@ async def test_an_unknown_model_is_a_sentence(backend):
 
 
 async def test_a_wrong_key_is_a_sentence_without_the_key(engine, tmp_path):
-    wrong = Assistants(Endpoint(engine.url, "sk-very-secret"), "x", Ledger(tmp_path), "x")
+    wrong = EngineBackend(Endpoint(engine.url, "sk-very-secret"), "x", Ledger(tmp_path), "x")
     with pytest.raises(ServiceError, match="refused") as caught:
         await wrong.status()
     assert "very-secret" not in str(caught.value)
@@ -207,7 +176,7 @@ async def test_a_wrong_key_is_a_sentence_without_the_key(engine, tmp_path):
 
 
 async def test_an_engine_that_is_not_there_is_a_sentence(tmp_path):
-    gone = Assistants(Endpoint("http://127.0.0.1:9", "k"), "x", Ledger(tmp_path), "x")
+    gone = EngineBackend(Endpoint("http://127.0.0.1:9", "k"), "x", Ledger(tmp_path), "x")
     with pytest.raises(ServiceError, match="could not be reached"):
         await gone.status()
 

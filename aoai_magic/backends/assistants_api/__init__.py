@@ -1,1 +1,0 @@
-"""The backend that speaks the Assistants API to an engine."""
