@@ -15,7 +15,11 @@ from aoai_magic.engine.models.offline.query import FIGURES, Query
 from aoai_magic.engine.models.offline.schema import Column
 from aoai_magic.engine.models.offline.write import MOST_SHOWN, MOUNT, Program
 
-_NOTES = ("[An image was shown to the user.]", "[New or changed files: ")
+_NOTES = (
+    "[An image was shown to the user.]",
+    "[New or changed files: ",
+    "[The session is a fresh one: ",
+)
 _CUT = " characters left out …]"
 _WARNING = re.compile(r"(<cell \d+>|/.*\.py):\d+: \w+: ")
 _NAMES = {"名前", "氏名", "姓名"}
