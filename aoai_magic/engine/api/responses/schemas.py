@@ -13,7 +13,9 @@ from aoai_magic.engine.api.assistants.schemas import (
     ByType,
     Instructions,
     Metadata,
+    ObjectFormat,
     Temperature,
+    TextFormat,
     Tokens,
     TopP,
     tagged,
@@ -291,14 +293,6 @@ ToolChoice = Annotated[
 
 class ConversationParam(Closed):
     id: str
-
-
-class TextFormat(Closed):
-    type: Literal["text"]
-
-
-class ObjectFormat(Closed):
-    type: Literal["json_object"]
 
 
 class SchemaFormat(Closed):
