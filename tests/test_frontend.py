@@ -1,6 +1,7 @@
 """What the extension is told, through a shell, by the question that it sends."""
 
 import base64
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -144,6 +145,16 @@ def test_the_far_side_is_told_fetched_and_deleted(ask, asked):
     assert ask({"overview": True})["overview"]["made"] == [file["id"]]
     told = ask({"download": file["id"]})
     assert (told["name"], base64.b64decode(told["data"])) == ("out.csv", b"a\n1\n2\n")
+    digest = hashlib.sha256(b"a\n1\n2\n").hexdigest()
+    page = {"sort": 0, "descending": True, "words": "", "offset": 0, "limit": 1}
+    table = ask({"table": "out.csv", "sha256": digest, **page})
+    assert table == {
+        "columns": [{"name": "a", "isNumber": True}],
+        "total": 2,
+        "count": 2,
+        "rows": [["2"]],
+    }
+    assert "does not have out.csv" in ask({"table": "out.csv", "sha256": "0" * 64, **page})["error"]
     assert ask({"deleteFile": file["id"]}) == {}
     assert "No such File" in ask({"download": file["id"]})["error"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.getipython import get_ipython
@@ -18,6 +19,8 @@ from aoai_magic.config.settings import resolve_target
 from aoai_magic.errors import AssistantError
 from aoai_magic.locale import gettext as _
 from aoai_magic.notebook.line_commands import cost
+from aoai_magic.results.read_table import read_tables
+from aoai_magic.results.table_pages import Order, TablePages
 from aoai_magic.runner.about_cell import failed, source_of
 from aoai_magic.runner.remote_resources import RemoteResources, is_users_target, sent
 from aoai_magic.shared.network import without_credentials
@@ -32,6 +35,12 @@ Reply = dict[str, Any]
 
 LARGEST_DOWNLOAD = 64 << 20
 """Bytes of a file that may travel to the browser through the kernel's channel."""
+
+MOST_ROWS = 1000
+"""Rows of a page of a table."""
+
+MOST_TABLES = 4
+"""Tables that are kept in memory for grids; one that is asked for again is read again."""
 
 LONGEST_TITLE = 80
 """Characters of a question that name its conversation."""
@@ -134,6 +143,40 @@ def _settings(asked: Asked, shell: Any) -> Reply:
     return {}
 
 
+def _table(asked: Asked, shell: Any) -> Reply:
+    pages = _pages(_loaded(shell), asked["table"], asked["sha256"])
+    order = Order(asked["sort"], asked["descending"], asked["words"])
+    return {
+        "columns": pages.columns(),
+        "total": pages.table.num_rows,
+        "count": pages.count(order),
+        "rows": pages.rows(order, asked["offset"], min(asked["limit"], MOST_ROWS)),
+    }
+
+
+def _pages(state: Assistant, name: str, digest: str) -> TablePages:
+    """Return the pages of a file that came back, the newest of that content."""
+    if digest in _PAGES:
+        return _PAGES[digest]
+    files = (turn.files.get(name) for turn in reversed(_known_turns(state)))
+    held = (file.data for file in files if file is not None)
+    data = next((data for data in held if sha256(data).hexdigest() == digest), None)
+    if data is None:
+        raise AssistantError(
+            _("This kernel does not have {name} any more; run the cell again.").format(name=name)
+        )
+    table = read_tables(data, name, "pyarrow").frame
+    if isinstance(table, dict):
+        sheets = _("{name} has several sheets, and a grid shows one; save one of them as CSV.")
+        raise AssistantError(sheets.format(name=name))
+    if len(_PAGES) >= MOST_TABLES:
+        del _PAGES[next(iter(_PAGES))]
+    return _PAGES.setdefault(digest, TablePages(table))
+
+
+_PAGES: dict[str, TablePages] = {}
+"""The tables that grids show, by the hash of their file."""
+
 QUESTIONS: dict[str, Callable[[Asked, Any], Reply]] = {
     "names": _names,
     "card": _card,
@@ -146,6 +189,7 @@ QUESTIONS: dict[str, Callable[[Asked, Any], Reply]] = {
     "adopt": _adopt,
     "fork": _fork,
     "settings": _settings,
+    "table": _table,
 }
 
 

@@ -1,26 +1,34 @@
 /** The files of an answer: what each is, and what can be done with it. */
 import type { IRenderMime } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { launchIcon } from '@jupyterlab/ui-components';
-import { Widget } from '@lumino/widgets';
+import { launchIcon, tableRowsIcon } from '@jupyterlab/ui-components';
+import { PanelLayout, Widget } from '@lumino/widgets';
 import { chips, downloadButton } from './chips.js';
 import { button, download, element } from './dom.js';
-import { opensInert, safeName } from './names.js';
+import { isTable, opensInert, safeName } from './names.js';
 import { FILES_TYPE, readFiles, type TurnFile } from './record.js';
+import type { TableSource } from './tableSource.js';
 import * as words from './words.js';
 
-/** Opens a file; null outside of a notebook, where nothing can be saved. */
-export type OpenFile = (node: Node) => ((file: TurnFile) => void) | null;
+/** What the view needs of the notebook around it. */
+export interface INotebookAround {
+  /** Opens a file; null outside of a notebook, where nothing can be saved. */
+  opener(node: Node): ((file: TurnFile) => void) | null;
+  /** Where the rows of a table come from: the kernel, or what is saved, if any. */
+  sources(file: TurnFile, node: Node): TableSource[];
+}
 
 /** Draws the list of files from what is saved alone; no kernel is asked. */
 export class FilesView extends Widget implements IRenderMime.IRenderer {
   constructor(
-    private readonly opener: OpenFile,
+    private readonly around: INotebookAround,
     private readonly trans: TranslationBundle
   ) {
     super();
     this.addClass('aoai-Turn');
     this.node.dataset.mimeType = FILES_TYPE;
+    this.layout = new PanelLayout();
+    this.panels.addWidget(new Widget({ node: this.list }));
   }
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
@@ -36,7 +44,7 @@ export class FilesView extends Widget implements IRenderMime.IRenderer {
 
   private draw(): void {
     const items = this.files?.map(file => this.chip(file));
-    this.node.replaceChildren(
+    this.list.replaceChildren(
       ...(items
         ? chips(this.trans.__('Files of this answer'), items)
         : [element('pre', 'aoai-Turn-plain', this.plain)])
@@ -54,11 +62,15 @@ export class FilesView extends Widget implements IRenderMime.IRenderer {
     );
     item.title = file.way;
     const { data } = file;
+    if (isTable(name) && this.around.opener(this.node)) {
+      const caption = trans.__('Show %1 as a grid that sorts, filters and copies', name);
+      item.append(button(tableRowsIcon, trans.__('Grid'), () => void this.showGrid(file), caption));
+    }
     if (data === null) {
       item.append(element('code', '', file.way));
       return item;
     }
-    const open = opensInert(name) ? this.opener(this.node) : null;
+    const open = opensInert(name) ? this.around.opener(this.node) : null;
     if (open) {
       const caption = trans.__('Save %1 into a folder beside the notebook and open it', name);
       item.append(button(launchIcon, trans.__('Open'), () => open(file), caption));
@@ -67,6 +79,31 @@ export class FilesView extends Widget implements IRenderMime.IRenderer {
     return item;
   }
 
+  /** Show a table from the first source that has it. */
+  private async showGrid(file: TurnFile): Promise<void> {
+    const { openGrid } = await import('./gridView.js');
+    const reasons: string[] = [];
+    for (const source of this.around.sources(file, this.node)) {
+      const grid = await openGrid(source, safeName(file.name), this.trans);
+      if (typeof grid !== 'string') {
+        this.panels.widgets[1]?.dispose();
+        this.panels.addWidget(grid);
+        grid.node.querySelector('input')?.focus();
+        return;
+      }
+      reasons.push(grid);
+    }
+    this.panels.widgets[1]?.dispose();
+    const note = element('p', 'aoai-Turn-note', reasons[0] ?? '');
+    note.setAttribute('role', 'status');
+    this.panels.addWidget(new Widget({ node: note }));
+  }
+
+  private get panels(): PanelLayout {
+    return this.layout as PanelLayout;
+  }
+
+  private readonly list = element('div', '');
   private files: TurnFile[] | null = null;
   private plain = '';
 }

@@ -27,6 +27,13 @@ export function opensInert(name: string): boolean {
   return INERT.test(name) && !VEGA.test(name);
 }
 
+/** Whether a file of that name may be a table that the kernel can read. */
+export function isTable(name: string): boolean {
+  return /\.(arrow|csv|feather|jsonl?|ndjson|ods|parquet|tsv|xlsb|xlsx?)(\.(gz|bz2|xz|zip))?$/i.test(
+    name
+  );
+}
+
 /** The media type of a picture by its name; null for anything else, and for SVG. */
 export function pictureType(name: string): string | null {
   const suffix = /\.(gif|jpe?g|png|webp)$/i.exec(name)?.[1]?.toLowerCase();

@@ -14,7 +14,7 @@ import {
 } from '@jupyterlab/ui-components';
 import { Widget } from '@lumino/widgets';
 import { button, element, iconButton } from './dom.js';
-import { opensInert, pictureType } from './names.js';
+import { isTable, opensInert, pictureType } from './names.js';
 import { farFiles, type Far, type IFarFile, type Overview, sessionOf } from './overview.js';
 import type { Session, Stranger, Thread } from './overview.js';
 import * as words from './words.js';
@@ -280,7 +280,7 @@ export class PanelView extends Widget {
   /** A small picture of a picture; of anything else what kind of file it is. */
   private thumbnail(file: IFarFile): HTMLElement {
     const mediaType = pictureType(file.name);
-    const icon = mediaType ? imageIcon : TABLE.test(file.name) ? spreadsheetIcon : fileIcon;
+    const icon = mediaType ? imageIcon : isTable(file.name) ? spreadsheetIcon : fileIcon;
     const frame = element('span', 'aoai-Panel-thumbnail', icon.element({ tag: 'span' }));
     frame.setAttribute('aria-hidden', 'true');
     if (mediaType && file.here && file.own && file.isResult) {
@@ -298,8 +298,6 @@ export class PanelView extends Widget {
 
   private readonly unfolded = new Set<string>();
 }
-
-const TABLE = /\.(arrow|csv|feather|parquet|tsv|xlsx)$/i;
 
 function note(sentence: string): HTMLElement {
   return element('p', 'aoai-Panel-note', sentence);

@@ -4,12 +4,14 @@ import { showErrorMessage } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator, type TranslationBundle } from '@jupyterlab/translation';
-import { activate, placeOf } from './cells.js';
-import { FilesView, type OpenFile } from './filesView.js';
+import { activate, type IPlace, placeOf } from './cells.js';
+import { decode } from './dom.js';
+import { FilesView, type INotebookAround } from './filesView.js';
 import { changeOf } from './changes.js';
 import { zoom } from './pictureDialog.js';
-import { FILES_TYPE, MEDIA_TYPE, pictures } from './record.js';
+import { FILES_TYPE, findRecord, MEDIA_TYPE, pictures, type TurnFile } from './record.js';
 import { saveAndOpen } from './results.js';
+import { kernelSource, savedSource, type TableSource } from './tableSource.js';
 import { texts } from './texts.js';
 import { type ISurroundings, TurnView } from './turnView.js';
 
@@ -40,29 +42,49 @@ export const turns: JupyterFrontEndPlugin<void> = {
       {
         safe: true,
         mimeTypes: [FILES_TYPE],
-        createRenderer: () => new FilesView(fileOpener(app, tracker, trans), trans)
+        createRenderer: () => new FilesView(notebookAround(app, tracker, trans), trans)
       },
       0
     );
   }
 };
 
-function fileOpener(
+function notebookAround(
   app: JupyterFrontEnd,
   tracker: INotebookTracker,
   trans: TranslationBundle
-): OpenFile {
-  return node => {
-    const place = placeOf(tracker, node);
-    if (!place) {
-      return null;
+): INotebookAround {
+  return {
+    opener: node => {
+      const place = placeOf(tracker, node);
+      if (!place) {
+        return null;
+      }
+      return file => {
+        saveAndOpen(app, place.panel.context.path, file, trans).catch((reason: unknown) =>
+          showErrorMessage(trans.__('The file could not be opened'), String(reason))
+        );
+      };
+    },
+    sources: (file, node) => {
+      const place = placeOf(tracker, node);
+      return place ? tableSources(file, place, trans) : [];
     }
-    return file => {
-      saveAndOpen(app, place.panel.context.path, file, trans).catch((reason: unknown) =>
-        showErrorMessage(trans.__('The file could not be opened'), String(reason))
-      );
-    };
   };
+}
+
+/** The kernel, which has the whole table as it came; then a small text that is saved here. */
+function tableSources(file: TurnFile, place: IPlace, trans: TranslationBundle): TableSource[] {
+  const turn = findRecord(place.cell.model.outputs);
+  const hash = turn?.files.find(one => one.name === file.name)?.sha256;
+  const { sessionContext } = place.panel;
+  const silence = trans.__('The whole table is with the kernel, which is busy or not running.');
+  const separator = /\.csv$/i.test(file.name) ? ',' : /\.tsv$/i.test(file.name) ? '\t' : null;
+  const isSaved = separator !== null && file.data !== null;
+  return [
+    ...(hash ? [kernelSource(sessionContext, file.name, hash, silence)] : []),
+    ...(isSaved ? [savedSource(new TextDecoder().decode(decode(file.data ?? '')), separator)] : [])
+  ];
 }
 
 function surroundings(

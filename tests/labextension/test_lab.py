@@ -12,7 +12,7 @@ import pytest
 from browser import lab as labs
 from display import hostile
 from nbformat.sign import NotebookNotary
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, expect
 
 from . import saved
 
@@ -280,6 +280,56 @@ def assert_settled(notebook: labs.Notebook) -> None:
     assert code == "Count\n# Count\nprint(1)\n<b>one</b>"
     assert area.get_by_text("was not finished").count() == 2
     assert not [url for url in notebook.requests if "trap" in url]
+
+
+TABLES = """
+turns:
+  - - code: |
+        import pandas as pd
+        pd.DataFrame({"id": range(1000), "name": [f"n{i % 7}" for i in range(1000)]}).to_parquet(
+            "/mnt/data/many.parquet"
+        )
+        pd.DataFrame({"who": ["a", "b", "c"], "sum": [9, 10, None]}).to_csv(
+            "/mnt/data/few.csv", index=False
+        )
+    - text: "Saved."
+"""
+
+
+def test_a_table_is_sorted_filtered_and_copied_in_a_grid(open_notebook: Open, script):
+    cells = [f"%load_ext aoai_magic\n%config AssistantMagics.model = {script(TABLES)!r}"]
+    cells += ["%%assistant\nMake tables."]
+    notebook = open_notebook(
+        "grid.ipynb", saved.notebook(*(saved.code_cell(n, text) for n, text in enumerate(cells)))
+    )
+    notebook.run(0)
+    notebook.run(1)
+    page, grid = notebook.page, notebook.page.locator(".aoai-Grid")
+    page.get_by_title("Show many.parquet as a grid").click()
+    status = grid.get_by_role("status")
+    expect(status).to_have_text("1,000 rows", timeout=60_000)
+    grid.get_by_label("Filter rows").fill("n3")
+    expect(status).to_have_text("143 of 1,000 rows", timeout=30_000)
+    grid.get_by_label("Sort by").select_option("id")
+    grid.get_by_role("button", name="Descending").click()
+    grid.get_by_role("button", name="Copy").click()
+    page.get_by_text("143 rows copied.").wait_for()
+    copied = page.evaluate("() => navigator.clipboard.readText()").splitlines()
+    assert (copied[:2], len(copied)) == (["id\tname", "997\tn3"], 144)
+    assert labs.barriers(page, ".aoai-Grid") == []
+
+    # Without a kernel what is saved is there still.
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    page.get_by_title("Show few.csv as a grid").click()
+    expect(status).to_have_text("3 rows", timeout=30_000)
+    grid.get_by_label("Sort by").select_option("sum")
+    grid.get_by_role("button", name="Descending").click()
+    grid.get_by_role("button", name="Copy").click()
+    page.get_by_text("3 rows copied.", exact=True).wait_for()
+    copied = page.evaluate("() => navigator.clipboard.readText()").splitlines()
+    assert copied == ["who\tsum", "b\t10.0", "a\t9.0", "c\t"]
+    page.get_by_title("Show many.parquet as a grid").click()
+    page.get_by_text("The whole table is with the kernel").wait_for()
 
 
 FIX = """

@@ -1,0 +1,58 @@
+"""Pages of tables: any column can be sorted by, and any text found."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pyarrow as pa
+import pytest
+
+from aoai_magic.results.table_pages import LONGEST, Order, TablePages
+
+TABLE = pa.table(
+    {
+        "name": ["Ann", "bob", None, "Eve"],
+        "score": [10, 9, 100, None],
+        "day": [dt.date(2026, 1, day) for day in (3, 1, 2, 4)],
+        "tags": [["x"], ["y", "z"], [], None],
+        "raw": [b"\xff", b"a", None, b""],
+    }
+)
+
+
+def names(order: Order, offset: int = 0, limit: int = 10) -> list[str]:
+    return [row[0] for row in TablePages(TABLE).rows(order, offset, limit)]
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        (Order(), ["Ann", "bob", "", "Eve"]),
+        (Order(1), ["bob", "Ann", "", "Eve"]),  # nulls last
+        (Order(1, descending=True), ["", "Ann", "bob", "Eve"]),
+        (Order(2), ["bob", "", "Ann", "Eve"]),
+        (Order(3), ["Ann", "bob", "", "Eve"]),
+        (Order(words="BO"), ["bob"]),
+        (Order(words="2026-01-0"), ["Ann", "bob", "", "Eve"]),
+        (Order(1, words="0"), ["bob", "Ann", "", "Eve"]),
+        (Order(words="nothing"), []),
+    ],
+)
+def test_rows_are_sorted_and_found(order, expected):
+    pages = TablePages(TABLE)
+    assert pages.count(order) == len(expected)
+    assert names(order) == expected
+
+
+def test_a_page_is_a_part_of_the_order():
+    assert names(Order(1), 1, 2) == ["Ann", ""]
+    assert names(Order(), 3, 10) == ["Eve"]
+    assert names(Order(), 99, 10) == []
+
+
+def test_columns_of_one_name_are_told_apart_and_long_texts_cut():
+    table = pa.Table.from_arrays([pa.array([2, 1]), pa.array(["a", "b" * 1000])], ["x", "x"])
+    pages = TablePages(table)
+    assert pages.columns() == [{"name": "x", "isNumber": True}, {"name": "x", "isNumber": False}]
+    assert pages.rows(Order(0), 0, 1) == [["1", f"{'b' * LONGEST}…"]]
+    assert TablePages(pa.table({})).count(Order(words="x")) == 0
