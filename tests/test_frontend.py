@@ -32,7 +32,7 @@ FORMS = {
     for name, form in SCHEMA["properties"].items()
 }
 ANSWERS = {
-    **{name: (name, "refused") for name in ("names", "card", "overview")},
+    **{name: (name, "refused") for name in ("names", "card", "overview", "table")},
     **{name: (name, "refused") for name in ("far", "download")},
     "adopt": ("named", "refused"),
     "fork": ("named", "question", "refused"),

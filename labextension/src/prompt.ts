@@ -18,6 +18,7 @@ export const VALUE_OPTIONS: readonly string[] = [
   '--rows',
   '--cells',
   '--about',
+  '--as',
   '--save',
   '--timeout',
   '--max-tokens',
