@@ -1,1 +1,1 @@
-"""The backend that speaks the Responses API to a service."""
+"""The backends, which all speak the Responses API: to a service, and to an engine of ours."""

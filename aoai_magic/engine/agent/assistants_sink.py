@@ -62,8 +62,6 @@ class AssistantsSink(Sink):
         self._steps: list[StepRecord] = []
         self._messages: list[MessageRecord] = []
         self._functions: FunctionsRecord | None = None
-        self._thoughts = new_id("rs_")
-        self._thinking = False
 
     # The run
 
@@ -160,28 +158,6 @@ class AssistantsSink(Sink):
         for step in self._steps[-1:]:
             if step.reply == self.reply:
                 step.reasoning = value
-
-    def think(self, text: str) -> None:
-        """Report a piece of the model's thoughts to clients that ask for it."""
-        self._thinking = True
-        self._aside("reasoning", reasoning=text, done=False)
-
-    def end_thoughts(self) -> None:
-        """Report that the model has thought, if it did."""
-        if self._thinking:
-            self._thinking = False
-            self._aside("reasoning", reasoning="", done=True)
-            self._thoughts = new_id("rs_")
-
-    def wait(self, reason: str) -> None:
-        """Report that the model is asked again later."""
-        self._aside("waiting", waiting=reason)
-
-    def _aside(self, kind: str, **told: Any) -> None:
-        """Send what the API has no event for to clients that ask for it; it is not stored."""
-        if self.feed.asides:
-            details = {"type": kind, **told}
-            self.feed.send("thread.run.step.delta", step_delta(self._thoughts, details))
 
     def add_files(self, made: Mapping[str, Body]) -> None:
         """Note the files that code made or changed; the next message has them attached."""

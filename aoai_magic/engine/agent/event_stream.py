@@ -33,13 +33,11 @@ def encode(name: str, data: Any) -> bytes:
 class Feed:
     """The events of one run, for any number of listeners.
 
-    ``view`` turns an event's data into what the API version of the run shows; ``asides``
-    says whether its client wants to hear what the API has no events for.
+    ``view`` turns an event's data into what the API version of the run shows.
     """
 
-    def __init__(self, view: View = _as_it_is, *, asides: bool = False) -> None:
+    def __init__(self, view: View = _as_it_is) -> None:
         self._view = view
-        self.asides = asides
         self._listeners: list[MemoryObjectSendStream[bytes]] = []
 
     def listen(self) -> MemoryObjectReceiveStream[bytes]:

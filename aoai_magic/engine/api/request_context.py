@@ -45,9 +45,6 @@ T = TypeVar("T")
 Version = Literal["v1", "v2"]
 
 _API_VERSION = re.compile(r"\d{4}-\d\d-\d\d(-preview)?")
-ASIDES = "aoai-magic-events"
-"""Header of clients that want to hear, as deltas of steps of kinds of their own, what the
-Assistants API has no events for: a model's thoughts, and how long it is waited for."""
 
 _MOST_VALUES = 1_000_000
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -185,7 +182,7 @@ class Call:
             data = data if contents else objects.without_contents(data)
             return v1.view(data, later=not self.azure, streamed=True) if old else data
 
-        return Feed(view, asides=ASIDES in self.request.headers and not old)
+        return Feed(view)
 
 
 Handler = Callable[[Call], Awaitable[Response]]
