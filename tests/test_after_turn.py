@@ -46,12 +46,12 @@ def assistant(engine, script, monkeypatch, tmp_path):
 
 
 def is_kept(assistant, tmp_path):
-    """Check that the turn is where the user looks for it, and the journal is gone."""
+    """Check that the turn is where the user looks for it, and kept once for the next kernel."""
     turn = assistant.namespace["_assistant"]
     assert turn is assistant.last
     assert (turn.status, turn.text.startswith("See")) == ("completed", True)
     assert list(turn.files) == ["totals.csv"]
-    assert not list((tmp_path / "home").glob("journal/*"))
+    assert len(list((tmp_path / "home").glob("journal/*"))) <= 1
     notices = [part.text for part in turn.parts if hasattr(part, "text")]
     assert set(turn.troubles) <= set(notices)
     return turn
