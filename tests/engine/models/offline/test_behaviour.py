@@ -544,6 +544,15 @@ def test_output_that_was_cut_is_no_answer(notebook):
     assert step.text.startswith("The code failed, so there is no answer")
 
 
+def test_a_fresh_session_is_no_part_of_the_output(notebook):
+    answered = notebook.ask("monthly revenue")
+    output = notebook.messages[-2]
+    note = "[The session is a fresh one: variables of earlier code are lost]"
+    output["content"] = f"{note}\n{output['content']}"
+    step = next_step(Request([notebook._system(), *notebook.messages[:-1]], [PYTHON]))
+    assert step.text == answered
+
+
 def test_it_runs_code_where_that_is_demanded():
     messages = [{"role": "user", "content": "Tell me a joke."}]
     for choice in ("required", {"type": "function", "function": {"name": "python"}}):
