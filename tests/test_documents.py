@@ -92,7 +92,7 @@ def test_a_document_says_everything_and_its_files_are_beside_it(folder, name):
     assert "<b>" not in text
     assert "answer_files/top.csv" in text
     assert "1 row × 2 columns" in text
-    assert "gpt-4o · local" in text
+    assert "gpt-4o · code ran on this machine" in text
 
 
 @pytest.mark.parametrize("name", NAMES)

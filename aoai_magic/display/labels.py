@@ -6,6 +6,7 @@ import mimetypes
 from pathlib import PurePosixPath
 
 from aoai_magic.display.picture_title import picture_title
+from aoai_magic.display.steps import work
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import ngettext
 from aoai_magic.text import sanitize
@@ -197,21 +198,27 @@ def title(view: views.View) -> str:
 
 
 def facts(view: views.View) -> list[str]:
-    """Return what the quiet line at the end says: who, where, how long, how much, how safe."""
+    """Return what the footer says: who, where, how much; how long where `worked` does not."""
     said = [
         sanitize.cut(sanitize.line(view.model), TITLE_CHARS),
         _("effort: {level}").format(level=sanitize.line(view.effort)) if view.effort else "",
-        sanitize.cut(sanitize.line(view.target), TITLE_CHARS),
+        _place(view),
+        _("not isolated") if view.isolation == "none" else "",
         _("with {names}").format(names=sanitize.line(view.context)) if view.context else "",
-        duration(view.seconds) if view.seconds is not None else "",
+        duration(view.seconds) if view.seconds is not None and not work(view.parts) else "",
         tokens(view) if view.usage.total_tokens else "",
         _container(view),
         cost(view.cost) if view.cost is not None else "",
-        _("isolation: {level}").format(level=sanitize.line(view.isolation))
-        if view.isolation
-        else "",
     ]
     return [fact for fact in said if fact]
+
+
+def _place(view: views.View) -> str:
+    """Return where the code ran; the target's name where it says as much, or none ran."""
+    has_code = any(isinstance(part, views.Code) for part in view.parts)
+    if view.target == "local" and has_code:
+        return _("code ran on this machine")
+    return sanitize.cut(sanitize.line(view.target), TITLE_CHARS)
 
 
 def shape(rows: int, columns: int, *, whole: bool) -> str:

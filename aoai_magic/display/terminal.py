@@ -72,8 +72,9 @@ class TerminalScreen:
 
     def _end(self, view: View) -> Iterator[str]:
         """Yield what stands below the answer."""
-        if self._detail == "folded" and work(view.parts):
-            yield f"{labels.worked(view)} {labels.WHERE_WORK_IS}"
+        if self._detail != "quiet" and work(view.parts):
+            where = f" {labels.WHERE_WORK_IS}" if self._detail == "folded" else ""
+            yield labels.worked(view) + where
             yield labels.times(view)
         yield labels.status(view)
         if self._detail != "quiet":

@@ -78,19 +78,30 @@ export function status(turn: TurnRecord, trans: TranslationBundle): string {
   return said && isPartial ? `${said} ${trans.__('Partial answer above.')}` : said;
 }
 
-/** Who answered, where, how long it took and how much, in a few words each. */
+/** Who answered, where, how much, and how long where the work does not say so. */
 export function facts(turn: TurnRecord, trans: TranslationBundle): string[] {
   const total = turn.usage.input_tokens + turn.usage.output_tokens;
   return [
     turn.model,
     turn.effort ? trans.__('effort: %1', turn.effort) : '',
-    turn.target,
+    ranAt(turn, trans),
+    turn.isolation === 'none' ? trans.__('not isolated') : '',
     turn.context ? trans.__('with %1', turn.context) : '',
-    typeof turn.seconds === 'number' ? duration(turn.seconds, trans) : '',
+    typeof turn.seconds === 'number' && !hasWork(turn) ? duration(turn.seconds, trans) : '',
     total ? tokens(total, trans) : '',
-    typeof turn.cost === 'number' ? cost(turn.cost, trans) : '',
-    turn.isolation ? trans.__('isolation: %1', turn.isolation) : ''
+    typeof turn.cost === 'number' ? cost(turn.cost, trans) : ''
   ].filter(fact => fact);
+}
+
+/** Where the code ran; the target's name where it says as much, or none ran. */
+function ranAt(turn: TurnRecord, trans: TranslationBundle): string {
+  const ranHere = turn.target === 'local' && codes(turn).length > 0;
+  return ranHere ? trans.__('code ran on this machine') : turn.target;
+}
+
+/** Whether the answer has a fold with the work, which says how long the turn took. */
+function hasWork(turn: TurnRecord): boolean {
+  return turn.parts.some(part => ['code', 'logs', 'reasoning'].includes(part.type));
 }
 
 /** A number of tokens. */

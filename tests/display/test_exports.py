@@ -92,7 +92,7 @@ def test_what_github_lets_through_still_says_everything():
         "from <span>$</span>1.2",
         'href="https://example.org/growth"',
         "1 row × 2 columns",
-        "gpt-4o · local",
+        "gpt-4o · code ran on this machine",
     ):
         assert said in page, said
     assert page.count("<details>") == page.count("</details>") == 2

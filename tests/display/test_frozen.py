@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from importlib.resources import files
 
 import jsonschema
@@ -196,8 +197,15 @@ def test_of_a_turn_that_ended_before_its_answer_nothing_stands_above():
 
 def test_the_last_line_is_quiet_and_complete():
     assert bundles(story.final(story.turn()))[-1].data["text/plain"] == (
-        "gpt-4o · local · 3.2 s · 1,540 tokens · isolation: namespaces"
+        "gpt-4o · code ran on this machine · 1,540 tokens"
     )
+
+
+def test_the_last_line_warns_of_code_without_isolation_and_times_an_answer_without_work():
+    unsafe = replace(story.final(story.turn()), isolation="none")
+    assert "machine · not isolated ·" in bundles(unsafe)[-1].data["text/plain"]
+    prose = replace(unsafe, parts=(Text("a", "Hello.", done=True),), isolation="namespaces")
+    assert bundles(prose)[-1].data["text/plain"] == "gpt-4o · local · 3.2 s · 1,540 tokens"
 
 
 def test_every_turn_fits_the_schema_of_its_record():

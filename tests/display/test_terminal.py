@@ -56,7 +56,8 @@ def test_the_answer_is_there_in_order_and_the_work_is_named(capsys):
     assert "(_assistant.code, .logs)" in out
     assert "Monthly" not in out
     assert "2026-10" not in out
-    assert out.endswith("isolation: namespaces\n")
+    assert out.endswith("gpt-4o · code ran on this machine · 1,540 tokens\n")
+    assert out.count("3.2 s") == 1
     assert out.count("North grew fastest") == 1
 
 
@@ -64,11 +65,12 @@ def test_quiet_writes_the_answer_alone_and_verbose_the_work_where_it_was_done(ca
     run(PlainPaper(), story.turn(), "quiet")
     out = capsys.readouterr().out
     assert "Worked" not in out
-    assert "isolation" not in out
+    assert "gpt-4o" not in out
     assert "North grew fastest" in out
     run(PlainPaper(), story.turn(), "verbose")
     out = capsys.readouterr().out
-    marks = ["first.", "KeyError", "monthly = sales", "2026-10", "Picture", "## North", "isolation"]
+    marks = ["first.", "KeyError", "monthly = sales", "2026-10", "Picture", "## North"]
+    marks.append("Worked 3.2 s")
     places = [out.index(mark) for mark in marks]
     assert places == sorted(places)
 
@@ -108,7 +110,7 @@ def test_rich_formats_and_ends_with_the_same_line():
     assert "## North" not in out
     assert "North grew fastest" in out
     assert out.count("Revenue in the") == 1
-    assert out.rstrip().endswith("isolation: namespaces")
+    assert out.rstrip().endswith("code ran on this machine · 1,540 tokens")
 
 
 def test_no_terminal_sequence_of_a_model_reaches_the_terminal(capsys):
