@@ -69,7 +69,7 @@ def ask(prompt: str, *items: Any, **options: Any) -> Turn | PendingTurn | None:
     Raises
     ------
     errors.AssistantError
-        If the turn could not be begun, or (`errors.TurnError`) failed.
+        If the turn could not be started, or (`errors.TurnError`) failed.
     """
     from aoai_magic.notebook.python_api import ask
 

@@ -7,7 +7,7 @@ Starts the local engine, takes a mixed frame of 20 columns, and prints the media
 
 - ``to_csv``: writing the frame as CSV, which others do first, without sending it,
 - ``first``: describing, hashing, packing and sending it, as ``%%assistant frame`` does,
-- ``again``: the same frame unchanged (described and hashed, found in the ledger),
+- ``again``: the same frame unchanged (described and hashed, found in the upload log),
 - ``load``: what the session does when its code first names the variable,
 
 with their ratios, after checking that what the engine then holds is equal to the frame.
@@ -45,7 +45,7 @@ from aoai_magic.backends.local_engine import LAUNCHER
 from aoai_magic.backends.responses_api.engine import EngineBackend
 from aoai_magic.backends.sdk import Endpoint
 from aoai_magic.runner.follow import Stop, follow
-from aoai_magic.state.uploads import Ledger
+from aoai_magic.state.uploads import UploadLog
 from aoai_magic.turn.events import Event
 from aoai_magic.turn.progress import Metered, in_thread
 from aoai_magic.turn.view import View
@@ -85,7 +85,7 @@ class Bench:
         engine = LAUNCHER.ensure(home, "local")
         self.frame = frame
         self.home = home
-        self.ledger = Ledger(home)
+        self.upload_log = UploadLog(home)
         self.client = openai.OpenAI(
             base_url=f"{engine.url}/v1",
             api_key=engine.token,
@@ -104,18 +104,18 @@ class Bench:
 
     def first(self) -> str:
         """Attach the frame where nothing is known of it."""
-        for entry in self.ledger.entries():
-            self.ledger.forget(TARGET, entry.file_id)
+        for entry in self.upload_log.entries():
+            self.upload_log.forget(TARGET, entry.file_id)
         return self.again()
 
     def again(self) -> str:
         """Attach the frame."""
         item = self.described()
-        known = self.ledger.lookup(TARGET, item.sha256)
+        known = self.upload_log.lookup(TARGET, item.sha256)
         if known:
             return known
         file = self._send(item.path)
-        self.ledger.record(TARGET, item.sha256, file, item.name, item.bytes)
+        self.upload_log.record(TARGET, item.sha256, file, item.name, item.bytes)
         return file
 
     def load(self) -> None:
@@ -174,7 +174,7 @@ async def _taken(frame: pd.DataFrame, home: Path, endpoint: Endpoint) -> list[st
         if view.progress:
             told[view.progress.what] = told.get(view.progress.what, 0) + 1
 
-    backend = EngineBackend(endpoint, "local", Ledger(home), "local")
+    backend = EngineBackend(endpoint, "local", UploadLog(home), "local")
 
     async def events() -> AsyncIterator[Event]:
         names = {"frame": frame}
@@ -188,7 +188,7 @@ async def _taken(frame: pd.DataFrame, home: Path, endpoint: Endpoint) -> list[st
             yield event
 
     view = await follow(events(), show, Stop())
-    assert backend.ledger.entries(), view.error
+    assert backend.upload_log.entries(), view.error
     return [f"{what} ({count})" for what, count in told.items()]
 
 

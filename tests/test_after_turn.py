@@ -233,7 +233,7 @@ async def test_an_interrupt_ends_what_hangs_and_nothing_else(assistant, tmp_path
     hangs.set()
     assert "not saved (interrupted)" in is_kept(assistant, tmp_path).troubles[0]
     is_bound(assistant)
-    assert assistant.spent(assistant.settings()).sums()[0].turns == 1
+    assert assistant.usage_log(assistant.settings()).sums()[0].turns == 1
 
 
 async def test_a_full_disk(assistant, tmp_path, monkeypatch):

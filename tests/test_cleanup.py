@@ -18,8 +18,8 @@ from aoai_magic.runner.cleanup import tidy
 from aoai_magic.runner.kernel_state import Assistant
 from aoai_magic.runner.options import Options
 from aoai_magic.state.database import NAME
-from aoai_magic.state.threads import Threads, begun
-from aoai_magic.state.uploads import Ledger
+from aoai_magic.state.threads import Threads, started_threads
+from aoai_magic.state.uploads import UploadLog
 
 SCRIPT = """
 turns:
@@ -86,7 +86,7 @@ async def test_cleanup_is_of_this_notebook_unless_told_otherwise(
     run_command(here, "cleanup")
     assert "Deleted." in capsys.readouterr().out
     assert [await exists(api, turn) for turn in (named, unnamed, theirs)] == [False, False, True]
-    assert [entry.place for entry in Ledger(tmp_path / "home").entries()] == ["b.ipynb"]
+    assert [entry.place for entry in UploadLog(tmp_path / "home").entries()] == ["b.ipynb"]
     run_command(here, "cleanup")
     assert "nothing to delete" in capsys.readouterr().out
     # The kernel goes on, and its answers are still there.
@@ -101,8 +101,8 @@ async def test_cleanup_is_of_this_notebook_unless_told_otherwise(
     assert "2 threads with sessions" in said
     assert "1 thing in the data directory" in said
     assert not await exists(api, theirs)
-    assert begun(tmp_path / "home") == []
-    assert Ledger(tmp_path / "home").entries() == []
+    assert started_threads(tmp_path / "home") == []
+    assert UploadLog(tmp_path / "home").entries() == []
     assert here.threads(here.settings()).all() == []
     assert not list((tmp_path / "home").glob("*.broken-*"))
 
@@ -114,8 +114,8 @@ async def test_what_cleanup_does_not_take_is_named(notebook):
 
 async def test_what_is_old_or_too_much_goes_by_itself(engine, api, tmp_path):
     home = tmp_path / "home"
-    ledger, threads = Ledger(home, "a.ipynb"), Threads(home, "a.ipynb")
-    backend = EngineBackend(Endpoint(engine.url, engine.token), "local", ledger, "local")
+    upload_log, threads = UploadLog(home, "a.ipynb"), Threads(home, "a.ipynb")
+    backend = EngineBackend(Endpoint(engine.url, engine.token), "local", upload_log, "local")
     made = [await api.post("/conversations", cast_to=object) for _ in range(2)]
     old, new = [one["id"] for one in made]
     threads.put("old", "local", old)
@@ -125,7 +125,7 @@ async def test_what_is_old_or_too_much_goes_by_itself(engine, api, tmp_path):
     sent = []
     for number in range(3):
         file = await api.files.create(file=(f"{number}.bin", bytes(900_000)), purpose="assistants")
-        ledger.record("local", f"d{number}", file.id, f"{number}.bin", 900_000)
+        upload_log.record("local", f"d{number}", file.id, f"{number}.bin", 900_000)
         sent.append(file.id)
     with closing(sqlite3.connect(home / NAME)) as database, database:
         database.execute(
@@ -141,7 +141,7 @@ async def test_what_is_old_or_too_much_goes_by_itself(engine, api, tmp_path):
         await api.get(f"/conversations/{old}", cast_to=object)
     await api.get(f"/conversations/{new}", cast_to=object)
     # The oldest file goes, of 2.7 MB (and what other tests made before).
-    kept = [entry.file_id for entry in ledger.entries()]
+    kept = [entry.file_id for entry in upload_log.entries()]
     assert sent[0] not in kept
     assert sent[2] in kept
     with pytest.raises(openai.NotFoundError):
@@ -149,9 +149,11 @@ async def test_what_is_old_or_too_much_goes_by_itself(engine, api, tmp_path):
 
     # Once a day.
     await tidy(Settings(home=str(home), keep_days=90, keep_mb=1), backend, threads)
-    assert [entry.file_id for entry in ledger.entries()] == kept
+    assert [entry.file_id for entry in upload_log.entries()] == kept
 
 
 async def test_what_cannot_be_tidied_fails_nothing(tmp_path):
-    backend = EngineBackend(Endpoint("http://127.0.0.1:9", "k"), "local", Ledger(tmp_path), "local")
+    backend = EngineBackend(
+        Endpoint("http://127.0.0.1:9", "k"), "local", UploadLog(tmp_path), "local"
+    )
     await tidy(Settings(home=str(tmp_path)), backend, Threads(tmp_path, "a.ipynb"))

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
 
 from aoai_magic.backends.local_engine import LAUNCHER, Launcher
-from aoai_magic.backends.sdk import Endpoint, client, own_words
+from aoai_magic.backends.sdk import Endpoint, client, translate_sdk_errors
 from aoai_magic.backends.services import Service
 from aoai_magic.config.settings import resolve, resolve_target
 from aoai_magic.errors import ServiceError, SettingsError, TurnError, UsageError
@@ -76,7 +76,7 @@ async def test_a_redirect_to_another_host_is_not_followed(heard, kind):
         address = here if kind is Endpoint else f"{here}/v1"
         sending = client(kind(address, "k")).files.create(file=b"data", purpose="assistants")
         said = "redirects to http://localhost, another host"
-        with pytest.raises(ServiceError, match=said), own_words("The server"):
+        with pytest.raises(ServiceError, match=said), translate_sdk_errors("The server"):
             await sending
     assert requests == []
 

@@ -96,7 +96,9 @@ async def test_turns_are_played_as_they_were(record, play, files, engine):
         assert now.view == before.view
     assert again.namespace["out"].equals(first.namespace["out"])
     assert again.threads(again.settings()).all() == []
-    assert again.spent(again.settings()).sums()[0].turns == 1  # that one was asked and has usage
+    assert (
+        again.usage_log(again.settings()).sums()[0].turns == 1
+    )  # that one was asked and has usage
     pending = await play().ask("plot", replace(SALES, background=True))
     assert (await pending).view == asked[0].view
 

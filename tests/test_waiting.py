@@ -12,7 +12,7 @@ from aoai_magic.notebook.line_commands import run_command
 from aoai_magic.runner import diagnostics, event_loop
 from aoai_magic.runner.event_loop import run_blocking
 from aoai_magic.runner.kernel_state import Assistant
-from aoai_magic.state.uploads import Ledger
+from aoai_magic.state.uploads import UploadLog
 
 
 async def never(request):
@@ -35,7 +35,7 @@ def silent(monkeypatch):
 @pytest.mark.parametrize("command", ["status", "cleanup --all --yes"])
 def test_a_command_does_not_wait_for_ever(silent, command):
     state = Assistant({})
-    Ledger(state.settings().folder).record(silent, "sha", "file-1", "sales", 1, None)
+    UploadLog(state.settings().folder).record(silent, "sha", "file-1", "sales", 1, None)
     with pytest.raises(ServiceError, match=r"did not answer within [\d.]+ seconds; try again"):
         run_command(state, command)
 

@@ -36,18 +36,18 @@ def open_backend(settings: Settings, target: Target, place: str = "") -> EngineB
     from aoai_magic.backends.local_engine import LAUNCHER
     from aoai_magic.backends.responses_api.engine import EngineBackend
     from aoai_magic.backends.sdk import Endpoint, engine_key
-    from aoai_magic.state.uploads import Ledger
+    from aoai_magic.state.uploads import UploadLog
 
-    ledger = Ledger(settings.folder, place)
+    upload_log = UploadLog(settings.folder, place)
     if target.name == "local":
         _check_spec(target.model)
         engine = LAUNCHER.ensure(settings.folder, settings.sandbox)
-        # All engines over one data directory share its files, so the ledger's
+        # All engines over one data directory share its files, so the upload log's
         # place is the directory and not the address of today's engine.
-        return EngineBackend(Endpoint(engine.url, engine.token), "local", ledger, "local")
+        return EngineBackend(Endpoint(engine.url, engine.token), "local", upload_log, "local")
     address = server_base(target.address or target.name)
     endpoint = Endpoint(address, engine_key(address))
-    return EngineBackend(endpoint, target.name, ledger, server_url(target))
+    return EngineBackend(endpoint, target.name, upload_log, server_url(target))
 
 
 def import_sdk() -> None:
@@ -85,8 +85,8 @@ def open_service(settings: Settings, target: Target, place: str = "") -> Respons
     from aoai_magic.backends import services
     from aoai_magic.backends.responses_api.backend import Responses
     from aoai_magic.config.prices import Container, load
-    from aoai_magic.state.container_copies import Shelf
-    from aoai_magic.state.uploads import Ledger
+    from aoai_magic.state.container_copies import ContainerCopies
+    from aoai_magic.state.uploads import UploadLog
 
     _check_sdk(target)
     service = services.azure() if target.name == "azure" else services.openai_service()
@@ -97,9 +97,12 @@ def open_service(settings: Settings, target: Target, place: str = "") -> Respons
                 "No {noun} is named for --on {target}; give one with -m, or set AOAI_MAGIC_MODEL."
             ).format(noun=noun, target=target.name)
         )
-    shelf, ledger = Shelf(settings.folder, service.url), Ledger(settings.folder, place)
+    copies, upload_log = (
+        ContainerCopies(settings.folder, service.url),
+        UploadLog(settings.folder, place),
+    )
     container = load(settings.folder).containers.get(target.name, Container({}))
-    return Responses(service, target.name, shelf, ledger, container.least_minutes)
+    return Responses(service, target.name, copies, upload_log, container.least_minutes)
 
 
 def _check_sdk(target: Target) -> None:

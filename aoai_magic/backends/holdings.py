@@ -53,7 +53,7 @@ class Holdings(Protocol):
     """What a server holds; all methods raise `ServiceError` where it refuses."""
 
     async def files(self) -> list[RemoteFile]:
-        """List the files that code made there, the newest first; those sent are in the ledger."""
+        """List the files that code made there, newest first; the upload log has those sent."""
         ...
 
     async def sessions(self) -> list[RemoteSession]:

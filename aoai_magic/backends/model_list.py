@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from aoai_magic.backends.sdk import client, own_words
+from aoai_magic.backends.sdk import client, translate_sdk_errors
 from aoai_magic.errors import ServiceError
 from aoai_magic.locale import gettext as _
 from aoai_magic.shared.network import without_credentials
@@ -50,7 +50,7 @@ async def listed_models(endpoint: Endpoint | Service) -> list[ListedModel]:
             )
         )
     try:
-        with own_words(where):
+        with translate_sdk_errors(where):
             return asking.result()
     except (AttributeError, TypeError, ValueError) as error:
         # The SDK does not check what a server sends; a page of HTML comes as a str.

@@ -1,4 +1,4 @@
-"""Weather: busy services, dropped connections, and how long to wait before asking again."""
+"""Retries: rate limits, dropped connections, and how long to wait before asking again."""
 
 from __future__ import annotations
 
@@ -65,19 +65,19 @@ def is_passing(error: Exception) -> bool:
     return is_dropped(error) or isinstance(error, openai.InternalServerError)
 
 
-async def patiently(work: Callable[[], Awaitable[object]]) -> AsyncGenerator[Event, None]:
-    """Do work that can be done again, as `persistently` does."""
+async def retry_call(work: Callable[[], Awaitable[object]]) -> AsyncGenerator[Event, None]:
+    """Do work that can be done again, as `retry_events` does."""
 
     async def once() -> AsyncGenerator[Event, None]:
         await work()
         return
         yield
 
-    async for event in persistently(once):
+    async for event in retry_events(once):
         yield event
 
 
-async def persistently(
+async def retry_events(
     work: Callable[[], AsyncGenerator[Event, None]],
 ) -> AsyncGenerator[Event, None]:
     """Yield the events of work that can be done again; where it fails in passing, wait.

@@ -102,7 +102,7 @@ def engine_key(url: str, environ: os._Environ[str] | dict[str, str] | None = Non
 
 
 @contextmanager
-def own_words(where: str) -> Iterator[None]:
+def translate_sdk_errors(where: str) -> Iterator[None]:
     """Turn the SDK's exceptions into `ServiceError` sentences, chained."""
     import openai
 

@@ -86,7 +86,7 @@ class Settings:
         Whether the local engine starts once the kernel is idle after ``%load_ext``, rather than
         at the first question.
     home
-        The data directory: engine's store, logs, ledger of uploads; empty: platformdirs.
+        The data directory: engine's store, logs, the list of uploads; empty: platformdirs.
     sources
         Name of each setting to the source that won.
     """

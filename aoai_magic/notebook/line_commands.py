@@ -229,13 +229,13 @@ def fork(state: Assistant, words: Sequence[str]) -> str:
 
 def models(state: Assistant, words: Sequence[str]) -> str:
     """List what -m and --on can name here and now, and which model is in force."""
-    from aoai_magic.runner.list_models import describe, ending, in_force, missing, places
+    from aoai_magic.runner.list_models import current_model, describe, ending, missing, places
 
     settings = state.settings()
     target = settings_.resolve_target(settings)
     found = wait_for(places(target))
     rows = [describe(place, *words) for place in found]
-    head = [_("in force  {model}").format(model=in_force(settings, target))]
+    head = [_("in force  {model}").format(model=current_model(settings, target))]
     for note in (missing(target, found), ending(target, found)):
         head += [f"        {note}"] if note else []
     return "\n".join([*head, "", *rows])
@@ -263,7 +263,7 @@ def show(state: Assistant, words: Sequence[str]) -> None:
 
 def usage(state: Assistant, words: Sequence[str]) -> str:
     """Add up what this notebook's turns took, and what they cost where a price is known."""
-    sums = state.spent(state.settings()).sums()
+    sums = state.usage_log(state.settings()).sums()
     rows = [(_("this kernel"), _kernel_usage(state))]
     for one in sums:
         since = _("since {date}").format(date=_when(one.since)[:10])
@@ -359,9 +359,9 @@ def save(state: Assistant, words: Sequence[str]) -> str:
 
 def files(state: Assistant, words: Sequence[str]) -> str:
     """List the files that this data directory sent and a target still holds."""
-    from aoai_magic.state.uploads import Ledger
+    from aoai_magic.state.uploads import UploadLog
 
-    entries = Ledger(state.settings().folder).entries()
+    entries = UploadLog(state.settings().folder).entries()
     if not entries:
         return _("No target holds a file that this data directory sent.")
     rows = [(_("name"), _("bytes"), _("sent"), _("expires"), _("on"), "")]

@@ -59,7 +59,7 @@ class PendingTurn:
         self.cancel = CancelToken(event_loop.loop())
         self._cell = AskingCell(display)
         self._since = time.monotonic()
-        self._begun: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._started: concurrent.futures.Future[None] = concurrent.futures.Future()
         self.future: concurrent.futures.Future[Turn] = concurrent.futures.Future()
 
     @property
@@ -152,20 +152,20 @@ class PendingTurn:
         In a headless run, wait for the end: such a client takes what a cell shows only
         until the cell is over, and a run must not succeed before its turns do.
         """
-        begun = () if self._cell.is_headless else (self._begun,)
+        started = () if self._cell.is_headless else (self._started,)
         try:
-            await _first(*begun, self.future)
+            await _first(*started, self.future)
         except asyncio.CancelledError:
             self.stop()
             raise
-        if not self._begun.done():
+        if not self._started.done():
             self.future.result()
 
     def observe(self, event: Event) -> Event:
         """Heed that the server has the question and its data; see `follow.Observer`."""
-        is_begun = isinstance(event, Started) and not self._cell.is_headless
-        if is_begun and not self._begun.done():
-            self._begun.set_result(None)
+        is_started = isinstance(event, Started) and not self._cell.is_headless
+        if is_started and not self._started.done():
+            self._started.set_result(None)
         return event
 
     async def over(self) -> None:
@@ -182,7 +182,7 @@ class PendingTurn:
             return await work
         except Exception as error:
             # As long as the cell waits, it fails by this; afterwards nobody else would say it.
-            if self._begun.done():
+            if self._started.done():
                 _complain(error)
             raise
         finally:

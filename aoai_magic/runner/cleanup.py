@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 from aoai_magic.backends.holdings import Holdings, RemoteFile
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import ngettext
-from aoai_magic.runner.remote_resources import ledger_name
+from aoai_magic.runner.remote_resources import upload_store
 from aoai_magic.state import crash_journal, result_files
 from aoai_magic.state.database import NAME, open_database
-from aoai_magic.state.threads import Begun, begun, forget_begun
-from aoai_magic.state.uploads import Entry, Ledger
+from aoai_magic.state.threads import StartedThread, forget_started, started_threads
+from aoai_magic.state.uploads import Entry, UploadLog
 
 if TYPE_CHECKING:
     from aoai_magic.backends.base import Backend
@@ -56,7 +56,7 @@ class Leftovers:
     """
 
     uploads: Sequence[Entry] = ()
-    threads: Sequence[Begun] = ()
+    threads: Sequence[StartedThread] = ()
     made: Sequence[RemoteFile] = ()
     paths: Sequence[Path] = ()
 
@@ -82,7 +82,7 @@ def _uploads_line(uploads: Sequence[Entry]) -> str:
     return text.format(count=count, size=size) if count else ""
 
 
-def _threads_line(threads: Sequence[Begun]) -> str:
+def _threads_line(threads: Sequence[StartedThread]) -> str:
     count = len(threads)
     text = ngettext("{count:,} thread with its session", "{count:,} threads with sessions", count)
     return text.format(count=count) if count else ""
@@ -108,9 +108,9 @@ def _paths_line(paths: Sequence[Path]) -> str:
 
 def of_notebook(settings: Settings, target: Target, place: str, turns: Sequence[Turn]) -> Leftovers:
     """Return what one notebook left at the target."""
-    store = ledger_name(settings, target)
-    uploads = Ledger(settings.folder).entries(store)
-    threads = [one for one in begun(settings.folder, place) if one.target == target.name]
+    store = upload_store(settings, target)
+    uploads = UploadLog(settings.folder).entries(store)
+    threads = [one for one in started_threads(settings.folder, place) if one.target == target.name]
     ids = {one.id for one in threads}
     made = {
         file.id: RemoteFile(file.id, file.name, file.blob.size)
@@ -129,9 +129,9 @@ def of_notebook(settings: Settings, target: Target, place: str, turns: Sequence[
 
 async def of_all(settings: Settings, target: Target, holdings: Holdings) -> Leftovers:
     """Return what all notebooks of the data directory left at the target."""
-    store = ledger_name(settings, target)
-    uploads = await asyncio.to_thread(Ledger(settings.folder).entries, store)
-    known = await asyncio.to_thread(begun, settings.folder)
+    store = upload_store(settings, target)
+    uploads = await asyncio.to_thread(UploadLog(settings.folder).entries, store)
+    known = await asyncio.to_thread(started_threads, settings.folder)
     threads = [one for one in known if one.target == target.name]
     made: list[RemoteFile] = []
     if target.name == "local":
@@ -139,7 +139,7 @@ async def of_all(settings: Settings, target: Target, holdings: Holdings) -> Left
         made = await holdings.files()
         ids = {one.id for one in threads}
         threads += [
-            Begun("local", one.id, "", one.created)
+            StartedThread("local", one.id, "", one.created)
             for one in await holdings.threads()
             if one.id not in ids
         ]
@@ -170,8 +170,8 @@ async def delete(
     await asyncio.to_thread(_remove, leftovers.paths)
 
 
-def _forget(home: Path, threads: Threads, thread: Begun) -> None:
-    forget_begun(home, thread.target, thread.id)
+def _forget(home: Path, threads: Threads, thread: StartedThread) -> None:
+    forget_started(home, thread.target, thread.id)
     for known in threads.all():
         if known.id == thread.id:
             threads.forget(known.name, known.target)
@@ -203,9 +203,9 @@ async def tidy(settings: Settings, backend: Backend, threads: Threads) -> None:
 
 async def _outdated(settings: Settings, holdings: Holdings) -> Leftovers:
     before = time.time() - settings.keep_days * DAY if settings.keep_days else 0.0
-    uploads = await asyncio.to_thread(Ledger(settings.folder).entries, "local")
+    uploads = await asyncio.to_thread(UploadLog(settings.folder).entries, "local")
     made = await holdings.files()
-    known = await asyncio.to_thread(begun, settings.folder)
+    known = await asyncio.to_thread(started_threads, settings.folder)
     # Oldest first: a file that was sent or made is dispensable before one that is newer.
     files: list[tuple[float, Entry | RemoteFile]] = [
         *((entry.sent_at, entry) for entry in uploads),

@@ -38,7 +38,7 @@ from aoai_magic.state import threads as threads_
 from aoai_magic.state.crash_journal import Journal, left_behind
 from aoai_magic.state.database import open_database
 from aoai_magic.state.result_files import ResultFiles
-from aoai_magic.state.usage import Spent
+from aoai_magic.state.usage import UsageLog
 from aoai_magic.turn.events import Usage
 from aoai_magic.turn.view import Content
 
@@ -150,9 +150,9 @@ class Assistant:
             self._threads = threads_.Threads(settings.folder, self.place, is_notebook)
         return self._threads
 
-    def spent(self, settings: Settings) -> Spent:
+    def usage_log(self, settings: Settings) -> UsageLog:
         """Return the record of what this notebook's turns took."""
-        return Spent(settings.folder, self.place)
+        return UsageLog(settings.folder, self.place)
 
     @property
     def place(self) -> str:
@@ -169,7 +169,7 @@ class Assistant:
         Raises
         ------
         AssistantError
-            If the turn could not be begun, or what was asked for besides the answer (``out``,
+            If the turn could not be started, or what was asked for besides the answer (``out``,
             ``save``, a recording) could not be done; the turn is kept then.
         TurnError
             If it failed, unless ``no_raise``; it holds the turn as far as it came.
@@ -381,7 +381,7 @@ class Assistant:
 
     def _write_down(self, turn: Turn, request: Request) -> None:
         settings = request.settings
-        self.spent(settings).add(turn.view)
+        self.usage_log(settings).add(turn.view)
         if turn.view.thread:
             remember(request, self.threads(settings), turn.view.thread)
         trouble = open_database(settings.folder).take_trouble()

@@ -69,7 +69,7 @@ class Place:
     trouble: str = ""
 
 
-def in_force(settings: Settings, target: Target) -> str:
+def current_model(settings: Settings, target: Target) -> str:
     """Describe which model answers a turn that names none, and why that one."""
     known = _("{model} on {target} ({why})")
     if settings.model:

@@ -12,7 +12,7 @@ from aoai_magic.errors import AssistantError, UsageError
 from aoai_magic.locale import gettext as _
 from aoai_magic.runner.event_loop import wait_for
 from aoai_magic.runner.options import Options
-from aoai_magic.state.uploads import Entry, Ledger
+from aoai_magic.state.uploads import Entry, UploadLog
 
 if TYPE_CHECKING:
     from aoai_magic.backends.holdings import Holdings
@@ -133,12 +133,12 @@ def is_users_target(state: Assistant, target: str) -> bool:
 
 def sent(settings: Settings, target: Target) -> list[tuple[Entry, bool]]:
     """List what was sent anywhere, each with whether that is where turns go now."""
-    store = ledger_name(settings, target)
-    return [(entry, entry.target == store) for entry in Ledger(settings.folder).entries()]
+    store = upload_store(settings, target)
+    return [(entry, entry.target == store) for entry in UploadLog(settings.folder).entries()]
 
 
-def ledger_name(settings: Settings, target: Target) -> str:
-    """Return the ledger's name of a target; empty where the target is not usable."""
+def upload_store(settings: Settings, target: Target) -> str:
+    """Return the upload log's name of a target; empty where the target is not usable."""
     from aoai_magic import backends
 
     if target.name == "local":

@@ -95,7 +95,7 @@ async def run_turn(request: Request, deps: Dependencies, folder: Path) -> Outcom
     Raises
     ------
     AssistantError
-        If the turn could not be begun.
+        If the turn could not be started.
     """
     preparing = Metered(_prepare(request, deps, folder))
     screen = LateScreen(deps.open_screen, preparing)

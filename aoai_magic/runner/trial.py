@@ -19,7 +19,7 @@ from aoai_magic.runner.event_loop import run_blocking
 from aoai_magic.runner.follow import follow
 from aoai_magic.runner.options import Options
 from aoai_magic.runner.request import Request
-from aoai_magic.state.usage import Spent
+from aoai_magic.state.usage import UsageLog
 from aoai_magic.turn import events
 from aoai_magic.turn.view import Code, Image, View
 
@@ -52,7 +52,7 @@ _WRITING = (events.TextDelta, events.ReasoningDelta, events.CodeDelta)
 class Watch:
     """Sees when the pieces of an answer come; seconds of a monotonic clock."""
 
-    begun: float = 0.0
+    started: float = 0.0
     first: float | None = None
     texts: dict[str, list[float]] = field(default_factory=dict)
 
@@ -60,9 +60,9 @@ class Watch:
         """Return the event as it is."""
         now = time.monotonic()
         if isinstance(event, events.Started):
-            self.begun = now
+            self.started = now
         if isinstance(event, _WRITING) and self.first is None:
-            self.first = now - self.begun
+            self.first = now - self.started
         if isinstance(event, events.TextDelta):
             self.texts.setdefault(event.part, []).append(now)
         return event
@@ -118,7 +118,7 @@ def try_turn(settings: Settings, target: Target, place: str) -> list[Finding]:
         trial = run_blocking(_tried(request, backend, prices))
     except AssistantError as error:
         return [Finding("bad", str(error))]
-    Spent(settings.folder, place).add(trial.view)
+    UsageLog(settings.folder, place).add(trial.view)
     return list(_findings(trial))
 
 

@@ -1,7 +1,7 @@
-"""Shelf: copies of what a service's containers hold, so that one that expired can be rebuilt.
+"""Copies of what a service's containers hold, so that one that expired can be rebuilt.
 
 Containers die after 20 idle minutes. What was sent and what came back is kept on the
-user's own disk, in a folder that only the user can read, until `Shelf.sweep` or a
+user's own disk, in a folder that only the user can read, until `ContainerCopies.sweep` or a
 clean-up takes it away.
 """
 
@@ -49,7 +49,7 @@ class Kept:
     sent: bool
 
 
-class Shelf:
+class ContainerCopies:
     """The copies for one service, in a folder of their own; what they are is in the database."""
 
     def __init__(self, folder: Path, url: str) -> None:
@@ -105,11 +105,11 @@ class Shelf:
         row = self._database.read(lambda database: database.execute(_USED, key).fetchone())
         return float(row[0] or 0.0)
 
-    def strike(self, container: str, kept: Kept) -> None:
+    def delete_file(self, container: str, kept: Kept) -> None:
         """Delete the copy of one file."""
         self.blob(container, kept).unlink(missing_ok=True)
         key = (self._service, self._key(container), storable(kept.path))
-        self._database.write(lambda database: database.execute(_STRIKE, key))
+        self._database.write(lambda database: database.execute(_DELETE, key))
 
     def blob(self, container: str, kept: Kept) -> Path:
         """Return where a copy is."""
@@ -159,6 +159,6 @@ SELECT digest, name, path, id, blob, sent FROM container_copies
 WHERE service = ? AND container = ? ORDER BY rowid
 """
 _USED = "SELECT MAX(at) FROM container_copies WHERE service = ? AND container = ?"
-_STRIKE = "DELETE FROM container_copies WHERE service = ? AND container = ? AND path = ?"
+_DELETE = "DELETE FROM container_copies WHERE service = ? AND container = ? AND path = ?"
 _CONTAINERS = "SELECT DISTINCT container FROM container_copies WHERE service = ? ORDER BY container"
 _DROP = "DELETE FROM container_copies WHERE service = ? AND container = ?"

@@ -29,7 +29,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Begun:
+class StartedThread:
     """A thread that some kernel over this data directory began; ``used`` as in `Known`."""
 
     target: str
@@ -147,7 +147,7 @@ def _put(
     )
 
 
-def begun(folder: Path, place_: str | None = None) -> list[Begun]:
+def started_threads(folder: Path, place_: str | None = None) -> list[StartedThread]:
     """Return the threads that kernels began, of one place or all, the longest unused first."""
     key = None if place_ is None else storable(place_)
     rows = open_database(folder).read(
@@ -157,10 +157,10 @@ def begun(folder: Path, place_: str | None = None) -> list[Begun]:
             (key, key),
         ).fetchall()
     )
-    return [Begun(*row) for row in rows]
+    return [StartedThread(*row) for row in rows]
 
 
-def forget_begun(folder: Path, target: str, id_: str) -> None:
+def forget_started(folder: Path, target: str, id_: str) -> None:
     """Forget a thread that was deleted, and every name for it."""
 
     def forget(database: sqlite3.Connection) -> None:

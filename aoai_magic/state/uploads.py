@@ -40,7 +40,7 @@ class Entry:
     place: str = ""
 
 
-class Ledger:
+class UploadLog:
     """The record of uploads in the data directory `folder`, written for one notebook."""
 
     def __init__(self, folder: Path, place: str = "") -> None:
@@ -79,7 +79,7 @@ class Ledger:
         self._database.write(lambda database: database.execute(_TOUCH, values))
 
     def forget(self, target: str, file_id: str) -> None:
-        """Strike out a file that is no longer there; an unknown one is no error."""
+        """Remove a file that is no longer there; an unknown one is no error."""
         key = (target, file_id)
         self._database.write(lambda database: database.execute(_FORGET, key))
 

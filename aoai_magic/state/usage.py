@@ -1,4 +1,4 @@
-"""Spent: what the turns of a notebook took, also those of the kernels before."""
+"""Token use and cost of a notebook's turns, also those of earlier kernels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Sum:
 
 
 @dataclass(frozen=True)
-class Spent:
+class UsageLog:
     """The record of one place, which is the notebook's path or the working folder."""
 
     folder: Path

@@ -13,7 +13,7 @@ from aoai_magic.backends.sdk import Endpoint, client
 from aoai_magic.errors import ServiceError
 from aoai_magic.runner.cancel import CancelToken
 from aoai_magic.runner.follow import follow
-from aoai_magic.state.uploads import Ledger
+from aoai_magic.state.uploads import UploadLog
 from aoai_magic.turn import view
 
 WHOLE = """
@@ -48,7 +48,7 @@ SALES = pd.DataFrame({"region": ["North", "South"] * 2, "revenue": [1, 3, 2, 4]}
 @pytest.fixture
 def backend(engine, tmp_path):
     return EngineBackend(
-        Endpoint(engine.url, engine.token), "local", Ledger(tmp_path / "ledger"), "here"
+        Endpoint(engine.url, engine.token), "local", UploadLog(tmp_path / "ledger"), "here"
     )
 
 
@@ -90,7 +90,9 @@ async def test_every_turn_says_that_nothing_is_isolated(tmp_path, script):
     model = script('turns:\n  - {when: ".", replies: [{code: "print(1)"}, {text: "Yes."}]}')
     thread = None
     with serving(tmp_path, sandbox="local:unisolated") as url:
-        backend = EngineBackend(Endpoint(url, TOKEN), "local", Ledger(tmp_path / "ledger"), "here")
+        backend = EngineBackend(
+            Endpoint(url, TOKEN), "local", UploadLog(tmp_path / "ledger"), "here"
+        )
         for _ in range(2):
             seen = await asked(backend, Question("Here?", thread=thread, model=model))
             thread = seen.thread
@@ -103,17 +105,17 @@ async def test_unchanged_data_is_sent_once(backend, attached, script):
     model = script('turns:\n  - {when: ".", replies: [{text: "Yes."}]}')
     for _ in range(2):
         await asked(backend, Question("Here?", attached(sales=SALES), model=model))
-    assert len(backend.ledger.entries("here")) == 1
+    assert len(backend.upload_log.entries("here")) == 1
     changed = SALES.assign(revenue=[1, 3, 2, 5])
     await asked(backend, Question("Here?", attached(sales=changed), model=model))
-    assert len(backend.ledger.entries("here")) == 2
+    assert len(backend.upload_log.entries("here")) == 2
 
 
 async def test_data_that_the_far_side_lost_is_sent_again(backend, attached, script):
     model = script('turns:\n  - {when: ".", replies: [{code: "print(sales.shape)"}, {text: "."}]}')
     question = Question("Here?", attached(sales=SALES), model=model)
     await asked(backend, question)
-    await backend.delete(backend.ledger.entries("here")[0].file_id)
+    await backend.delete(backend.upload_log.entries("here")[0].file_id)
     seen = await asked(backend, question)
     assert [part.text for part in seen.parts if isinstance(part, view.Logs)] == ["(4, 2)\n"]
 
@@ -122,7 +124,7 @@ async def test_cleanup_deletes_what_was_sent(backend, attached, script):
     model = script('turns:\n  - {when: ".", replies: [{text: "Yes."}]}')
     await asked(backend, Question("Here?", attached(sales=SALES), model=model))
     assert await backend.cleanup() == 1
-    assert backend.ledger.entries("here") == []
+    assert backend.upload_log.entries("here") == []
 
 
 async def test_a_stop_cancels_the_run_and_the_thread_goes_on(backend, script):
@@ -168,7 +170,7 @@ async def test_an_unknown_model_is_a_sentence(backend):
 
 
 async def test_a_wrong_key_is_a_sentence_without_the_key(engine, tmp_path):
-    wrong = EngineBackend(Endpoint(engine.url, "sk-very-secret"), "x", Ledger(tmp_path), "x")
+    wrong = EngineBackend(Endpoint(engine.url, "sk-very-secret"), "x", UploadLog(tmp_path), "x")
     with pytest.raises(ServiceError, match="refused") as caught:
         await wrong.status()
     assert "very-secret" not in str(caught.value)
@@ -176,7 +178,7 @@ async def test_a_wrong_key_is_a_sentence_without_the_key(engine, tmp_path):
 
 
 async def test_an_engine_that_is_not_there_is_a_sentence(tmp_path):
-    gone = EngineBackend(Endpoint("http://127.0.0.1:9", "k"), "x", Ledger(tmp_path), "x")
+    gone = EngineBackend(Endpoint("http://127.0.0.1:9", "k"), "x", UploadLog(tmp_path), "x")
     with pytest.raises(ServiceError, match="could not be reached"):
         await gone.status()
 

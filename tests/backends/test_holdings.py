@@ -10,8 +10,8 @@ from aoai_magic.backends.services import Service
 from aoai_magic.errors import ServiceError
 from aoai_magic.runner.cancel import CancelToken
 from aoai_magic.runner.follow import follow
-from aoai_magic.state.container_copies import Shelf
-from aoai_magic.state.uploads import Ledger
+from aoai_magic.state.container_copies import ContainerCopies
+from aoai_magic.state.uploads import UploadLog
 from aoai_magic.turn import view
 
 pytestmark = pytest.mark.skipif(
@@ -34,7 +34,7 @@ turns:
 def backend(engine, tmp_path):
     service = Service(f"{engine.url}/openai/v1", engine.token)
     home = tmp_path / "home"
-    return Responses(service, "azure", Shelf(home, service.url), Ledger(home))
+    return Responses(service, "azure", ContainerCopies(home, service.url), UploadLog(home))
 
 
 @pytest.fixture
@@ -60,9 +60,9 @@ async def test_files_and_containers_are_told_fetched_and_deleted(backend, first)
     await holdings.delete_file(file.id)
     with pytest.raises(ServiceError, match="no longer kept"):
         await holdings.content(file.id)
-    (sent,) = backend.ledger.entries()
+    (sent,) = backend.upload_log.entries()
     await holdings.delete_file(sent.file_id)
-    assert backend.ledger.entries() == []
+    assert backend.upload_log.entries() == []
     await holdings.delete_thread(first.thread)
     await holdings.delete_thread(first.thread)  # gone already
     assert await holdings.sessions() == await holdings.files() == await holdings.threads() == []

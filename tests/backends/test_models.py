@@ -15,8 +15,8 @@ from aoai_magic.backends.sdk import Endpoint
 from aoai_magic.backends.services import Service
 from aoai_magic.runner.cancel import CancelToken
 from aoai_magic.runner.follow import follow
-from aoai_magic.state.container_copies import Shelf
-from aoai_magic.state.uploads import Ledger
+from aoai_magic.state.container_copies import ContainerCopies
+from aoai_magic.state.uploads import UploadLog
 from aoai_magic.turn import view
 
 DRAW = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
@@ -59,12 +59,12 @@ def wire(request):
 @pytest.fixture
 def ask(request, url, server, tmp_path):
     """Ask by the wire that the test has, or the engine's own; each time another model."""
-    ledger = Ledger(tmp_path)
+    upload_log = UploadLog(tmp_path)
     if "wire" in request.fixturenames and request.getfixturevalue("wire") == "service":
         service = Service(f"{url}/v1", TOKEN)
-        far = Responses(service, "azure", Shelf(tmp_path, service.url), ledger)
+        far = Responses(service, "azure", ContainerCopies(tmp_path, service.url), upload_log)
     else:
-        far = EngineBackend(Endpoint(url, TOKEN), "local", ledger, "here")
+        far = EngineBackend(Endpoint(url, TOKEN), "local", upload_log, "here")
     # The engine keeps what it has learnt of a model for as long as it lives.
     model = f"openai:{request.node.name}"
 
@@ -178,7 +178,7 @@ async def test_cached_tokens_are_told_apart(server, ask, wire):
 
 async def test_whether_a_model_would_answer_can_be_asked(server, url, tmp_path):
     server.models = ["llama3"]
-    far = EngineBackend(Endpoint(url, TOKEN), "local", Ledger(tmp_path), "here")
+    far = EngineBackend(Endpoint(url, TOKEN), "local", UploadLog(tmp_path), "here")
     assert await far.check("openai:llama3") == ""
     assert "there are llama3" in await far.check("openai:llama4")
     assert "No model is named" in await far.check("openai:")
@@ -202,7 +202,7 @@ async def test_an_effort_reaches_the_model_or_is_refused_with_what_it_takes(serv
 @pytest.mark.parametrize("name", MODELS)
 async def test_todays_models_run_code_in_the_sandbox_and_answer(server, url, tmp_path, name):
     server.answer = Services(server).answer
-    far = EngineBackend(Endpoint(url, TOKEN), "local", Ledger(tmp_path), "here")
+    far = EngineBackend(Endpoint(url, TOKEN), "local", UploadLog(tmp_path), "here")
     question = Question("Six by seven?", model=f"openai:{name}")
     seen = await follow(far.turn(question), lambda view: None, CancelToken(), 60)
     assert (seen.status, seen.text) == ("completed", "It is 42.")
@@ -216,11 +216,11 @@ async def test_reasoning_is_handed_back_in_later_runs_of_a_thread(
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", server.url.removesuffix("/v1"))
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", KEY)
     server.answer = Services(server).answer
-    ledger = Ledger(tmp_path)
-    far = EngineBackend(Endpoint(url, TOKEN), "local", ledger, "here")
+    upload_log = UploadLog(tmp_path)
+    far = EngineBackend(Endpoint(url, TOKEN), "local", upload_log, "here")
     if wire == "responses":
         service = Service(f"{url}/v1", TOKEN)
-        far = Responses(service, "openai", Shelf(tmp_path, service.url), ledger)
+        far = Responses(service, "openai", ContainerCopies(tmp_path, service.url), upload_log)
     thread = None
     for _ in range(2):
         question = Question("Six by seven?", thread=thread, model="azure:gpt-6-astra")

@@ -11,7 +11,7 @@ from aoai_magic.config.prices import load
 from aoai_magic.errors import SettingsError
 from aoai_magic.notebook.line_commands import usage
 from aoai_magic.runner.kernel_state import Assistant
-from aoai_magic.state.usage import Spent
+from aoai_magic.state.usage import UsageLog
 from aoai_magic.turn.events import Usage
 from aoai_magic.turn.view import View
 
@@ -100,10 +100,10 @@ def test_usage_adds_up_the_notebook_also_after_a_restart(tmp_path, monkeypatch):
     monkeypatch.setenv("AOAI_MAGIC_HOME", str(tmp_path))
     first = Assistant({})
     assert "$" not in usage(first, ())
-    spent = first.spent(first.settings())
-    spent.add(View(target="openai", model="gpt-4.1", usage=USAGE, cost=2.2))
-    spent.add(View(target="openai", model="gpt-4.1", usage=Usage(7, 3, 0, 5)))
-    spent.add(View(target="local", model="offline"))
+    usage_log = first.usage_log(first.settings())
+    usage_log.add(View(target="openai", model="gpt-4.1", usage=USAGE, cost=2.2))
+    usage_log.add(View(target="openai", model="gpt-4.1", usage=Usage(7, 3, 0, 5)))
+    usage_log.add(View(target="local", model="offline"))
     told = usage(Assistant({}), ())
     assert "gpt-4.1 on openai: 2 turns, 1,100,010 tokens" in told
     assert "5 min of a container, about $2.2000 without 1 turn of unknown price" in told
@@ -113,4 +113,4 @@ def test_usage_adds_up_the_notebook_also_after_a_restart(tmp_path, monkeypatch):
 
 def test_a_record_that_cannot_be_written_costs_nothing(tmp_path):
     (tmp_path / "usage.sqlite").write_text("no database at all, but a text of some length")
-    Spent(tmp_path, "here").add(View(model="gpt-4.1", usage=USAGE))
+    UsageLog(tmp_path, "here").add(View(model="gpt-4.1", usage=USAGE))

@@ -18,8 +18,8 @@ from aoai_magic.runner.cancel import CancelToken
 from aoai_magic.runner.follow import follow
 from aoai_magic.runner.kernel_state import Assistant
 from aoai_magic.runner.options import from_keywords
-from aoai_magic.state.container_copies import Shelf
-from aoai_magic.state.uploads import Ledger
+from aoai_magic.state.container_copies import ContainerCopies
+from aoai_magic.state.uploads import UploadLog
 from aoai_magic.turn import view
 
 pytestmark = pytest.mark.skipif(
@@ -63,7 +63,7 @@ def service(engine):
 @pytest.fixture
 def backend(service, tmp_path):
     home = tmp_path / "home"
-    return Responses(service, "azure", Shelf(home, service.url), Ledger(home))
+    return Responses(service, "azure", ContainerCopies(home, service.url), UploadLog(home))
 
 
 @pytest.fixture
@@ -231,7 +231,7 @@ turns:
 @pytest.mark.slow
 async def test_an_expired_container_is_rebuilt(brief, attached, script, tmp_path):
     home = tmp_path / "home"
-    backend = Responses(brief, "openai", Shelf(home, brief.url), Ledger(home))
+    backend = Responses(brief, "openai", ContainerCopies(home, brief.url), UploadLog(home))
     model = script(EXPIRING)
     first = await asked(backend, Question("Make it.", attached(sales=SALES), model=model))
     assert first.status == "completed"
@@ -247,11 +247,11 @@ async def test_an_expired_container_is_rebuilt(brief, attached, script, tmp_path
 
 async def test_cleanup_deletes_containers_and_copies(backend, attached, script, service):
     seen = await asked(backend, Question("Compare.", attached(sales=SALES), model=script(WHOLE)))
-    known = backend.ledger.entries(service.url)
+    known = backend.upload_log.entries(service.url)
     assert [entry.name for entry in known] == ["load_sales.py", "sales.csv"]
     assert await backend.cleanup() == 4
-    assert backend.ledger.entries(service.url) == []
-    assert list(backend.shelf.containers()) == []
+    assert backend.upload_log.entries(service.url) == []
+    assert list(backend.copies.containers()) == []
     with pytest.raises(openai.NotFoundError):
         await service.open(max_retries=0).containers.retrieve(seen.thread.split("|")[1])
 

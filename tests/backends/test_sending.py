@@ -14,7 +14,7 @@ from aoai_magic.backends.responses_api.engine import EngineBackend
 from aoai_magic.backends.sdk import Endpoint
 from aoai_magic.runner.cancel import CancelToken
 from aoai_magic.runner.follow import follow
-from aoai_magic.state.uploads import Ledger
+from aoai_magic.state.uploads import UploadLog
 from aoai_magic.turn import progress
 
 REPLY = 'turns:\n  - {when: ".", replies: [{text: "Yes."}]}'
@@ -23,8 +23,8 @@ LARGE = os.urandom(48 << 20)
 
 @pytest.fixture
 def backend(engine, tmp_path):
-    ledger = Ledger(tmp_path / "ledger")
-    return EngineBackend(Endpoint(engine.url, engine.token), "local", ledger, "here")
+    upload_log = UploadLog(tmp_path / "ledger")
+    return EngineBackend(Endpoint(engine.url, engine.token), "local", upload_log, "here")
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ async def test_a_stopped_upload_leaves_nothing(backend, question, there, monkeyp
     view = await follow(backend.turn(question(large=LARGE)), show, stop)
 
     assert view.status == "interrupted"
-    assert backend.ledger.entries() == []
+    assert backend.upload_log.entries() == []
     assert there() == []
     again = await follow(backend.turn(question(large=LARGE)), lambda view: None, CancelToken())
     assert again.status == "completed"
@@ -102,7 +102,9 @@ async def test_what_was_sent_whole_when_the_stop_came_can_be_taken_back(backend,
     )
 
     assert view.status == "interrupted"
-    assert there() == [entry.name + ".bin" for entry in backend.ledger.entries()] == ["large.bin"]
+    assert (
+        there() == [entry.name + ".bin" for entry in backend.upload_log.entries()] == ["large.bin"]
+    )
     await backend.cleanup()
     assert there() == []
 
@@ -122,7 +124,7 @@ async def test_what_is_there_after_a_late_stop_is_known_and_can_be_taken_back(
 
     assert view.status == "interrupted"
     # Whether the last bytes made it is the network's affair; that we know of it is ours.
-    assert there() == [entry.name + ".bin" for entry in backend.ledger.entries()]
+    assert there() == [entry.name + ".bin" for entry in backend.upload_log.entries()]
     await backend.cleanup()
     assert there() == []
 
@@ -130,7 +132,7 @@ async def test_what_is_there_after_a_late_stop_is_known_and_can_be_taken_back(
 CRASH = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from aoai_magic.state.uploads import Ledger
+from aoai_magic.state.uploads import UploadLog
 from aoai_magic.attach.resolve import resolve
 from aoai_magic.backends.responses_api.engine import EngineBackend
 from aoai_magic.backends.base import Question
@@ -138,7 +140,9 @@ from aoai_magic.backends.sdk import Endpoint
 
 url, token, folder, model = sys.argv[1:]
 async def main():
-    backend = EngineBackend(Endpoint(url, token), "local", Ledger(Path(folder) / "ledger"), "here")
+    backend = EngineBackend(
+        Endpoint(url, token), "local", UploadLog(Path(folder) / "ledger"), "here"
+    )
     items = resolve(["notes"], "", {"notes": "mine"}, Path(folder), folder=Path(folder))
     async for _ in backend.turn(Question("Here?", items, model=model)):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -157,4 +161,4 @@ async def test_cleanup_takes_back_what_a_crashed_kernel_left(
     assert there() == ["notes.txt"]
     assert await backend.cleanup() == 1
     assert there() == []
-    assert backend.ledger.entries() == []
+    assert backend.upload_log.entries() == []

@@ -16,8 +16,8 @@ from aoai_magic.backends.sdk import Endpoint
 from aoai_magic.backends.services import Service
 from aoai_magic.runner.cancel import CancelToken
 from aoai_magic.runner.follow import follow
-from aoai_magic.state.container_copies import Shelf
-from aoai_magic.state.uploads import Ledger
+from aoai_magic.state.container_copies import ContainerCopies
+from aoai_magic.state.uploads import UploadLog
 from aoai_magic.turn import view
 
 pytestmark = pytest.mark.slow
@@ -62,11 +62,11 @@ def _hurried(monkeypatch):
 
 
 def backend(wire, url, home):
-    ledger = Ledger(home)
+    upload_log = UploadLog(home)
     if wire == "engine":
-        return EngineBackend(Endpoint(url, TOKEN), "local", ledger, "here")
+        return EngineBackend(Endpoint(url, TOKEN), "local", upload_log, "here")
     service = Service(f"{url}/v1", TOKEN)
-    return Responses(service, "openai", Shelf(home, service.url), ledger)
+    return Responses(service, "openai", ContainerCopies(home, service.url), upload_log)
 
 
 async def asked(far, model):

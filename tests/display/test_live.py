@@ -7,7 +7,7 @@ import pytest
 
 from aoai_magic.display import open_screen
 from aoai_magic.display.live import growing_text
-from aoai_magic.display.live.status_bar import Strip
+from aoai_magic.display.live.status_bar import StatusBar
 from aoai_magic.display.saved import bundles
 from aoai_magic.display.screen import Pace
 from aoai_magic.turn import events
@@ -108,7 +108,7 @@ def test_the_stop_button_stays_above_what_grows(published):
     for view in story.views([*happened, events.LogsDelta("c", "1\n" * 100)]):
         screen.show(view)
     box = screen._work._box
-    assert box.children[0] is screen._strip.box
+    assert box.children[0] is screen._status_bar.box
     assert shown(screen).count("1\n") < 10
     screen.close(view)
     assert [data["text/plain"].split("\n")[0] for data in outputs(published)] == [
@@ -120,20 +120,20 @@ def test_the_stop_button_stays_above_what_grows(published):
 
 def test_stop_calls_back_once_and_says_so(published):
     calls = []
-    strip = Strip(lambda: calls.append(True))
-    button = strip.box.children[-1]
+    status_bar = StatusBar(lambda: calls.append(True))
+    button = status_bar.box.children[-1]
     assert button.description == "Stop"
     button.click()
     assert calls == [True]
     assert button.disabled
     assert button.description == "Stopping…"
-    strip.close()
+    status_bar.close()
 
 
 def test_without_a_way_to_stop_there_is_no_button(published):
-    strip = Strip(None)
-    assert [type(child).__name__ for child in strip.box.children] == ["HTML", "HTML", "HTML"]
-    strip.close()
+    status_bar = StatusBar(None)
+    assert [type(child).__name__ for child in status_bar.box.children] == ["HTML", "HTML", "HTML"]
+    status_bar.close()
 
 
 @pytest.mark.parametrize(
@@ -150,14 +150,14 @@ def test_without_a_way_to_stop_there_is_no_button(published):
     ],
 )
 def test_the_strip_says_what_goes_on(published, happened, said):
-    strip = Strip(None)
-    strip.draw(story.final(happened))
-    assert said in strip.box.children[1].value
-    strip.close()
+    status_bar = StatusBar(None)
+    status_bar.draw(story.final(happened))
+    assert said in status_bar.box.children[1].value
+    status_bar.close()
 
 
 def test_citations_are_numbers_also_while_the_answer_is_written(published):
-    answer = growing_text.prose_flow()
+    answer = growing_text.growing_prose()
     text = "A【4:0†a.pdf】.\n\nB【4:1†b.pdf】, A again【4:2†a.pdf】.\n\nAnd"
     for start in range(0, len(text), 7):
         answer.feed(text[start : start + 7])
@@ -172,7 +172,7 @@ def texts(answer):
 
 def test_what_is_finished_is_sent_once_and_widgets_stay_small(published):
     text = "".join(f"Paragraph {i} has some words in it.\n\n" for i in range(4_000))
-    answer = growing_text.prose_flow()
+    answer = growing_text.growing_prose()
     sent = 0
     before = {}
     for start in range(0, len(text), 400):
@@ -223,7 +223,7 @@ def test_quiet_shows_only_what_goes_on_and_the_answer(published):
     screen = open_screen("live", on_stop=lambda: None, detail="quiet")
     screen.show(story.final(story.turn()[:6]))
     assert "groupby" not in shown(screen)
-    assert screen._work._box.children == (screen._strip.box,)
+    assert screen._work._box.children == (screen._status_bar.box,)
     screen.close(view)
 
 

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from aoai_magic.sandbox.host.interrupt_grace import GRACE, Patience
+from aoai_magic.sandbox.host.interrupt_grace import GRACE, InterruptGrace
 from aoai_magic.sandbox.protocol import Stream
 
 from .cells import Outcome, run
@@ -105,9 +105,9 @@ def _python(code: str) -> subprocess.Popen[str]:
     return process
 
 
-def _until_over(patience: Patience) -> float:
+def _until_over(grace: InterruptGrace) -> float:
     started = time.monotonic()
-    while not patience.over:
+    while not grace.over:
         time.sleep(0.02)
     return time.monotonic() - started
 
@@ -124,7 +124,7 @@ with subprocess.Popen([sys.executable, '-S', '-c', %r]) as child:
 def test_patience_ends_with_who_sleeps_and_who_computes(code):
     with _python(PARENT % f"print('on', flush=True)\n{code}") as process:
         assert process.stdout.readline() == "on\n"
-        assert _until_over(Patience(process.pid)) >= GRACE
+        assert _until_over(InterruptGrace(process.pid)) >= GRACE
         process.terminate()
 
 
@@ -139,9 +139,9 @@ def test_patience_lasts_while_other_work_takes_the_processor():
         starved = f"{pinned}{IDLE}print('on', flush=True)\nwhile True: pass"
         with _python(PARENT % starved) as process:
             assert process.stdout.readline() == "on\n"
-            patience = Patience(process.pid)
+            grace = InterruptGrace(process.pid)
             time.sleep(2 * GRACE)
-            assert not patience.over
+            assert not grace.over
             hog.kill()
-            _until_over(patience)
+            _until_over(grace)
             process.terminate()

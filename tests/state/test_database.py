@@ -11,11 +11,11 @@ from contextlib import closing
 import pytest
 
 from aoai_magic.state import database as databases
-from aoai_magic.state.container_copies import Kept, Shelf
+from aoai_magic.state.container_copies import ContainerCopies, Kept
 from aoai_magic.state.database import NAME, open_database
 from aoai_magic.state.threads import Threads
-from aoai_magic.state.uploads import Ledger
-from aoai_magic.state.usage import Spent
+from aoai_magic.state.uploads import UploadLog
+from aoai_magic.state.usage import UsageLog
 from aoai_magic.turn.events import Usage
 from aoai_magic.turn.view import View
 
@@ -58,12 +58,12 @@ def test_what_is_written_while_another_kernel_holds_the_file_is_there_and_writte
 ):
     threads = Threads(tmp_path, "a.ipynb")
     threads.put("report", "local", "thread_1")
-    Spent(tmp_path, "a.ipynb").add(View(model="m", usage=Usage(1, 2)))
-    Ledger(tmp_path).record("local", "d", "file-1", "sales", 1)
+    UsageLog(tmp_path, "a.ipynb").add(View(model="m", usage=Usage(1, 2)))
+    UploadLog(tmp_path).record("local", "d", "file-1", "sales", 1)
 
     assert threads.get("report", "local") == "thread_1"
-    assert Ledger(tmp_path).lookup("local", "d") == "file-1"
-    assert Spent(tmp_path, "a.ipynb").sums()[0].turns == 1
+    assert UploadLog(tmp_path).lookup("local", "d") == "file-1"
+    assert UsageLog(tmp_path, "a.ipynb").sums()[0].turns == 1
     trouble = open_database(tmp_path).take_trouble()
     assert "another kernel has locked it" in trouble
     assert str(tmp_path) in trouble
@@ -178,8 +178,8 @@ def test_a_file_that_was_deleted_under_the_kernel_is_made_again(tmp_path):
 
 
 def test_names_that_are_no_unicode_are_kept(tmp_path):
-    Ledger(tmp_path, "n\udcff.ipynb").record("local", "d", "file-1", "s\udcff.csv", 1)
-    assert [entry.name for entry in Ledger(tmp_path).entries()] == ["s?.csv"]
+    UploadLog(tmp_path, "n\udcff.ipynb").record("local", "d", "file-1", "s\udcff.csv", 1)
+    assert [entry.name for entry in UploadLog(tmp_path).entries()] == ["s?.csv"]
 
 
 OLD = {
@@ -210,20 +210,20 @@ def test_what_earlier_versions_kept_is_read_once(tmp_path):
     for name, schema in OLD.items():
         with closing(sqlite3.connect(tmp_path / name)) as old, old:
             old.executescript(schema)
-    shelf = Shelf(tmp_path, "https://service/v1")
-    folder = shelf.folder / "cntr_1"
+    copies = ContainerCopies(tmp_path, "https://service/v1")
+    folder = copies.folder / "cntr_1"
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text(MANIFEST)
     (folder / "0a").write_bytes(b"a,b\n")
 
     for _kernel in range(2):
         assert Threads(tmp_path, "a.ipynb").get("report", "local") == "thread_1"
-        assert Spent(tmp_path, "a.ipynb").sums()[0].usage == Usage(3, 4)
-        assert Ledger(tmp_path).lookup("local", "d") == "file-1"
+        assert UsageLog(tmp_path, "a.ipynb").sums()[0].usage == Usage(3, 4)
+        assert UploadLog(tmp_path).lookup("local", "d") == "file-1"
         kept = Kept("d", "x.csv", "/mnt/data/x.csv", "cfile_1", "0a", sent=True)
-        assert shelf.entries("cntr_1") == [kept]
-        assert shelf.blob("cntr_1", kept).read_bytes() == b"a,b\n"
-        assert shelf.used("cntr_1") > 0
+        assert copies.entries("cntr_1") == [kept]
+        assert copies.blob("cntr_1", kept).read_bytes() == b"a,b\n"
+        assert copies.used("cntr_1") > 0
         databases.worker().submit(open_database(tmp_path).close).result(5)
     assert not [name for name in OLD if (tmp_path / name).exists()]
     assert not list(tmp_path.rglob("manifest.json"))

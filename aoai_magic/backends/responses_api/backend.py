@@ -13,13 +13,13 @@ from anyio import to_thread
 from aoai_magic.backends.api_errors import remedy
 from aoai_magic.backends.responses_api.containers import Container, is_expired
 from aoai_magic.backends.responses_api.exchange import OUTPUTS, Exchange, choice_of, tool_of
-from aoai_magic.backends.retry import is_dropped, patiently
-from aoai_magic.backends.sdk import client, own_words
+from aoai_magic.backends.retry import is_dropped, retry_call
+from aoai_magic.backends.sdk import client, translate_sdk_errors
 from aoai_magic.backends.services import Service
 from aoai_magic.errors import ServiceError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
-from aoai_magic.state.container_copies import Shelf
+from aoai_magic.state.container_copies import ContainerCopies
 from aoai_magic.turn import events
 from aoai_magic.turn.events import Event
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from aoai_magic.backends.base import Question
     from aoai_magic.backends.responses_api.resources import ContainerHoldings
-    from aoai_magic.state.uploads import Ledger
+    from aoai_magic.state.uploads import UploadLog
 
 CHECK_SECONDS = 20.0
 
@@ -80,9 +80,9 @@ class Responses:
         Where it is.
     target
         How the user named it.
-    shelf
+    copies
         Copies of what its containers hold.
-    ledger
+    upload_log
         What was sent there.
     least_minutes
         Minutes of a container that are paid at least.
@@ -90,8 +90,8 @@ class Responses:
 
     service: Service
     target: str
-    shelf: Shelf = field(compare=False)
-    ledger: Ledger = field(compare=False)
+    copies: ContainerCopies = field(compare=False)
+    upload_log: UploadLog = field(compare=False)
     least_minutes: int = field(default=1, compare=False)
     _refused: set[tuple[str, str]] = field(default_factory=set, compare=False)
     _paid: dict[str, int] = field(default_factory=dict, compare=False)
@@ -142,17 +142,17 @@ class Responses:
         import openai
 
         count = 0
-        with own_words(_("The service at {url}").format(url=self.service.url)):
-            for container in await to_thread.run_sync(self.shelf.containers):
-                count += len(await to_thread.run_sync(self.shelf.entries, container))
+        with translate_sdk_errors(_("The service at {url}").format(url=self.service.url)):
+            for container in await to_thread.run_sync(self.copies.containers):
+                count += len(await to_thread.run_sync(self.copies.entries, container))
                 try:
                     await client(self.service).containers.delete(container)
                 except openai.APIStatusError as error:
                     if error.status_code != 404 and not is_expired(error):
                         raise
-                await to_thread.run_sync(self.shelf.drop, container)
-        for entry in await to_thread.run_sync(self.ledger.entries, self.service.url):
-            await to_thread.run_sync(self.ledger.forget, self.service.url, entry.file_id)
+                await to_thread.run_sync(self.copies.drop, container)
+        for entry in await to_thread.run_sync(self.upload_log.entries, self.service.url):
+            await to_thread.run_sync(self.upload_log.forget, self.service.url, entry.file_id)
         return count
 
     @contextlib.contextmanager
@@ -161,7 +161,7 @@ class Responses:
         import openai
 
         try:
-            with own_words(_("The service at {url}").format(url=self.service.url)):
+            with translate_sdk_errors(_("The service at {url}").format(url=self.service.url)):
                 yield
         except ServiceError as error:
             cause = error.__cause__
@@ -190,8 +190,8 @@ class _Turn(Exchange):
         self._thread = Thread.parse(question.thread)
         self._container = Container(
             self._api,
-            backend.shelf,
-            backend.ledger,
+            backend.copies,
+            backend.upload_log,
             backend.service.url,
             self._thread.container,
         )
@@ -200,9 +200,9 @@ class _Turn(Exchange):
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield the events."""
-        await to_thread.run_sync(self._backend.shelf.sweep)
+        await to_thread.run_sync(self._backend.copies.sweep)
         yield events.Progress(_("opening a container"), 0)
-        async for progress in patiently(self._container.open):
+        async for progress in retry_call(self._container.open):
             yield progress
         if self._container.revived:
             await self._go_back()

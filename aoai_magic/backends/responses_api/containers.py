@@ -17,9 +17,9 @@ from anyio import to_thread
 
 from aoai_magic.backends.responses_api.limits import check_items, check_size
 from aoai_magic.backends.responses_api.typed_csv import convert
-from aoai_magic.backends.retry import is_dropped, persistently
+from aoai_magic.backends.retry import is_dropped, retry_events
 from aoai_magic.locale import gettext as _
-from aoai_magic.state.container_copies import Kept, Shelf
+from aoai_magic.state.container_copies import ContainerCopies, Kept
 from aoai_magic.turn import events
 from aoai_magic.turn.events import Event
 from aoai_magic.turn.progress import Metered, MeteredFile, current
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import openai
 
     from aoai_magic.attach.attachment import Attachment
-    from aoai_magic.state.uploads import Ledger
+    from aoai_magic.state.uploads import UploadLog
 
 MOUNT = "/mnt/data"
 PICTURE = re.compile(r"c?file[-_]\w+\.(png|jpe?g)")
@@ -54,7 +54,7 @@ class Container:
 
     Attributes
     ----------
-    ledger, store
+    upload_log, store
         Where the user can look up what was sent, and the name of the service there.
     id
         Its id; empty before it is opened.
@@ -67,8 +67,8 @@ class Container:
     """
 
     api: openai.AsyncOpenAI
-    shelf: Shelf
-    ledger: Ledger
+    copies: ContainerCopies
+    upload_log: UploadLog
     store: str
     id: str = ""
     files: list[str] = field(default_factory=list)
@@ -116,7 +116,7 @@ class Container:
         old = self.id
         await self.copy()
         self.revived = True
-        await to_thread.run_sync(self.shelf.drop, old)
+        await to_thread.run_sync(self.copies.drop, old)
         await self._look()
 
     async def _look(self) -> None:
@@ -138,10 +138,10 @@ class Container:
         old, self.id = self.id, await self._made()
         self.files = []
         try:
-            for kept in await to_thread.run_sync(self.shelf.entries, old):
-                if not await to_thread.run_sync(self.shelf.blob(old, kept).is_file):
+            for kept in await to_thread.run_sync(self.copies.entries, old):
+                if not await to_thread.run_sync(self.copies.blob(old, kept).is_file):
                     continue  # somebody deleted our copy
-                path = await self._upload(kept.digest, kept.name, self.shelf.blob(old, kept))
+                path = await self._upload(kept.digest, kept.name, self.copies.blob(old, kept))
                 self.files.append(f"{kept.path} is now {path}" if path != kept.path else path)
         except BaseException:
             self.id = old  # a half copy is none, and the next try makes another
@@ -160,7 +160,7 @@ class Container:
         check_items(items)
         for item in items:
             taken = frozenset(other.filename for other in items if other is not item)
-            async for event in persistently(partial(self._sending, item, taken)):
+            async for event in retry_events(partial(self._sending, item, taken)):
                 yield event
             self.files.append(await to_thread.run_sync(self._told, item))
 
@@ -179,12 +179,12 @@ class Container:
 
     def _has(self, item: Attachment, taken: Collection[str]) -> bool:
         """Return whether the container has an item as it was sent, under a name of its own."""
-        kept = self.shelf.find(self.id, item.sha256)
+        kept = self.copies.find(self.id, item.sha256)
         if kept is None or not self._is_untouched(kept):
             return False
         if item.origin != "variable" or not item.filename.endswith(".arrow"):
             return True
-        loader = self.shelf.find(self.id, _loader(item))
+        loader = self.copies.find(self.id, _loader(item))
         return loader is not None and self._is_untouched(loader) and kept.name not in taken
 
     def _is_untouched(self, kept: Kept) -> bool:
@@ -193,7 +193,7 @@ class Container:
             return True
         here = [file for file in self._listed if file.path == kept.path]
         newest = max(here, key=lambda file: file.created_at, default=None)
-        size = self.shelf.size(self.id, kept)
+        size = self.copies.size(self.id, kept)
         return newest is not None and newest.id == kept.id and newest.bytes in (None, size)
 
     async def _sent(self, item: Attachment, taken: Collection[str]) -> list[str]:
@@ -215,30 +215,30 @@ class Container:
         ]
 
     async def _upload(self, digest: str, name: str, source: Path | bytes) -> str:
-        blob = await to_thread.run_sync(self.shelf.copy, self.id, source)
+        blob = await to_thread.run_sync(self.copies.copy, self.id, source)
         with MeteredFile(blob) as file:
             file.meter.begin(_("sending {name}").format(name=name), file.size)
             sent = await self.api.containers.files.create(self.id, file=(name, file))
         self._uploaded.add(sent.id)
         kept = Kept(digest, name, str(sent.path), sent.id, blob.name, sent=True)
-        await to_thread.run_sync(self.shelf.record, self.id, kept)
+        await to_thread.run_sync(self.copies.record, self.id, kept)
         await to_thread.run_sync(self._enter, kept)
         return kept.path
 
     def _enter_all(self) -> None:
-        for kept in self.shelf.entries(self.id):
+        for kept in self.copies.entries(self.id):
             if kept.sent:
                 self._enter(kept)
 
     def _enter(self, kept: Kept) -> None:
-        """Write into the ledger what is there, as long as it is."""
-        size = self.shelf.size(self.id, kept)
+        """Write into the upload log what is there, as long as it is."""
+        size = self.copies.size(self.id, kept)
         gone = time.time() + LIFE_SECONDS
-        self.ledger.record(self.store, kept.digest, kept.id, kept.name, size, gone)
+        self.upload_log.record(self.store, kept.digest, kept.id, kept.name, size, gone)
 
     def _told(self, item: Attachment) -> str:
-        kept = self.shelf.find(self.id, item.sha256)
-        loader = self.shelf.find(self.id, _loader(item))
+        kept = self.copies.find(self.id, item.sha256)
+        loader = self.copies.find(self.id, _loader(item))
         path = kept.path if kept else f"{MOUNT}/{item.filename}"
         if loader is None:
             return f"{item.name}: {path}"
@@ -289,8 +289,8 @@ class Container:
 
         blob: Path | None = None
         try:
-            blob = await to_thread.run_sync(self.shelf.new, self.id)
-            async for progress in persistently(partial(self._downloaded, id_, name, blob)):
+            blob = await to_thread.run_sync(self.copies.new, self.id)
+            async for progress in retry_events(partial(self._downloaded, id_, name, blob)):
                 yield progress
             data = await to_thread.run_sync(blob.read_bytes)
         except Exception as error:
@@ -318,7 +318,7 @@ class Container:
             return
         base, path = name.rpartition("/")[2], f"{MOUNT}/{name}"
         kept = Kept(digest, base, path, id_, blob.name, sent=False)
-        await to_thread.run_sync(self.shelf.record, self.id, kept)
+        await to_thread.run_sync(self.copies.record, self.id, kept)
         yield events.FileMade(name, data, id_)
 
     async def _downloaded(self, id_: str, name: str, blob: Path) -> AsyncGenerator[Event, None]:

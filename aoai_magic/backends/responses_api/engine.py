@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aoai_magic.backends.responses_api.engine_uploads import Uploads
 from aoai_magic.backends.responses_api.exchange import OUTPUTS, Exchange, choice_of, tool_of
-from aoai_magic.backends.sdk import Endpoint, client, own_words
+from aoai_magic.backends.sdk import Endpoint, client, translate_sdk_errors
 from aoai_magic.errors import ServiceError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
@@ -22,7 +22,7 @@ from aoai_magic.turn.events import Event
 if TYPE_CHECKING:
     from aoai_magic.backends.base import Question
     from aoai_magic.backends.responses_api.engine_holdings import EngineHoldings
-    from aoai_magic.state.uploads import Ledger
+    from aoai_magic.state.uploads import UploadLog
 
 EXTENSIONS = "engine_extensions"
 STORE = "vector_store_id"
@@ -61,15 +61,15 @@ class EngineBackend:
         Where it is.
     target
         How the user named it.
-    ledger
+    upload_log
         What it holds of ours already.
     store
-        The ledger's name of the place where its files are kept.
+        The upload_log's name of the place where its files are kept.
     """
 
     endpoint: Endpoint
     target: str
-    ledger: Ledger = field(compare=False)
+    upload_log: UploadLog = field(compare=False)
     store: str
 
     async def turn(self, question: Question) -> AsyncIterator[Event]:
@@ -81,7 +81,7 @@ class EngineBackend:
 
     def words(self) -> contextlib.AbstractContextManager[None]:
         """Turn the SDK's exceptions into sentences that name the server."""
-        return own_words(_("The server at {url}").format(url=self.endpoint.url))
+        return translate_sdk_errors(_("The server at {url}").format(url=self.endpoint.url))
 
     async def status(self) -> dict[str, Any]:
         """Return what the engine says of itself; empty for a server that is none."""
@@ -123,10 +123,10 @@ class EngineBackend:
 
     async def cleanup(self) -> int:
         """Delete everything that was sent to this place; give the number of files."""
-        entries = await asyncio.to_thread(self.ledger.entries, self.store)
+        entries = await asyncio.to_thread(self.upload_log.entries, self.store)
         for entry in entries:
             await self.delete(entry.file_id)
-            await asyncio.to_thread(self.ledger.forget, self.store, entry.file_id)
+            await asyncio.to_thread(self.upload_log.forget, self.store, entry.file_id)
         return len(entries)
 
 
@@ -136,7 +136,7 @@ class _Turn(Exchange):
     def __init__(self, backend: EngineBackend, question: Question) -> None:
         super().__init__(client(backend.endpoint), question, (OUTPUTS, EXTENSIONS))
         self._backend = backend
-        self._uploads = Uploads(client(backend.endpoint), backend.ledger, backend.store)
+        self._uploads = Uploads(client(backend.endpoint), backend.upload_log, backend.store)
         self._thread = ""
         self._documents = ""
         # By this the engine knows a request again whose answer was lost.

@@ -75,9 +75,9 @@ class EngineHoldings:
             return file.filename, (await api.files.content(file_id)).content
 
     async def delete_file(self, file_id: str) -> None:
-        """Delete a file, and strike it out of the ledger."""
+        """Delete a file, and remove it from the upload log."""
         await self._backend.delete(file_id)
-        forget = self._backend.ledger.forget
+        forget = self._backend.upload_log.forget
         await to_thread.run_sync(forget, self._backend.store, file_id)
 
     async def end_session(self, session_id: str) -> None:

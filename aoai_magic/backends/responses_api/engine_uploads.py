@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import openai
 
     from aoai_magic.attach.attachment import Attachment
-    from aoai_magic.state.uploads import Ledger
+    from aoai_magic.state.uploads import UploadLog
 
 
 class Uploads:
@@ -25,7 +25,7 @@ class Uploads:
 
     Parameters
     ----------
-    ledger, store
+    upload_log, store
         What the engine holds of ours, and the name of the engine there.
 
     Attributes
@@ -34,9 +34,9 @@ class Uploads:
         Ids of the files by the hashes of the items.
     """
 
-    def __init__(self, api: openai.AsyncOpenAI, ledger: Ledger, store: str) -> None:
+    def __init__(self, api: openai.AsyncOpenAI, upload_log: UploadLog, store: str) -> None:
         self._api = api
-        self._ledger = ledger
+        self._upload_log = upload_log
         self._store = store
         self.ids: dict[str, str] = {}
 
@@ -49,10 +49,10 @@ class Uploads:
         self.ids[item.sha256] = sending.result
 
     async def _uploaded(self, item: Attachment) -> str:
-        known = await in_thread(lambda: self._ledger.lookup(self._store, item.sha256))
+        known = await in_thread(lambda: self._upload_log.lookup(self._store, item.sha256))
         if known and await self._is_there(known):
             # It is in use, so that it does not go as an old one.
-            await in_thread(lambda: self._ledger.touch(self._store, known))
+            await in_thread(lambda: self._upload_log.touch(self._store, known))
             return known
         # A variable is packed by this.
         path = await in_thread(lambda: item.path)
@@ -71,7 +71,7 @@ class Uploads:
 
     async def _sent(self, item: Attachment, file: MeteredFile) -> str:
         sent = await self._api.files.create(file=(item.filename, file), purpose="assistants")
-        record = partial(self._ledger.record, self._store, item.sha256, sent.id, item.name)
+        record = partial(self._upload_log.record, self._store, item.sha256, sent.id, item.name)
         await asyncio.to_thread(record, item.bytes)
         return sent.id
 

@@ -21,7 +21,7 @@ from aoai_magic.backends.retry import (
     TRIES,
     is_broken,
     is_silent,
-    patiently,
+    retry_call,
     waited,
 )
 from aoai_magic.backends.tool_calls import called
@@ -128,7 +128,7 @@ class Exchange:
                 return
 
     async def _asked(self) -> AsyncGenerator[Event, None]:
-        async for event in patiently(self._create):
+        async for event in retry_call(self._create):
             yield event
         async with contextlib.aclosing(self._received()) as stream:
             async for received in stream:
@@ -191,7 +191,7 @@ class Exchange:
         else:
             # One that was cancelled ends with no word of it: its status has to be asked for.
             again = self._resume if lost < 2 else self._poll
-        async for event in patiently(again):
+        async for event in retry_call(again):
             yield event
 
     async def _resume(self) -> None:

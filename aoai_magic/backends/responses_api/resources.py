@@ -10,7 +10,7 @@ from anyio import to_thread
 
 from aoai_magic.backends.holdings import RemoteFile, RemoteSession, RemoteThread
 from aoai_magic.backends.responses_api.containers import LIFE_SECONDS, Container, is_expired
-from aoai_magic.backends.sdk import client, own_words
+from aoai_magic.backends.sdk import client, translate_sdk_errors
 from aoai_magic.errors import ServiceError
 from aoai_magic.locale import gettext as _
 
@@ -23,7 +23,7 @@ class ContainerHoldings:
 
     def __init__(self, backend: Responses) -> None:
         self._backend = backend
-        self._shelf = backend.shelf
+        self._copies = backend.copies
 
     async def files(self) -> list[RemoteFile]:
         """List what the code of the containers made, as far as we have it."""
@@ -31,17 +31,17 @@ class ContainerHoldings:
         return sorted(found, key=lambda file: -(file.expires or 0))
 
     def _made(self) -> Iterator[RemoteFile]:
-        for container in self._shelf.containers():
-            ends = self._shelf.used(container) + LIFE_SECONDS
-            for kept in self._shelf.entries(container):
+        for container in self._copies.containers():
+            ends = self._copies.used(container) + LIFE_SECONDS
+            for kept in self._copies.entries(container):
                 if not kept.sent:
-                    size = self._shelf.size(container, kept)
+                    size = self._copies.size(container, kept)
                     yield RemoteFile(kept.id, kept.name, size, ends)
 
     async def sessions(self) -> list[RemoteSession]:
         """List our containers that are running."""
         found = []
-        for container in await to_thread.run_sync(self._shelf.containers):
+        for container in await to_thread.run_sync(self._copies.containers):
             with self._gone_already():
                 told: Any = await client(self._backend.service).containers.retrieve(container)
                 if told.status == "running":
@@ -58,21 +58,21 @@ class ContainerHoldings:
 
     async def content(self, file_id: str) -> tuple[str, bytes]:
         """Return the name that a file has there, and the bytes of our copy."""
-        held = await to_thread.run_sync(self._shelf.holder, file_id)
-        if held is None or not self._shelf.blob(*held).is_file():
+        held = await to_thread.run_sync(self._copies.holder, file_id)
+        if held is None or not self._copies.blob(*held).is_file():
             raise ServiceError(_("That file is no longer kept; ask for it again."))
-        return held[1].name, await to_thread.run_sync(self._shelf.blob(*held).read_bytes)
+        return held[1].name, await to_thread.run_sync(self._copies.blob(*held).read_bytes)
 
     async def delete_file(self, file_id: str) -> None:
         """Delete a file there, and our copy of it."""
-        held = await to_thread.run_sync(self._shelf.holder, file_id)
+        held = await to_thread.run_sync(self._copies.holder, file_id)
         if held is not None:
             container, kept = held
             with self._gone_already():
                 files = client(self._backend.service).containers.files
                 await files.delete(file_id, container_id=container)
-            await to_thread.run_sync(self._shelf.strike, container, kept)
-        forget = self._backend.ledger.forget
+            await to_thread.run_sync(self._copies.delete_file, container, kept)
+        forget = self._backend.upload_log.forget
         await to_thread.run_sync(forget, self._backend.service.url, file_id)
 
     async def end_session(self, session_id: str) -> None:
@@ -88,17 +88,21 @@ class ContainerHoldings:
                 await client(self._backend.service).responses.delete(response)
         if container:
             await self.end_session(container)
-            await to_thread.run_sync(self._shelf.drop, container)
+            await to_thread.run_sync(self._copies.drop, container)
 
     async def fork(self, thread: str, parts: Sequence[str]) -> str:
         """Return the turn's response, which is the place in its thread, a container of its own."""
         response, _bar, container = thread.partition("|")
         backend = self._backend
         copied = Container(
-            client(backend.service), self._shelf, backend.ledger, backend.service.url, container
+            client(backend.service),
+            self._copies,
+            backend.upload_log,
+            backend.service.url,
+            container,
         )
         if container:
-            with own_words(_("The service at {url}").format(url=backend.service.url)):
+            with translate_sdk_errors(_("The service at {url}").format(url=backend.service.url)):
                 await copied.copy()
         return f"{response}|{copied.id}"
 
@@ -106,7 +110,7 @@ class ContainerHoldings:
     def _gone_already(self) -> Iterator[None]:
         import openai
 
-        with own_words(_("The service at {url}").format(url=self._backend.service.url)):
+        with translate_sdk_errors(_("The service at {url}").format(url=self._backend.service.url)):
             try:
                 yield
             except openai.APIStatusError as error:

@@ -17,7 +17,7 @@ CLOSED_CHARS = 2_048
 GROUPED = 16
 
 
-class Flow:
+class GrowingText:
     """A growing text as widgets: closed ones that are sent once, an open tail."""
 
     def __init__(
@@ -61,12 +61,12 @@ class Flow:
             self._closed = []
 
 
-def prose_flow() -> Flow:
+def growing_prose() -> GrowingText:
     """Open a flow of Markdown, its citations numbered."""
     cited: dict[str, int] = {}
-    return Flow(ProseSplitter(), lambda text: to_html.safe_html(numbered(text, cited)))
+    return GrowingText(ProseSplitter(), lambda text: to_html.safe_html(numbered(text, cited)))
 
 
-def code_flow() -> Flow:
+def growing_code() -> GrowingText:
     """Open a flow of Python."""
-    return Flow(CodeSplitter(), to_html.code_html)
+    return GrowingText(CodeSplitter(), to_html.code_html)

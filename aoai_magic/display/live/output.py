@@ -9,8 +9,8 @@ import ipywidgets
 from IPython.display import DisplayHandle
 
 from aoai_magic.display import labels
-from aoai_magic.display.live.growing_text import Flow, code_flow, prose_flow
-from aoai_magic.display.live.status_bar import Strip
+from aoai_magic.display.live.growing_text import GrowingText, growing_code, growing_prose
+from aoai_magic.display.live.status_bar import StatusBar
 from aoai_magic.display.live.widgets import html_widget, retire
 from aoai_magic.display.log_fold import last_lines
 from aoai_magic.display.markdown import to_html
@@ -80,20 +80,20 @@ class Prose(_Widgets):
     """Text of the answer, as it grows."""
 
     def __init__(self) -> None:
-        self._flow = prose_flow()
+        self._growing = growing_prose()
         self._read = 0
-        super().__init__(self._flow.widgets)
+        super().__init__(self._growing.widgets)
 
     def draw(self, part: views.Text) -> None:
         """Show what has come."""
-        before = self._flow.widgets
-        self._flow.feed(part.text[self._read :])
+        before = self._growing.widgets
+        self._growing.feed(part.text[self._read :])
         self._read = len(part.text)
-        if self._flow.widgets != before:
-            self._box.children = self._flow.widgets
+        if self._growing.widgets != before:
+            self._box.children = self._growing.widgets
 
     def _widgets(self) -> tuple[Any, ...]:
-        return self._flow.all
+        return self._growing.all
 
 
 class Work(_Widgets):
@@ -102,15 +102,15 @@ class Work(_Widgets):
     ``unfolded`` opens the folds.
     """
 
-    def __init__(self, strip: Strip, *, unfolded: bool = False) -> None:
-        self._strip = strip
+    def __init__(self, status_bar: StatusBar, *, unfolded: bool = False) -> None:
+        self._status_bar = status_bar
         self._unfolded = unfolded
         self._part, self._read = "", 0
         self._head, self._printed = html_widget(), html_widget()
         self._folded = html_widget(like=self._head)
-        self._flow: Flow | None = None
+        self._growing: GrowingText | None = None
         self._count = 0  # of the parts that are folded
-        super().__init__((strip.box,))
+        super().__init__((status_bar.box,))
 
     def draw(self, parts: Iterable[views.Part]) -> None:
         """Show how far the work has come; once the answer is written, all of it is folded."""
@@ -119,7 +119,7 @@ class Work(_Widgets):
         if part is not None:
             self._open(done, part)
             self._printed.value = _printed(logs)
-        elif self._flow is not None or len(done) > self._count:
+        elif self._growing is not None or len(done) > self._count:
             self._fold(done)
         if self._children() != before:
             self._box.children = self._children()
@@ -128,27 +128,27 @@ class Work(_Widgets):
         text = part.code if isinstance(part, views.Code) else part.text
         if self._part != part.id:
             self._fold(done)
-            self._flow = code_flow() if isinstance(part, views.Code) else prose_flow()
+            self._growing = growing_code() if isinstance(part, views.Code) else growing_prose()
             self._part, self._read = part.id, 0
-        assert self._flow is not None
-        self._flow.feed(text[self._read :])
+        assert self._growing is not None
+        self._growing.feed(text[self._read :])
         self._read = len(text)
         self._head.value = _head(part)
 
     def _fold(self, done: list[views.Part]) -> None:
-        if self._flow is not None:
-            retire(self._flow.all)
-        self._flow, self._part, self._count = None, "", len(done)
+        if self._growing is not None:
+            retire(self._growing.all)
+        self._growing, self._part, self._count = None, "", len(done)
         self._folded.value = "".join(fold_html(step, self._unfolded) for step in attempts(done))
 
     def _children(self) -> tuple[Any, ...]:
         folded = (self._folded,) if self._folded.value else ()
-        if self._flow is None:
-            return (self._strip.box, *folded)
-        return (self._strip.box, *folded, self._head, *self._flow.widgets, self._printed)
+        if self._growing is None:
+            return (self._status_bar.box, *folded)
+        return (self._status_bar.box, *folded, self._head, *self._growing.widgets, self._printed)
 
     def _widgets(self) -> tuple[Any, ...]:
-        flow = self._flow.all if self._flow else ()
+        flow = self._growing.all if self._growing else ()
         return (self._folded, self._head, *flow, self._printed)
 
 

@@ -12,7 +12,7 @@ from itertools import zip_longest
 
 from aoai_magic.display.answer import answer
 from aoai_magic.display.live.output import Output, Picture, Prose, Work
-from aoai_magic.display.live.status_bar import Strip
+from aoai_magic.display.live.status_bar import StatusBar
 from aoai_magic.display.outputs import Bundle, publish
 from aoai_magic.display.saved import bundles
 from aoai_magic.display.screen import Detail, Pace
@@ -38,7 +38,7 @@ class LiveScreen:
     ) -> None:
         self._detail = detail
         self._pace = Pace()
-        self._strip = Strip(on_stop)
+        self._status_bar = StatusBar(on_stop)
         self._work: Work | None = None
         self._answer: dict[str, Output] = {}
         self._closed = False
@@ -61,13 +61,13 @@ class LiveScreen:
             final = bundles.bundles(view, self._detail)
         finally:
             self._freeze(final)
-            self._strip.close()
+            self._status_bar.close()
 
     def _draw(self, view: View) -> None:
-        self._work = self._work or Work(self._strip, unfolded=self._detail == "verbose")
+        self._work = self._work or Work(self._status_bar, unfolded=self._detail == "verbose")
         if self._detail != "quiet":
             self._work.draw(view.parts)
-        self._strip.draw(view)
+        self._status_bar.draw(view)
         self._draw_answer(view)
 
     def _draw_answer(self, view: View) -> None:

@@ -16,7 +16,7 @@ from aoai_magic.locale import gettext as _
 from aoai_magic.turn.view import View
 
 
-class Strip:
+class StatusBar:
     """State, clock and Stop button."""
 
     def __init__(self, on_stop: Callable[[], None] | None) -> None:

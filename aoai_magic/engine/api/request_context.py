@@ -132,7 +132,7 @@ class Call:
                 v1.refuse_retrieval(given)
             return v1.given(model, given, later=not self.azure)
         if self.engine.config.lenient:
-            given = leniency.mend(given)
+            given = leniency.repair_body(given)
         return validation.check(model, given).given()
 
     async def body(self, model: type[Closed]) -> Body:

@@ -66,7 +66,7 @@ def _become_session(plan: Plan, descriptors: list[int], host: int, inherited: in
     os._exit(0)
 
 
-def _give_birth(plan: Plan, descriptors: list[int], host: int, answer: int) -> NoReturn:
+def _fork_session(plan: Plan, descriptors: list[int], host: int, answer: int) -> NoReturn:
     """Create the session from a child of the zygote, and name its first process."""
     inherited = data_size()  # here, where there is a /proc
     os.setsid()
@@ -137,7 +137,7 @@ class Zygote:
         if os.fork() == 0:
             self._forget()
             try:
-                _give_birth(plan, descriptors, self._host, answer)
+                _fork_session(plan, descriptors, self._host, answer)
             except BaseException as error:
                 _report(error, answer, descriptors[2])
         os.close(answer)

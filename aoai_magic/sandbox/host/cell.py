@@ -16,7 +16,7 @@ from typing import Any
 from aoai_magic.sandbox import framing
 from aoai_magic.sandbox.framing import Frame
 from aoai_magic.sandbox.host.interpreter import Interpreter
-from aoai_magic.sandbox.host.interrupt_grace import Patience
+from aoai_magic.sandbox.host.interrupt_grace import InterruptGrace
 from aoai_magic.sandbox.limits import MORE_MEMORY
 from aoai_magic.sandbox.protocol import (
     MOUNT,
@@ -68,7 +68,7 @@ class Cell:
         self._displays_left = _MOST_DISPLAYS
         self._errors, self._errors_left = 0, limits.output
         self._dropped = 0
-        self._struck: set[str] = set()
+        self._reported: set[str] = set()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._task: asyncio.Task[None] | None = None
 
@@ -93,33 +93,33 @@ class Cell:
         """Interrupt the cell; where that does not help, its interpreter is ended."""
         if self.running and not self._interrupted:
             self._interrupted = True
-            self._insist(Patience(self._interpreter.pid))
+            self._insist(InterruptGrace(self._interpreter.pid))
 
-    def _insist(self, patience: Patience) -> None:
+    def _insist(self, grace: InterruptGrace) -> None:
         """Send the interrupt until it is heard: the code may not have begun, or have lost it."""
         if not self.running:
             return
-        if patience.over:
+        if grace.over:
             self._interpreter.kill("The code could not be interrupted, so its process was ended.")
             return
         if not self._heard:
             self._interpreter.interrupt()
-        asyncio.get_running_loop().call_later(_AGAIN, self._insist, patience)
+        asyncio.get_running_loop().call_later(_AGAIN, self._insist, grace)
 
     @property
     def running(self) -> bool:
         """Whether the code may still run."""
         return self._task is not None and not self._over
 
-    def strike(self, kind: str, message: str) -> None:
+    def report_limit(self, kind: str, message: str) -> None:
         """Report that a limit struck, once of each kind."""
-        if kind not in self._struck:
-            self._struck.add(kind)
+        if kind not in self._reported:
+            self._reported.add(kind)
             self._queue.put_nowait(Limit(kind, message))
 
     def _expire(self) -> None:
         text = f"The cell was stopped after {self._timeout:g} seconds, the time it may take."
-        self.strike("time", text)
+        self.report_limit("time", text)
         self.interrupt()
 
     async def _run(self, code: str, put: set[str]) -> None:
@@ -149,7 +149,7 @@ class Cell:
         self._take_raw()
         self._note_dropped()
         if self._interpreter.killed > self._killed_before:
-            self._strike_memory()
+            self._report_memory_limit()
         if not self._interpreter.alive or self._interpreter.reason:
             await self._interpreter.wait()
             self._queue.put_nowait(Ended(self._epitaph()))
@@ -233,10 +233,10 @@ class Cell:
             self._queue.put_nowait(Error(name, shown, traceback))
         self._errors += 1
         if name in _MEMORY_ERRORS:
-            self._strike_memory()
+            self._report_memory_limit()
         for sign, kind, message in _SIGNS:
             if sign in value:
-                self.strike(kind, message)
+                self.report_limit(kind, message)
 
     def _granted(self, text: str, from_end: bool = False) -> str:
         """Return what of an error's text there is room for; all errors share one limit."""
@@ -247,9 +247,9 @@ class Cell:
             return text[len(text) - granted :]
         return text[:granted]
 
-    def _strike_memory(self) -> None:
+    def _report_memory_limit(self) -> None:
         size = f"{self._limits.memory / (1 << 20):,.0f} MB"
-        self.strike("memory", f"The session may hold up to {size} of memory{MORE_MEMORY}.")
+        self.report_limit("memory", f"The session may hold up to {size} of memory{MORE_MEMORY}.")
 
     def _shown(self, text: str) -> str:
         """Name the folder as the code does, where it has no such mount."""
@@ -261,7 +261,7 @@ class Cell:
     def _note_dropped(self) -> None:
         if self._dropped:
             text = f"The output was cut: {self._dropped:,} bytes beyond the first"
-            self.strike("output", f"{text} {self._limits.output:,} were left out.")
+            self.report_limit("output", f"{text} {self._limits.output:,} were left out.")
 
 
 def _text(value: Any) -> str:

@@ -12,12 +12,12 @@ from aoai_magic.sandbox import framing
 from aoai_magic.sandbox.child.init import INTERRUPT
 from aoai_magic.sandbox.framing import Frame
 from aoai_magic.sandbox.host.pipes import Handles
-from aoai_magic.sandbox.host.uncancellable import to_its_end
+from aoai_magic.sandbox.host.uncancellable import run_uncancelled
 from aoai_magic.sandbox.protocol import SandboxError
 from aoai_magic.sandbox.spec import Plan
 
 if TYPE_CHECKING:
-    from aoai_magic.sandbox.host.zygote_client import Nursery
+    from aoai_magic.sandbox.host.zygote_client import ZygoteClient
 
 _READY_SECONDS = 60.0
 _SETTLE_SECONDS = 5.0
@@ -27,9 +27,9 @@ _CHUNK = 1 << 18
 class Interpreter:
     """A session's process tree; everything that it says is hostile."""
 
-    def __init__(self, nursery: Nursery, handles: Handles, plan: Plan) -> None:
+    def __init__(self, zygote: ZygoteClient, handles: Handles, plan: Plan) -> None:
         self.plan = plan
-        self._nursery = nursery
+        self._zygote = zygote
         self._leader = handles.leader
         self._wires = handles.wires
         self.group = handles.group
@@ -43,7 +43,7 @@ class Interpreter:
         self._leader.watch(self._on_exit)
 
     @classmethod
-    async def start(cls, nursery: Nursery, plan: Plan) -> Interpreter:
+    async def start(cls, zygote: ZygoteClient, plan: Plan) -> Interpreter:
         """Start an interpreter and wait until it says, from behind its walls, that it is ready.
 
         Raises
@@ -51,7 +51,7 @@ class Interpreter:
         SandboxError
             When it could not be confined as planned; with the reason.
         """
-        self = cls(nursery, await nursery.spawn(plan), plan)
+        self = cls(zygote, await zygote.spawn(plan), plan)
         try:
             await self._become_ready()
         except BaseException:
@@ -184,7 +184,7 @@ class Interpreter:
 
     async def close(self) -> None:
         """End it, and give back every descriptor."""
-        await to_its_end(self._close())
+        await run_uncancelled(self._close())
 
     async def _close(self) -> None:
         self.kill()
@@ -193,7 +193,7 @@ class Interpreter:
             if self._closed:
                 return
             self._closed = True
-        self._nursery.living -= 1
+        self._zygote.living -= 1
         self._wires.close()
         self._leader.close()
         if self.group is not None:

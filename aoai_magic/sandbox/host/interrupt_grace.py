@@ -12,7 +12,7 @@ GRACE = 0.8
 _LONGEST = 10.0
 
 
-class Patience:
+class InterruptGrace:
     """Counts the time that a session has had to stop, from when this was made.
 
     A machine that is busy with other work gives a session less than the clock says: while

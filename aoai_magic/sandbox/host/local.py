@@ -22,9 +22,9 @@ from aoai_magic.sandbox.host.folder import Folder, Stamp, Usage, remove, stamp
 from aoai_magic.sandbox.host.interpreter import Interpreter
 from aoai_magic.sandbox.host.levels import Rung
 from aoai_magic.sandbox.host.processes import held
-from aoai_magic.sandbox.host.uncancellable import to_its_end
+from aoai_magic.sandbox.host.uncancellable import run_uncancelled
 from aoai_magic.sandbox.host.watchdog import Watchdog
-from aoai_magic.sandbox.host.zygote_client import PRELOAD, Nursery
+from aoai_magic.sandbox.host.zygote_client import PRELOAD, ZygoteClient
 from aoai_magic.sandbox.protocol import (
     Ended,
     Event,
@@ -132,7 +132,7 @@ class LocalSession:
         SandboxError
             When there is no room for one, or the session was discarded.
         """
-        return await to_its_end(self._wake())
+        return await run_uncancelled(self._wake())
 
     async def _wake(self) -> Interpreter:
         async with self._waking:
@@ -223,7 +223,7 @@ class LocalSession:
 
     async def close(self) -> None:
         """End the interpreter; the files stay."""
-        await to_its_end(self._close())
+        await run_uncancelled(self._close())
 
     async def _close(self) -> None:
         await self.interrupt()
@@ -231,7 +231,7 @@ class LocalSession:
 
     async def put_away(self, reason: str) -> None:
         """End the interpreter once no cell runs, and remember why, for the next cell."""
-        await to_its_end(self._put_away(reason))
+        await run_uncancelled(self._put_away(reason))
 
     async def _put_away(self, reason: str) -> None:
         async with self._lock, self._waking:
@@ -248,7 +248,7 @@ class LocalSession:
     async def discard(self) -> None:
         """End the interpreter and delete the files."""
         self._discarded = True
-        await to_its_end(self._discard())
+        await run_uncancelled(self._discard())
 
     async def _discard(self) -> None:
         await self._close()
@@ -282,9 +282,9 @@ class LocalSandbox:
         self._preload = preload
         self._rung: Rung | None = None
         self._isolation: Isolation | None = None
-        self._nursery: Nursery | None = None
-        self._begun: Nursery | None = None
-        self._old: list[Nursery] = []
+        self._zygote: ZygoteClient | None = None
+        self._launched: ZygoteClient | None = None
+        self._old: list[ZygoteClient] = []
         self._sessions: dict[str, LocalSession] = {}
         self._starting = asyncio.Lock()
         self._opening = asyncio.Lock()
@@ -306,24 +306,24 @@ class LocalSandbox:
         """
         levels.rungs()
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._begun = self._new_nursery()
-        self._begun.launch()
+        self._launched = self._new_zygote()
+        self._launched.launch()
 
     async def start(self) -> Isolation:
         """Start the zygote and find the isolation; see `Sandbox.start`."""
-        return await to_its_end(self._start())
+        return await run_uncancelled(self._start())
 
     async def _start(self) -> Isolation:
         async with self._starting:
             if self._isolation is None:
                 levels.rungs()
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._nursery = nursery = await self._start_nursery()
+                self._zygote = zygote = await self._start_zygote()
                 try:
                     self._rung, self._isolation = await self._choose()
                 except BaseException:
-                    self._nursery = None
-                    await nursery.close()
+                    self._zygote = None
+                    await zygote.close()
                     raise
                 loop = asyncio.get_running_loop()
                 self._tasks = [
@@ -332,22 +332,22 @@ class LocalSandbox:
                 ]
             return self._isolation
 
-    async def _start_nursery(self) -> Nursery:
-        begun, self._begun = self._begun, None
-        nursery = begun or self._new_nursery()
-        await nursery.start()
-        return nursery
+    async def _start_zygote(self) -> ZygoteClient:
+        launched, self._launched = self._launched, None
+        zygote = launched or self._new_zygote()
+        await zygote.start()
+        return zygote
 
-    def _new_nursery(self) -> Nursery:
-        return Nursery(self._preload, self._folder / "zygote")
+    def _new_zygote(self) -> ZygoteClient:
+        return ZygoteClient(self._preload, self._folder / "zygote")
 
     async def _choose(self) -> tuple[Rung, Isolation]:
         rung, isolation = await self._climb()
-        if rung.level != "none" and self._nursery is not None and self._nursery.scope is None:
+        if rung.level != "none" and self._zygote is not None and self._zygote.scope is None:
             isolation = replace(isolation, gaps=(*isolation.gaps, levels.WATCHED_GAP))
         if rung.level == "landlock" and os.geteuid() == 0:
             isolation = replace(isolation, gaps=(*isolation.gaps, levels.ROOT_GAP))
-        lacks = self._nursery.lacks if self._nursery is not None else ()
+        lacks = self._zygote.lacks if self._zygote is not None else ()
         return rung, replace(isolation, lacks=lacks)
 
     async def _climb(self) -> tuple[Rung, Isolation]:
@@ -382,20 +382,20 @@ class LocalSandbox:
             if self._rung is None:
                 raise SandboxError("The sandbox is closed; start it again.")
             await self._make_room()
-            nursery = await self._fresh_nursery()
+            zygote = await self._fresh_zygote()
             uid = uid if self._rung.level == "namespaces" else None
             plan = Plan.within(self.limits, self._rung.level, data, uid, self._rung.proc)
-            return await Interpreter.start(nursery, plan)
+            return await Interpreter.start(zygote, plan)
 
-    async def _fresh_nursery(self) -> Nursery:
+    async def _fresh_zygote(self) -> ZygoteClient:
         """Return the zygote; a new one now and then, and when it has died."""
-        nursery = self._nursery
-        assert nursery is not None
-        aged = time.monotonic() - nursery.started > _SECONDS_OF_A_ZYGOTE
-        if not nursery.alive or aged or nursery.born >= _SESSIONS_OF_A_ZYGOTE:
-            self._old.append(nursery)
-            nursery = self._nursery = await self._start_nursery()
-        return nursery
+        zygote = self._zygote
+        assert zygote is not None
+        aged = time.monotonic() - zygote.started > _SECONDS_OF_A_ZYGOTE
+        if not zygote.alive or aged or zygote.born >= _SESSIONS_OF_A_ZYGOTE:
+            self._old.append(zygote)
+            zygote = self._zygote = await self._start_zygote()
+        return zygote
 
     def _path(self, key: str) -> Path:
         return self._folder / hashlib.sha256(key.encode()).hexdigest()[:32]
@@ -433,9 +433,9 @@ class LocalSandbox:
             for session in list(self._sessions.values()):
                 if reason := session.expired(time.monotonic()):
                     await session.put_away(reason)
-            for nursery in [old for old in self._old if not old.living]:
-                self._old.remove(nursery)
-                await nursery.close()
+            for zygote in [old for old in self._old if not old.living]:
+                self._old.remove(zygote)
+                await zygote.close()
 
     async def discard(self, key: str) -> None:
         """Close that session if it is open and delete its files."""
@@ -447,7 +447,7 @@ class LocalSandbox:
 
     async def close(self) -> None:
         """End every session and the zygote; the files stay."""
-        await to_its_end(self._close())
+        await run_uncancelled(self._close())
 
     async def _close(self) -> None:
         async with self._starting:
@@ -458,10 +458,10 @@ class LocalSandbox:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             for session in list(self._sessions.values()):
                 await session.close()
-            for nursery in [self._nursery, self._begun, *self._old]:
-                if nursery is not None:
-                    await nursery.close()
-            self._nursery, self._begun, self._old, self._tasks = None, None, [], []
+            for zygote in [self._zygote, self._launched, *self._old]:
+                if zygote is not None:
+                    await zygote.close()
+            self._zygote, self._launched, self._old, self._tasks = None, None, [], []
 
 
 async def _check(session: LocalSession) -> None:

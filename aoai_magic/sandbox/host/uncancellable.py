@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+async def run_uncancelled(work: Coroutine[Any, Any, T]) -> T:
     """Do the work to its end, also when who waits for it is cancelled.
 
     Half of it done would leave processes and descriptors that nobody knows of any more; and

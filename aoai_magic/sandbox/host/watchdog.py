@@ -126,11 +126,11 @@ class _Watch:
         self.timed: object = None
         self.cpu_before = 0.0
         self.next_folder = 0.0
-        self.struck: dict[str, float] = {}
+        self.exceeded: dict[str, float] = {}
 
     def too_long(self, kind: str) -> bool:
         """Return whether there has been too much of it ever since it was first noticed."""
-        since = self.struck.setdefault(kind, time.monotonic())
+        since = self.exceeded.setdefault(kind, time.monotonic())
         return time.monotonic() - since > _COME_DOWN
 
 
@@ -192,7 +192,7 @@ class Watchdog:
         if excess is not None:
             self._act(session, watch, excess, pid)
         else:
-            watch.struck.clear()
+            watch.exceeded.clear()
 
     def _look_at_the_clock(
         self, session: LocalSession, watch: _Watch, used: float, interpreter_pid: int
@@ -223,7 +223,7 @@ class Watchdog:
     def _act(self, session: LocalSession, watch: _Watch, excess: Excess, pid: int) -> None:
         cell = session.cell
         if cell is not None:
-            cell.strike(excess.kind, excess.message)
+            cell.report_limit(excess.kind, excess.message)
         if excess.process:
             _kill_below(pid, excess.process)
             watch.timed = _NEVER  # what others use is counted from here

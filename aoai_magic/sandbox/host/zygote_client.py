@@ -32,7 +32,7 @@ _START_SECONDS = 180.0  # a cold cache and a folder on the network make imports 
 _ANSWER_SECONDS = 30.0
 
 
-class Nursery:
+class ZygoteClient:
     """One zygote process, and the interpreters born from it."""
 
     def __init__(self, preload: Sequence[str], scratch: Path) -> None:

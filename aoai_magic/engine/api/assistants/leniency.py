@@ -36,26 +36,26 @@ def hint(path: str) -> str:
     return ""
 
 
-def mend(body: Any) -> Any:
-    """Return a version 2 body without the known mistakes; each mended one is logged."""
+def repair_body(body: Any) -> Any:
+    """Return a version 2 body without the known mistakes; each repaired one is logged."""
     if not isinstance(body, dict):
         return body
-    mended = dict(body)
-    resources = mended.get("tool_resources")
+    repaired = dict(body)
+    resources = repaired.get("tool_resources")
     if isinstance(resources, dict) and _SPACED in resources:
         _warn("tool_resources.code interpreter", "tool_resources.code_interpreter")
-        mended["tool_resources"] = {
+        repaired["tool_resources"] = {
             key.replace(_SPACED, "code_interpreter"): value for key, value in resources.items()
         }
     for key in ("messages", "additional_messages"):
-        if isinstance(mended.get(key), list):
-            mended[key] = [mend_message(message) for message in mended[key]]
-    if isinstance(mended.get("thread"), dict):
-        mended["thread"] = mend(mended["thread"])
-    return mend_message(mended)
+        if isinstance(repaired.get(key), list):
+            repaired[key] = [repair_message(message) for message in repaired[key]]
+    if isinstance(repaired.get("thread"), dict):
+        repaired["thread"] = repair_body(repaired["thread"])
+    return repair_message(repaired)
 
 
-def mend_message(body: Any) -> Any:
+def repair_message(body: Any) -> Any:
     """Turn a message's ``file_ids`` into attachments."""
     if not isinstance(body, dict) or "role" not in body or "file_ids" not in body:
         return body

@@ -189,14 +189,14 @@ def refused_parameter(error: Exception, names: set[str]) -> str | None:
     )
 
 
-def describe(error: Exception, endpoint: Endpoint, *, begun: bool) -> ModelError:
-    """Return what happened and what to do in one sentence; `begun` if an answer had begun."""
+def describe(error: Exception, endpoint: Endpoint, *, started: bool) -> ModelError:
+    """Return what happened and what to do in one sentence; `started` if the answer had started."""
     import openai
 
     place = f"{endpoint.kind} {endpoint.model!r} at {endpoint.url}"
     if isinstance(error, openai.APITimeoutError):
         return ModelError(f"The {place} did not answer in time; try again.")
-    if isinstance(error, openai.APIConnectionError) and not begun:
+    if isinstance(error, openai.APIConnectionError) and not started:
         return ModelError(
             f"There is no connection to {endpoint.url} ({_cause(error)}); "
             f"{endpoint.advice.unreachable}."

@@ -96,7 +96,7 @@ class RemoteModel:
         except Exception as error:
             if not errors.is_fault(error):
                 raise
-            raise errors.describe(error, self._endpoint, begun=False) from error
+            raise errors.describe(error, self._endpoint, started=False) from error
 
     async def _check_deployment(self) -> None:
         """Send what is refused for its body, which is looked at only after all else."""
@@ -247,7 +247,7 @@ class RemoteModel:
         answer = await client.post(
             path, cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
         )
-        attempt.begun = True
+        attempt.started = True
         async with answer:
             if "json" in answer.response.headers.get("content-type", ""):
                 # A server that cannot stream, and does not say so either.
@@ -263,7 +263,7 @@ class RemoteModel:
         # What was said cannot be taken back; until then nobody notices a new try.
         seconds = None if attempt.said else retry.pause(error, attempt.failures)
         if seconds is None:
-            raise errors.describe(error, self._endpoint, begun=attempt.begun) from error
+            raise errors.describe(error, self._endpoint, started=attempt.started) from error
         return seconds, retry.reason(error)
 
     # Learning
@@ -379,7 +379,7 @@ class RemoteModel:
 class _Attempt:
     """How far one of several tries has come.
 
-    ``said`` is whether anything of the answer was yielded, ``begun`` whether the server took
+    ``said`` is whether anything of the answer was yielded, ``started`` whether the server took
     the request.
     """
 
@@ -388,7 +388,7 @@ class _Attempt:
     route: Route
     failures: int
     parameters: Mapping[str, Any] = ()  # type: ignore[assignment]
-    begun: bool = False
+    started: bool = False
     said: bool = False
     answered: bool = False
 

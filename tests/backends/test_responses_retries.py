@@ -12,8 +12,8 @@ from aoai_magic.backends.services import Service
 from aoai_magic.errors import ServiceError
 from aoai_magic.runner.cancel import CancelToken
 from aoai_magic.runner.follow import follow
-from aoai_magic.state.container_copies import Shelf
-from aoai_magic.state.uploads import Ledger
+from aoai_magic.state.container_copies import ContainerCopies
+from aoai_magic.state.uploads import UploadLog
 from aoai_magic.turn import view
 from aoai_magic.turn.events import CodeRunning
 
@@ -104,7 +104,7 @@ def faults(far):
 def ask(far, faults, tmp_path):
     """Do one turn."""
     home = tmp_path / "home"
-    backend = Responses(far[1], "openai", Shelf(home, far[1].url), Ledger(home))
+    backend = Responses(far[1], "openai", ContainerCopies(home, far[1].url), UploadLog(home))
     (tmp_path / "scripts").mkdir()
     model = write_script(tmp_path / "scripts", {"when": "", "replies": TURN})
 
@@ -188,7 +188,7 @@ async def test_refusals_say_what_to_do(faults, ask, status, error, words):
 
 async def test_a_check_costs_nothing_and_finds_what_is_wrong(faults, far, tmp_path):
     home = tmp_path / "home"
-    backend = Responses(far[1], "openai", Shelf(home, far[1].url), Ledger(home))
+    backend = Responses(far[1], "openai", ContainerCopies(home, far[1].url), UploadLog(home))
     await backend.check("gpt-9")
     faults.refusals = [(404, {"error": {"message": "None", "code": "DeploymentNotFound"}})]
     with pytest.raises(ServiceError, match="no deployment or model 'gpt-9'"):
@@ -253,7 +253,7 @@ async def test_thoughts_come_as_paragraphs(ask, tmp_path):
 
 async def test_a_container_is_paid_by_the_minute_and_once(far, ask, tmp_path):
     home = tmp_path / "home"
-    backend = Responses(far[1], "openai", Shelf(home, far[1].url), Ledger(home), 5)
+    backend = Responses(far[1], "openai", ContainerCopies(home, far[1].url), UploadLog(home), 5)
     model = write_script(tmp_path, {"when": "", "replies": TURN})
 
     async def asked(thread):
@@ -267,7 +267,7 @@ async def test_a_container_is_paid_by_the_minute_and_once(far, ask, tmp_path):
 
 async def test_an_answer_is_no_longer_than_allowed(ask, tmp_path, far):
     home = tmp_path / "home"
-    backend = Responses(far[1], "openai", Shelf(home, far[1].url), Ledger(home))
+    backend = Responses(far[1], "openai", ContainerCopies(home, far[1].url), UploadLog(home))
     reply = {**TURN[0], "usage": {"prompt_tokens": 1, "completion_tokens": 40}}
     model = write_script(tmp_path, {"when": "", "replies": [reply, TURN[1]]})
     turn = backend.turn(Question("Go.", model=model, max_output=20))
@@ -291,7 +291,7 @@ async def test_ends_are_said_in_words(ask, tmp_path, reply, status, words):
 
 async def test_closing_a_turn_early_cancels_its_response(faults, far, tmp_path):
     home = tmp_path / "home"
-    backend = Responses(far[1], "openai", Shelf(home, far[1].url), Ledger(home))
+    backend = Responses(far[1], "openai", ContainerCopies(home, far[1].url), UploadLog(home))
     model = write_script(tmp_path, [{"code": "import time\ntime.sleep(600)"}])
     turn = backend.turn(Question("Go.", model=model))
     async for event in turn:
