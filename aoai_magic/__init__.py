@@ -39,7 +39,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """Take the magics away again."""
+    """Remove the magics."""
     from aoai_magic.notebook.magics import unregister
 
     unregister(shell)
@@ -79,7 +79,7 @@ def ask(prompt: str, *items: Any, **options: Any) -> Turn | PendingTurn | None:
 def aask(
     prompt: str, *items: Any, **options: Any
 ) -> Coroutine[Any, Any, Turn | PendingTurn | None]:
-    """Do as `ask`, asynchronously: ``turn = await aask(…)``."""
+    """Run `ask` asynchronously: ``turn = await aask(…)``."""
     from aoai_magic.notebook.python_api import aask
 
     return aask(prompt, items, options)

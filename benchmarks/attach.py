@@ -137,7 +137,7 @@ class Bench:
 
 
 def measure(call: Callable[[], object], rounds: int) -> float:
-    """Give the median of some rounds, in seconds."""
+    """Return the median of some rounds, in seconds."""
     times = []
     for _ in range(rounds):
         start = time.perf_counter()

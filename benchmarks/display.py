@@ -32,7 +32,7 @@ MODES = ("live", "print", "update")
 
 
 def answer(tokens: int) -> str:
-    """Give an answer of about that many tokens, the same each time."""
+    """Return an answer of about that many tokens, the same each time."""
     dice = random.Random(1)
     blocks, length = [], 0
     while length < tokens * CHARS_PER_TOKEN:

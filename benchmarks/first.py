@@ -33,7 +33,7 @@ LATER = 3.0  # seconds
 
 
 def fresh(work):
-    """Give what `work` measures in a kernel of its own."""
+    """Return what `work` measures in a kernel of its own."""
     manager, client = start_new_kernel()
     try:
         return work(client)
@@ -49,7 +49,7 @@ def kernel():
 
 
 def first(client, wait):
-    """Give the seconds of `%load_ext`, and of the first question asked ``wait`` later."""
+    """Return the seconds of `%load_ext`, and of the first question asked ``wait`` later."""
     bare = seconds(client, "%load_ext autoreload")
     load = seconds(client, LOAD) - bare
     time.sleep(wait)

@@ -27,7 +27,7 @@ RESTORED = "() => window.jupyterapp?.restored.then(() => true)"
 
 
 def sizes() -> dict[str, int]:
-    """Give the bytes of each script, compressed as a server would."""
+    """Return the bytes of each script, compressed as a server would."""
     scripts = sorted((BUILT / "static").glob("*.js"))
     return {path.name: len(gzip.compress(path.read_bytes())) for path in scripts}
 
@@ -55,7 +55,7 @@ def spent(profile: dict[str, Any]) -> float:
 
 
 def below(nodes: list[dict[str, Any]]) -> Iterator[int]:
-    """Give the nodes that are code of ours, and what that called of the browser's own."""
+    """Return the nodes that are code of ours, and what that called of the browser's own."""
     by_id = {node["id"]: node for node in nodes}
     waiting = [node for node in nodes if OURS in node["callFrame"]["url"]]
     while waiting:

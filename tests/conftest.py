@@ -20,7 +20,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 @pytest.fixture(autouse=True)
 def no_services(monkeypatch, tmp_path_factory):
-    """Take away keys, settings and the user's data directory; child processes inherit this.
+    """Remove keys, settings and the user's data directory; child processes inherit this.
 
     The proxy variables make a child's call to a real service fail at once.
     """

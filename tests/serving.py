@@ -22,7 +22,7 @@ TOKEN = "a-token-for-tests"
 def serving(
     data_dir: Path, wrap: Callable[[Any], Any] = lambda app: app, **settings
 ) -> Iterator[str]:
-    """Give the URL of an engine that may be asked for any model SPEC.
+    """Return the URL of an engine that may be asked for any model SPEC.
 
     ``wrap`` puts an ASGI application of the test's around it, which can do it harm.
     """
@@ -36,7 +36,7 @@ def serving(
 
 @contextmanager
 def serving_app(app: Any, **settings: Any) -> Iterator[str]:
-    """Give the URL of any ASGI application."""
+    """Return the URL of any ASGI application."""
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="auto", **settings))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

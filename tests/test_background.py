@@ -76,11 +76,11 @@ class Notebook:
         return cell
 
     def until_idle(self, cell):
-        """Take messages until a cell is over."""
+        """Read messages until a cell is over."""
         self.take(lambda kind, message, parent: is_idle(kind, message) and parent == cell)
 
     def take(self, until):
-        """Take messages until one of which ``until`` is true."""
+        """Read messages until one of which ``until`` is true."""
         while True:
             message = self.client.get_iopub_msg(timeout=60)
             kind, parent = message["msg_type"], message["parent_header"].get("msg_id")
@@ -104,7 +104,7 @@ class Notebook:
         self.client.shell_channel.send(self.client.session.msg("comm_msg", content))
 
     def until_over(self, cell):
-        """Take messages until the turn that a cell asked stands frozen in it."""
+        """Read messages until the turn that a cell asked stands frozen in it."""
         if TURN not in kinds(self.outputs[cell]):
             self.take(lambda kind, message, parent: TURN in message["content"].get("data", {}))
 

@@ -32,7 +32,7 @@ turns:
 
 @pytest.fixture
 def notebook(engine, script, monkeypatch, tmp_path):
-    """Give the assistant of a notebook of that name, all over one data directory."""
+    """Return the assistant of a notebook of that name, all over one data directory."""
     monkeypatch.setenv("AOAI_MAGIC_TARGET", engine.url)
     monkeypatch.setenv("AOAI_MAGIC_TOKEN", engine.token)
     monkeypatch.setenv("AOAI_MAGIC_MODEL", script(SCRIPT))

@@ -13,7 +13,7 @@ from aoai_magic.notebook.magics import register, unregister
 
 @pytest.fixture
 def complete(monkeypatch, tmp_path):
-    """Give the function that completes the end of a cell: texts to types."""
+    """Return the function that completes the end of a cell: texts to types."""
     monkeypatch.chdir(tmp_path)
     shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     magics = register(shell)

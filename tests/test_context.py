@@ -98,7 +98,7 @@ def running():
 
 @pytest.fixture
 def told(here, running, monkeypatch):
-    """Give the function that asks in a shell; give what the model was told, and the turn."""
+    """Return the function that asks in a shell; give what the model was told, and the turn."""
     monkeypatch.setenv("OPENAI_BASE_URL", f"{running.url}/v1")
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("AOAI_MAGIC_TARGET", "local")

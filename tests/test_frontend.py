@@ -43,7 +43,7 @@ ANSWERS = {
 
 @pytest.fixture
 def ask():
-    """Give the function that evaluates a question as the front end has it evaluated."""
+    """Return the function that evaluates a question as the front end has it evaluated."""
     shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     shell.reset()
     register(shell)

@@ -29,7 +29,7 @@ turns:
 
 
 def price(symbol: str, days: int = 1) -> dict[str, float]:
-    """Give the price of a share."""
+    """Return the price of a share."""
     return {symbol: 21.0 * days}
 
 

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def told():
-    """Give the function that runs `%assistant models` and gives what it printed."""
+    """Return the function that runs `%assistant models` and gives what it printed."""
     shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     register(shell)
 

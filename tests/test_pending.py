@@ -207,7 +207,7 @@ def test_a_script_that_ends_stops_its_turn_and_says_so(engine, assistant):
 
 
 def said(engine, thread):
-    """Give what the model said and called in a thread; nothing goes on at the server after it."""
+    """Return what the model said and called in a thread; nothing goes on at the server after it."""
     api = openai.OpenAI(base_url=f"{engine.url}/v1", api_key=engine.token)
     found = api.get(f"/conversations/{thread}/items?order=asc", cast_to=object)["data"]
     return [item["type"] for item in found if item.get("role") != "user"]

@@ -47,7 +47,7 @@ pytestmark = pytest.mark.once
 
 @pytest.fixture
 def record(engine, script, monkeypatch, tmp_path):
-    """Give an assistant that asks an engine and records."""
+    """Return an assistant that asks an engine and records."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AOAI_MAGIC_TARGET", engine.url)
     monkeypatch.setenv("AOAI_MAGIC_TOKEN", engine.token)
@@ -64,7 +64,7 @@ def record(engine, script, monkeypatch, tmp_path):
 
 @pytest.fixture
 def play(record, monkeypatch):
-    """Give an assistant that plays, and could ask nobody."""
+    """Return an assistant that plays, and could ask nobody."""
 
     def make(mode="replay"):
         monkeypatch.setenv("AOAI_MAGIC_TARGET", NOWHERE)

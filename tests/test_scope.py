@@ -23,7 +23,7 @@ def ask_about(question, *names, **options):
 
 @pytest.fixture
 def rows(capsys):
-    """Give the rows of the frame that a call would have sent."""
+    """Return the rows of the frame that a call would have sent."""
 
     def read():
         words = capsys.readouterr().out.split()

@@ -84,7 +84,7 @@ EXEMPT = {
 
 
 def _literals(node: ast.AST) -> Iterator[ast.Constant]:
-    """Give the texts of an expression that no translation takes."""
+    """Return the texts of an expression that no translation takes."""
     if isinstance(node, ast.Call) and _name(node) in TRANSLATES:
         return
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -109,7 +109,7 @@ class _Module:
         self.functions = {node.name: node for node in nodes if isinstance(node, kinds)}
 
     def told(self) -> Iterator[tuple[ast.Call, ast.expr, ast.AST]]:
-        """Give each call that takes a text, the text, and the function in which it is."""
+        """Return each call that takes a text, the text, and the function in which it is."""
         for scope in (self.tree, *self.functions.values()):
             for call in ast.walk(scope):
                 if not isinstance(call, ast.Call) or (place := TEXTS.get(_name(call))) is None:
@@ -118,7 +118,7 @@ class _Module:
                 yield from ((call, text, scope) for text in (*call.args[place : place + 1], *given))
 
     def meant(self, text: ast.expr, scope: ast.AST) -> list[ast.AST]:
-        """Give a text, what was assigned to it where it is a name, or a function returns."""
+        """Return a text, what was assigned to it where it is a name, or a function returns."""
         if isinstance(text, ast.Name):
             bound = [one for one in ast.walk(scope) if isinstance(one, ast.Assign)]
             return [one.value for one in bound if text.id in map(ast.unparse, one.targets)]
@@ -128,7 +128,7 @@ class _Module:
         return [text]
 
     def untranslated(self) -> set[str]:
-        """Give the words of texts for the user that would be English in every language."""
+        """Return the words of texts for the user that would be English in every language."""
         found = {
             literal.value
             for _, text, scope in self.told()
@@ -143,7 +143,7 @@ class _Module:
 
 
 def _said(meant: ast.AST) -> Iterator[ast.Constant]:
-    """Give the literals that are said, and not looked up, joined by or handed on."""
+    """Return the literals that are said, and not looked up, joined by or handed on."""
     if isinstance(meant, ast.Constant):
         yield from _literals(meant)
     elif isinstance(meant, ast.Call) and _name(meant) == "format":
@@ -157,7 +157,7 @@ def _said(meant: ast.AST) -> Iterator[ast.Constant]:
 
 
 def _undocumented(tree: ast.Module) -> ast.Module:
-    """Take away every text that is a statement of its own: docstrings."""
+    """Remove every text that is a statement of its own: docstrings."""
 
     class Without(ast.NodeTransformer):
         def visit_Expr(self, node: ast.Expr) -> ast.AST | None:

@@ -42,7 +42,7 @@ class Engine:
     finish: Callable[[Any, Any, str], Mapped]
 
     def matches(self, value: object) -> bool:
-        """Whether the value is a frame of this engine; imports nothing."""
+        """Return whether the value is a frame of this engine; imports nothing."""
         kinds = (getattr(sys.modules.get(module), self.kind, None) for module in self.modules)
         return any(isinstance(kind, type) and isinstance(value, kind) for kind in kinds)
 
@@ -53,7 +53,7 @@ def find(value: object) -> Engine | None:
 
 
 def read(engine: Engine, value: Any, rows: int | None, folder: Path) -> tuple[Mapped, int]:
-    """Let the engine write its frame, or a sample of it; give that and the number of all rows.
+    """Write a frame, or a sample of it, by its engine; return it and the number of all rows.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def _opened(path: Path) -> Any:
 
 
 def _plain(schema: Any) -> Any:
-    """Take dictionaries away: a file of Arrow's has one for all its batches, engines do not."""
+    """Decode dictionaries: a file of Arrow's has one for all its batches, engines do not."""
     import pyarrow as pa
 
     fields = [

@@ -56,7 +56,7 @@ def describe(value: object) -> str | None:
 
 
 def estimate(value: object) -> int:
-    """Bytes of a text or of bytes; 0 where only writing would tell."""
+    """Return the bytes of a text or of bytes; 0 where only writing would show."""
     return len(value) if isinstance(value, (str, bytes, bytearray)) else 0
 
 
@@ -167,7 +167,7 @@ def attach_folder(path: Path, filename: str, *, schema_only: bool, folder: Path)
 
 
 def is_url(value: object) -> bool:
-    """Whether a text is nothing but the address of something elsewhere."""
+    """Return whether a text is nothing but the address of something elsewhere."""
     return isinstance(value, str) and _URL.fullmatch(value) is not None
 
 

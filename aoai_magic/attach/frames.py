@@ -44,14 +44,14 @@ def describe(value: object) -> str | None:
 
 
 def native(value: object) -> object:
-    """Take a frame out of narwhals, which only wraps it; give any other value as it is."""
+    """Return the frame that narwhals wraps; any other value as it is."""
     wrapped = type(value).__module__.partition(".")[0] == "narwhals"
     unwrap = getattr(value, "to_native", None) if wrapped else None
     return unwrap() if callable(unwrap) else value
 
 
 def estimate(value: object) -> int:
-    """Bytes in memory, without a look at each object; 0 where an engine would have to work."""
+    """Return the bytes in memory, without a look at each object; 0 where that needs work."""
     if distributed_frames.find(value):
         return 0
     for name in ("nbytes", "estimated_size"):

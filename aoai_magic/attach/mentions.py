@@ -80,7 +80,7 @@ def near_misses(mention: Mention, known: Iterable[str]) -> list[str]:
 
 
 def without_code(prompt: str) -> str:
-    """Blank out fenced blocks and code within lines; places stay as they are."""
+    """Replace fenced blocks and code within lines by blanks; places stay as they are."""
     text, place = list(prompt), 0
     while opening := _FENCE.search(prompt, place):
         mark = opening[1]

@@ -48,7 +48,7 @@ class Member:
 
 
 def holds_frames(value: object) -> bool:
-    """Whether a value is a dict, list or tuple of nothing but frames; looks at no data.
+    """Return whether a value is a dict, list or tuple of nothing but frames; looks at no data.
 
     Arrays may be among them; arrays alone are numbers, which JSON has too.
     """

@@ -253,7 +253,7 @@ def _mentions(prompt: str, namespace: Mapping[str, object], cwd: Path) -> Iterat
 
 
 def _mention(mention: Mention, namespace: Mapping[str, object], cwd: Path) -> Sequence[_Source]:
-    """Take the longest part of the word that names something.
+    """Find the longest part of the word that names something.
 
     Raises
     ------

@@ -82,7 +82,7 @@ class _Sieve:
         self._draws: list[Any] = []
 
     def take(self, batch: Any) -> None:
-        """Look at the next rows."""
+        """Add the next rows."""
         if self._rows is None:
             self._kept.append(batch)
             return

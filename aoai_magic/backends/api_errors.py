@@ -65,5 +65,5 @@ def filtered(response: Any) -> str:
 
 
 def sentence(text: str) -> str:
-    """End a text as a sentence."""
+    """Return a text with the full stop of a sentence."""
     return text if text.endswith((".", "!", "?", "。", "！", "？")) else f"{text}."

@@ -79,7 +79,7 @@ class Engine:
         return self.process.poll() is None
 
     def stop(self) -> None:
-        """End it: its lifeline, which is its standard input, is closed."""
+        """Stop it: its lifeline, which is its standard input, is closed."""
         if self.process.stdin:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
@@ -122,7 +122,7 @@ class Launcher:
         self._newest = process
 
     def stop(self) -> None:
-        """End the engine if there is one, and one that is being started."""
+        """Stop the engine if there is one, and one that is being started."""
         # Its thread holds the lock until it is ready, and a kernel that ends does not wait.
         if self._lock.locked() and self._newest:
             self._newest.kill()

@@ -17,7 +17,7 @@ class Screen(Protocol):
     """Shows a turn while it runs; made by `open_screen`."""
 
     def show(self, view: View) -> None:
-        """Take the newest view.
+        """Show the newest view.
 
         To be called after every event and at least every 0.25 s: a screen draws at most
         ten times a second, and what one call left out the next one draws.

@@ -19,7 +19,7 @@ class EarlySandbox:
         self._begun: Sandbox | None = None
 
     def begin(self) -> EarlySandbox:
-        """Begin to start the sandbox; who opens it hears of what fails."""
+        """Start the sandbox; what fails is raised where it is opened."""
         try:
             sandbox = self._open()
             if hasattr(sandbox, "begin"):

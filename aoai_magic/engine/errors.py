@@ -93,17 +93,17 @@ def file_not_found(id: str, param: str | None = "id") -> ApiError:  # noqa: A002
 
 
 def resource_not_found() -> ApiError:
-    """Answer a path or API version that Azure's gateway does not route."""
+    """Return the error for a path or API version that Azure's gateway does not route."""
     return GatewayError("Resource not found", status=404, code="404")
 
 
 def invalid_url(method: str, path: str) -> ApiError:
-    """Answer a path that the API does not have."""
+    """Return the error for a path that the API does not have."""
     return ApiError(f"Invalid URL ({method} {path})", status=404)
 
 
 def method_not_allowed(method: str, path: str) -> ApiError:
-    """Answer a known path with a method that it does not take."""
+    """Return the error for a known path with a method that it does not take."""
     text = (
         f"Not allowed to {method} on {path}. "
         "(HINT: Perhaps you meant to use a different HTTP method?)"
@@ -118,7 +118,7 @@ def too_large(limit: int) -> ApiError:
 
 
 def server_error(id: str) -> ApiError:  # noqa: A002
-    """Answer a fault of the engine itself; the log has it under the request's or run's id."""
+    """Return the error for the engine's own fault; the log has it under the request's id."""
     text = (
         "The server had an error while processing your request. Sorry about that! "
         f"(Please look for {id} in the engine's log.)"

@@ -51,7 +51,7 @@ def encode(values: Any, beside: Beside) -> tuple[Any, Spec]:
 
 
 def decode(array: Any, spec: Spec, beside: Beside) -> Any:
-    """Undo `encode`; the result may share the Arrow array's read-only memory."""
+    """Reverse `encode`; the result may share the Arrow array's read-only memory."""
     return _BY_NAME[spec["codec"]].decode(array, spec, beside)
 
 
@@ -330,7 +330,7 @@ def _labels(categories: Any) -> Any:
 
 
 def decode_codes(array: Any, spec: Spec, beside: Beside) -> tuple[Any, Any]:
-    """Undo `encode_codes`."""
+    """Reverse `encode_codes`."""
     if "key" in spec:
         codes, categories = _decode_pickle(array, spec, beside)
         return codes, categories

@@ -9,7 +9,7 @@ from aoai_magic.frame_codec.arrays import Beside, Spec
 
 
 def dump_table(table: Any) -> tuple[Any, Spec, Beside]:
-    """Take a ``pyarrow.Table`` apart; its own metadata stays in its schema."""
+    """Dump a ``pyarrow.Table``; its own metadata stays in its schema."""
     return table, {}, {}
 
 
@@ -19,7 +19,7 @@ def load_table(table: Any, _: Spec, __: Beside) -> Any:
 
 
 def dump_batch(batch: Any) -> tuple[Any, Spec, Beside]:
-    """Take a ``pyarrow.RecordBatch`` apart."""
+    """Dump a ``pyarrow.RecordBatch``."""
     import pyarrow as pa
 
     return pa.Table.from_batches([batch]), {}, {}
@@ -31,7 +31,7 @@ def load_batch(table: Any, _: Spec, __: Beside) -> Any:
 
 
 def dump_polars(frame: Any) -> tuple[Any, Spec, Beside]:
-    """Take a polars DataFrame apart; columns with no type of Arrow's are pickled."""
+    """Dump a polars DataFrame; columns with no type of Arrow's are pickled."""
     import polars as pl
 
     beside = {name: frame[name] for name in frame.columns if not _has_arrow_type(frame[name])}
@@ -87,7 +87,7 @@ def load_polars(table: Any, header: Spec, beside: Beside) -> Any:
 
 
 def dump_polars_series(series: Any) -> tuple[Any, Spec, Beside]:
-    """Take a polars Series apart."""
+    """Dump a polars Series."""
     return dump_polars(series.to_frame())
 
 

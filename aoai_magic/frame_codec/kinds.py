@@ -50,7 +50,7 @@ class Kind:
         return f"{self.module}.{self.name}"
 
     def matches(self, value: object) -> bool:
-        """Whether `value` is of this type; imports nothing."""
+        """Return whether `value` is of this type; imports nothing."""
         kind = getattr(sys.modules.get(self.module), self.name, None)
         return isinstance(kind, type) and isinstance(value, kind)
 
@@ -141,18 +141,18 @@ def find(value: object) -> Kind | None:
 
 
 def shape(value: object) -> tuple[int, int] | None:
-    """Rows and columns of a value that can be packed, without looking at its data."""
+    """Return rows and columns of a value that can be packed, without looking at its data."""
     kind = find(value)
     return kind.shape(value) if kind else None
 
 
 def supported(value: object) -> bool:
-    """Whether `pack` takes `value`; fast, imports nothing, looks at no data."""
+    """Return whether `pack` takes `value`; fast, imports nothing, looks at no data."""
     return find(value) is not None
 
 
 def contents(value: object, *, for_session: bool = False) -> Contents:
-    """Take `value` apart.
+    """Return the parts of `value`.
 
     With ``for_session`` the parts of it that a session cannot load, since only this process
     knows their classes, are replaced and named; see `portable`.
@@ -173,7 +173,7 @@ def contents(value: object, *, for_session: bool = False) -> Contents:
 
 
 def _untold(_: int) -> None:
-    """Take no notice."""
+    """Ignore it."""
 
 
 def pack(value: object, name: str, folder: Path, tick: Callable[[int], object] = _untold) -> Path:

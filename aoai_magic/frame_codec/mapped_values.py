@@ -43,7 +43,7 @@ class Mapped:
 
 
 def dump(value: Mapped) -> tuple[Any, Spec, Beside]:
-    """Take the frame apart."""
+    """Dump the frame."""
     dtypes = {column: labels.dump(dtype) for column, dtype in value.dtypes.items()}
     names = [labels.dump(name) for name in value.index]
     return value.table, {"names": names, "levels": list(value.levels), "dtypes": dtypes}, {}

@@ -11,7 +11,7 @@ from aoai_magic.frame_codec.pandas_values import Columns, Reader
 
 
 def dump(array: Any) -> tuple[Any, Spec, Beside]:
-    """Take an array apart; subclasses (masked arrays, matrices) are pickled whole."""
+    """Dump an array; subclasses (masked arrays, matrices) are pickled whole."""
     import numpy as np
 
     columns = Columns()

@@ -35,12 +35,12 @@ class Columns:
             return self._add(label, *encode(values, self.beside))
 
     def add_labels(self, label: object, values: Any) -> Spec:
-        """Do as `add`, with values that have to be hashable: an index's."""
+        """Add values that have to be hashable: an index's."""
         with portable.part("index", hashable=True):
             return self._add(label, *encode(values, self.beside))
 
     def add_codes(self, label: object, codes: Any, categories: Any) -> Spec:
-        """Do as `add`, with codes and what they stand for."""
+        """Add codes and what they stand for."""
         label = "index" if label is None else label
         with portable.part("index"):
             return self._add(label, *encode_codes(codes, categories, self.beside))
@@ -89,7 +89,7 @@ class Reader:
 
 
 def dump_frame(frame: Any) -> tuple[Any, Spec, Beside]:
-    """Take a DataFrame apart: table, header, and what is pickled beside."""
+    """Dump a DataFrame: table, header, and what is pickled beside."""
     columns, extras = Columns(), _dump_extras(frame)
     frame = _plain(frame)
     fields = [columns.add(label, bare(series)) for label, series in frame.items()]
@@ -140,7 +140,7 @@ def _writable(values: Any) -> Any:
 
 
 def dump_series(series: Any) -> tuple[Any, Spec, Beside]:
-    """Take a Series apart."""
+    """Dump a Series."""
     columns, extras = Columns(), _dump_extras(series)
     series = _plain(series)
     header = {
@@ -165,7 +165,7 @@ def load_series(table: Any, header: Spec, beside: Beside) -> Any:
 
 
 def dump_index(index: Any) -> tuple[Any, Spec, Beside]:
-    """Take an Index apart."""
+    """Dump an Index."""
     columns = Columns()
     header = {"index": _dump_index(index, columns)}
     return columns.table(), header, columns.beside

@@ -9,7 +9,7 @@ from aoai_magic.frame_codec.arrays import Beside, Spec
 
 
 def dump(value: Any) -> tuple[Any, Spec, Beside]:
-    """Put the whole value beside an empty table."""
+    """Pickle the whole value, beside an empty table."""
     import pyarrow as pa
 
     return pa.table({}), {}, {"value": portable.packed(value)}

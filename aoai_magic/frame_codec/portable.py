@@ -108,13 +108,13 @@ def _set(here: _Collecting) -> Iterator[None]:
 
 
 def lose(kind: type, form: str) -> None:
-    """Note a loss in the current part."""
+    """Record a loss in the current part."""
     if (here := _COLLECTING.get()) is not None:
         here.losses[Loss(here.part, kind.__name__, form)] = None
 
 
 def note(losses: Iterable[Loss]) -> None:
-    """Note losses that `reduce_one` found."""
+    """Record losses that `reduce_one` found."""
     if (here := _COLLECTING.get()) is not None:
         here.losses.update(dict.fromkeys(losses))
 

@@ -72,12 +72,12 @@ class EarlyStart:
         }
 
     def register(self) -> None:
-        """Begin at the end of the current cell."""
+        """Start at the end of the current cell."""
         for event, callback in self._callbacks.items():
             self._shell.events.register(event, callback)
 
     def unregister(self) -> None:
-        """Begin nothing more."""
+        """Start nothing more."""
         self._idle.clear()
         for event, callback in self._callbacks.items():
             if callback in self._shell.events.callbacks[event]:

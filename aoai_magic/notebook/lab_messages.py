@@ -47,7 +47,7 @@ LONGEST_TITLE = 80
 
 
 def answer(question: str) -> JSON:
-    """Answer a question of the extension, from the running shell's namespace.
+    """Return the reply to a request of the extension, from the running shell's namespace.
 
     Questions and answers are JSON objects of the forms in ``lab_messages.schema.json``. What
     the user should read in place of an answer is ``error``, one sentence; until the magic

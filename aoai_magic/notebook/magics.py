@@ -189,11 +189,11 @@ class AssistantMagics(Magics):
         return _pending(self.state.ask_now(cell, self.options(line), data))
 
     async def assistant_async(self, line: str, cell: str) -> PendingTurn | None:
-        """Do as `assistant`, in an asynchronous cell, which can hear its Stop button."""
+        """Run `assistant` in an asynchronous cell, which can receive its Stop button."""
         return _pending(await self.state.ask(cell, self.options(line)))
 
     async def question_async(self, line: str) -> PendingTurn | None:
-        """Do as `assistant_async` for ``%assistant QUESTION``."""
+        """Run `assistant_async` for ``%assistant QUESTION``."""
         return await self.assistant_async(*split_question(line))
 
     def options(self, line: str) -> Options:
@@ -227,7 +227,7 @@ def split_question(line: str) -> tuple[str, str]:
 
 
 def _unknown_option(words: list[str]) -> str:
-    """Say which option there is none of, and which is like it."""
+    """Describe that an option does not exist, and which is similar."""
     name = words[0].partition("=")[0]
     options = [option for action in parser()._actions for option in action.option_strings]
     import difflib
@@ -295,7 +295,7 @@ def register(shell: InteractiveShell) -> AssistantMagics:
 
 
 def unregister(shell: InteractiveShell) -> None:
-    """Take back what `register` did."""
+    """Undo `register`."""
     magics = shell.magics_manager.registry.pop("AssistantMagics", None)
     for name in NAMES:
         for kind in ("line", "cell"):

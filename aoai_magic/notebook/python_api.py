@@ -17,7 +17,7 @@ from aoai_magic.runner.turn import Turn
 def ask(
     prompt: str, items: tuple[Any, ...], options: Mapping[str, Any]
 ) -> Turn | PendingTurn | None:
-    """See `aoai_magic.ask`."""
+    """Ask the assistant; see `aoai_magic.ask`."""
     state, given, data = _prepared(items, options)
     return state.ask_now(prompt, given, data)
 
@@ -25,7 +25,7 @@ def ask(
 def aask(
     prompt: str, items: tuple[Any, ...], options: Mapping[str, Any]
 ) -> Coroutine[Any, Any, Turn | PendingTurn | None]:
-    """See `aoai_magic.aask`."""
+    """Ask the assistant; see `aoai_magic.aask`."""
     # Not a coroutine itself: who awaits it may be another than who calls it.
     state, given, data = _prepared(items, options)
     return state.ask(prompt, given, data)

@@ -14,13 +14,13 @@ STOPPED = (TurnInterrupted,)
 
 
 def register(shell: InteractiveShell) -> None:
-    """Have no traceback shown for a stopped turn, unless somebody else handles exceptions."""
+    """Hide the traceback of a stopped turn, unless somebody else handles exceptions."""
     if not shell.custom_exceptions:
         shell.set_custom_exc(STOPPED, _say_stopped)
 
 
 def unregister(shell: InteractiveShell) -> None:
-    """Take back what `register` did."""
+    """Undo `register`."""
     if shell.custom_exceptions == STOPPED:
         shell.set_custom_exc((), None)
 

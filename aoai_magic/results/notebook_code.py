@@ -81,7 +81,7 @@ class _Magics:
     lines: list[str] = field(default_factory=list)
 
     def hide(self, code: str) -> str:
-        """Put a name in the place of each, where the code is no Python with them."""
+        """Replace each by a name, where the code is no Python with them."""
         return code if statements.parse(code) is not None else _MAGIC.sub(self._hidden, code)
 
     def _hidden(self, match: re.Match[str]) -> str:
@@ -89,7 +89,7 @@ class _Magics:
         return f"{match[1]}__line_{len(self.lines) - 1}__"
 
     def restore(self, code: str, paths: SessionPaths) -> str:
-        """Put the lines back, with the notebook's paths."""
+        """Restore the lines, with the notebook's paths."""
         return _MARK.sub(lambda match: paths.bare(self.lines[int(match[1])]), code)
 
 

@@ -134,7 +134,7 @@ def name_of(function: ast.expr) -> str:
 
 
 def is_reading(function: str) -> bool:
-    """Whether a function of that name reads a table from its first argument."""
+    """Return whether a function of that name reads a table from its first argument."""
     return function.startswith(("read_", "scan_")) and not function.startswith("read_sql")
 
 

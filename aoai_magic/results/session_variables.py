@@ -192,7 +192,7 @@ def _is_nested_text(node: ast.With) -> bool:
 
 
 def replaced(code: str, texts: list[tuple[ast.expr | ast.stmt, str]]) -> str:
-    """Put texts in the place of nodes; their columns are counted in bytes of UTF-8."""
+    """Replace nodes by texts; their columns are counted in bytes of UTF-8."""
     # From the last to the first, so that places before stay as they are.
     for node, text in sorted(texts, key=_place, reverse=True):
         if not _is_there(code, node):

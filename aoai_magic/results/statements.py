@@ -22,19 +22,19 @@ DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def defines(node: ast.stmt) -> set[str]:
-    """Names that have nothing of an earlier value after the statement."""
+    """Return the names that have nothing of an earlier value after the statement."""
     return stored(node) if isinstance(node, (*IMPORTS, *DEFINITIONS, ast.Assign)) else set()
 
 
 def binds(node: ast.stmt, files: SessionFiles) -> set[str]:
-    """Names and files that the statement defines, or whose value it changes."""
+    """Return the names and files that the statement defines, or whose value it changes."""
     written = {f"/{name}" for name, is_written in files.used(node) if is_written}
     # What is done to a module (plt.title, np.random.seed) is no value that others need.
     return stored(node) | (changes(node) - files.modules) | written
 
 
 def uses(node: ast.stmt, files: SessionFiles) -> set[str]:
-    """Names and files whose value the statement needs."""
+    """Return the names and files whose value the statement needs."""
     loaded = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and not _is_store(n.ctx)}
     quoted = {name for text in texts(node) for name in re.findall(r"@(\w+)", text)}
     read = {f"/{name}" for name, is_written in files.used(node) if not is_written}
@@ -42,7 +42,7 @@ def uses(node: ast.stmt, files: SessionFiles) -> set[str]:
 
 
 def stored(node: ast.AST) -> set[str]:
-    """Names that are given a value."""
+    """Return the names that are given a value."""
     if isinstance(node, IMPORTS):
         return {(name.asname or name.name).partition(".")[0] for name in node.names}
     if isinstance(node, DEFINITIONS):
@@ -51,7 +51,7 @@ def stored(node: ast.AST) -> set[str]:
 
 
 def changes(node: ast.AST) -> set[str]:
-    """Names whose value is changed in place."""
+    """Return the names whose value is changed in place."""
     return {name for child in ast.walk(node) for name in _changed(child)}
 
 
@@ -88,7 +88,7 @@ def _draws(function: ast.Attribute) -> bool:
 
 
 def is_look(method: str) -> bool:
-    """Whether a method of a frame only shows what is in it."""
+    """Return whether a method of a frame only shows what is in it."""
     return method in LOOKS
 
 
@@ -120,7 +120,7 @@ def texts(node: ast.AST) -> Iterator[str]:
 
 
 def undefined(tree: ast.Module) -> list[str]:
-    """Names that the code needs, and nothing in it defines, in order."""
+    """Return the names that the code needs, and nothing in it defines, in order."""
     known, loaded = set(BUILTINS), dict[str, None]()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
@@ -141,7 +141,7 @@ def _known(node: ast.AST) -> Iterable[str]:
 
 
 def rows(node: ast.stmt) -> range:
-    """Lines of the statement, from 0, with its decorators."""
+    """Return the lines of the statement, from 0, with its decorators."""
     first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
     return range(first - 1, node.end_lineno or node.lineno)
 

@@ -77,7 +77,7 @@ class Looks:
         return {name for node in found for name in statements.stored(node)}
 
     def is_fetch(self, node: ast.stmt) -> bool:
-        """Whether a statement does nothing but give a name to a constant, a path or a table sent.
+        """Return whether a statement only names a constant, a path or a table that was sent.
 
         Left out where nobody needs the name.
         """
@@ -98,7 +98,7 @@ class Looks:
         return is_reading(called) or called in ("glob", "listdir", "iterdir", "Path")
 
     def is_look(self, node: ast.stmt) -> bool:
-        """Whether a statement only prints what was sent, and how it is made up."""
+        """Return whether a statement only prints what was sent, and how it is made up."""
         if not isinstance(node, ast.Expr | ast.For | ast.With | ast.If):
             return False
         inner = set(statements.stored(node))
@@ -109,7 +109,7 @@ class Looks:
         return known and not changed and all(map(_only_looks, ast.walk(node)))
 
     def is_glance(self, node: ast.stmt) -> bool:
-        """Whether a statement shows a few rows, the columns or the paths of what was sent."""
+        """Return whether a statement shows some rows, the columns or the paths of what was sent."""
         if not isinstance(node, ast.Expr) or not self.is_look(node):
             return False
         if statements.uses(node, self._files) & self.changed:
@@ -137,20 +137,20 @@ def _is_glance(node: ast.AST) -> bool:
 
 
 def is_muted(node: ast.stmt) -> bool:
-    """Whether a statement only sets up the sandbox."""
+    """Return whether a statement only sets up the sandbox."""
     call = node.value if isinstance(node, ast.Expr) else None
     return isinstance(call, ast.Call) and ast.unparse(call.func) in _MUTED
 
 
 def is_heading(node: ast.stmt) -> bool:
-    """Whether a statement prints nothing but a text of its own."""
+    """Return whether a statement prints nothing but a text of its own."""
     call = node.value if isinstance(node, ast.Expr) else None
     printed = isinstance(call, ast.Call) and name_of(call.func) == "print" and not call.keywords
     return printed and all(isinstance(one, ast.Constant) for one in call.args)  # type: ignore[union-attr]
 
 
 def is_plain_import(node: ast.stmt) -> bool:
-    """Whether an import does nothing but bind its names."""
+    """Return whether an import does nothing but bind its names."""
     if isinstance(node, ast.ImportFrom):
         return node.module in _PLAIN and node.names[0].name != "*"
     return isinstance(node, ast.Import) and all(name.name in _PLAIN for name in node.names)
@@ -187,7 +187,7 @@ def shown(
 
 
 def is_count(node: ast.stmt, following: Sequence[ast.stmt]) -> bool:
-    """Whether a statement prints the number of rows of a table that the next one prints."""
+    """Return whether a statement prints the number of rows of a table that the next one prints."""
     found = re.fullmatch(r"print\(len\((\w+)\)\)", ast.unparse(node))
     return bool(found and following) and bool(
         re.match(rf"print\({found[1]}\b[\w.()]*\.to_csv\(", ast.unparse(following[0]))  # type: ignore[index]
@@ -195,14 +195,14 @@ def is_count(node: ast.stmt, following: Sequence[ast.stmt]) -> bool:
 
 
 def draws(nodes: Iterable[ast.stmt]) -> bool:
-    """Whether statements draw on a figure that the next ones would draw on too."""
+    """Return whether statements draw on a figure that the next ones would draw on too."""
     names = {n.id for node in nodes for n in ast.walk(node) if isinstance(n, ast.Name)}
     called = {n.attr for node in nodes for n in ast.walk(node) if isinstance(n, ast.Attribute)}
     return bool(names & {"plt", "sns"} or called & {"plot", "hist", "boxplot"})
 
 
 def lists_folder(node: ast.AST, files: SessionFiles) -> bool:
-    """Whether a call lists the session's folder."""
+    """Return whether a call lists the session's folder."""
     if not isinstance(node, ast.Call) or name_of(node.func) not in _LISTS:
         return False
     own = node.func.value if isinstance(node.func, ast.Attribute) else None
@@ -242,7 +242,7 @@ def _bound(node: ast.AST) -> set[str]:
 
 
 def is_table(node: ast.expr, tables: Collection[str]) -> bool:
-    """Whether an expression is a table for certain, as far as pandas names it."""
+    """Return whether an expression is a table for certain, as far as pandas names it."""
     if isinstance(node, ast.Name):
         return node.id in tables
     if isinstance(node, ast.Subscript):

@@ -53,7 +53,7 @@ SHOW = later("The turn could not be shown ({reason}); _assistant holds it.")
 async def finish(
     turn: Turn, steps: Sequence[Step], show: Callable[[], object], cancel: CancelToken
 ) -> list[str]:
-    """Do all steps, then show the turn; return the troubles that the cell is to fail by."""
+    """Run all steps, then show the turn; return the troubles that the cell is to fail by."""
     failed: list[str] = []
     cancel.renew()
     with interrupts(cancel):
@@ -76,7 +76,7 @@ def add_trouble(turn: Turn, sentence: str) -> None:
 
 
 async def trouble_of(step: Step, cancel: CancelToken) -> str | None:
-    """Do a step; return the sentence for the user where it fails."""
+    """Run a step; return the sentence for the user where it fails."""
     try:
         await _do(step, cancel)
     except AssistantError as error:

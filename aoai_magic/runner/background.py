@@ -137,7 +137,7 @@ class PendingTurn:
     # What follows is for who asks.
 
     def start(self, work: Coroutine[Any, Any, Turn]) -> None:
-        """Begin the work."""
+        """Start the work."""
         _heed_the_end()
         _running.add(self)
         context = copy_context()
@@ -162,7 +162,7 @@ class PendingTurn:
             self.future.result()
 
     def observe(self, event: Event) -> Event:
-        """Heed that the server has the question and its data; see `follow.Observer`."""
+        """Mark that the server has the question and its data; see `follow.Observer`."""
         is_started = isinstance(event, Started) and not self._cell.is_headless
         if is_started and not self._started.done():
             self._started.set_result(None)

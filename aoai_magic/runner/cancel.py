@@ -62,7 +62,7 @@ def interrupted() -> Finished:
 
 @contextlib.contextmanager
 def interrupts(cancel: CancelToken) -> Iterator[None]:
-    """Have the first Ctrl-C (or the kernel's interrupt) cancel.
+    """Cancel at the first Ctrl-C (or the kernel's interrupt).
 
     Without this a terminal's Ctrl-C would tear down the event loop and leave the run
     going on the server. Only the main thread can hear signals.

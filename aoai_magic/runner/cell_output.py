@@ -48,7 +48,7 @@ class AskingCell:
             _HEADER.set(self._header)
 
     def hold(self) -> None:
-        """Have what this thread shows go to the place of its context."""
+        """Send what this thread shows to the place of its context."""
         publisher: Any = getattr(_shell(), "display_pub", None)
         if publisher not in _held and hasattr(publisher, "register_hook"):
             # Hooks are each thread's own. Without this one, ipykernel 6 sends displays to

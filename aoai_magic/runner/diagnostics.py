@@ -66,7 +66,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at everything that a turn needs."""
+    """Check everything that a turn needs."""
     target = resolve_target(settings)
     findings = [*_versions(), *_target(target), *_libraries()]
     if target.name == "local":
@@ -238,7 +238,7 @@ def _isolation(sandbox: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _missing_fonts() -> str:
-    """Say how fonts are installed on the machine of a local engine, which is this one."""
+    """Describe how fonts are installed on the machine of a local engine, which is this one."""
     try:
         system = platform.freedesktop_os_release()
     except OSError:

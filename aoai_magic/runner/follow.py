@@ -69,7 +69,7 @@ class _Following:
         self._is_deaf = False
 
     async def until_over(self) -> None:
-        """Take events until the turn is over, or cancelled."""
+        """Follow events until the turn is over, or cancelled."""
         getter = asyncio.create_task(self.queue.get())
         cancelled = asyncio.create_task(self._cancel.wait())
         try:
@@ -95,7 +95,7 @@ class _Following:
             self._take(self.queue.get_nowait())
 
     def drain(self) -> None:
-        """Take what is left, and see that the turn has an end."""
+        """Read what is left, and make sure that the turn has an end."""
         self._take_waiting()
         for event in self._cancel.ending or (interrupted(),):
             self._fold(event)

@@ -162,7 +162,7 @@ class Assistant:
     async def ask(
         self, prompt: str, options: Options, data: Mapping[str, Any] | None = None
     ) -> Turn | PendingTurn | None:
-        """Do one turn and show it; None for a dry run, a `PendingTurn` for the background.
+        """Run one turn and show it; return None for a dry run, a `PendingTurn` for the background.
 
         ``data`` holds objects to attach that are no variables of the notebook.
 
@@ -184,7 +184,7 @@ class Assistant:
     def ask_now(
         self, prompt: str, options: Options, data: Mapping[str, Any] | None = None
     ) -> Turn | PendingTurn | None:
-        """Do as `ask`, from code that is not asynchronous, also inside a running loop."""
+        """Run `ask` from code that is not asynchronous, also inside a running loop."""
         # The user's expressions and questions belong to the thread of the cell.
         if options.plan:
             plan = self.ask_now(*self._plan(prompt, options), data)

@@ -59,7 +59,7 @@ def once(target: Target, warning: str) -> str:
 
 
 def begin(target: Target) -> asyncio.Task[str] | None:
-    """Begin to ask, beside the turn; None where there is nothing to ask, or it was said."""
+    """Start the request, beside the turn; None where nothing has to be requested."""
     service_named = target.name in settings_.SERVICES or _kind(target) in settings_.SERVICES
     if not service_named or (target.name, target.model) in _WARNED:
         return None

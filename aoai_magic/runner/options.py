@@ -146,6 +146,6 @@ def from_keywords(items: tuple[str, ...], keywords: Mapping[str, Any]) -> Option
 
 
 def _several(given: Any) -> tuple[Any, ...]:
-    """Take one value for a list of one; a path is as good as its text."""
+    """Return a list, also of a single value; paths become text."""
     many = list(given) if isinstance(given, list | tuple | set) else [given]
     return tuple(str(one) if isinstance(one, os.PathLike) else one for one in many)

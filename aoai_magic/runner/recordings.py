@@ -86,7 +86,7 @@ class Tape:
     _events: list[Event] = field(default_factory=list)
 
     def find(self, question: Question, *, only: bool = False) -> bool:
-        """Look for the question's recording; tell whether it is to be played.
+        """Find the question's recording; return whether it is to be played.
 
         With ``only`` nothing but a recording will do, since the server does not know of
         the thread's earlier turns, which were played.

@@ -250,7 +250,7 @@ class Request:
         return [note for note in notes if note]
 
     def _unattached_names(self, attached: Sequence[Attachment]) -> list[str]:
-        """Say how the data is attached that the question may mean, where there is none at all."""
+        """Describe how to attach the data that the question may mean, where none is attached."""
         from aoai_magic.attach.named_frames import named_data
 
         if attached or self.attached or not (names := named_data(self.mentioning, self.namespace)):

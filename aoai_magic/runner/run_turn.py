@@ -87,7 +87,7 @@ class Prepared(NamedTuple):
 
 
 async def run_turn(request: Request, deps: Dependencies, folder: Path) -> Outcome:
-    """Attach, send and follow; return what came, however the turn ended.
+    """Run a turn: attach, send and follow; return what came, however the turn ended.
 
     ``folder`` is for what is packed. Nothing is saved, bound or remembered here; see
     `after_turn`.
@@ -281,7 +281,7 @@ class ThreadObserver:
 
 
 def remember(request: Request, threads: Threads, thread: str) -> None:
-    """Have the name of the request's thread mean the one of that id."""
+    """Store that id under the name of the request's thread."""
     threads.put(request.thread_name, request.target.name, thread, request.number)
 
 
@@ -302,7 +302,7 @@ class LateScreen:
             self._open().show(view)
 
     def close(self, view: View) -> None:
-        """Leave the view in place."""
+        """Keep the view in place."""
         if self._screen or not self._preparing.done or self._preparing.succeeded:
             self._open().close(view)
 

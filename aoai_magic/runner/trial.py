@@ -93,7 +93,7 @@ class Trial:
 
 
 def examine_and_try(settings: Settings, place: str) -> list[Finding]:
-    """Look at everything that a turn needs, and then make one, unless something is missing."""
+    """Check everything that a turn needs, and then run one, unless something is missing."""
     findings = examine(settings)
     if any(finding.state == "bad" for finding in findings):
         return findings

@@ -275,7 +275,7 @@ class Turn:
         return self._value
 
     def take_value(self, wanted: Expected) -> None:
-        """Take the value out of the files that came back; raise `AssistantError` if none fits."""
+        """Read the value from the files that came back; raise `AssistantError` if none fits."""
         files = {name: file.data for name, file in self.files.items()}
         try:
             self._value = wanted.value(files) if not wanted.is_frame else self._one_frame()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Put up the walls and call ``main()`` of the module that the first argument names."""
+    """Confine the process and call ``main()`` of the module that the first argument names."""
     # Its own imports alone: a library may start threads, which would stay outside the walls.
     module = importlib.import_module(sys.argv.pop(1))
     if sys.platform == "linux":

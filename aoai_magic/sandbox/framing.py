@@ -64,7 +64,7 @@ class Decoder:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Frame]:
-        """Take further bytes; return the frames that are complete now.
+        """Add bytes; return the frames that are complete now.
 
         Raises
         ------

@@ -179,7 +179,7 @@ class Session(Protocol):
         ...
 
     async def alias(self, name: str, target: str) -> None:
-        """Let ``MOUNT/target`` be found as ``MOUNT/name`` too, without listing it twice."""
+        """Make ``MOUNT/target`` available as ``MOUNT/name`` too, without listing it twice."""
         ...
 
     async def files(self) -> list[FileInfo]:

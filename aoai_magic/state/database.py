@@ -111,7 +111,7 @@ class Database:
                 return work(self._memory)
 
     def write(self, work: Work[object]) -> None:
-        """Have ``work`` write; where the file cannot be used, once it can be again."""
+        """Write by ``work``; where the file cannot be used, once it can be again."""
         with self._lock, self._memory:
             work(self._memory)
             self._unsaved.append(work)
@@ -234,7 +234,7 @@ class Worker:
         threading.Thread(target=self._run, name="aoai-magic-state", daemon=True).start()
 
     def submit(self, work: Callable[[], T]) -> concurrent.futures.Future[T]:
-        """Have work done; return its future."""
+        """Submit work; return its future."""
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
         self._jobs.put((future, work))  # type: ignore[arg-type]
         return future

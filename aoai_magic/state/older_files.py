@@ -33,7 +33,7 @@ _COPIES = (
 
 
 def import_all(database: sqlite3.Connection, folder: Path) -> None:
-    """Bring what earlier versions left in ``folder`` into the database, each file once.
+    """Import what earlier versions left in ``folder`` into the database, each file once.
 
     A file that cannot be read stays where it is; the log says so.
     """

@@ -76,7 +76,7 @@ class Threads:
         return (name, target) not in self._newest and self.get(name, target) is not None
 
     def put(self, name: str, target: str, id_: str, number: int = 0) -> None:
-        """Have a name mean a thread.
+        """Store a thread under a name.
 
         ``number`` is the question's place among the kernel's: where a later one has begun the
         thread afresh, an earlier one that ends after it changes nothing.

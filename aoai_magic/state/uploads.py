@@ -74,7 +74,7 @@ class UploadLog:
         self._database.write(record)
 
     def touch(self, target: str, file_id: str) -> None:
-        """Note that a file is used again, as if it had been sent now."""
+        """Mark a file as used again, as if it had been sent now."""
         values = (time.time(), target, file_id)
         self._database.write(lambda database: database.execute(_TOUCH, values))
 

@@ -90,7 +90,7 @@ def answer(request: Request) -> None:
 
 
 def hide_pandas() -> None:
-    """Let nothing import pandas; to be called before Arrow is imported."""
+    """Hide pandas from imports; to be called before Arrow is imported."""
     sys.meta_path.insert(0, _WithoutPandas())
 
 

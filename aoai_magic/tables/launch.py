@@ -181,7 +181,7 @@ class _Server:
         return control
 
     def close(self) -> None:
-        """End the process."""
+        """Stop the process."""
         if self._owner != os.getpid():
             return
         if self._control is not None:

@@ -158,7 +158,7 @@ def _found(
 
 
 def is_numbering(label: str, values: Any, width: int) -> bool:
-    """Whether a first column is the row numbers that pandas writes unasked."""
+    """Return whether a first column is the row numbers that pandas writes unasked."""
     import pyarrow as pa
 
     if label or width < 2 or not pa.types.is_integer(values.type):

@@ -50,7 +50,7 @@ def line(text: str) -> str:
 
 
 def printed(text: str) -> str:
-    """Clean what a program printed: of all terminal sequences only colours stay.
+    """Return clean text of what a program printed: of all terminal sequences only colours stay.
 
     A word joiner (U+2060) keeps addresses that could do harm from becoming links.
     """
@@ -64,5 +64,5 @@ def uncoloured(text: str) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """Shorten ``text`` to ``limit`` characters, marked by an ellipsis."""
+    """Return ``text`` cut to ``limit`` characters, marked by an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -100,7 +100,7 @@ class Metered(Generic[T]):
         return self._task.result()
 
     async def events(self) -> AsyncGenerator[Progress, None]:
-        """Do the work; yield how far it has come, once it has taken `PATIENCE` seconds.
+        """Run the work; yield how far it has come, once it has taken `PATIENCE` seconds.
 
         Iterate to the end, then read `result`. Closing the iterator early, or cancelling
         its task, cancels the work and waits until it has ended, threads included.
@@ -128,7 +128,7 @@ class Metered(Generic[T]):
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Do work in a thread; if cancelled, only once that has ended, which `Stopped` hastens."""
+    """Run work in a thread; if cancelled, only once that has ended, which `Stopped` hastens."""
     task = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         return await asyncio.shield(task)

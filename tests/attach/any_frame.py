@@ -95,7 +95,7 @@ def mixed(draw, size):
 
 @st.composite
 def columns(draw, size):
-    """Give values, of what has a form of its own as often as of all plain dtypes."""
+    """Return values, of what has a form of its own as often as of all plain dtypes."""
     form = draw(st.sampled_from([plain, plain, mixed, categories, intervals]))
     return draw(form(size))
 
@@ -109,7 +109,7 @@ def _timed(values, kind):
 
 @st.composite
 def axes(draw, size):
-    """Give labels for rows or columns."""
+    """Return labels for rows or columns."""
     kind = draw(st.sampled_from(["range", "labels", "levels", "times"]))
     if kind == "range":
         return pd.RangeIndex(3, 3 + 2 * size, 2, name=draw(TEXT | st.none()))
@@ -124,7 +124,7 @@ def axes(draw, size):
 
 @st.composite
 def frames(draw):
-    """Give a DataFrame."""
+    """Return a DataFrame."""
     rows, width = draw(st.integers(0, 4)), draw(st.integers(0, 6))
     values = {place: draw(columns(rows)) for place in range(width)}
     index = draw(axes(rows))

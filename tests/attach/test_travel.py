@@ -107,7 +107,7 @@ parcel.pack(frame, "back", Path("/mnt/data"))
 
 
 async def _travelled(session, value, folder):
-    """Give what a session has of a value when its code names it."""
+    """Return what a session has of a value when its code names it."""
     [item] = resolve(["frame"], "", {"frame": value}, folder, folder=folder / "packed")
     await session.put(item.filename, item.path)
     item.path.unlink()

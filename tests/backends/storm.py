@@ -78,7 +78,7 @@ class Storm:
 
 
 def _end_of(piece: bytes, number: int) -> int | None:
-    """Give the place after so many events of a piece; None if it has fewer."""
+    """Return the place after so many events of a piece; None if it has fewer."""
     place = 0
     for _ in range(number):
         found = piece.find(_END, place)

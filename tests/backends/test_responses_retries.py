@@ -81,7 +81,7 @@ class Faults:
 
 @pytest.fixture(scope="module")
 def far(tmp_path_factory):
-    """Give the faults and the service that has them."""
+    """Return the faults and the service that has them."""
     wrapped = []
 
     def wrap(app):
@@ -116,7 +116,7 @@ def ask(far, faults, tmp_path):
 
 
 def told(seen):
-    """Give what a turn came to, without what differs from turn to turn."""
+    """Return what a turn came to, without what differs from turn to turn."""
     code = [(p.code, p.state) for p in seen.parts if isinstance(p, view.Code)]
     logs = [p.text for p in seen.parts if isinstance(p, view.Logs)]
     files = [(f.name, f.data) for f in seen.files]

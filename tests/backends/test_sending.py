@@ -29,7 +29,7 @@ def backend(engine, tmp_path):
 
 @pytest.fixture
 def there(engine):
-    """Give the names of the files that the engine holds."""
+    """Return the names of the files that the engine holds."""
     client = openai.OpenAI(base_url=f"{engine.url}/v1", api_key=engine.token)
     before = {file.id for file in client.files.list()}
 

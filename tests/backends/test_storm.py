@@ -55,7 +55,7 @@ def url(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _hurried(monkeypatch):
-    """Take a stream for dead soon; what is tested are the ways on, not the waiting."""
+    """Shorten the time after which a stream counts as dead; the ways on are tested."""
     monkeypatch.setattr(exchange, "SILENCE_SECONDS", 6.0)
     monkeypatch.setattr(exchange, "POLL_SECONDS", 0.05)
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.05)
@@ -75,7 +75,7 @@ async def asked(far, model):
 
 
 def told(seen):
-    """Give what a turn came to, without what differs from turn to turn."""
+    """Return what a turn came to, without what differs from turn to turn."""
     parts = [
         (type(part).__name__, part.code if isinstance(part, view.Code) else part.text)
         for part in seen.parts

@@ -57,7 +57,7 @@ INSPECT = """([selector, links, pictures]) => {
 
 
 def alive(page: Page, outputs: str, own_links: tuple[str, ...] = ()) -> list[str]:
-    """Give whatever could do something in the elements that ``outputs`` selects."""
+    """Return whatever could do something in the elements that ``outputs`` selects."""
     found: list[str] = page.evaluate(INSPECT, [outputs, [*LINKS, *own_links], PICTURES])
     ran = page.evaluate("() => window.pwned")
     opened = [other.url for other in page.context.pages if other != page]
@@ -65,7 +65,7 @@ def alive(page: Page, outputs: str, own_links: tuple[str, ...] = ()) -> list[str
 
 
 def outward(requests: list[str], home: str) -> list[str]:
-    """Give what a page asked for that is no part of the front end itself."""
+    """Return what a page asked for that is no part of the front end itself."""
     own = urlsplit(home).netloc
     return [
         url

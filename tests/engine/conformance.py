@@ -95,7 +95,7 @@ STREAMED = {"thread.message": "status incomplete_details incomplete_at completed
 
 
 def problems_of_version_1(data, *keys) -> list[str]:
-    """Say which keys an object, or a page of them, lacks or has too many."""
+    """Report which keys an object, or a page of them, lacks or has too many."""
     kind = data.get("object")
     if kind == "list":
         return [problem for one in data["data"] for problem in problems_of_version_1(one, *keys)]
@@ -107,7 +107,7 @@ def problems_of_version_1(data, *keys) -> list[str]:
 
 
 def problems(method: str, path: str, status: int, body: bytes) -> list[str]:
-    """Say what is wrong with a JSON answer."""
+    """Report what is wrong with a JSON answer."""
     data = json.loads(body)
     if status >= 400:
         return _complain(_validator(_ERROR), data)
@@ -120,7 +120,7 @@ def problems(method: str, path: str, status: int, body: bytes) -> list[str]:
 
 
 def stream_problems(body: bytes) -> list[str]:
-    """Say what is wrong with a stream of events."""
+    """Report what is wrong with a stream of events."""
     found = []
     for data in re.findall(rb"^data: (.*)$", body, re.MULTILINE):
         if data != b"[DONE]":

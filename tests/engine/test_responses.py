@@ -56,7 +56,7 @@ def script(tmp_path):
 
 
 def events(url, **request):
-    """Give the events of a stream as they are on the wire."""
+    """Return the events of a stream as they are on the wire."""
     asked = urllib.request.Request(
         f"{url}/v1/responses",
         json.dumps({"stream": True, **request}).encode(),

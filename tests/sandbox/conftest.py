@@ -20,7 +20,7 @@ collect_ignore_glob = [] if sys.platform == "linux" else ["test_*.py"]
 
 @pytest.fixture
 def open_folder():
-    """Give a folder below directories that are open to every account."""
+    """Return a folder below directories that are open to every account."""
     folder = Path(tempfile.mkdtemp(prefix="sandbox-"))
     folder.chmod(0o755)
     yield folder
@@ -29,7 +29,7 @@ def open_folder():
 
 @pytest.fixture
 async def make_sandbox(tmp_path):
-    """Give a function that makes sandboxes, closed at the end of the test."""
+    """Return a function that makes sandboxes, closed at the end of the test."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def make(limits: Limits | None = None, level: str = "namespaces", **options):

@@ -27,7 +27,7 @@ MASKED = "--masked"
 
 
 def _become_ordinary(masked: bool) -> None:
-    """Give up root; in a mount namespace where nothing above Python is closed to others.
+    """Return up root; in a mount namespace where nothing above Python is closed to others.
 
     A masked ``/proc``, as containers have it, may not be mounted anew by an ordinary user.
     """

@@ -68,7 +68,7 @@ async def check(session, code: str) -> None:
 
 
 async def need(session, script: str) -> list[str]:
-    """Give the characters of a script, where a font for it is installed."""
+    """Return the characters of a script, where a font for it is installed."""
     if (await run(session, f"covered({SCRIPTS[script]})")).result != "True":
         pytest.skip(f"no font for {script} is installed")
     return SCRIPTS[script]

@@ -94,7 +94,7 @@ def zygotes(pid: int) -> list[psutil.Process]:
 
 
 def sleeping(pid: int, expected: int) -> list[psutil.Process]:
-    """Give the processes below one that run ``sleep``, once there are as many as expected."""
+    """Return the processes below one that run ``sleep``, once there are as many as expected."""
     for _ in range(200):
         found = [process for process in below(pid) if process.name() == "sleep"]
         if len(found) >= expected:

@@ -231,7 +231,7 @@ class _Turn(Exchange):
         return held
 
     async def _unsearchable(self) -> AsyncIterator[Event]:
-        """Say which of the thread's documents cannot be searched, and why."""
+        """Report which of the thread's documents cannot be searched, and why."""
         files = self._api.vector_stores.files.list(self._documents, filter="failed")
         async for held in files:
             name = (await self._api.files.retrieve(held.id)).filename

@@ -120,7 +120,7 @@ class Reader:
         yield events.CodeDelta(received.item_id, received.delta)
 
     def code_done(self, received: Any) -> Iterator[Event]:
-        """Take the code that is whole; some models send it in one piece."""
+        """Handle the complete code; some models send it in one piece."""
         if received.item_id not in self._written and received.code:
             self._written.add(received.item_id)
             yield events.CodeDelta(received.item_id, received.code)
@@ -142,7 +142,7 @@ class Reader:
     # Items
 
     def item_done(self, received: Any) -> Iterator[Event]:
-        """Take an item that is whole."""
+        """Handle a complete item."""
         yield from self._item(received.item)
 
     def _item(self, item: Any) -> Iterator[Event]:
@@ -190,7 +190,7 @@ class Reader:
         yield from self._over(item, logs)
 
     def _over(self, item: Any, logs: str) -> Iterator[Event]:
-        """Say how code ended; our engine tells more of that than a service."""
+        """Report how code ended; our engine reports more than a service."""
         facts = _fields(getattr(item, "engine", None) or {})
         seconds, error = self._seconds(item.id), raised(logs)
         if "outcome" in facts:

@@ -33,7 +33,7 @@ class ProseSplitter:
         self._opening = ""
 
     def feed(self, text: str) -> list[str]:
-        """Take more text; give the blocks that it finished."""
+        """Add text; return the blocks that it finished."""
         self.tail += text
         while (end := self.tail.find("\n", self._read)) >= 0:
             self._line(self.tail[self._read : end], end + 1)
@@ -87,7 +87,7 @@ class CodeSplitter:
         self.tail = ""
 
     def feed(self, text: str) -> list[str]:
-        """Take more text; give the chunks that it finished."""
+        """Add text; return the chunks that it finished."""
         self.tail += text
         chunks = []
         while len(self.tail) > TAIL_CHARS:

@@ -37,7 +37,7 @@ class Output:
         return self._frozen is not None
 
     def freeze(self, output: Bundle) -> None:
-        """Put a saved form in its place; the same one again sends nothing."""
+        """Replace the widget by a saved form; the same one again sends nothing."""
         if self._frozen != output.data:
             # No metadata, as at first: a change of it makes VS Code lose other outputs.
             self._handle.update(output.data, raw=True)
@@ -64,7 +64,7 @@ class _Widgets(Output):
         super().__init__({**_bundle(self._box), "text/markdown": f"*{text}*", "text/plain": text})
 
     def freeze(self, output: Bundle) -> None:
-        """Put a saved form in the widgets' place."""
+        """Replace the widgets by a saved form."""
         was_live = not self.is_frozen
         super().freeze(output)
         if was_live:

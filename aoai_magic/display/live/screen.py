@@ -49,7 +49,7 @@ class LiveScreen:
             self._draw(view)
 
     def close(self, view: View) -> None:
-        """Put the saved form in the widgets' places."""
+        """Replace the widgets by the saved form."""
         if self._closed:
             return
         self._closed = True

@@ -23,7 +23,7 @@ _Rule = Callable[[StateInline, bool], bool]
 
 
 def cjk_emphasis(parser: MarkdownIt) -> None:
-    """Have a parser read emphasis and strikethrough by that rule."""
+    """Make a parser read emphasis and strikethrough by that rule."""
     parser.inline.ruler.at("emphasis", _with_own_state(emphasis.tokenize))
     parser.inline.ruler.at("strikethrough", _with_own_state(strikethrough.tokenize))
 

@@ -82,7 +82,7 @@ def superscript(number: int) -> str:
 
 
 def numbered(text: str, names: dict[str, int]) -> str:
-    """Put a number where an assistant cites; ``names`` holds those given, and takes new ones."""
+    """Replace citations by numbers; ``names`` holds those in use, and new ones are added."""
     return _CITATION.sub(lambda m: superscript(names.setdefault(m[1], len(names) + 1)), text)
 
 

@@ -109,7 +109,7 @@ class _Writer(RendererHTML):
         return f'<code dir="ltr">{html.escape(sanitize.exact(tokens[idx].content))}</code>'
 
     def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
-        """Refuse: no picture ever comes this far."""
+        """Raise an error: no picture ever comes this far."""
         raise AssertionError("parse() leaves no picture")
 
     def math_inline(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
@@ -137,25 +137,25 @@ class _Writer(RendererHTML):
     def footnote_block_open(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
     ) -> str:
-        """Begin the notes."""
+        """Open the list of notes."""
         return "<hr><ol>"
 
     def footnote_block_close(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
     ) -> str:
-        """End the notes."""
+        """Close the list of notes."""
         return "</ol>"
 
     def footnote_open(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
     ) -> str:
-        """Begin a note."""
+        """Open a note."""
         return "<li>"
 
     def footnote_close(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env
     ) -> str:
-        """End a note."""
+        """Close a note."""
         return "</li>"
 
 

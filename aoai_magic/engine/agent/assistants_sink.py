@@ -160,7 +160,7 @@ class AssistantsSink(Sink):
                 step.reasoning = value
 
     def add_files(self, made: Mapping[str, Body]) -> None:
-        """Note the files that code made or changed; the next message has them attached."""
+        """Record the files that code created or changed; the next message has them attached."""
         self.links |= {name: body["id"] for name, body in made.items()}
         self._files += [body["id"] for body in made.values()]
 
@@ -184,15 +184,15 @@ class AssistantsSink(Sink):
         return step
 
     async def open_code(self) -> CodeRecord:
-        """Begin a step that runs code."""
+        """Start a step that runs code."""
         return CodeRecord(await self._open_calls())
 
     async def open_search(self) -> SearchRecord:
-        """Begin a step that searches."""
+        """Start a step that searches."""
         return SearchRecord(await self._open_calls())
 
     async def open_function(self, name: str) -> FunctionRecord:
-        """Begin a call of a client's function; all calls of a reply are one step."""
+        """Start a call of a client's function; all calls of a reply are one step."""
         if self._functions is None:
             self._functions = FunctionsRecord(await self._open_calls())
         return self._functions.add(name)
@@ -287,7 +287,7 @@ class StepRecord:
         self._feed.send(f"thread.run.step.{self.body['status']}", self.body)
 
     def delta(self, call: Body) -> None:
-        """Announce a change of a tool call."""
+        """Send the event of a change of a tool call."""
         details = {"type": "tool_calls", "tool_calls": [call]}
         self._feed.send("thread.run.step.delta", step_delta(self.body["id"], details))
 
@@ -343,11 +343,11 @@ class CodeRecord(CallRecord):
         await self.step.save()
 
     def output(self, delta: Body) -> None:
-        """Announce an output; the list of them is the caller's."""
+        """Send the event of an output; the list of them is the caller's."""
         self._delta({"outputs": [delta]})
 
     def describe(self, facts: dict[str, str]) -> None:
-        """Note how the code ended."""
+        """Record how the code ended."""
         self.step.body["metadata"] = facts
 
 
@@ -358,7 +358,7 @@ class SearchRecord(CallRecord):
         super().__init__(step, "file_search", {})
 
     def find(self, number: str, query: str, search: Search, found: list[Found]) -> None:
-        """Announce what was found."""
+        """Send the event of what was found."""
         ranking = {"ranker": search.ranker, "score_threshold": search.threshold}
         results = {"ranking_options": ranking, "results": [_result(one) for one in found]}
         self._call["file_search"] = results
@@ -389,7 +389,7 @@ class FunctionsRecord:
         return calls
 
     def add(self, name: str) -> FunctionRecord:
-        """Begin a call."""
+        """Start a call."""
         call = {
             "id": new_id("call_"),
             "type": "function",

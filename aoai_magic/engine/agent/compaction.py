@@ -40,7 +40,7 @@ def count_tokens(services: Services, items: Sequence[Body], given: Body) -> int:
 
 
 async def compact(services: Services, items: Sequence[Body], given: Body) -> Body:
-    """Have the model summarize a conversation; returns the compacted one.
+    """Let the model summarize a conversation; return the compacted one.
 
     Raises
     ------

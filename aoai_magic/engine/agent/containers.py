@@ -131,7 +131,7 @@ class Containers:
         await self._store.write(lambda c: store.patch(c, CONTAINERS, id_, changes, used_at=used))
 
     async def delete(self, id_: str) -> None:
-        """End a container and delete it with all its files."""
+        """Stop a container and delete it with all its files."""
         await self._empty(id_)
         await self._store.write(
             lambda c: c.execute(delete(CONTAINERS).where(CONTAINERS.c.id == id_))
@@ -212,7 +212,7 @@ class Containers:
     async def copy(
         self, id_: str, bodies: Sequence[Body], beside: Collection[str] = ()
     ) -> dict[str, str]:
-        """Put copies of stored files into a container, and give their names there by id.
+        """Copy stored files into a container; return their names there by id.
 
         Each takes its own name from whatever file had it before; among themselves, and
         ``beside`` other names of the same request, files of one name are numbered. What the
@@ -309,7 +309,7 @@ class Containers:
             await self.touch(id_)
 
     async def collect(self, lease: Lease, azure: bool) -> Collected:
-        """Take what a cell made or changed into the container."""
+        """Add what a cell created or changed to the container."""
         found = await self._sessions.collect(lease, azure, self._bounds.files_per_cell)
         files = found.files.items()
         kept = {name: await self._keep(lease.thread_id, name, file) for name, file in files}

@@ -72,7 +72,7 @@ class Execution:
         raise NotImplementedError
 
     def close(self) -> None:
-        """End the stream of events."""
+        """Close the stream of events."""
         raise NotImplementedError
 
 
@@ -92,7 +92,7 @@ class Records(Protocol):
         """The status by which the executing engine is asked to stop."""
 
     async def abandon(self, row: Row[Any], ending: Ending) -> None:
-        """End what nobody executes."""
+        """Finish what nobody executes."""
 
 
 class Executor:
@@ -184,7 +184,7 @@ class Executor:
     # Time and other engines
 
     async def watch(self) -> None:
-        """Look after everything for ever: other engines' requests, deadlines, engines gone."""
+        """Watch everything for ever: other engines' requests, deadlines, engines gone."""
         rounds = 0
         while True:
             try:
@@ -214,7 +214,7 @@ class Executor:
         return await self._services.store.read(lambda c: c.execute(query).all())
 
     async def recover(self) -> None:
-        """End what nobody executes: its engine is gone, or its end could not be stored."""
+        """Finish what nobody executes: its engine is gone, or its end could not be stored."""
         orphans: set[str] = set()
         lost, found = set(self._lost), set()
         for records in self._records:
@@ -246,7 +246,7 @@ class Executor:
         return False
 
     async def stop(self) -> None:
-        """End every execution, because the engine stops."""
+        """Stop every execution, because the engine stops."""
         self._stopping = True
         executions = list(self._executions.values())
         for execution in executions:

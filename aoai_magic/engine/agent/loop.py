@@ -60,7 +60,7 @@ class AgentLoop:
         self._repeats = Repeats()
 
     async def run(self) -> Ending:
-        """Go on until the model is done, a client has to act, or a bound is struck."""
+        """Run until the model is done, a client has to act, or a limit is reached."""
         limit = self._task.prompt_tokens
         if limit and sum(map(token_estimate.count, self._messages)) > limit:
             return Ending("incomplete", reason="prompt")

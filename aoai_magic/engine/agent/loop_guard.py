@@ -25,7 +25,7 @@ class Repeats:
         return self._times >= MOST
 
     def note(self, code: str, output: str) -> list[str]:
-        """Take note of a cell; gives what the model is told beside its output."""
+        """Record a cell; return what the model is told beside its output."""
         now = (code.strip(), output)
         self._times = self._times + 1 if now == self._last else 1
         self._last = now

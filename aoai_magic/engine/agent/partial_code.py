@@ -59,14 +59,14 @@ class CodeReader:
         return self._add(ready) if ready.strip() else ""
 
     def end(self) -> str:
-        """Note that the code is complete; gives what was held back, cleaned if need be."""
+        """Record that the code is complete; return what was held back, cleaned if need be."""
         if not self.complete:
             self._repair()
         cleaned = clean_code(self._read)
         return self._add(cleaned if cleaned.startswith(self.code) else self._read)
 
     def _repair(self) -> None:
-        """Take the code out of what is nearly JSON, where that is plain."""
+        """Return the code in what is nearly JSON, where that is plain."""
         code = loose_code(self._arguments)
         if code is not None and code.startswith(self.code):
             self._read, self._repaired = code, True

@@ -46,7 +46,7 @@ class Call:
         """Append to the arguments."""
 
     def end(self) -> None:
-        """Note that the arguments are complete."""
+        """Record that the arguments are complete."""
 
 
 class UnknownCall(Call):
@@ -196,7 +196,7 @@ class Reply:
         return CodeCall(name, await self._sink.open_code())
 
     def end(self) -> None:
-        """Note that the answer is complete."""
+        """Record that the answer is complete."""
         self._sink.end_thoughts()
         for call in self.calls:
             call.end()

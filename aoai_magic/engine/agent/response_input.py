@@ -218,7 +218,7 @@ class Gathering:
         self._containers = containers
 
     async def gather(self, given: Body, *, azure: bool) -> ResponseInput:
-        """Gather what a request asks for.
+        """Build the input that a request asks for.
 
         Raises
         ------
@@ -471,7 +471,7 @@ def _parts(told: Iterable[Body]) -> Iterator[Body]:
 
 
 def resolved(connection: Connection, given: Iterable[Body]) -> list[Body]:
-    """Put the stored items in the place of references to them.
+    """Replace references by the stored items.
 
     Raises
     ------

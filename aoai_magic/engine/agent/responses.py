@@ -129,7 +129,7 @@ class ResponseExecution(Execution):
         await self._services.store.write(self._store_end)
 
     def close(self) -> None:
-        """End the stream of events."""
+        """Close the stream of events."""
         self.record.log.close()
 
 
@@ -154,7 +154,7 @@ class Responses:
         return self._keys.get(key)
 
     async def create(self, given: Body, *, azure: bool, key: str = "") -> ResponseExecution:
-        """Begin a response; returns at once.
+        """Start a response; return at once.
 
         Raises
         ------
@@ -318,7 +318,7 @@ class Responses:
     # Recovery
 
     async def abandon(self, row: Row[Any], ending: Ending) -> None:
-        """End a response that nobody executes."""
+        """Finish a response that nobody executes."""
         await self._store.write(lambda c: _abandon(c, row, ending))
 
 

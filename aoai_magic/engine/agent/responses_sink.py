@@ -123,12 +123,12 @@ class ResponsesSink(Sink):
         return show(item, self._include)
 
     def announce(self) -> None:
-        """Announce the response's status; that it was cancelled has no event."""
+        """Send the event of the response's status; that it was cancelled has no event."""
         if self.response["status"] != "cancelled":
             self.send(f"response.{self.response['status']}", response=self.shown())
 
     def begin(self) -> None:
-        """Announce the response."""
+        """Send the events that the response was created and runs."""
         self.send("response.created", response=self.shown())
         if self.response["status"] == "queued":
             self.announce()
@@ -136,7 +136,7 @@ class ResponsesSink(Sink):
         self.announce()
 
     async def end(self, ending: Ending) -> None:
-        """End the response, which is yet to be announced; unfinished items are incomplete."""
+        """Finish the response, which is yet to be announced; unfinished items are incomplete."""
         self.end_thoughts()
         if self._message is not None:
             self._close_message("incomplete")
@@ -153,7 +153,7 @@ class ResponsesSink(Sink):
     # Its items
 
     def opened(self, item: Item) -> int:
-        """Announce a new item; returns its index."""
+        """Send the event of a new item; return its index."""
         self.items.append(item.body)
         self._open.append(item)
         index = len(self.items) - 1
@@ -161,7 +161,7 @@ class ResponsesSink(Sink):
         return index
 
     def done(self, item: Item) -> None:
-        """Announce that an item is finished."""
+        """Send the event of a finished item."""
         self._open.remove(item)
         shown = self._show(item.body)
         self.send("response.output_item.done", output_index=item.index, item=shown)
@@ -219,27 +219,27 @@ class ResponsesSink(Sink):
             self._close_message("completed")
 
     async def open_code(self) -> Code:
-        """Begin a call of the code interpreter."""
+        """Start a call of the code interpreter."""
         assert self.container_id is not None
         return Code(self, self.container_id)
 
     async def open_search(self) -> FileSearch:
-        """Begin a call of file search."""
+        """Start a call of file search."""
         return FileSearch(self)
 
     async def open_function(self, name: str) -> Function:
-        """Begin a call of a client's function."""
+        """Start a call of a client's function."""
         return Function(self, name)
 
     def add_files(self, made: Mapping[str, Body]) -> None:
-        """Note the files that code made or changed, with the call that did."""
+        """Record the files that code created or changed, with the call that did."""
         self.files |= made
         self.links |= {name: body["id"] for name, body in made.items()}
         if self._running is not None:
             self._running.body["_made"] = list(map(_named, made.items()))
 
     def run(self, call: Code) -> None:
-        """Note the call whose code runs from now on."""
+        """Record the call whose code runs from now on."""
         self._running = call
 
     def add_picture(self, kept: Body, picture: Picture) -> Body:
@@ -419,7 +419,7 @@ class Code(Item):
         self.send("response.code_interpreter_call_code.delta", delta=text)
 
     async def start(self, parts: list[Body]) -> None:
-        """Announce that the code runs now; ``parts`` are the outputs that grow from now on."""
+        """Send the event of running code; ``parts`` are the outputs that grow from now on."""
         self._finish_code()
         self.body["outputs"] = parts
         self.body["status"] = "interpreting"
@@ -435,7 +435,7 @@ class Code(Item):
         self._sink.extend("code_interpreter_call.outputs.delta", **place, index=index, delta=shown)
 
     def describe(self, facts: dict[str, str]) -> None:
-        """Note how code ended."""
+        """Record how code ended."""
         self.body["_facts"] = facts
 
     def _finish_code(self) -> None:
@@ -465,7 +465,7 @@ class FileSearch(Item):
         self.send("response.file_search_call.searching")
 
     def find(self, number: str, query: str, search: Search, found: list[Found]) -> None:
-        """Note what was found."""
+        """Record what was found."""
         keys = ("file_id", "filename", "score", "text", "attributes")
         results = [{key: getattr(one, key) for key in keys} for one in found]
         self.body.update(queries=[query], results=results, _number=number)

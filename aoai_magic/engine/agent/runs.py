@@ -67,7 +67,7 @@ class RunExecution(Execution):
         await self._services.store.write(work)
 
     def close(self) -> None:
-        """End the stream of events."""
+        """Close the stream of events."""
         self.feed.close()
 
 
@@ -141,7 +141,7 @@ class Runs:
         await self._executor.stop_one(run_id)
 
     async def submit(self, run_id: str, outputs: dict[str, str], feed: Feed) -> Body:
-        """Take the outputs of a client's functions and go on with the run.
+        """Accept the outputs of a client's functions and resume the run.
 
         Raises
         ------
@@ -181,7 +181,7 @@ class Runs:
     # Recovery
 
     async def abandon(self, row: Row[Any], ending: Ending) -> None:
-        """End a run that nobody executes."""
+        """Finish a run that nobody executes."""
         ending = Ending("cancelled") if row.status == "cancelling" else ending
         await self._store.write(lambda c: _close(c, row.body, ending))
 

@@ -214,7 +214,7 @@ class Sessions:
         return await self._store.write(work)
 
     async def close(self) -> None:
-        """End every session and the sandbox."""
+        """Close every session and the sandbox."""
         self._open.clear()
         if self._sandbox is not None:
             await self._sandbox.close()
@@ -272,7 +272,7 @@ class Sessions:
         return min(life, idle) - time
 
     async def end(self, thread_id: str) -> bool:
-        """End the thread's session and keep its files; say whether there was one."""
+        """End the thread's session and keep its files; return whether there was one."""
         there = thread_id in self._open
         await self._close(thread_id)
         return there

@@ -69,7 +69,7 @@ class CallSink:
         """Report what was added to the outputs."""
 
     def describe(self, facts: dict[str, str]) -> None:
-        """Note how code ended, also when it was interrupted."""
+        """Record how code ended, also when it was interrupted."""
 
     def find(self, number: str, query: str, search: Search, found: list[Found]) -> None:
         """Report what a search found, the ``number``th of its conversation."""
@@ -127,19 +127,19 @@ class Sink:
         raise NotImplementedError
 
     async def open_code(self) -> CallSink:
-        """Begin a call that runs code."""
+        """Start a call that runs code."""
         raise NotImplementedError
 
     async def open_search(self) -> CallSink:
-        """Begin a call that searches documents."""
+        """Start a call that searches documents."""
         raise NotImplementedError
 
     async def open_function(self, name: str) -> CallSink:
-        """Begin a call of a client's function."""
+        """Start a call of a client's function."""
         raise NotImplementedError
 
     def add_files(self, made: Mapping[str, Body]) -> None:
-        """Note the files that code made or changed, by name."""
+        """Record the files that code created or changed, by name."""
         raise NotImplementedError
 
     def add_picture(self, kept: Body, picture: Picture) -> Body:

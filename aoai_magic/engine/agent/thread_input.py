@@ -137,7 +137,7 @@ class ThreadInput:
         )
 
     def _resume(self, thread: _Thread) -> None:
-        """Take up the count where the run stopped to ask its client."""
+        """Resume the count where the run stopped to ask its client."""
         steps = thread.steps.get(self._run["id"], [])
         self._sink.reply = max((step["reply"] for step in steps), default=0)
         for used in filter(None, (step["usage"] for step in steps)):

@@ -58,7 +58,7 @@ def _limit(text: str | None, most: int, default: int) -> int:
 async def listing(
     call: Call, table: Table, noun: str, *where: ColumnElement[bool], page: Page | None = None
 ) -> Body:
-    """Answer a list request with the page that it asks for."""
+    """Return the page that a list request asks for."""
     wanted = page or asked(call)
     try:
         data, more = await call.read(lambda c: store.page(c, table, wanted, *where))
@@ -81,7 +81,7 @@ def as_list(data: list[Body], more: bool = False) -> Body:
 def cut(
     call: Call, ids: list[str], noun: str, show: Callable[[str], Body], most: int = 100
 ) -> Body:
-    """Page through a list of ids that an object holds, oldest first."""
+    """Return a page of a list of ids that an object holds, oldest first."""
     page = asked(call, most)
     ordered = ids if page.order == "asc" else ids[::-1]
     for bound in (page.after, page.before):

@@ -171,7 +171,7 @@ class Call:
         return v1.view(data, later=not self.azure) if self.version == "v1" else data
 
     def answer(self, data: Body) -> Response:
-        """Answer with an object of the Assistants API."""
+        """Return an object of the Assistants API."""
         return reply(self.view(data))
 
     def feed(self) -> Feed:
@@ -189,7 +189,7 @@ Handler = Callable[[Call], Awaitable[Response]]
 
 
 def reply(data: Any, headers: dict[str, str] | None = None) -> Response:
-    """Answer with JSON."""
+    """Return JSON."""
     return Response(to_json(data), media_type="application/json", headers=headers)
 
 

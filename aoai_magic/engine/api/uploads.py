@@ -47,7 +47,7 @@ class CompleteUpload(Closed):
 
 
 async def create(call: Call) -> Response:
-    """Begin an upload."""
+    """Start an upload."""
     given = await call.body(CreateUpload)
     if given["purpose"] not in PURPOSES:
         raise invalid_value("purpose", given["purpose"], PURPOSES)

@@ -236,7 +236,7 @@ async def remove(call: Call) -> Response:
 
 
 async def add_file(call: Call) -> Response:
-    """Put a file into a store."""
+    """Add a file to a store."""
     id_ = _store_id(call)
     given = await call.given(AddFile)
 
@@ -290,7 +290,7 @@ async def modify_file(call: Call) -> Response:
 
 
 async def remove_file(call: Call) -> Response:
-    """Take a file out of a store; the file itself stays."""
+    """Remove a file from a store; the file itself stays."""
     id_, file_id = _store_id(call), call.request.path_params["file_id"]
 
     def work(connection: Connection) -> None:
@@ -368,7 +368,7 @@ def _entries(given: Body) -> list[Body]:
 
 
 async def create_batch(call: Call) -> Response:
-    """Put files into a store as a batch."""
+    """Add files to a store as a batch."""
     id_ = _store_id(call)
     given = await call.given(AddBatch)
     entries = _entries(given)

@@ -7,13 +7,13 @@ from aoai_magic.engine.search.quotes import find_quotes
 
 
 def may_search(request: Request) -> bool:
-    """Whether the request offers documents to search."""
+    """Return whether the request offers documents to search."""
     names = {tool["function"]["name"] for tool in request.tools}
     return FILE_SEARCH_TOOL in names and request.tool_choice != "none"
 
 
 def must_search(request: Request) -> bool:
-    """Whether the request demands a search."""
+    """Return whether the request demands a search."""
     choice = request.tool_choice
     return not isinstance(choice, str) and choice["function"]["name"] == FILE_SEARCH_TOOL
 

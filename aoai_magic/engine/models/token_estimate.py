@@ -67,7 +67,7 @@ def fit(messages: Sequence[Chat], limit: int) -> list[Chat]:
 
 
 def _apart(messages: Sequence[Chat]) -> tuple[list[Chat], list[list[Chat]]]:
-    """Take apart the system's messages at the start, and what belongs together after them."""
+    """Separate the system's messages at the start, and what belongs together after them."""
     start = next((n for n, m in enumerate(messages) if m["role"] not in _SYSTEM), len(messages))
     return list(messages[:start]), list(_units(messages[start:]))
 

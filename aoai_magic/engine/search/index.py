@@ -82,7 +82,7 @@ class Index:
             database.execute("COMMIT")
 
     def put(self, files: Mapping[str, tuple[str, Sequence[Passage]]]) -> None:
-        """Put files' passages in the place of those that there are.
+        """Replace files' passages.
 
         ``files`` gives, by the file's id, its name, whose words count too, and its passages.
         """
@@ -94,7 +94,7 @@ class Index:
                     _insert(database, file_id, passage, [*named, *terms(passage.text)])
 
     def remove(self, file_id: str) -> None:
-        """Take a file's passages out."""
+        """Remove a file's passages."""
         if self.usable:
             with self._writing() as database:
                 _remove(database, file_id)
@@ -207,7 +207,7 @@ class _Ranking:
         ] or rarest[:1]
 
     def score(self, text: str) -> float:
-        """Score a passage's terms: 1 where it has each of the query once, or some often."""
+        """Return the score of a passage's terms: 1 if it has each of the query once."""
         found = text.split(" ")
         counts = Counter(found)
         relative = 1 - _LENGTH_WEIGHT + _LENGTH_WEIGHT * len(found) / self.length

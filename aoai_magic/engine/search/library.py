@@ -82,7 +82,7 @@ class Library:
         self._woken.set()
 
     async def watch(self) -> None:
-        """Take in files for ever, those of engines that are gone too."""
+        """Index files for ever, those of engines that are gone too."""
         while True:
             self._woken = anyio.Event()
             try:
@@ -94,7 +94,7 @@ class Library:
                 await self._woken.wait()
 
     async def _take_in_some(self) -> bool:
-        """Take in a few files of one store; tells whether there were any."""
+        """Index a few files of one store; return whether there were any."""
         rows = await self._store.read(_waiting)
         if not rows:
             return False

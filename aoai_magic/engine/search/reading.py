@@ -204,12 +204,12 @@ class _Page(HTMLParser):
         self._hidden = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """See a tag open."""
+        """Handle an opening tag."""
         self._hidden += tag in self._HIDDEN
         self._break(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        """See a tag close."""
+        """Handle a closing tag."""
         self._hidden = max(self._hidden - (tag in self._HIDDEN), 0)
         self._break(tag)
 
@@ -218,7 +218,7 @@ class _Page(HTMLParser):
             self.pieces.append("\n")
 
     def handle_data(self, data: str) -> None:
-        """See text."""
+        """Handle text."""
         if not self._hidden:
             self.pieces.append(data)
 

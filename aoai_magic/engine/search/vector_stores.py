@@ -112,7 +112,7 @@ def add_files(
     chunking: Body | None,
     batch_id: str | None = None,
 ) -> None:
-    """Put files into a vector store; those that are in it are put anew.
+    """Add files to a vector store; those that are in it are replaced.
 
     ``entries`` have a ``file_id`` and may have ``attributes`` and ``chunking_strategy``.
 
@@ -189,7 +189,7 @@ def load_file(connection: Connection, store_id: str, file_id: str) -> Body:
 
 
 def requeue(connection: Connection, store_id: str) -> None:
-    """Let the files of a store, whose index is lost, be looked into again."""
+    """Queue the files of a store, whose index is lost, to be indexed again."""
     table = VECTOR_STORE_FILES
     done = (table.c.vector_store_id == store_id, table.c.status == "completed")
     for seq, body in connection.execute(select(table.c.seq, table.c.body).where(*done)).all():
@@ -229,7 +229,7 @@ def stores_of(connection: Connection, file_id: str) -> list[str]:
 
 
 def remove_file(connection: Connection, file_id: str, store_ids: Iterable[str]) -> None:
-    """Take a file out of stores; the file itself stays."""
+    """Remove a file from stores; the file itself stays."""
     table = VECTOR_STORE_FILES
     held = (table.c.id == file_id, table.c.vector_store_id.in_(list(store_ids)))
     connection.execute(delete(table).where(*held))
@@ -245,7 +245,7 @@ def names(connection: Connection, store_ids: Iterable[str], most: int) -> list[s
 
 
 def add_batch(connection: Connection, store_id: str, entries: list[Body], given: Body) -> Body:
-    """Put files into a vector store as a batch."""
+    """Add files to a vector store as a batch."""
     batch: Body = {
         "id": new_id("vsfb_"),
         "object": "vector_store.files_batch",
@@ -276,7 +276,7 @@ def load_batch(connection: Connection, store_id: str, batch_id: str) -> Body:
 
 
 def cancel_batch(connection: Connection, store_id: str, batch_id: str) -> Body:
-    """Take back the files of a batch that nobody has looked into yet.
+    """Cancel the files of a batch that are not being indexed yet.
 
     Raises
     ------

@@ -106,7 +106,7 @@ def _denied(path: str, given: str | None) -> ApiError:
 
 
 def error_response(error: ApiError) -> Response:
-    """Answer with an error; the SDK does not ask again for it."""
+    """Return an error; the SDK does not ask again for it."""
     answer = reply(error.body())
     answer.status_code = error.status
     return answer

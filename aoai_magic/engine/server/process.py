@@ -93,7 +93,7 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take an address, port 0 for a free one.
+    """Bind an address, port 0 for a free one.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from aoai_magic.engine.storage.schema import RESPONSE_ITEMS, RESPONSES
 
 
 def put(connection: Connection, response_id: str, items: Iterable[Body]) -> None:
-    """Note the items of a response; one that was in an earlier response stays that one's."""
+    """Record the items of a response; one that was in an earlier response stays that one's."""
     ids = [item["id"] for item in items]
     query = select(RESPONSE_ITEMS.c.id).where(RESPONSE_ITEMS.c.id.in_(ids))
     known = set(connection.execute(query).scalars())

@@ -80,7 +80,7 @@ class Store:
         return await anyio.to_thread.run_sync(transaction, limiter=self._readers)
 
     def prepare(self) -> None:
-        """Bring the database up to this engine's schema; waits for another that does.
+        """Migrate the database to this engine's schema; wait for another that does.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class Store:
             upgrade(connection)
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._engine.dispose()
 
 

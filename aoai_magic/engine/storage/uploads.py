@@ -36,7 +36,7 @@ class Uploads:
         self._blobs = blobs
 
     async def create(self, given: Body) -> Body:
-        """Begin an upload; those that have expired are deleted on the way."""
+        """Start an upload; those that have expired are deleted on the way."""
         await self._discard_expired()
         created = now()
         body: Body = {

@@ -21,7 +21,7 @@ Show = Callable[[dict[str, str]], None]
 
 
 def attach(code: str, show: Show, keep: Callable[[Any], None]) -> None:
-    """Let Bokeh's ``show`` come to ``show`` and ``keep``, before code that imports Bokeh."""
+    """Redirect Bokeh's ``show`` to ``show`` and ``keep``, before code that imports Bokeh."""
     if not _IMPORT.search(code) or importlib.util.find_spec("bokeh") is None:
         return
     from bokeh.io.notebook import install_notebook_hook

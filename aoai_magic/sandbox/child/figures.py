@@ -54,7 +54,7 @@ class Figures:
         return _render(figure)
 
     def attach(self) -> None:
-        """Take over ``pyplot.show`` once pyplot has been imported; cheap to repeat."""
+        """Replace ``pyplot.show`` once pyplot has been imported; cheap to repeat."""
         pyplot = sys.modules.get("matplotlib.pyplot")
         if pyplot is None or self._attached:
             return

@@ -150,7 +150,7 @@ def _folders() -> dict[str, int]:
 
 
 def _warn_once() -> None:
-    """Say once in a session that glyphs are missing, rather than for each of them."""
+    """Warn once in a session that glyphs are missing, rather than for each of them."""
     show, said = warnings.showwarning, False
 
     def showwarning(message: Any, *rest: Any, **options: Any) -> None:
@@ -165,7 +165,7 @@ def _warn_once() -> None:
 
 
 def install() -> bool:
-    """Teach matplotlib, already imported, to draw CJK text; return whether a font has it."""
+    """Make matplotlib, already imported, draw CJK text; return whether a font has it."""
     _warn_once()
     from matplotlib import font_manager
 

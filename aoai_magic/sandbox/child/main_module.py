@@ -51,7 +51,7 @@ class MainModule:
         spawn.get_preparation_data = get_preparation_data
 
     def add(self, code: str, name: str) -> None:
-        """Take over what a cell defines."""
+        """Add what a cell defines."""
         try:
             source = self._transform(code)
             statements = ast.parse(source).body
@@ -78,7 +78,7 @@ class _NoSemaphore(_multiprocessing.SemLock):  # type: ignore[misc]
 
 
 def refuse_pools() -> None:
-    """Explain what fails anyway where a session has no shared memory."""
+    """Raise a clear error for what fails anyway where a session has no shared memory."""
     _multiprocessing.SemLock = _NoSemaphore
 
 

@@ -36,7 +36,7 @@ class RichDisplays:
         self._of_content: dict[bytes, str] = {}
 
     def reset(self) -> None:
-        """Begin a cell."""
+        """Start a cell."""
         self._left = _MOST_FILES
 
     def told(self, bundle: Mapping[str, Any], identity: str | None) -> Mapping[str, Any]:

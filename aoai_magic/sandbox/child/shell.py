@@ -112,7 +112,7 @@ class _ResultHook(DisplayHook):
         self.shell.show(format_dict, result=True)
 
     def finish_displayhook(self) -> None:
-        """End nothing: results are frames of their own."""
+        """Do nothing: results are frames of their own."""
 
 
 class _Formatter(DisplayFormatter):
@@ -209,7 +209,7 @@ class Shell(InteractiveShell):
             self.user_ns[CHART_NAME] = self._last_chart = chart
 
     def init_display_formatter(self) -> None:
-        """Take our own formatter."""
+        """Install our own formatter."""
         super().init_display_formatter()
         self.display_formatter = _Formatter(parent=self)
 

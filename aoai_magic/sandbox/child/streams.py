@@ -67,7 +67,7 @@ class Printed:
         return self._channel.owned
 
     def write(self, name: str, data: bytes) -> None:
-        """Take what was printed to ``name``; it is sent within a moment."""
+        """Write what was printed to ``name``; it is sent within a moment."""
         with self._lock:
             self._take_from_children()
             self._append(name, data)
@@ -86,7 +86,7 @@ class Printed:
         self._pending[-1][1].extend(granted)
 
     def _take_from_children(self) -> int:
-        """Take what children have printed by now; return how many bytes."""
+        """Read what children have printed by now; return how many bytes."""
         try:
             data = os.read(self._pipe, _CHUNK)
         except OSError:  # nothing there, or the cell has closed it
@@ -105,11 +105,11 @@ class Printed:
                     self._channel.send({"type": "stream", "name": name, "text": text})
 
     def begin(self) -> None:
-        """Begin a cell: from here on the output of children is watched."""
+        """Start a cell: from here on the output of children is watched."""
         self._running.set()
 
     def end(self) -> None:
-        """End a cell: what children print from now on is read with the next one."""
+        """Finish a cell: what children print from now on is read with the next one."""
         self._running.clear()
         with self._lock:
             while self._take_from_children() and self._budget.left:

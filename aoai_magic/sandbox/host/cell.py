@@ -73,7 +73,7 @@ class Cell:
         self._task: asyncio.Task[None] | None = None
 
     def start(self, code: str, put: set[str]) -> None:
-        """Begin; ``put`` names the files to bind as variables, emptied once they are sent."""
+        """Start the cell; ``put`` names files to bind as variables, and is emptied once sent."""
         self._task = asyncio.get_running_loop().create_task(self._run(code, put))
 
     async def events(self) -> AsyncIterator[Event]:
@@ -90,7 +90,7 @@ class Cell:
             await asyncio.wait([self._task])
 
     def interrupt(self) -> None:
-        """Interrupt the cell; where that does not help, its interpreter is ended."""
+        """Interrupt the cell; if that does not help, end its interpreter."""
         if self.running and not self._interrupted:
             self._interrupted = True
             self._insist(InterruptGrace(self._interpreter.pid))

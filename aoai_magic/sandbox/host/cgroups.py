@@ -67,7 +67,7 @@ class Group:
         return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
     def close(self) -> None:
-        """End what is left in it, and remove it."""
+        """Kill what is left in it, and remove it."""
         with contextlib.suppress(OSError):  # before Linux 5.14
             (self.path / "cgroup.kill").write_text("1")
         for _ in range(_REMOVALS):
@@ -89,7 +89,7 @@ class Scope:
 
     @classmethod
     def around(cls, pid: int) -> Scope | None:
-        """Take over the scope of a process that is alone in it; None if that is not to be had."""
+        """Return the scope of a process that is alone in it; None if it is unavailable."""
         try:
             lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
             inside = next(line[3:] for line in lines if line.startswith("0::"))

@@ -39,7 +39,7 @@ def connect_abstract() -> None:
 
 
 def signal_host() -> None:
-    """Reach the host's process."""
+    """Signal the host's process."""
     os.kill(TARGETS["pid"], 0)
 
 
@@ -76,7 +76,7 @@ ATTEMPTS: list[Callable[[], None]] = [
 
 
 def escapes() -> dict[str, str]:
-    """Try each; return the names of those that worked, with what they do."""
+    """Run each; return the names of those that worked, with what they do."""
     through = {}
     for attempt in ATTEMPTS:
         try:

@@ -247,7 +247,7 @@ class Folder:
                 staged.unlink()
 
     def alias(self, name: str, target: str) -> None:
-        """Let a file of the folder be found under a second name too.
+        """Add a second name for a file of the folder.
 
         It is a link, which the host neither lists, follows nor counts. What stands at the
         name already is left alone.

@@ -183,7 +183,7 @@ class Interpreter:
         await self._gone.wait()
 
     async def close(self) -> None:
-        """End it, and give back every descriptor."""
+        """End it, and close every descriptor."""
         await run_uncancelled(self._close())
 
     async def _close(self) -> None:

@@ -210,7 +210,7 @@ class LocalSession:
         self._placed[name] = (origin, self.folder.stamp(name))
 
     async def alias(self, name: str, target: str) -> None:
-        """Let a file be found under a second name too; see `Folder.alias`."""
+        """Add a second name for a file; see `Folder.alias`."""
         await asyncio.to_thread(self.folder.alias, name, target)
 
     async def files(self) -> list[FileInfo]:

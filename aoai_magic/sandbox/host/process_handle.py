@@ -35,7 +35,7 @@ class Handle:
         loop.add_reader(self._descriptor, tell)
 
     def kill(self) -> None:
-        """End it and all below it at once."""
+        """Kill it and all its descendants."""
         with contextlib.suppress(OSError):
             signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
 

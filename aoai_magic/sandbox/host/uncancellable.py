@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 async def run_uncancelled(work: Coroutine[Any, Any, T]) -> T:
-    """Do the work to its end, also when who waits for it is cancelled.
+    """Run the work to its end, also when its caller is cancelled.
 
     Half of it done would leave processes and descriptors that nobody knows of any more; and
     a zygote left in the middle of an answer would be taken to have answered the next question.

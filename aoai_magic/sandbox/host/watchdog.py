@@ -63,7 +63,7 @@ def _memory_excess(pids: list[int], worker: int, limits: Limits) -> Excess | Non
 
 
 def examine_processes(pid: int, limits: Limits) -> Excess | None:
-    """Look at the processes below a session's first."""
+    """Check the processes below a session's first."""
     own = children(pid)
     pids = descendants(pid)
     if len(pids) > limits.processes + 1:
@@ -89,7 +89,7 @@ def _left_running(pid: int) -> Excess:
 
 
 def examine_folder(usage: Usage, allowed: int) -> Excess | None:
-    """Look at what was measured of a folder."""
+    """Check what was measured of a folder."""
     if usage.bytes > allowed:
         text = f"The session's files took {usage.bytes >> 20:,} MB"
         return Excess("disk", f"{text} and may take {allowed >> 20:,} MB.")

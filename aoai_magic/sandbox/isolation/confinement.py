@@ -65,7 +65,7 @@ def unshare(plan: Plan) -> None:
 
 
 def enter(plan: Plan) -> None:
-    """Complete the move as process 1 of the new namespaces, and become nobody."""
+    """Enter the new namespaces as process 1, and become nobody."""
     root_fs.enter(plan)
     syscalls.set_hostname(b"sandbox")
     syscalls.drop_bounding_set()
@@ -144,7 +144,7 @@ def drop_privileges(plan: Plan) -> None:
 
 
 def restrict(plan: Plan) -> None:
-    """Put up Landlock and the filter of system calls; there is no way back."""
+    """Install Landlock and the filter of system calls; there is no way back."""
     if plan.isolated:
         if syscalls.landlock_version():
             # /proc is written for the likes of /proc/self/clear_refs and coredump_filter.
@@ -160,6 +160,6 @@ def restrict(plan: Plan) -> None:
 
 
 def ignore_signals() -> None:
-    """Leave interrupts to the worker."""
+    """Ignore interrupts, which are for the worker."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -154,7 +154,7 @@ def _show_folder(data: str) -> None:
 
 
 def build(plan: Plan, uid: int, gid: int) -> None:
-    """Lay out the new root beside the old one; in a fresh mount namespace.
+    """Build the new root beside the old one; in a fresh mount namespace.
 
     The process is left on a small tmpfs that holds the old root at ``/o`` and the new
     one at ``/n``; `enter` completes the move from inside the new process namespace.

@@ -172,7 +172,7 @@ class _Assembler:
         self.code.append(struct.pack("HBBI", code, if_true, if_false, value))
 
     def deny(self, calls: Iterable[str], error: int) -> None:
-        """Answer with ``error``; 0 pretends success."""
+        """Deny the call with ``error``; 0 pretends success."""
         for call in calls:
             if call in self.numbers:
                 self._emit(_JUMP_EQUAL, self.numbers[call], 0, 1)
@@ -259,7 +259,7 @@ def _close_uncontained(assembler: _Assembler, own_signals: int | None) -> None:
 def assemble(
     machine: str, contained: bool, own_signals: int | None = None, truncation: bool = True
 ) -> bytes:
-    """Assemble the filter for an architecture.
+    """Return the filter for an architecture.
 
     Parameters
     ----------

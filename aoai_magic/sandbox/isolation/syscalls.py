@@ -76,7 +76,7 @@ def _number(call: str) -> int:
 
 
 def unshare(flags: int) -> None:
-    """Leave the namespaces named by the ``CLONE_NEW*`` flags for fresh ones."""
+    """Enter new namespaces, named by the ``CLONE_NEW*`` flags."""
     _checked(_libc.unshare(ctypes.c_int(flags)), f"unshare({flags:#x})")
 
 
@@ -90,7 +90,7 @@ def mount(
 
 
 def unmount(target: StrPath) -> None:
-    """Detach what is mounted at ``target``."""
+    """Unmount what is mounted at ``target``."""
     _checked(_libc.umount2(os.fsencode(target), ctypes.c_int(MNT_DETACH)), f"umount({target})")
 
 
@@ -142,7 +142,7 @@ def set_hostname(name: bytes) -> None:
 
 
 def drop_bounding_set() -> None:
-    """Take every capability out of the bounding set, as far as that is allowed."""
+    """Drop every capability from the bounding set, as far as that is allowed."""
     for capability in range(_CAPABILITIES):
         try:
             prctl(PR_CAPBSET_DROP, capability)

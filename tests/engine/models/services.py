@@ -197,7 +197,7 @@ class Services:
 
 
 def spell(response: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give the events of a response in the services' order, texts in pieces of three."""
+    """Return the events of a response in the services' order, texts in pieces of three."""
     begun = {**response, "status": "in_progress", "output": []}
     yield {"type": "response.created", "response": begun}
     yield {"type": "response.in_progress", "response": begun}
@@ -249,7 +249,7 @@ def unsupported(name: str, value: str | None, kind: Kind) -> Response:
 
 
 def response(*output: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
-    """Give the events of a response with these items."""
+    """Return the events of a response with these items."""
     return list(spell({"id": "r", "status": "completed", "output": list(output), **more}))
 
 

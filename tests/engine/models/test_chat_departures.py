@@ -189,7 +189,7 @@ def test_pictures_are_few_and_small():
 
 
 def conversation(count):
-    """Give a system message, and turns each with a call, its result and an answer."""
+    """Return a system message, and turns each with a call, its result and an answer."""
     told = [{"role": "system", "content": "Be brief."}]
     for n in range(count):
         made = {

@@ -199,7 +199,7 @@ async def cancel(call: Call) -> Response:
 
 
 async def submit(call: Call) -> Response:
-    """Take the outputs of the client's functions."""
+    """Accept the outputs of the client's functions."""
     ids = _ids(call)
     given = await call.given(SubmitToolOutputs)
     await call.read(lambda c: load(c, *ids))

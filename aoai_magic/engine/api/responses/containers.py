@@ -84,7 +84,7 @@ async def remove(call: Call) -> Response:
 
 
 async def add_file(call: Call) -> Response:
-    """Put a file into a container: an upload, or a copy of a stored file."""
+    """Add a file to a container: an upload, or a copy of a stored file."""
     id_ = str((await _containers(call).running(_id(call)))["id"])
     if call.request.headers.get("content-type", "").startswith("multipart/form-data"):
         return reply(bare(await _upload(call, id_)))

@@ -40,7 +40,7 @@ def read_output(output: str, programs: Iterable[Program]) -> list[Results]:
 
 
 def _read(lines: list[str], name: str, output: str) -> str | Rows:
-    """Take a value or a table from the beginning of the lines."""
+    """Read a value or a table from the beginning of the lines."""
     _drop_warnings(lines)
     if not lines or _CUT in output:
         raise Unreadable("the output is not whole")
@@ -86,7 +86,7 @@ class _Answer:
         return "\n\n".join(filter(None, parts))
 
     def _recipe(self) -> str:
-        """Say what the lines of a task print that always has the same ones."""
+        """Describe what the lines of a task print that always has the same ones."""
         query, task = self._query, self._query.task
         if task == "correlation" and query.groups:
             return self._groups()
@@ -138,7 +138,7 @@ class _Answer:
         return " ".join(told)
 
     def _end_of_data(self) -> list[str]:
-        """Tell that the last period is not over in the data."""
+        """Describe that the last period is not over in the data."""
         group = self._query.groups[0]
         last = last_day(group.column) if group.by in ("M", "Q", "Y") else None
         if not last or Period.begins(group.by, last + timedelta(days=1)):

@@ -34,7 +34,7 @@ class Conditions(Phrase):
         self.together = False
 
     def read_conditions(self) -> None:
-        """Take every condition out."""
+        """Return every condition, and remove it from the question."""
         for what in "id":
             if self.take(f"!{what}", rf"{what}\^"):
                 self.clean.append({"i": "outliers", "d": "duplicates"}[what])
@@ -50,7 +50,7 @@ class Conditions(Phrase):
         self._check_reach()
 
     def _read_change(self) -> None:
-        """Take the two periods out between which something changes."""
+        """Remove and return the two periods between which something changes."""
         dates = of("D", self.left)
         periods = [t.value for t in dates if isinstance(t.value, Period) and t.value.start]
         if len(dates) != 2 or len(periods) != 2:

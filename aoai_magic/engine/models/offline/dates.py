@@ -47,7 +47,7 @@ class Period:
 
     @classmethod
     def begins(cls, unit: str, day: date) -> bool:
-        """Whether a period of a unit begins on a day."""
+        """Return whether a period of a unit begins on a day."""
         return cls("", unit=unit, back=1).resolve(day).start == day
 
     @property

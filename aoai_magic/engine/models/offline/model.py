@@ -66,7 +66,7 @@ class OfflineModel:
 
 
 def next_step(request: Request) -> Next:
-    """Decide what comes next in a conversation."""
+    """Return what comes next in a conversation."""
     talk = read_conversation(request.messages)
     language = detect(talk.now.prompt)
     try:

@@ -176,7 +176,7 @@ class _Parser(Conditions):
         return mean and (self.has("H") or (added and apiece))
 
     def _by_number(self, column: Column, *, ratio: bool) -> None:
-        """Take "by body mass" as an order where there is a rank, else as groups."""
+        """Read "by body mass" as an order where there is a rank, else as groups."""
         if self.has("STLE"):
             self._sorting = column
         elif self.has("AHn%") and column.is_kind and not ratio:  # not "revenue per unit"
@@ -203,7 +203,7 @@ class _Parser(Conditions):
         return Group(times[0], by)
 
     def _over_time(self, token: Token) -> Group:
-        """Take "over time" as by year or month."""
+        """Read "over time" as by year or month."""
         dates = any(column.kind == "date" for column in self.table.columns)
         return self._time_group("M" if dates else "Y", token)
 
@@ -324,7 +324,7 @@ class _Parser(Conditions):
         self._set(task, *(Measure(column, task) for column in found))
 
     def _missing(self) -> str:
-        """Tell missing values from rows that have some, or none."""
+        """Distinguish missing values from rows that have some, or none."""
         without = bool(self.take("!M|!|M\\^|\\^"))
         if self.has("%"):
             refuse(of("!^", self.all) if without else [])
@@ -542,7 +542,7 @@ class _Parser(Conditions):
         return named and bool(of("A", self.all))
 
     def _target(self, rows: bool) -> None:
-        """Take "which region", "top 5 customers" as what is ranked, also within groups."""
+        """Read "which region", "top 5 customers" as what is ranked, also within groups."""
         if not self._rank or self._result.ends or of("Z", self.all):
             return
         targets = of("cfymt", self.left)

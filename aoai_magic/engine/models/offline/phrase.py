@@ -31,7 +31,7 @@ class Phrase:
         return "".join(token.kind for token in self.left)
 
     def take(self, *patterns: str) -> list[Token]:
-        """Take the first match of a pattern out, leaving a mark where it was."""
+        """Remove and return the first match of a pattern, leaving a mark where it was."""
         for pattern in patterns:
             match = re.search(pattern, self.kinds)
             if match and match[0]:
@@ -41,13 +41,13 @@ class Phrase:
         return []
 
     def take_all(self, kinds: str) -> list[Token]:
-        """Take all tokens of these kinds out."""
+        """Remove and return all tokens of these kinds."""
         taken = of(kinds, self.left)
         self.left = [token for token in self.left if token.kind not in kinds]
         return taken
 
     def has(self, kinds: str) -> bool:
-        """Whether a token of one of these kinds is left."""
+        """Return whether a token of one of these kinds is left."""
         return bool(of(kinds, self.left))
 
     def numbers(self) -> list[str]:

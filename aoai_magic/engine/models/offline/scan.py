@@ -83,7 +83,7 @@ def scan(text: str, tables: Sequence[Table], language: Language) -> list[list[To
 
 
 def _corrected(options: list[Token], tables: Sequence[Table]) -> list[Token]:
-    """Take a word that is not understood for the one name of the data that it resembles."""
+    """Replace a word that is not understood by the one name of the data that it resembles."""
     word = options[0].text
     nouns = {noun for english, _ in concepts() for noun in english}
     unknown = options[0].kind in "?q" and options[0].rank <= 1

@@ -228,7 +228,7 @@ def read_card(text: str) -> Table | None:
 
 
 def counts_rows(column: Column, rows: int) -> bool:
-    """Whether a column only counts the rows: whole numbers, as many from end to end as rows."""
+    """Return whether a column numbers the rows: whole numbers that span as many as the rows."""
     ends = re.fullmatch(r"(-?\d+) (-?\d+)", f"{column.low} {column.high}")
     if not ends or not column.is_whole or rows < 10:
         return False

@@ -250,7 +250,7 @@ def _azure_client(url: str, key: str, token: str, version: str) -> AsyncOpenAI:
 
 
 def _split(argument: str) -> tuple[str, str]:
-    """Take ``MODEL@URL`` apart; names of models may hold an @ of their own."""
+    """Split ``MODEL@URL``; names of models may hold an @ of their own."""
     model, at, url = argument.rpartition("@")
     return (model, url.strip()) if at and "://" in url else (argument, "")
 

@@ -74,7 +74,7 @@ class UnfinishedError(ConnectionError):
 
 
 def is_fault(error: Exception) -> bool:
-    """Whether the error comes from the server or the way to it, and not from our own code."""
+    """Return whether the error comes from the server or network, and not from our own code."""
     from openai import OpenAIError
 
     # While a stream is read the SDK lets errors of the HTTP library and of the JSON
@@ -84,17 +84,17 @@ def is_fault(error: Exception) -> bool:
 
 
 def is_transport(error: Exception) -> bool:
-    """Whether the error is the HTTP library's: httpx or httpx2, so it is told by its name."""
+    """Return whether the error is the HTTP library's, by its name: httpx or httpx2."""
     return type(error).__module__.partition(".")[0] in _TRANSPORT_PACKAGES
 
 
 def refuses_tools(error: Exception) -> bool:
-    """Whether the server says that it, or the model, can call no tools at all."""
+    """Return whether the server says that it, or the model, can call no tools at all."""
     return _status(error) in {400, 404, 422, 500, 501} and bool(_NO_TOOLS.search(_message(error)))
 
 
 def refuses_pictures(error: Exception) -> bool:
-    """Whether the server says that it, or the model, takes no pictures; asked where some went."""
+    """Return whether the server says that it, or the model, takes no pictures."""
     return _status(error) in {400, 404, 415, 422, 500, 501} and bool(
         _NO_PICTURES.search(_message(error))
     )
@@ -118,12 +118,12 @@ def closed_route(error: Exception, api: str) -> str | None:
 
 
 def refuses_streaming(error: Exception) -> bool:
-    """Whether the server says that it cannot stream."""
+    """Return whether the server says that it cannot stream."""
     return _status(error) in {400, 404, 422, 501} and bool(_NO_STREAM.search(_message(error)))
 
 
 def refuses_effort(error: Exception) -> bool:
-    """Whether the server refuses the reasoning effort, or that there is one."""
+    """Return whether the server refuses the reasoning effort, or that there is one."""
     if _status(error) not in {400, 422}:
         return False
     param = getattr(error, "param", None)
@@ -131,13 +131,13 @@ def refuses_effort(error: Exception) -> bool:
 
 
 def refuses_reasoning_items(error: Exception) -> bool:
-    """Whether the server cannot read reasoning that was sent back, e.g. another key's."""
+    """Return whether the server cannot read reasoning that was sent back, e.g. another key's."""
     told = f"{_code(error)} {_message(error)}"
     return _status(error) == 400 and bool(_UNREADABLE.search(told))
 
 
 def refuses_encrypted_reasoning(error: Exception) -> bool:
-    """Whether the model has no reasoning that could be handed out."""
+    """Return whether the model has no reasoning that could be handed out."""
     return _status(error) == 400 and bool(
         re.search(r"encrypted content is not supported", _message(error), re.IGNORECASE)
     )
@@ -163,7 +163,7 @@ def effort_refusal(error: Exception, endpoint: Endpoint, effort: str) -> ModelEr
 
 
 def is_too_long(error: Exception) -> bool:
-    """Whether the conversation is too long for the model."""
+    """Return whether the conversation is too long for the model."""
     return _code(error) == "context_length_exceeded" or bool(
         _status(error) in {400, 413, 422, 500} and _TOO_LONG.search(_message(error))
     )

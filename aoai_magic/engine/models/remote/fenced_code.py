@@ -140,7 +140,7 @@ class FenceReader:
 
 
 def _blocks(text: str) -> tuple[list[str], str]:
-    """Take the python blocks out of a text; returns them and the rest."""
+    """Remove the Python blocks from a text; return them and the rest."""
     blocks: list[str] = []
     words: list[str] = []
     inside = False

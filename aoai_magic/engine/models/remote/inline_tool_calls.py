@@ -149,7 +149,7 @@ class SpokenReader:
 
 
 def _without_fence(text: str) -> tuple[str, str]:
-    """Take a call out of its fence; returns it and what was said after it."""
+    """Remove a call from its fence; return it and what was said after it."""
     fenced = _FENCE.match(text)
     return (fenced[1], (fenced[2] or "").strip()) if fenced else (text, "")
 

@@ -52,7 +52,7 @@ class Learned:
     _key: str = ""
 
     def refuse(self, route: str, name: str) -> None:
-        """Leave out a parameter from now on."""
+        """Omit a parameter from now on."""
         self.refused.add(f"{route}:{name}")
 
     def refuses(self, route: str, name: str) -> bool:
@@ -60,7 +60,7 @@ class Learned:
         return f"{route}:{name}" in self.refused
 
     def load(self, folder: Path, key: str) -> None:
-        """Take over what an earlier process learned, and keep in `folder` what is new."""
+        """Load what an earlier process learned, and save in `folder` what is new."""
         self._path, self._key = folder / FILE, key
         told = _read(self._path).get(key)
         if not isinstance(told, dict) or time.time() - told.get("at", 0) > DAYS * 86_400:

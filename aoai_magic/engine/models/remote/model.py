@@ -81,7 +81,7 @@ class RemoteModel:
     # What the doctor asks
 
     async def check(self) -> None:
-        """Try, at no cost, whether the endpoint would answer.
+        """Check, at no cost, whether the endpoint would answer.
 
         Raises
         ------
@@ -346,7 +346,7 @@ class RemoteModel:
         return False
 
     def _shorten(self, error: Exception, messages: Sequence[Mapping[str, Any]]) -> bool:
-        """Take less of the conversation; False if there is nothing to be left out."""
+        """Shorten the conversation; return False if there is nothing to be left out."""
         limit = self._learned.limit
         messages = messages if limit is None else token_estimate.fit(messages, limit)
         size = sum(map(token_estimate.count, messages))
@@ -393,7 +393,7 @@ class _Attempt:
     answered: bool = False
 
     def note(self, chunk: Chunk) -> None:
-        """Take note of a piece; raise where the answer is over and empty."""
+        """Record a piece; raise where the answer is over and empty."""
         self.said = True
         self.answered = self.answered or isinstance(chunk, Text | ToolCall)
         if chunk != Finish("stop") or self.answered:

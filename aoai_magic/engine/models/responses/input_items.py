@@ -28,17 +28,17 @@ class Outline:
         self._entries: list[Item] = []
 
     def add_reasoning(self, item: Mapping[str, Any]) -> None:
-        """Note a reasoning item; only what the service takes back is kept."""
+        """Record a reasoning item; only what the service takes back is kept."""
         kept = {key: item[key] for key in _REASONING_KEYS if item.get(key) is not None}
         self._entries.append({"type": "reasoning", "summary": [], **kept})
 
     def add_message(self, item: Mapping[str, Any], length: int) -> None:
-        """Note a message of so many characters."""
+        """Record a message of so many characters."""
         entry = {"type": "message", "length": length}
         self._entries.append({**entry, **({"phase": item["phase"]} if item.get("phase") else {})})
 
     def add_call(self) -> None:
-        """Note a call."""
+        """Record a call."""
         self._entries.append({"type": "function_call"})
 
     @property
