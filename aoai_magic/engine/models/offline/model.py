@@ -128,7 +128,8 @@ class _Turn:
         if self._prompt.startswith(IS_REPAIR):
             raise Refusal("save")
         if _GREETING.search(self._prompt):
-            return Next("answer", sentence("can", self._language))
+            says = [sentence(name, self._language) for name in ("can", "model")]
+            return Next("answer", " ".join(says))
         if problem := find_problem(self._prompt):
             if not self._steps:
                 return Next("code", write_maths(problem))

@@ -12,6 +12,9 @@ from aoai_magic.engine.models.offline.schema import Column, Table
 FIGURES = frozenset(["mean", "median", "max", "min", "sum", "std"])
 _SIGNS = {"in": "=", "not in": "≠", "==": "=", "!=": "≠", "period": "=", "not period": "≠"}
 
+_BEYOND = {"words", "incomplete", "groups", "rank", "share", "plot", "save"}
+"""Reasons that other words may not help with, so that the answer says what the rules can do."""
+
 
 class Refusal(Exception):  # noqa: N818
     """The question is not answered: ``reason`` names a sentence, ``words`` go into it."""
@@ -31,7 +34,9 @@ class Refusal(Exception):  # noqa: N818
         line = sentence(f"no {self.reason}", language, **words)
         if self.reason in {"no python", "unreadable", "failed", "file exists"}:
             return line
-        return line + (" " if language == "en" else "") + sentence("can", language)
+        rules = [sentence("can", language)] if self.reason in _BEYOND else []
+        space = " " if language == "en" else ""
+        return space.join([line, *rules, sentence("model", language)])
 
 
 @dataclass(frozen=True)

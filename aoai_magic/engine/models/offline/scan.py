@@ -174,6 +174,8 @@ def _names(text: str, table: Table) -> Iterator[Token]:
     name = table.label or table.name
     for start, end, rank in _spots(text, found, name, split_name(name)):
         if rank >= 3:
+            # "@sales" is how the notebook attaches it; "@sales.csv" is a file.
+            start -= bool(re.search(r"@$", text[:start]) and re.match(r"(?!\.\w)", text[end:]))
             yield Token("r", table, text[start:end], start, end, 3)
 
 

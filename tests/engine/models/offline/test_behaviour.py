@@ -525,6 +525,18 @@ def test_a_refusal_is_one_line_and_names_the_words(notebook, prompt, words):
     assert notebook.codes == []
 
 
+def test_a_question_back_is_short(notebook):
+    text = notebook.ask("Which region grew fastest in @sales?")
+    assert text.startswith("Growth between which periods?")
+    assert "moving averages" not in text
+
+
+def test_a_table_is_known_by_its_name_as_it_is_attached(notebook):
+    plainly = notebook.ask("total revenue by region in sales")
+    assert notebook.ask("total revenue by region in @sales") in plainly
+    assert "“@”" in notebook.ask("total revenue @monday")
+
+
 def test_help_and_no_data(tmp_path):
     notebook = Notebook(tmp_path)
     assert notebook.ask("What can you do?").startswith("I work by simple rules")
