@@ -244,7 +244,7 @@ def test_the_line_magic_forks_the_last_turn(asked):
     assert asked("And?", thread="try two").status == "completed"
     with pytest.raises(UsageError, match="There is a thread 'try two' already"):
         shell.run_line_magic("assistant", "fork 'try two'")
-    with pytest.raises(UsageError, match="wants the copy's name"):
+    with pytest.raises(UsageError, match="needs a name for the copy"):
         shell.run_line_magic("assistant", "fork")
 
 

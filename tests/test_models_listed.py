@@ -67,7 +67,7 @@ def rows(text):
 
 def test_without_key_or_network_every_kind_of_model_is_told(told):
     text = told()
-    assert text.startswith("in force  offline on local (no service is configured)\n")
+    assert text.startswith("current  offline on local (no service is configured)\n")
     found = rows(text)
     kinds = {point.name for point in importlib.metadata.entry_points(group="aoai_magic.models.v1")}
     assert kinds <= {key.split()[1].split(":")[0] for key in found if key.startswith("-m")}
@@ -82,7 +82,7 @@ def test_what_a_server_has_is_listed_and_a_wrong_name_is_seen(told, server, monk
     assert "none on local (OPENAI_BASE_URL is set" in told()
     monkeypatch.setenv("AOAI_MAGIC_MODEL", "openai:llama4")
     text = told()
-    assert "in force  openai:llama4 on local (environment)" in text
+    assert "current  openai:llama4 on local (environment)" in text
     assert "llama4 is not among the names" in text
     assert "llama3, qwen2.5-coder, bad\ufffd[31m name" in rows(text)["-m openai:MODEL"]
     assert "qwen2.5-coder" not in told("llama")

@@ -170,5 +170,5 @@ async def test_the_offline_model_gives_values_of_its_own_results(offline):
     await offline.ask("Total revenue by region", Options(out="totals"))
     totals = offline.namespace["totals"]
     assert totals.set_index("region").revenue.to_dict() == {"S": 0.2, "N": 0.1 + 1 / 3}
-    with pytest.raises(AssistantError, match="The answer is no str: No value was saved"):
+    with pytest.raises(AssistantError, match="No str came back: No value was saved"):
         await offline.ask("Total revenue by region", Options(as_="str"))

@@ -452,12 +452,11 @@ def _unknown(name: str, namespace: Mapping[str, object], cwd: Path) -> str:
         )
     if not known:
         return _(
-            "There is no variable {name}; none here can be attached, and files are attached "
-            "with @path."
+            "No variable is named {name}, and none here can be attached. Use @path for a file."
         ).format(name=name)
-    return _(
-        "There is no variable {name}; there are {names}, and files are attached with @path."
-    ).format(name=name, names=", ".join(sorted(known)[:5]))
+    return _("No variable is named {name}. You can attach {names}; use @path for a file.").format(
+        name=name, names=", ".join(sorted(known)[:5])
+    )
 
 
 def _no_file(text: str, path: Path) -> str:

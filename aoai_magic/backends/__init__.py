@@ -129,7 +129,7 @@ def _check_spec(spec: str) -> None:
         return
     near = difflib.get_close_matches(kind, kinds, 1)
     if near:
-        text = _("{spec!r} is no model SPEC ({kinds}); did you mean {near}?")
+        text = _("{spec!r} is not a model ({kinds}); did you mean {near}?")
     else:
-        text = _("{spec!r} is no model SPEC ({kinds}); a name wants its kind, e.g. openai:{spec}.")
+        text = _("{spec!r} is not a model ({kinds}); write PROVIDER:MODEL, e.g. openai:{spec}.")
     raise UsageError(text.format(spec=spec, kinds=", ".join(kinds), near="".join(near)))

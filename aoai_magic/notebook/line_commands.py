@@ -217,27 +217,29 @@ def stop(state: Assistant, words: Sequence[str]) -> str:
 def fork(state: Assistant, words: Sequence[str]) -> str:
     """Copy the last turn's thread, up to that turn, under a new name."""
     if len(words) != 1:
-        raise UsageError(_("%assistant fork wants the copy's name, e.g. %assistant fork attempt-2"))
+        raise UsageError(
+            _("%assistant fork needs a name for the copy, e.g. %assistant fork attempt-2")
+        )
     view = _last(state).view
     RemoteResources(state, view.target).fork(
         words[0], view.thread, [part.id for part in view.parts]
     )
     return _(
-        "Copied with its files; variables of its session are not. Go on with %%assistant -t {name}"
+        "Thread copied with its files, without its variables. Continue with %%assistant -t {name}"
     ).format(name=shlex.quote(words[0]))
 
 
 def models(state: Assistant, words: Sequence[str]) -> str:
-    """List what -m and --on can name here and now, and which model is in force."""
+    """List the models and targets that -m and --on can name here, and the current model."""
     from aoai_magic.runner.list_models import current_model, describe, ending, missing, places
 
     settings = state.settings()
     target = settings_.resolve_target(settings)
     found = wait_for(places(target))
     rows = [describe(place, *words) for place in found]
-    head = [_("in force  {model}").format(model=current_model(settings, target))]
+    head = [_("current  {model}").format(model=current_model(settings, target))]
     for note in (missing(target, found), ending(target, found)):
-        head += [f"        {note}"] if note else []
+        head += [f"         {note}"] if note else []
     return "\n".join([*head, "", *rows])
 
 
@@ -503,7 +505,9 @@ HELP = {
     "stop": later("Stop the turns that run in the background, or the one of a thread."),
     "fork": later("Copy the last turn's thread, up to that turn, under a new name."),
     "files": later("List the files that this data directory sent and a target still holds."),
-    "models": later("List what -m and --on can name here and now, and which model is in force."),
+    "models": later(
+        "List the models and targets that -m and --on can name here, and the current model."
+    ),
     "config": later("List the settings, their values and where each came from."),
     "usage": later(
         "Add up what this notebook's turns took, and what they cost where a price is known."

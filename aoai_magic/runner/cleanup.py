@@ -99,8 +99,8 @@ def _made_line(made: Sequence[RemoteFile]) -> str:
 def _paths_line(paths: Sequence[Path]) -> str:
     count, size = len(paths), _size(map(size_of, paths))
     text = ngettext(
-        "{count:,} thing in the data directory that is in nobody's use, {size}",
-        "{count:,} things in the data directory that are in nobody's use, {size}",
+        "{count:,} unused item in the data directory, {size}",
+        "{count:,} unused items in the data directory, {size}",
         count,
     )
     return text.format(count=count, size=size) if count else ""

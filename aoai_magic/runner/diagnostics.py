@@ -170,7 +170,7 @@ def _engine(settings: Settings, spec: str) -> Iterator[Finding]:
         return
     yield Finding(
         "bad" if model else "ok",
-        model or _("{spec} would answer").format(spec=hide_credentials(spec)),
+        model or _("{spec} is ready").format(spec=hide_credentials(spec)),
     )
     yield Finding(
         "ok",

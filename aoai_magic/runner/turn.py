@@ -280,7 +280,7 @@ class Turn:
         try:
             self._value = wanted.value(files) if not wanted.is_frame else self._one_frame()
         except ValueMismatchError as error:
-            text = _("The answer is no {type}: {problem} It is in _assistant.text.")
+            text = _("No {type} came back: {problem} The answer is in _assistant.text.")
             sentence = str(error).rstrip(".") + "."
             raise AssistantError(text.format(type=wanted.name, problem=sentence)) from error
         held = [file for file in self.view.files if VALUE_FILE.fullmatch(file.name)]

@@ -195,7 +195,7 @@ def test_what_is_named_twice_is_attached_once(attach):
     ("item", "sentence"),
     [
         ("slaes", "There is no variable slaes; did you mean sales?"),
-        ("zzz", "There is no variable zzz; there are sales, and files are attached with @path."),
+        ("zzz", "No variable is named zzz. You can attach sales; use @path for a file."),
         ("here.csv", "There is no variable here.csv; to attach the file of that name, write @here"),
         ("np", "np is of type module, which cannot be attached; DataFrames, Series, "),
         ("@heer.csv", "There is no file heer.csv; did you mean @here.csv?"),
