@@ -2,7 +2,9 @@
 
 import datetime as dt
 import json
+import socket
 from importlib.resources import files
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -94,6 +96,11 @@ async def test_the_value_is_what_the_code_saved(asked, saved, as_, value):
         ('"3"', "int", "valid integer"),
         ("1", "bool", "valid boolean"),
         ("NaN", "float", "NaN is not a number"),
+        ("1e999", "float", "1e999 is not a number"),
+        ("[" * 100_000, "list", "It is not JSON"),
+        ("[" * 700 + "]" * 700, {"items": {"$ref": "#"}}, "nested too deeply"),
+        ("1", {"$ref": "#"}, "nested too deeply"),
+        ('{"north": 1, "north": 2}', "dict", "a key stands twice"),
         ("About 3.14", "float", "It is not JSON"),
         ('["a"]', "schema", "0: 'a' is not of type 'integer'"),
         ('{"region": 1}', Best, "region: Input should be a valid string; revenue: Field required"),
@@ -123,6 +130,13 @@ async def test_the_schema_may_be_a_file(asked, tmp_path):
         await asked("[1, 2]", as_="@pair.json", new=True)
 
 
+@pytest.fixture
+def schemas(tmp_path):
+    (tmp_path / "true.json").write_text("true")
+    (tmp_path / "deep.json").write_text('{"not":' * 3000 + "{}" + "}" * 3000)
+
+
+@pytest.mark.usefixtures("schemas")
 @pytest.mark.parametrize(
     ("options", "refusal"),
     [
@@ -130,12 +144,33 @@ async def test_the_schema_may_be_a_file(asked, tmp_path):
         ({"as_": "gone.json"}, "could not be read"),
         ({"as_": 3.5}, "no type of a value"),
         ({"as_": {"type": "nothing"}}, "no JSON schema"),
+        ({"as_": {"$ref": "#/$defs/gone"}}, "refers to #/.defs/gone, which is not in it"),
+        ({"as_": {"items": {"$ref": Path(__file__).as_uri()}}}, "nothing is fetched"),
+        ({"as_": "true.json"}, "it is no JSON object"),
+        ({"as_": "deep.json"}, "could not be read"),
         ({"as_": "int", "tool_choice": "none"}, "needs the Python tool"),
     ],
 )
 async def test_types_that_are_none_are_refused_before_anything_is_sent(asked, options, refusal):
     with pytest.raises(UsageError, match=refusal):
         await asked("1", **options)
+
+
+async def test_a_schema_has_nothing_fetched(asked):
+    """What it names may be told who asks, and when; drafts and its own parts are known."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+        place = f"http://127.0.0.1:{server.getsockname()[1]}/part.json"
+        hidden = {"$ref": "#/other", "other": {"$id": place, "$ref": "#/gone"}}
+        for schema in ({"$ref": place}, {"items": {"$ref": place}}, hidden):
+            with pytest.raises(AssistantError, match="nothing is fetched"):
+                await asked("[1]", as_=schema, new=True)
+        with pytest.raises(TimeoutError):
+            server.accept()
+    own = {"$ref": "#/$defs/list", "$defs": {"list": {"type": "array"}}}
+    assert (await asked("[1]", as_=own, new=True)).value == [1]
+    draft = {"not": {"$ref": "http://json-schema.org/draft-07/schema#"}}
+    assert (await asked("[1]", as_=draft, new=True)).value == [1]
 
 
 async def test_a_service_gives_values_too(asked, engine, monkeypatch):

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from aoai_magic.errors import UsageError
 from aoai_magic.locale import gettext as _
 from aoai_magic.runner.bind_tables import instructions_for
+from aoai_magic.shared.json_schema import check_schema, not_found, validator
 from aoai_magic.shared.value_file import VALUE_FILE, new_value_file
 from aoai_magic.turn.events import Event, FileMade, Finished, Notice, Started, Usage, UsageReported
 
@@ -120,8 +122,10 @@ class Expected:
 
     def _checked(self, data: bytes) -> Any:
         try:
-            value = json.loads(data, parse_constant=_refuse)
-        except ValueError as error:
+            value = json.loads(
+                data, parse_constant=_refuse, parse_float=_number, object_pairs_hook=_once
+            )
+        except (ValueError, RecursionError) as error:
             raise ValueMismatchError(_("It is not JSON: {reason}.").format(reason=error)) from error
         return self._of_schema(value) if self.type is None else self._of_type(data)
 
@@ -135,12 +139,17 @@ class Expected:
             raise ValueMismatchError("; ".join(faults)) from error
 
     def _of_schema(self, value: Any) -> Any:
-        from jsonschema import ValidationError, validate
+        from jsonschema import ValidationError
+        from referencing.exceptions import Unresolvable
 
         try:
-            validate(value, dict(self.schema))
+            validator(self.schema).validate(value)
         except ValidationError as error:
             raise ValueMismatchError(_fault(tuple(error.absolute_path), error.message)) from error
+        except Unresolvable as error:
+            raise ValueMismatchError(not_found(error.ref)) from error
+        except RecursionError as error:
+            raise ValueMismatchError(_("It is nested too deeply.")) from error
         return value
 
 
@@ -149,8 +158,20 @@ def _fault(place: tuple[int | str, ...], message: str) -> str:
     return f"{where}: {message}" if where else message
 
 
-def _refuse(constant: str) -> None:
+def _refuse(constant: str) -> NoReturn:
     raise ValueError(_("{constant} is not a number").format(constant=constant))
+
+
+def _number(text: str) -> float:
+    return float(text) if math.isfinite(float(text)) else _refuse(text)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object whose keys stand once: of two values one would be dropped."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(_("a key stands twice in one object"))
+    return found
 
 
 def expected(given: Any, namespace: Mapping[str, Any]) -> Expected:
@@ -205,12 +226,9 @@ def _of_type(kind: Any, name: str) -> Expected:
 
 
 def _of_schema(schema: Any, name: str) -> Expected:
-    from jsonschema import SchemaError
-    from jsonschema.validators import validator_for
-
     try:
-        validator_for(schema).check_schema(schema)
-    except (SchemaError, TypeError, AttributeError) as error:
+        check_schema(schema)
+    except Exception as error:  # of whatever kind, as each release of jsonschema has its own
         reason = getattr(error, "message", str(error))
         text = _("--as {name}: it is no JSON schema ({reason}).")
         raise UsageError(text.format(name=name, reason=reason)) from error
@@ -220,7 +238,7 @@ def _of_schema(schema: Any, name: str) -> Expected:
 def _read_schema(path: str) -> Any:
     try:
         return json.loads(Path(path).expanduser().read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         text = _("--as {name}: it could not be read ({reason}).")
         raise UsageError(text.format(name=path, reason=reason)) from error
