@@ -1,5 +1,7 @@
 """The turn's Python as a cell: it runs in the notebook as it is."""
 
+from itertools import pairwise
+
 import pandas as pd
 import pytest
 
@@ -46,6 +48,36 @@ INPUTS = {
 )
 def test_paths_become_the_notebooks_own(code, wanted):
     assert as_cell([Cell(code)], INPUTS).split("\n\n")[-1] == wanted + "\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "x = 'one\u2028two'\nt = '''\nimport shutil\n'''\nprint(x, t)",
+        "# one\x0ctwo\nt = '''\nimport shutil\n'''\nprint(t)",
+        "print('__line_0__')",
+        "!ls\nprint('__line_0__')",
+        "!ls\nprint('__line_1__', '__line__2__')",
+    ],
+)
+def test_what_looks_like_lines_and_marks_is_text(code):
+    """Python ends lines at fewer characters than `str.splitlines`, and a text may be anything."""
+    assert as_cell([Cell(code)], {}) == code + "\n"
+
+
+@pytest.mark.parametrize("deep", ["-" * 900 + "1", "+".join(["1"] * 900), "a" + ".b()" * 900])
+def test_code_that_is_nested_deeply_comes_as_it_ran(deep):
+    made = as_cell([Cell(f"y = f'/mnt/data/{{{deep}}}'"), Cell(f"x = {deep}\nprint(x)")], {})
+    assert made.startswith("# The code as it ran")
+    assert made.endswith(f"x = {deep}\nprint(x)\n")
+
+
+def test_the_path_in_a_text_of_texts_of_texts_takes_no_longer():
+    """Worked out name by name, this one would take years."""
+    names = "abcdefghi"
+    codes = [f"{b} = f'{f'{{{a}}}' * 50}'" for a, b in pairwise(names)]
+    code = "\n".join(["a = 'x'", *codes, "print(open(i))"])
+    assert as_cell([Cell(code)], {}) == code + "\n"
 
 
 PATHS = [

@@ -17,13 +17,12 @@ from aoai_magic.locale import gettext as _
 from aoai_magic.results import statements, tidy_code
 from aoai_magic.results.own_names import Body, spare
 from aoai_magic.results.session_files import SessionFiles
-from aoai_magic.results.session_paths import SessionPaths
+from aoai_magic.results.session_paths import SessionPaths, free_mark
 from aoai_magic.results.session_variables import SessionVariables, replaced
 from aoai_magic.shared.value_file import VALUE_FILE
 from aoai_magic.turn.view import Input
 
 _MAGIC = re.compile(r"^([ \t]*(?:\w+[ \t]*=[ \t]*)?)([!%].*)$", re.MULTILINE)
-_MARK = re.compile(r"__line_(\d+)__")
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,20 @@ def as_cell(cells: Iterable[Cell], inputs: Mapping[str, Input], *, tidy: bool = 
     once, at the top. Where something cannot be carried over, a comment there says so. Without
     ``tidy``, looks at the data and what is not used stay: other cells may need them.
     """
-    ran = list(cells)
-    magics = _Magics()
+    ran = [replace(cell, code=_as_read(cell.code)) for cell in cells]
+    try:
+        return _as_cell(ran, inputs, tidy)
+    except (RecursionError, MemoryError):  # of code that is nested deeply
+        return _as_it_was(ran, inputs)
+
+
+def _as_read(code: str) -> str:
+    """Return code with the ends of lines that Python takes for some."""
+    return code.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _as_cell(ran: Sequence[Cell], inputs: Mapping[str, Input], tidy: bool) -> str:
+    magics = _Magics(free_mark([cell.code for cell in ran]))
     hidden = [replace(cell, code=magics.hide(cell.code)) for cell in ran]
     trees = [statements.parse(cell.code) for cell in hidden]
     if any(tree is None and cell.wanted for tree, cell in zip(trees, ran, strict=True)):
@@ -76,8 +87,12 @@ def _as_it_was(cells: Sequence[Cell], inputs: Mapping[str, Input]) -> str:
 
 @dataclass
 class _Magics:
-    """Lines for the shell and of magics, which are no Python."""
+    """Lines for the shell and of magics, which are no Python.
 
+    ``mark`` begins the names that stand for them.
+    """
+
+    mark: str
     lines: list[str] = field(default_factory=list)
 
     def hide(self, code: str) -> str:
@@ -86,11 +101,12 @@ class _Magics:
 
     def _hidden(self, match: re.Match[str]) -> str:
         self.lines.append(match[2])
-        return f"{match[1]}__line_{len(self.lines) - 1}__"
+        return f"{match[1]}{self.mark}{len(self.lines) - 1}__"
 
     def restore(self, code: str, paths: SessionPaths) -> str:
         """Restore the lines, with the notebook's paths."""
-        return _MARK.sub(lambda match: paths.bare(self.lines[int(match[1])]), code)
+        pattern = rf"{self.mark}(\d+)__"
+        return re.sub(pattern, lambda match: paths.bare(self.lines[int(match[1])]), code)
 
 
 @dataclass(frozen=True)
@@ -326,7 +342,7 @@ def _body(step: _Step, kept: Sequence[ast.stmt]) -> str:
     """Return the lines of the step without imports, what is left out, and comments on that."""
     if not kept:
         return ""
-    lines = step.code.splitlines()
+    lines = step.code.split("\n")  # as Python counts: a form feed ends none
     imports = _imports(step, kept)
     stays = {row for node in kept if node not in imports for row in statements.rows(node)}
     left = [node for node in step.body if node not in kept]

@@ -154,7 +154,7 @@ class _Renaming:
             return code
         made = self._copy()
         new = self._name if self.is_refused else self._new
-        lines = code.splitlines()
+        lines = code.split("\n")
         if made:
             lines.insert(statements.rows(self._first)[0], f"{new} = {made}")
         return "\n".join(lines)

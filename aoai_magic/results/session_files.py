@@ -27,6 +27,8 @@ _WRITERS = words(
 )
 _OWN = words("open read_bytes read_text write_bytes write_text")
 """Methods of the path itself."""
+_LONGEST = 4096
+"""Characters of a path that a name stands for."""
 _PATHS = words("Path PosixPath PurePath str fspath open BytesIO")
 
 
@@ -38,6 +40,7 @@ class SessionFiles:
 
     def __init__(self, trees: Iterable[ast.Module]) -> None:
         self._values: dict[str, list[ast.expr]] = {}
+        self._paths_of: dict[str, str | None] = {}
         self.modules: set[str] = set()
         for tree in trees:
             for node in ast.walk(tree):
@@ -76,8 +79,7 @@ class SessionFiles:
         if isinstance(node, ast.Constant):
             return node.value if isinstance(node.value, str) else None
         if isinstance(node, ast.Name):
-            values = self._values.get(node.id, [])
-            return self.path(values[0], depth - 1) if len(values) == 1 else None
+            return self._of_name(node.id, depth)
         if isinstance(node, ast.FormattedValue):
             return self.path(node.value, depth - 1)
         if isinstance(node, ast.JoinedStr):
@@ -88,6 +90,15 @@ class SessionFiles:
         if isinstance(node, ast.Call) and node.args:
             return self._called(node, depth)
         return None
+
+    def _of_name(self, name: str, depth: int) -> str | None:
+        """Return the path that a name stands for, which is worked out once: texts of texts grow."""
+        if name not in self._paths_of:
+            self._paths_of[name] = None
+            values = self._values.get(name, [])
+            path = self.path(values[0], depth - 1) if len(values) == 1 else None
+            self._paths_of[name] = path if len(path or "") <= _LONGEST else None
+        return self._paths_of[name]
 
     def _called(self, node: ast.Call, depth: int) -> str | None:
         function = name_of(node.func)

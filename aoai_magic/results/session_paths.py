@@ -10,7 +10,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 MOUNT = "/mnt/data"
@@ -43,14 +43,15 @@ class SessionPaths:
         lines: dict[str, str] = {}
 
         def hide(match: re.Match[str]) -> str:
-            lines[mark := f"__line_{len(lines)}__"] = self.bare(match[2])
-            return match[1] + mark
+            lines[name := f"{mark}{len(lines)}__"] = self.bare(match[2])
+            return match[1] + name
 
+        mark = free_mark([code])
         if _parsed(code) is not None:
             return self.python(code)
         hidden = _MAGIC.sub(hide, code)
         found = self.python(hidden) if _parsed(hidden) is not None else self.bare(hidden)
-        return re.sub(r"__line_\d+__", lambda match: lines.get(match[0], match[0]), found)
+        return re.sub(rf"{mark}\d+__", lambda match: lines[match[0]], found)
 
     def python(self, code: str) -> str:
         """Return code that is Python with the paths of the notebook."""
@@ -60,6 +61,12 @@ class SessionPaths:
 
     def _literal(self, source: str) -> str:
         """Return a literal with another value; in its own style where that can be."""
+        try:
+            return self._changed(source)
+        except RecursionError:  # an f-string of something that is nested deeply
+            return source
+
+    def _changed(self, source: str) -> str:
         tree = _parsed_expression(source)
         if tree is None:
             return source
@@ -130,10 +137,18 @@ class _Values(ast.NodeTransformer):
         return ast.JoinedStr(kept)
 
 
+def free_mark(codes: Sequence[str]) -> str:
+    """Return a beginning of names that stands nowhere in some code."""
+    mark = "__line_"
+    while any(mark in code for code in codes):
+        mark += "_"
+    return mark
+
+
 def _literals(code: str) -> Iterator[Span]:
     """Yield where string literals are, an f-string as one."""
     offsets = [0]
-    for line in code.splitlines(keepends=True):
+    for line in io.StringIO(code):  # as `tokenize` reads them
         offsets.append(offsets[-1] + len(line))
     depth, start = 0, 0
     for token in tokenize.generate_tokens(io.StringIO(code).readline):
@@ -151,12 +166,12 @@ def _literals(code: str) -> Iterator[Span]:
 def _parsed(code: str) -> ast.Module | None:
     try:
         return ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
 def _parsed_expression(source: str) -> ast.Expression | None:
     try:
         return ast.parse(source, mode="eval")
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

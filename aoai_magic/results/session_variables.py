@@ -171,7 +171,7 @@ class _Body:
         """Its statements; the first stands where the ``with`` stood."""
         calls = dict(self._variables._calls(self._node))
         body = [_Swap(calls).visit(one) for one in self._node.body]
-        lines = "\n".join(map(ast.unparse, body)).splitlines()
+        lines = "\n".join(map(ast.unparse, body)).split("\n")
         return f"\n{' ' * self._node.col_offset}".join(lines)
 
 
