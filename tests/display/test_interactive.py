@@ -19,6 +19,10 @@ def drawn(name, figure):
     return [bundle for _, bundle in interactive([File(name, json.dumps(figure).encode())])]
 
 
+def menu(*args):
+    return {"updatemenus": [{"buttons": [{"label": "x", "method": "update", "args": list(args)}]}]}
+
+
 @pytest.mark.parametrize(
     "figure",
     [
@@ -26,6 +30,7 @@ def drawn(name, figure):
         {"data": [{"type": "heatmap", "z": [[1]]}, {"type": "treemap", "labels": ["a"]}]},
         {"data": [{"type": "sankey", "link": {"source": [0, 1], "target": [1, 2]}}]},
         {"data": [BAR], "layout": {"template": {"layout": {"geo": {"bgcolor": "white"}}}}},
+        {"data": [BAR], "layout": menu({"visible": [True, False]}, {"title.text": "<b>x</b>"})},
     ],
 )
 def test_a_figure_of_plotly_is_drawn(figure):
@@ -60,6 +65,16 @@ def test_the_usual_figure_of_plotly_is_drawn():
         {"data": [BAR], "layout": {"title": "<a href='https://evil.example'>x</a>"}},
         {"data": [BAR], "layout": {"title": "<img src=x onerror=alert(1)>"}},
         {"data": [BAR], "layout": {"font": {"family": "x;background:url(//evil.example)"}}},
+        {"data": [BAR], "layout": menu({}, {"images[0].source": r"\\evil.example/x"})},
+        {"data": [BAR], "layout": menu("images[0].source", "/logout")},
+        {"data": [BAR], "layout": menu({"type": "scattergeo"})},
+        {"data": [BAR], "layout": menu({"type": ["bar", "scattermap"]})},
+        {"data": [BAR], "layout": menu({}, {"map.center.lat": 3})},
+        {"data": [BAR], "layout": {"sliders": [{"steps": [{"args": ["mapbox.style", "x"]}]}]}},
+        {"data": [{**BAR, "name": "<span style='cursor:&#117;rl(&#47;&#47;evil/x)'>a</span>"}]},
+        {"data": [{**BAR, "name": r"<span style='cursor:\75rl(\2f\2f evil/x)'>a</span>"}]},
+        {"data": [BAR], "layout": {"a": json.loads("[" * 900 + "]" * 900)}},
+        {"data": [{"type": "image", "source": json.loads("[" * 900 + "]" * 900)}]},
         {"data": "x"},
     ],
 )
@@ -98,6 +113,8 @@ def test_a_chart_of_vega_lite_is_drawn_as_jupyterlab_can(version):
         {"transform": [{"filter": "datum.a > 1"}]},
         {"transform": [{"lookup": "a", "from": {"data": {"url": "x"}, "key": "a"}}]},
         {"params": [{"name": "p", "expr": "1"}]},
+        {"params": [{"name": "p", "bind": {"input": "text", "element": "body"}}]},
+        {"params": [{"name": "p", "bind": {"a": {"input": "text", "element": "body"}}}]},
         {"$schema": "https://evil.example/vega-lite/v9.json"},
     ],
 )

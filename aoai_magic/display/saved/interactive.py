@@ -29,7 +29,12 @@ _FETCHING_KEYS = ("images", "source", "url", "src", "href", "layers")
 _ADDRESS = re.compile(
     r"[a-z][a-z0-9+.-]*://|^\s*//|url\s*\(|\bjavascript:|\bdata:[\w.+-]+/", re.IGNORECASE
 )
+# An entity or an escape in a style hides an address from the pattern above.
+_STYLED = re.compile(r"<\s*span\b[^>]*[&\\]", re.IGNORECASE)
 _MARKUP = re.compile(r"<\s*(?!/?(?:b|i|br|sub|sup|em|strong|extra|span)\b)[a-z/!]", re.IGNORECASE)
+# Buttons and sliders of Plotly change a figure by paths, such as "images[0].source".
+_CHANGES = ("args", "args2")
+_LOADERS = re.compile(rf"images|source|{_MAPS.pattern}")
 # A Vega expression is text that becomes code; an embedding option may name what to load.
 _VEGA_CODE = ("expr", "labelExpr", "calculate", "signal", "signals", "on", "init", "test", "loader")
 
@@ -138,15 +143,36 @@ def _loads_nothing(value: Any, refused: tuple[str, ...], depth: int = 0) -> bool
     if isinstance(value, dict):
         return all(
             key not in refused
-            and not (key in _FETCHING_KEYS and _names(item))
-            and not (key == "filter" and isinstance(item, str) and refused)
             and _loads_nothing(key, refused, depth + 1)
+            # Before the others, which may take it that nothing is nested more deeply.
             and _loads_nothing(item, refused, depth + 1)
+            and not (key in _FETCHING_KEYS and _names(item))
+            and not (key in _CHANGES and not refused and _leads_to_a_loader(item))
+            and not (key == "bind" and refused and _is_elsewhere(item))
+            and not (key == "filter" and isinstance(item, str) and refused)
             for key, item in value.items()
         )
     if isinstance(value, list):
         return all(_loads_nothing(item, refused, depth + 1) for item in value)
-    return not isinstance(value, str) or not (_ADDRESS.search(value) or _MARKUP.search(value))
+    patterns = (_ADDRESS, _MARKUP, _STYLED)
+    return not isinstance(value, str) or not any(one.search(value) for one in patterns)
+
+
+def _leads_to_a_loader(item: Any) -> bool:
+    """Return whether a change of a figure of Plotly reaches, or makes, what is fetched."""
+    if isinstance(item, dict):
+        return any(map(_leads_to_a_loader, (*item, *item.values())))
+    if isinstance(item, list):
+        return any(map(_leads_to_a_loader, item))
+    parts = re.split(r"[.\[\]]+", item) if isinstance(item, str) else ()
+    return any(map(_LOADERS.fullmatch, parts))
+
+
+def _is_elsewhere(bind: Any) -> bool:
+    """Return whether an input of a Vega chart is to stand, or stands, outside of the chart."""
+    if not isinstance(bind, dict):
+        return False
+    return "element" in bind or any(map(_is_elsewhere, bind.values()))
 
 
 def _names(item: Any) -> bool:
