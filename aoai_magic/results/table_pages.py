@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from aoai_magic.results.cell_value import cell_value
 
 LONGEST = 500
 """Characters of a cell that a grid is given; a longer one ends with an ellipsis."""
@@ -46,11 +48,12 @@ class TablePages:
     def rows(self, order: Order, offset: int, limit: int) -> list[list[str]]:
         """Return at most ``limit`` rows from ``offset`` on, as texts; nulls are empty."""
         places = self._sorted(order)
+        page: Iterable[pa.ChunkedArray]
         if places is None:
-            page = self.table.slice(offset, limit)
+            page = map(_texts, self.table.slice(offset, limit).columns)
         else:
-            page = self.table.take(places.slice(offset, limit))
-        columns = [[_shortened(text) for text in _texts(one).to_pylist()] for one in page.columns]
+            page = (_taken(one, places.slice(offset, limit)) for one in self.table.columns)
+        columns = [[_shortened(text) for text in one.to_pylist()] for one in page]
         return [list(row) for row in zip(*columns, strict=True)]
 
     def _sorted(self, order: Order) -> pa.Array | None:
@@ -83,14 +86,28 @@ def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return pc.cast(column, pa.large_string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         # Lists, bytes that are no text, and the like.
-        texts = [None if value is None else str(value) for value in column.to_pylist()]
-        return pa.chunked_array([pa.array(texts, pa.large_string())])
+        return pa.chunked_array([pa.array(map(_text, column), pa.large_string())])
+
+
+def _taken(column: pa.ChunkedArray, places: pa.Array) -> pa.ChunkedArray:
+    try:
+        return _texts(column.take(places))
+    except pa.ArrowNotImplementedError:  # views of texts, and run-end encoded ones
+        return _texts(column).take(places)
+
+
+def _text(scalar: pa.Scalar) -> str | None:
+    value = cell_value(scalar)
+    return None if value is None else str(value)
 
 
 def _sortable(column: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = column.type
+    if pa.types.is_float16(kind):  # has no order of its own
+        return column.cast(pa.float32())
+    is_span = pa.types.is_interval(kind)
     has_order = _is_number(kind) or pa.types.is_temporal(kind) or pa.types.is_boolean(kind)
-    return column if has_order else _texts(column)
+    return column if has_order and not is_span else _texts(column)
 
 
 def _is_number(kind: pa.DataType) -> bool:

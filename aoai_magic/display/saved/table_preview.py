@@ -12,6 +12,7 @@ from aoai_magic import locale
 from aoai_magic.display import labels
 from aoai_magic.display.markdown import to_markdown
 from aoai_magic.errors import AssistantError
+from aoai_magic.results.cell_value import cell_value
 from aoai_magic.results.read_table import (
     TableError,
     is_of_lines,
@@ -146,10 +147,7 @@ def _column(table: Any, place: int) -> Column:
 
 
 def _cell(scalar: Any) -> str:
-    try:
-        value = scalar.as_py()
-    except (ValueError, OverflowError, ImportError):  # a time that Python cannot hold
-        return _short(str(scalar))
+    value = cell_value(scalar)
     if value is None:
         return ""
     if isinstance(value, float):
