@@ -196,7 +196,7 @@ export class PanelView extends Widget {
   }
 
   private cleanup(): HTMLElement {
-    const title = this.trans.__('Delete what this notebook left there…');
+    const title = this.trans.__('Delete what this notebook left…');
     return button(deleteIcon, title, () => this.actions.cleanUp());
   }
 
