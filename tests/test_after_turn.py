@@ -65,7 +65,7 @@ def is_bound(assistant):
     ("folder", "said"),
     [
         ("x" * 300, "name too long"),
-        ("~nobody-of-that-name/results", "no user"),
+        ("~nobody-of-that-name/results", "not name a user"),
         ("file/results", "cannot be written"),
         ("/proc/none", "cannot be written"),
     ],

@@ -101,7 +101,7 @@ def test_money_wants_a_price(tmp_path):
     Budget(max_cost=1).check("gpt-4.1", prices)
     Budget(max_cost=1).check("offline", prices)
     Budget(max_tokens=1).check("mine", prices)
-    with pytest.raises(UsageError, match="no price is known for mine"):
+    with pytest.raises(UsageError, match="the price of mine is unknown"):
         Budget(max_cost=1).check("mine", prices)
 
 
@@ -119,9 +119,9 @@ def test_what_is_no_amount_is_refused(given):
 
 
 async def test_where_the_far_side_stops_the_budget_is_named(tmp_path):
-    cut = Finished("incomplete", "The answer was cut short by max_output_tokens; ask on.")
+    cut = Finished("incomplete", "The answer is incomplete (max_output_tokens).")
     seen = await done(tmp_path, Stream([TURN[0], cut]), max_tokens=2_000, max_cost=0.5)
-    assert "as max_tokens is 2,000 and max_cost is $0.5;" in seen.error
+    assert "because max_tokens is 2,000 and max_cost is $0.5;" in seen.error
     other = Finished("incomplete", "The content filter stopped the answer.")
     seen = await done(tmp_path, Stream([TURN[0], other]), max_tokens=2_000)
     assert seen.error == other.error

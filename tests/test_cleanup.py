@@ -99,7 +99,7 @@ async def test_cleanup_is_of_this_notebook_unless_told_otherwise(
     run_command(here, "cleanup --all --yes")
     said = capsys.readouterr().out
     assert "2 threads with sessions" in said
-    assert "1 thing in the data directory" in said
+    assert "1 unused item in the data directory" in said
     assert not await exists(api, theirs)
     assert started_threads(tmp_path / "home") == []
     assert UploadLog(tmp_path / "home").entries() == []

@@ -242,7 +242,7 @@ def test_the_line_magic_forks_the_last_turn(asked):
     shell = InteractiveShell.instance()
     shell.run_line_magic("assistant", "fork 'try two'")
     assert asked("And?", thread="try two").status == "completed"
-    with pytest.raises(UsageError, match="There is a thread 'try two' already"):
+    with pytest.raises(UsageError, match="A thread named 'try two' already exists"):
         shell.run_line_magic("assistant", "fork 'try two'")
     with pytest.raises(UsageError, match="needs a name for the copy"):
         shell.run_line_magic("assistant", "fork")

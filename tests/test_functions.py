@@ -94,8 +94,8 @@ async def test_results_are_told_as_the_model_can_read_them():
         (None, "no variable of that name"),
         (3, "only functions"),
         (dict, "only functions"),
-        (lambda *rest: rest, "must have names"),
-        (lambda a, /: a, "must have names"),
+        (lambda *rest: rest, "are not supported"),
+        (lambda a, /: a, "are not supported"),
     ],
 )
 def test_what_cannot_be_offered_is_refused_with_a_sentence(value, told):
@@ -150,7 +150,7 @@ async def test_a_forced_tool_is_called(here, script):
 async def test_a_choice_of_nothing_known_is_refused(here):
     with pytest.raises(UsageError, match="--tool-choice price"):
         await Assistant({"price": price}).ask("Go.", Options(tool_choice="price"))
-    with pytest.raises(UsageError, match="name them by --search"):
+    with pytest.raises(UsageError, match="requires --search PATH"):
         await Assistant({}).ask("Go.", Options(tool_choice="file_search"))
 
 
@@ -161,7 +161,7 @@ async def test_services_are_not_asked_to_search(target, monkeypatch):
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", "none")
     for given in ({"search": ("a.md",)}, {"tool_choice": "file_search"}):
         options = Options(**given, on=target, model="m")
-        with pytest.raises(UsageError, match=f"search cannot be had with --on {target}"):
+        with pytest.raises(UsageError, match=f"search is not available with --on {target}"):
             await Assistant({}).ask("Go.", options)
 
 

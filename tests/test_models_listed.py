@@ -83,7 +83,7 @@ def test_what_a_server_has_is_listed_and_a_wrong_name_is_seen(told, server, monk
     monkeypatch.setenv("AOAI_MAGIC_MODEL", "openai:llama4")
     text = told()
     assert "current  openai:llama4 on local (environment)" in text
-    assert "llama4 is not among the names" in text
+    assert "llama4 is not among the models" in text
     assert "llama3, qwen2.5-coder, bad\ufffd[31m name" in rows(text)["-m openai:MODEL"]
     assert "qwen2.5-coder" not in told("llama")
     assert "none with 'zzz'" in told("zzz")
@@ -98,7 +98,7 @@ def test_a_long_list_is_cut_and_a_word_picks_from_all(told, server, monkeypatch)
     assert "model-30" not in found
     assert "model-499" in told("model-49")
     server.models = []
-    assert "it names none" in told()
+    assert "it lists none" in told()
 
 
 def test_whoever_refuses_or_is_gone_is_named_without_a_secret(told, engine, monkeypatch):
@@ -120,7 +120,7 @@ def test_what_is_no_list_is_said_to_be_none(told, monkeypatch, answer):
 
     with serving_app(Starlette(routes=[Route("/v1/models", anything)])) as url:
         monkeypatch.setenv("OPENAI_BASE_URL", f"{url}/v1")
-        assert "gives no list of its models" in told()
+        assert "does not list its models" in told()
 
 
 def test_a_server_that_says_nothing_is_not_waited_for(told, monkeypatch):
@@ -132,7 +132,7 @@ def test_a_server_that_says_nothing_is_not_waited_for(told, monkeypatch):
     monkeypatch.setattr(model_list, "PATIENCE_SECONDS", 0.3)
     with serving_app(Starlette(routes=[Route("/v1/models", never)])) as url:
         monkeypatch.setenv("OPENAI_BASE_URL", f"{url}/v1")
-        assert "did not tell its models within 0.3 seconds" in told()
+        assert "did not list its models within 0.3 s" in told()
 
 
 def test_an_engine_and_an_azure_resource_are_asked_as_well(told, engine, monkeypatch):
@@ -157,9 +157,9 @@ def test_servers_that_run_here_are_found_and_their_models_listed(told, running, 
     monkeypatch.setenv("AOAI_MAGIC_MODEL", "ollama:llama3")
     text = told()
     assert f"runs at {running.url}/v1 qwen3:8b, llama3:latest" in rows(text)["-m ollama:MODEL"]
-    assert "is not among the names" not in text
+    assert "is not among the models" not in text
     monkeypatch.setenv("AOAI_MAGIC_MODEL", "ollama:qwen3:70b")
-    assert "qwen3:70b is not among the names" in told()
+    assert "qwen3:70b is not among the models" in told()
 
 
 def test_any_other_server_on_a_known_port_is_listed_by_its_address(told, running, monkeypatch):

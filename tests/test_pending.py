@@ -147,9 +147,9 @@ async def test_an_error_after_the_beginning_is_said_and_kept(assistant, gate, ca
 
 async def test_what_cannot_be_saved_is_said_and_raised(assistant, capsys):
     pending = await assistant.ask("hello", Options(background=True, save="~nobody-at-all/x"))
-    with pytest.raises(AssistantError, match="names no user"):
+    with pytest.raises(AssistantError, match="does not name a user"):
         await pending
-    assert "names no user" in capsys.readouterr().err
+    assert "does not name a user" in capsys.readouterr().err
     assert repr(pending) == "<PendingTurn completed>"
     assert assistant.namespace["_assistant"] is pending.turn
 

@@ -77,7 +77,7 @@ async def test_without_a_user_nothing_runs_and_the_cell_fails(here, monkeypatch)
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"background": True}, "does not go with --background"),
+        ({"background": True}, "cannot be combined with --background"),
         ({"on": "local", "model": "offline"}, "needs a language model"),
     ],
 )

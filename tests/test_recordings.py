@@ -214,7 +214,7 @@ async def test_a_broken_recording_is_named(record, play, files, content):
     await record().ask("hello", Options())
     (path,) = files()
     path.write_text(content)
-    with pytest.raises(AssistantError, match=f"{path.name} is no recording that can be read"):
+    with pytest.raises(AssistantError, match=f"{path.name} is not a readable recording"):
         await play().ask("hello", Options())
 
 

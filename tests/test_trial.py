@@ -107,14 +107,14 @@ def test_nothing_is_asked_of_a_model_without_the_option(server, capsys):
 def test_a_limit_in_money_holds(server, capsys):
     server.models = ["nobody"]
     said = doctor(capsys, f"--try --max-cost 0.01 -m openai:nobody@{server.url}/v1")
-    assert "bad  max_cost cannot be kept" in said
+    assert "bad  max_cost cannot be applied" in said
     assert server.bodies == []
 
 
 def test_a_limit_in_tokens_holds(server, capsys):
     server.answer = slow
     said = doctor(capsys, f"--try --max-tokens 5 -m {spec(server)}")
-    assert "as max_tokens is 5" in said
+    assert "because max_tokens is 5" in said
 
 
 def test_the_trial_leaves_no_thread_and_no_turn_and_counts_its_tokens(server, capsys):

@@ -142,8 +142,8 @@ def schemas(tmp_path):
     [
         ({"as_": "flaot"}, "--as flaot: there is int, float"),
         ({"as_": "gone.json"}, "could not be read"),
-        ({"as_": 3.5}, "no type of a value"),
-        ({"as_": {"type": "nothing"}}, "no JSON schema"),
+        ({"as_": 3.5}, "not a type of a value"),
+        ({"as_": {"type": "nothing"}}, "not a JSON schema"),
         ({"as_": {"$ref": "#/$defs/gone"}}, "refers to #/.defs/gone, which is not in it"),
         ({"as_": {"items": {"$ref": Path(__file__).as_uri()}}}, "nothing is fetched"),
         ({"as_": "true.json"}, "it is no JSON object"),

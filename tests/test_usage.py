@@ -44,11 +44,11 @@ def run(shell, cell):
         ("%%assistant salse\nPlot", "AttachError", "did you mean sales"),
         ("%%assistant @nothing.csv\nPlot", "AttachError", "nothing.csv"),
         ("%%assistant thing\nPlot", "AttachError", "thing"),
-        ("%%assistant\n\n", "UsageError", "holds no question"),
+        ("%%assistant\n\n", "UsageError", "has no question"),
         ("%%assistant --colour\nPlot", "UsageError", "--colour"),
         ("%%assistant --outt x\nPlot", "UsageError", "did you mean --out"),
         ("%%assistant 'sales\nPlot", "UsageError", "quotation"),
-        ("%%assistant -o 2x\nPlot", "UsageError", "name of a variable"),
+        ("%%assistant -o 2x\nPlot", "UsageError", "needs a variable name"),
         ("%%assistant --rows 0\nPlot", "UsageError", "--rows"),
         ("%%assistant\n{{1/0}}", "UsageError", "division by zero"),
         ("%%assistant --on moon\nPlot", "SettingsError", "moon"),
@@ -61,7 +61,7 @@ def run(shell, cell):
         ("%assistant help stauts", "UsageError", "did you mean status"),
         ("%assistant penguins", "UsageError", "write a whole question"),
         ("%assistant save it's", "UsageError", "quote without its end"),
-        ("%assistant save", "UsageError", "wants one folder"),
+        ("%assistant save", "UsageError", "needs one folder"),
         ("%assistant show", "AssistantError", "no turn yet"),
     ],
 )
@@ -91,7 +91,7 @@ def test_a_line_asks(shell, options, question):
 
 
 def test_help_of_one_command(shell):
-    assert "Add up" in run(shell, "%assistant help usage")[0]
+    assert "Show token use" in run(shell, "%assistant help usage")[0]
     assert "%assistant save" not in run(shell, "%assistant help usage")[0]
 
 
@@ -102,7 +102,7 @@ def test_a_dry_run_says_everything_and_sends_nothing(shell):
     assert "What is a?" in printed
     assert "sales.json" in printed
     assert "_assistant" not in shell.user_ns
-    assert "No target holds a file" in run(shell, "%assistant files")[0]
+    assert "You have no uploaded files" in run(shell, "%assistant files")[0]
 
 
 def test_a_sent_file_is_listed_and_can_be_taken_back(shell):
@@ -113,7 +113,7 @@ def test_a_sent_file_is_listed_and_can_be_taken_back(shell):
     assert "add --yes" in str(error)
     assert "sales" in run(shell, "%assistant files")[0]
     assert "Deleted." in run(shell, "%assistant cleanup --yes")[0]
-    assert "No target holds a file" in run(shell, "%assistant files")[0]
+    assert "You have no uploaded files" in run(shell, "%assistant files")[0]
 
 
 def test_config_says_where_a_value_comes_from(shell):

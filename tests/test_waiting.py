@@ -42,7 +42,7 @@ def test_a_command_does_not_wait_for_ever(silent, command):
 
 def test_the_doctor_says_so(silent, capsys):
     run_command(Assistant({}), "doctor")
-    assert "bad  The server did not answer within 0.3 seconds" in capsys.readouterr().out
+    assert "bad  The server did not answer within 0.3 s" in capsys.readouterr().out
 
 
 def test_an_interrupt_ends_a_command(silent):

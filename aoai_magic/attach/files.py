@@ -179,7 +179,7 @@ def _regular(path: Path) -> os.stat_result:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise OSError(
-            _("{name} is no regular file").format(name=path.name)
+            _("{name} is not a regular file").format(name=path.name)
         )  # a FIFO would be waited for
     with path.open("rb"):
         return status
@@ -267,8 +267,8 @@ def _json(value: Any) -> bytes:
     except (TypeError, ValueError, RecursionError) as error:
         raise AttachError(
             _(
-                "A {type} travels as JSON, and this one holds what JSON cannot ({error}); "
-                "attach its parts, each as its own variable, or make a DataFrame of it."
+                "A {type} is sent as JSON, which cannot hold this one ({error}); attach its "
+                "parts, each as its own variable, or make a DataFrame of it."
             ).format(type=type(value).__name__, error=error)
         ) from error
 

@@ -108,6 +108,8 @@ def _function(name: str, value: Any) -> Function:
         ) from error
     if parameters.get("type") != "object":
         raise UsageError(
-            _("--tool {name}: its arguments must have names; * and / do not do.").format(name=name)
+            _("--tool {name}: positional-only and *args parameters are not supported.").format(
+                name=name
+            )
         )
     return Function(name, inspect.getdoc(value) or "", parameters, adapter)

@@ -215,8 +215,8 @@ def _paths(text: str, cwd: Path) -> list[Path]:
     if re.match(r"\w+://", text):
         raise AttachError(
             _(
-                "{text} is a URL, and the interpreter has no network to open it; read it "
-                "here first, e.g. with pd.read_csv, and attach what it gives."
+                "{text} is a URL, and the interpreter has no network to open it; read it here "
+                "first, e.g. with pd.read_csv, and attach the result."
             ).format(text=text)
         )
     if not _MAGIC.search(text):
@@ -484,14 +484,14 @@ def _or(names: Sequence[str]) -> str:
 def _refusal(name: str, value: object) -> str:
     if files.is_url(value):
         return _(
-            "{name} is a URL, and the interpreter has no network to open it; read it "
-            "here first, e.g. with pd.read_csv({name}), and attach what it gives."
+            "{name} is a URL, and the interpreter has no network to open it; read it here first, "
+            "e.g. with pd.read_csv({name}), and attach the result."
         ).format(name=name)
     way = next((way for way in _WAYS if callable(getattr(value, way, None))), None)
     if way and not isinstance(value, type):
         return _(
-            "{name} is of type {type}, which cannot be attached as it is; attach what "
-            "{name}.{way}() gives, of a part if it is large."
+            "{name} is of type {type}, which cannot be attached as it is; attach the result of "
+            "{name}.{way}(), of a part if it is large."
         ).format(name=name, type=type(value).__name__, way=way)
     return _(
         "{name} is of type {type}, which cannot be attached; DataFrames, Series, "

@@ -93,9 +93,9 @@ def open_service(settings: Settings, target: Target, place: str = "") -> Respons
     if not target.model:
         noun = _("deployment") if target.name == "azure" else _("model")
         raise ServiceError(
-            _(
-                "No {noun} is named for --on {target}; give one with -m, or set AOAI_MAGIC_MODEL."
-            ).format(noun=noun, target=target.name)
+            _("--on {target} needs a {noun}; name one with -m, or set AOAI_MAGIC_MODEL.").format(
+                noun=noun, target=target.name
+            )
         )
     copies, upload_log = (
         ContainerCopies(settings.folder, service.url),
@@ -111,8 +111,8 @@ def _check_sdk(target: Target) -> None:
     if not hasattr(openai.AsyncOpenAI, "containers"):
         raise ServiceError(
             _(
-                "--on {name} needs an SDK that knows containers, and openai {version} does "
-                "not; pip install -U openai."
+                "--on {name} needs an SDK with containers, which openai {version} is not; pip "
+                "install -U openai."
             ).format(name=target.name, version=openai.__version__)
         )
 

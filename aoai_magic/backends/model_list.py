@@ -45,7 +45,7 @@ async def listed_models(endpoint: Endpoint | Service) -> list[ListedModel]:
         asking.add_done_callback(lambda task: task.cancelled() or task.exception())
         asking.cancel()
         raise ServiceError(
-            _("{where} did not tell its models within {seconds:g} seconds.").format(
+            _("{where} did not list its models within {seconds:g} s.").format(
                 where=where, seconds=PATIENCE_SECONDS
             )
         )
@@ -54,7 +54,7 @@ async def listed_models(endpoint: Endpoint | Service) -> list[ListedModel]:
             return asking.result()
     except (AttributeError, TypeError, ValueError) as error:
         # The SDK does not check what a server sends; a page of HTML comes as a str.
-        raise ServiceError(_("{where} gives no list of its models.").format(where=where)) from error
+        raise ServiceError(_("{where} does not list its models.").format(where=where)) from error
 
 
 async def _listed(endpoint: Endpoint | Service) -> list[ListedModel]:

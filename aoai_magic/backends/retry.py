@@ -115,10 +115,9 @@ async def waited(error: Exception, attempt: int) -> AsyncIterator[Progress]:
         seconds = FIRST_WAIT * 2**attempt
     if seconds > LONGEST_WAIT:
         raise ServiceError(
-            _(
-                "The service is too busy and asks to come back in {seconds:.0f} seconds; run "
-                "the cell again then."
-            ).format(seconds=seconds)
+            _("The rate limit is reached; run the cell again in {seconds:.0f} s.").format(
+                seconds=seconds
+            )
         ) from error
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
@@ -132,7 +131,7 @@ def _reason(error: Exception) -> str:
     import openai
 
     if isinstance(error, openai.RateLimitError):
-        return _("the service takes no more calls for now")
+        return _("the rate limit is reached")
     if isinstance(error, openai.APIStatusError):
         return _("the service failed ({status})").format(status=error.status_code)
     return _("the connection was lost")

@@ -30,7 +30,7 @@ async def called(
     function = functions.get(name)
     if function is None:
         raise ServiceError(
-            _("The model asks for {name}, which is not offered; ask again.").format(name=name)
+            _("The model called {name}, which is not offered; try again.").format(name=name)
         )
     yield events.Progress(_("running {name}").format(name=name), 0)
     output = await function.call(arguments)

@@ -185,10 +185,10 @@ def _isolation(state: Assistant, settings: settings_.Settings, target: settings_
 
 
 def threads(state: Assistant, words: Sequence[str]) -> str:
-    """List the threads of this notebook, the last one first."""
+    """List the threads of this notebook, most recent first."""
     known = state.threads(state.settings()).all()
     if not known:
-        return _("No threads yet; the first %%assistant cell begins one.")
+        return _("No threads yet; the first %%assistant cell starts one.")
     running = {(pending.target, pending.thread) for pending in state.running()}
     rows = [(_("thread"), _("target"), _("last used"), "id")]
     for thread in known:
@@ -257,14 +257,14 @@ def _shown(settings: settings_.Settings, name: str) -> str:
 
 
 def show(state: Assistant, words: Sequence[str]) -> None:
-    """Show the last turn again, e.g. after a reload of the page or the end of its kernel."""
+    """Show the last turn again, e.g. after a page reload or a kernel restart."""
     from aoai_magic.display import show as show_view
 
     show_view(_last(state).view)
 
 
 def usage(state: Assistant, words: Sequence[str]) -> str:
-    """Add up what this notebook's turns took, and what they cost where a price is known."""
+    """Show token use and cost of this notebook."""
     sums = state.usage_log(state.settings()).sums()
     rows = [(_("this kernel"), _kernel_usage(state))]
     for one in sums:
@@ -331,12 +331,12 @@ def _prices_note(state: Assistant, sums: Sequence[Sum]) -> list[str]:
     from aoai_magic.config.prices import load
 
     prices = load(state.settings().folder)
-    text = _("estimated by prices of {date}; {path} can put them right")
+    text = _("estimated with prices of {date}; correct them in {path}")
     return [text.format(date=prices.as_of, path=prices.path)]
 
 
 def code(state: Assistant, words: Sequence[str]) -> None:
-    """Put the last turn's Python into a new cell, reading the notebook's own variables."""
+    """Insert the last turn's Python as a new cell that uses the notebook's variables."""
     from IPython import get_ipython
 
     cell = _last(state).view.cell
@@ -346,12 +346,12 @@ def code(state: Assistant, words: Sequence[str]) -> None:
 
 
 def save(state: Assistant, words: Sequence[str]) -> str:
-    """Write the last turn: files and pictures into a folder, all as .md, .html or .ipynb."""
+    """Save the last turn: files and pictures into a folder, all as .md, .html or .ipynb."""
     folders = [word for word in words if word != "--overwrite"]
     if len(folders) != 1:
         raise UsageError(
             _(
-                "%assistant save wants one folder or document, e.g. %assistant save results or "
+                "%assistant save needs one folder or document, e.g. %assistant save results or "
                 "%assistant save answer.md"
             )
         )
@@ -360,12 +360,12 @@ def save(state: Assistant, words: Sequence[str]) -> str:
 
 
 def files(state: Assistant, words: Sequence[str]) -> str:
-    """List the files that this data directory sent and a target still holds."""
+    """List uploaded files."""
     from aoai_magic.state.uploads import UploadLog
 
     entries = UploadLog(state.settings().folder).entries()
     if not entries:
-        return _("No target holds a file that this data directory sent.")
+        return _("You have no uploaded files.")
     rows = [(_("name"), _("bytes"), _("sent"), _("expires"), _("on"), "")]
     for e in entries:
         gone = _when(e.expires_at) if e.expires_at else _("never")
@@ -378,7 +378,7 @@ def _when(seconds: float) -> str:
 
 
 def cleanup(state: Assistant, words: Sequence[str]) -> str:
-    """Show what this notebook left at the current target, ask, and delete it; --all: of all."""
+    """Delete what this notebook left at the current target, after asking; --all: of all."""
     from aoai_magic.runner.cleanup import delete, of_all, of_notebook
     from aoai_magic.runner.consent import ask_user
 
@@ -390,7 +390,9 @@ def cleanup(state: Assistant, words: Sequence[str]) -> str:
     holdings = backend.holdings()
     if "--all" in words:
         found = wait_for(of_all(settings, target, holdings))
-        title = _("All that this data directory knows of at {target}:").format(target=target.name)
+        title = _("Everything that this data directory has recorded at {target}:").format(
+            target=target.name
+        )
     else:
         found = of_notebook(settings, target, state.place, state.turns)
         title = _("What this notebook left at {target}:").format(target=target.name)
@@ -399,7 +401,7 @@ def cleanup(state: Assistant, words: Sequence[str]) -> str:
     print("\n".join([title, *(f"  {line}" for line in found.lines())]))  # noqa: T201
     agreed = True if "--yes" in words else ask_user(_("Delete all of this? [y/N] "))
     if agreed is None:
-        raise UsageError(_("Nothing was deleted, as nobody can answer here; add --yes."))
+        raise UsageError(_("Nothing was deleted because nobody can confirm here; add --yes."))
     if not agreed:
         return _("Nothing was deleted.")
     # One by one; what a slow server leaves over, the next call deletes.
@@ -416,7 +418,7 @@ def _elsewhere(words: Sequence[str]) -> str:
 
 
 def doctor(state: Assistant, words: Sequence[str]) -> str:
-    """Check everything that a turn needs, and what to do about each gap; --try: by one turn."""
+    """Check the setup and show how to fix each gap; --try also makes one short turn."""
     from aoai_magic.runner.diagnostics import examine, report
     from aoai_magic.runner.trial import examine_and_try
 
@@ -436,13 +438,13 @@ def _tried_options(words: Sequence[str]) -> Options:
             _("{error}; %assistant help lists what it does.").format(error=error)
         ) from error
     if given["items"]:
-        raise UsageError(_("%assistant doctor takes options alone, e.g. --try -m openai:MODEL."))
+        raise UsageError(_("%assistant doctor takes only options, e.g. --try -m openai:MODEL."))
     names = ("model", "on", "effort", "timeout", "max_tokens", "max_cost")
     return Options(**{name: given[name] for name in names})
 
 
 def help_(state: Assistant, words: Sequence[str]) -> str:
-    """List the commands, or say what one does."""
+    """List the commands, or describe one."""
     if words and words[0] not in COMMANDS:
         raise UsageError(_unknown(words[0]))
     names = words or HELP
@@ -498,32 +500,29 @@ OPTIONS = {
 
 HELP = {
     "status": later("Show where turns go and why, which model answers, and how code is isolated."),
-    "show": later(
-        "Show the last turn again, e.g. after a reload of the page or the end of its kernel."
-    ),
-    "threads": later("List the threads of this notebook, the last one first."),
+    "show": later("Show the last turn again, e.g. after a page reload or a kernel restart."),
+    "threads": later("List the threads of this notebook, most recent first."),
     "stop": later("Stop the turns that run in the background, or the one of a thread."),
     "fork": later("Copy the last turn's thread, up to that turn, under a new name."),
-    "files": later("List the files that this data directory sent and a target still holds."),
+    "files": later("List uploaded files."),
     "models": later(
         "List the models and targets that -m and --on can name here, and the current model."
     ),
     "config": later("List the settings, their values and where each came from."),
-    "usage": later(
-        "Add up what this notebook's turns took, and what they cost where a price is known."
-    ),
+    "usage": later("Show token use and cost of this notebook."),
     "code": later(
-        "Put the last turn's Python into a new cell, reading the notebook's own variables."
+        "Insert the last turn's Python as a new cell that uses the notebook's variables."
     ),
     "save": later(
-        "Write the last turn: files and pictures into a folder, all as .md, .html or .ipynb."
+        "Save the last turn: files and pictures into a folder, all as .md, .html or .ipynb."
     ),
     "cleanup": later(
-        "Show what this notebook left at the current target, ask, and delete it; --all: of all."
+        "Delete what this notebook left at the current target, after asking; --all: every "
+        "notebook's."
     ),
     "doctor": later(
-        "Check everything that a turn needs, and what to do about each gap; --try: by one turn."
+        "Check the setup and show how to fix each gap; --try also makes one short turn."
     ),
-    "help": later("List the commands, or say what one does."),
+    "help": later("List the commands, or describe one."),
 }
 """What each command does, in a line of the help."""

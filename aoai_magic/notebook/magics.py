@@ -120,15 +120,15 @@ class AssistantMagics(Magics):
     @argument(
         "items", nargs="*", metavar="ITEM", help=later("variable, or @path or @glob of files")
     )
-    @argument("-o", "--out", metavar="NAME", help=later("bind the tables that come back to NAME"))
-    @argument("-t", "--thread", metavar="NAME", help=later("go on in the thread of that name"))
-    @argument("--new", action="store_true", help=later("begin the thread afresh"))
+    @argument("-o", "--out", metavar="NAME", help=later("store returned tables in NAME"))
+    @argument("-t", "--thread", metavar="NAME", help=later("continue the thread of that name"))
+    @argument("--new", action="store_true", help=later("start a new thread"))
     @argument(
         "-m", "--model", metavar="SPEC", help=later("offline, azure:DEPLOYMENT, openai:MODEL, …")
     )
     @argument("--on", metavar="TARGET", help=later("local, azure, openai or an engine's URL"))
     @argument("--effort", metavar="LEVEL", help=later("reasoning effort: none, minimal, low … max"))
-    @argument("--instructions", metavar="TEXT", help=later("what the model is told first"))
+    @argument("--instructions", metavar="TEXT", help=later("system prompt"))
     @argument(
         "--search", nargs="+", action="extend", metavar="PATH", help=later("search these files")
     )
@@ -142,19 +142,17 @@ class AssistantMagics(Magics):
     @argument(
         "--cells", type=int, metavar="N", help=later("send the source of the last N cells along")
     )
-    @argument("--schema-only", action="store_true", help=later("describe data without any value"))
+    @argument("--schema-only", action="store_true", help=later("describe data without values"))
     @argument(
         "--about", type=int, metavar="N", help=later("send the code and error of cell [N] along")
     )
-    @argument("--save", metavar="DIR", help=later("write what comes back into DIR"))
-    @argument("--overwrite", action="store_true", help=later("let --save replace files"))
+    @argument("--save", metavar="DIR", help=later("save returned files in DIR"))
+    @argument("--overwrite", action="store_true", help=later("let --save overwrite files"))
     @argument(
         "--dry-run", action="store_true", help=later("show what would be sent, and send nothing")
     )
     @argument("--plan", action="store_true", help=later("show the plan first, and ask"))
-    @argument(
-        "--background", action="store_true", help=later("let the turn run while other cells do")
-    )
+    @argument("--background", action="store_true", help=later("run the turn in the background"))
     @argument(
         "--timeout", type=float, metavar="SECONDS", help=later("stop the turn after that time")
     )
@@ -173,7 +171,7 @@ class AssistantMagics(Magics):
         metavar="TYPE",
         help=later("give the answer's value as int, float, str, bool, date, list, dict, frame, …"),
     )
-    @argument("--raw", action="store_true", help=later("leave {{…}} in the prompt as it is"))
+    @argument("--raw", action="store_true", help=later("send {{…}} in the prompt unchanged"))
     @no_var_expand
     @line_cell_magic
     def assistant(self, line: str, cell: str | None = None) -> PendingTurn | None:

@@ -156,7 +156,7 @@ def _error(none: NoTable) -> TableError:
 
 def _reason(none: NoTable) -> str:
     reasons = {
-        "not text": _("it is no text in an encoding that is known"),
+        "not text": _("its text encoding is unknown"),
         "empty": _("it is empty"),
         "not a table": _("it does not hold a table"),
         "broken": _("it is broken"),

@@ -106,7 +106,7 @@ class PendingTurn:
         concurrent.futures.wait([self.future], timeout)
         if not self.done:
             raise TimeoutError(
-                _("The turn still runs after {timeout:g} seconds; stop() ends it.").format(
+                _("The turn still runs after {timeout:g} s; stop() ends it.").format(
                     timeout=timeout
                 )
             )

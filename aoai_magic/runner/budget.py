@@ -65,8 +65,8 @@ class Budget:
         if prices.cost(model, Usage()) is None:
             raise UsageError(
                 _(
-                    "max_cost cannot be kept, since no price is known for {model}; use "
-                    "max_tokens, or write its price into {path}."
+                    "max_cost cannot be applied because the price of {model} is unknown; use "
+                    "max_tokens, or add its price to {path}."
                 ).format(model=model, path=prices.path)
             )
 
@@ -145,9 +145,9 @@ class Spending:
         tokens, cost = self._budget.max_tokens, self._budget.max_cost
         limits = [_("max_tokens is {tokens:,}").format(tokens=tokens)] if tokens else []
         limits += [_("max_cost is ${cost:g}").format(cost=cost)] if cost else []
-        return _("The answer was cut short, as {limits}; raise it, or ask for less.").format(
-            limits=_(" and ").join(limits)
-        )
+        return _(
+            "The answer is incomplete because {limits}; raise the limit, or ask for less."
+        ).format(limits=_(" and ").join(limits))
 
     def _written(self, text: str) -> None:
         """Count what the model writes; before, it reads all that came until then."""
@@ -166,13 +166,13 @@ class Spending:
         tokens, cost, budget = self.usage.total_tokens, self.cost, self._budget
         if budget.max_tokens and tokens > budget.max_tokens:
             return _(
-                "The turn was stopped at about {tokens:,} tokens, as max_tokens is {most:,}; "
-                "raise it, or ask for less."
+                "The turn was stopped at about {tokens:,} tokens because max_tokens is {most:,}; "
+                "raise the limit, or ask for less."
             ).format(tokens=tokens, most=budget.max_tokens)
         if budget.max_cost and cost is not None and cost > budget.max_cost:
             return _(
-                "The turn was stopped at about ${cost:.4f}, as max_cost is ${most:g}; raise "
-                "it, or ask for less."
+                "The turn was stopped at about ${cost:.4f} because max_cost is ${most:g}; raise "
+                "the limit, or ask for less."
             ).format(cost=cost, most=budget.max_cost)
         return None
 

@@ -62,7 +62,7 @@ def read_guide(folder: Path) -> Context | None:
             content = file.read(MOST_BYTES + 1)
         text = content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        refused = _("{file} cannot be read ({reason}); mend it, or set guide to false.")
+        refused = _("{file} cannot be read ({reason}); fix it, or set guide to false.")
         raise UsageError(refused.format(file=path.name, reason=error)) from error
     if len(content) > MOST_BYTES:
         refused = _("{file} has more than {most:,} bytes; shorten it, or set guide to false.")

@@ -200,7 +200,7 @@ def _server(settings: Settings, target: Target) -> Iterator[Finding]:
         return
     yield Finding(
         "bad" if trouble else "ok",
-        trouble or _("{name} would take a turn").format(name=target.name),
+        trouble or _("{name} is ready").format(name=target.name),
     )
     yield from _isolation(told.get("sandbox") or {})
 
@@ -217,9 +217,7 @@ def _service(settings: Settings, target: Target) -> Iterator[Finding]:
         return
     yield Finding(
         "ok",
-        _("{url} would take a turn by {model}").format(
-            url=service.service.url, model=target.shown_model
-        ),
+        _("{url} is ready with {model}").format(url=service.service.url, model=target.shown_model),
     )
 
 

@@ -80,8 +80,8 @@ async def _within(coroutine: Coroutine[Any, Any, T], seconds: float) -> T:
         task.add_done_callback(lambda late: late.cancelled() or late.exception())
         raise ServiceError(
             _(
-                "The server did not answer within {seconds:g} seconds; try again, or check its "
-                "address with %assistant status."
+                "The server did not answer within {seconds:g} s; try again, or check its address "
+                "with %assistant status."
             ).format(seconds=seconds)
         )
     return task.result()

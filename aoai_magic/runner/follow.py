@@ -189,8 +189,7 @@ def _start_timer(cancel: CancelToken, seconds: float) -> asyncio.TimerHandle:
 def _late(seconds: float) -> Finished:
     return Finished(
         "incomplete",
-        _(
-            "The turn took longer than {seconds:g} seconds and was stopped; give it more "
-            "with --timeout."
-        ).format(seconds=seconds),
+        _("The turn was stopped after {seconds:g} s; raise the limit with --timeout.").format(
+            seconds=seconds
+        ),
     )

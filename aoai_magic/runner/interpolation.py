@@ -55,7 +55,7 @@ def _expression(prompt: str, start: int) -> tuple[int, str]:
         end = prompt.find("}}", end + 1)
     raise UsageError(
         _(
-            "What follows {text!r} is no Python expression; give --raw to send braces as they are."
+            "What follows {text!r} is not a Python expression; use --raw to send braces unchanged."
         ).format(text=prompt[start - 2 : start + 30])
     )
 
@@ -74,7 +74,7 @@ def _text(code: str, namespace: Mapping[str, Any]) -> str:
     except Exception as error:
         raise UsageError(
             _(
-                "{{{{{code}}}}} in the prompt failed ({type}: {error}); mend it, or give "
-                "--raw to send braces as they are."
+                "{{{{{code}}}}} in the prompt failed ({type}: {error}); fix it, or use --raw to "
+                "send braces unchanged."
             ).format(code=code, type=type(error).__name__, error=error)
         ) from error

@@ -56,7 +56,7 @@ Layers = Callable[[], tuple[Mapping[str, Any], Mapping[str, Any]]]
 EMBED = later("A picture of an earlier turn could not be shown ({reason}).")
 CELL = later("The answer's Python could not be made into a cell ({reason}).")
 SAVE = later(
-    "What came back was not saved ({reason}); save it with %assistant save DIR, into another "
+    "The results were not saved ({reason}); save them with %assistant save DIR, into another "
     "folder if need be."
 )
 RECORD = later("The turn was not recorded ({reason}).")
@@ -67,7 +67,7 @@ MEMORY = later(
     "directory ({reason})."
 )
 PREVIEW = later("The tables that came back could not be previewed ({reason}).")
-KEEP = later("What the turn took, or its thread, could not be written down ({reason}).")
+KEEP = later("The turn's usage or its thread could not be saved ({reason}).")
 
 
 def _no_layers() -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -217,7 +217,7 @@ class Assistant:
         if not text.strip():
             raise UsageError(
                 _(
-                    "The cell holds no question; write one below the %%assistant line, e.g. "
+                    "This cell has no question; write one below the %%assistant line, e.g. "
                     "'Which region grew fastest?' (%%assistant? shows all options)."
                 )
             )
@@ -469,7 +469,9 @@ def _fail(turn: Turn, *, no_raise: bool) -> None:
     """Raise what a turn that is not complete is worth; with ``no_raise``, say why alone."""
     if not no_raise:
         kind = TurnInterrupted if turn.status == "interrupted" else TurnError
-        raise kind(turn.error or _("The turn ended as {status}.").format(status=turn.status), turn)
+        raise kind(
+            turn.error or _("The turn ended with status {status}.").format(status=turn.status), turn
+        )
     from aoai_magic.display import complain
 
     complain(turn.view)

@@ -122,7 +122,7 @@ def missing(target: Target, found: Sequence[Place]) -> str:
     # Ollama lists llama3:latest and takes llama3.
     if not name or models is None or {name, f"{name}:latest"} & {one.name for one in models}:
         return ""
-    text = _("{name} is not among the names that its server gives, below")
+    text = _("{name} is not among the models that its server lists, below")
     return text.format(name=_shown(name))
 
 
@@ -160,7 +160,7 @@ def describe(place: Place, word: str = "") -> str:
 
 def _listed(models: Sequence[ListedModel], word: str) -> str:
     if not models:
-        none = _("none with {word!r} in its name") if word else _("it names none")
+        none = _("none with {word!r} in its name") if word else _("it lists none")
         return INDENT + none.format(word=word)
     most = len(models) if word else SHOWN
     text = ", ".join(map(_with_end, models[:most]))

@@ -95,19 +95,15 @@ class Options:
     def __post_init__(self) -> None:
         if self.out is not None and not self.out.isidentifier():
             raise UsageError(
-                _("-o wants the name of a variable, and {name!r} is none.").format(name=self.out)
+                _("-o needs a variable name; {name!r} is not one.").format(name=self.out)
             )
         if self.quiet and self.verbose:
             raise UsageError(_("Use --quiet or --verbose, not both."))
         if self.rows is not None and self.rows < 1:
-            raise UsageError(
-                _("--rows wants a number of at least 1, not {rows}.").format(rows=self.rows)
-            )
+            raise UsageError(_("--rows must be at least 1, not {rows}.").format(rows=self.rows))
 
         if self.cells is not None and self.cells < 1:
-            raise UsageError(
-                _("--cells wants a number of at least 1, not {count}.").format(count=self.cells)
-            )
+            raise UsageError(_("--cells must be at least 1, not {count}.").format(count=self.cells))
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -38,10 +38,12 @@ def plan_first(prompt: str, options: Options, settings: Settings, target: Target
         If the model cannot plan, or nobody will be there to be asked.
     """
     if options.background:
-        raise UsageError(_("--plan waits for your answer, so it does not go with --background."))
+        raise UsageError(
+            _("--plan waits for your answer, so it cannot be combined with --background.")
+        )
     if target.model == "offline":
         raise UsageError(
-            _("--plan needs a language model, which the offline model is not; name one by -m.")
+            _("--plan needs a language model, which the offline model is not; name one with -m.")
         )
     told = "\n\n".join(filter(None, [settings.instructions, _TOLD]))
     only = replace(options, plan=False, instructions=told, tool_choice="none")

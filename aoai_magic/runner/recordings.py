@@ -32,7 +32,7 @@ VERSION = 1
 
 _AUTO, RECORD, REPLAY = RECORDINGS_MODES
 
-HOW = later("record it with AOAI_MAGIC_RECORDINGS_MODE=record where the model can be asked")
+HOW = later("record it with AOAI_MAGIC_RECORDINGS_MODE=record where the model is available")
 
 _GROWING = (events.TextDelta, events.ReasoningDelta, events.CodeDelta, events.LogsDelta)
 _NAME_CHARS = 40
@@ -223,7 +223,7 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Event]]:
         return dict(document["question"]), [read(one) for one in document["events"]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise AssistantError(
-            _("{path} is no recording that can be read ({error}); {how}.").format(
+            _("{path} is not a readable recording ({error}); {how}.").format(
                 path=path, error=error, how=_(HOW)
             )
         ) from error

@@ -99,7 +99,7 @@ class RemoteResources:
         """Copy a thread up to the turn of those parts, under a name that is free."""
         if self._threads.get(name, self._target.name):
             raise UsageError(
-                _("There is a thread {name!r} already; fork to another name.").format(name=name)
+                _("A thread named {name!r} already exists; choose another name.").format(name=name)
             )
         copy = self._done(lambda holdings: holdings.fork(thread, parts))
         self._threads.put(name, self._target.name, copy)

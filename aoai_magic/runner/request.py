@@ -122,8 +122,8 @@ class Request:
         if searches and self.target.name in settings_.SERVICES:
             raise UsageError(
                 _(
-                    "File search cannot be had with --on {target}, where the service's container "
-                    "does the work; use --on local or an engine's URL."
+                    "File search is not available with --on {target}; use --on local or an "
+                    "engine's URL."
                 ).format(target=self.target.name)
             )
         if self.expected and self.options.tool_choice == "none":
@@ -140,7 +140,7 @@ class Request:
         """Refuse a file search where neither this turn nor its thread has documents."""
         wanted = self.options.tool_choice == "file_search"
         if wanted and not self.options.search and thread is None:
-            raise UsageError(_("--tool-choice file_search wants documents; name them by --search."))
+            raise UsageError(_("--tool-choice file_search requires --search PATH."))
 
     def functions(self) -> list[Function]:
         """Return the notebook's functions that are offered as tools."""
@@ -158,8 +158,8 @@ class Request:
         if choice not in [function.name for function in self.functions()]:
             raise UsageError(
                 _(
-                    "--tool-choice {choice}: there is auto, none, required, code_interpreter, "
-                    "file_search, and the name of a function that --tool offers."
+                    "--tool-choice {choice} is not supported; use auto, none, required, "
+                    "code_interpreter, file_search, or the name of a function that --tool offers."
                 ).format(choice=choice)
             )
         return {"type": "function", "function": {"name": choice}}

@@ -77,7 +77,7 @@ def _expanded(path: str | Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError as error:  # ~name of nobody
         raise AssistantError(
-            _("{path} names no user's folder; give the whole path.").format(path=path)
+            _("{path} does not name a user's folder; use the full path.").format(path=path)
         ) from error
 
 
@@ -169,7 +169,7 @@ def _refuse_existing(wanted: Mapping[Path, bytes]) -> None:
     if existing:
         raise AssistantError(
             _(
-                "Nothing was written because {files} exists already; give --overwrite "
+                "Nothing was written because {files} already exists; use --overwrite "
                 "(overwrite=True) to replace it, or another folder."
             ).format(files=", ".join(existing))
         )

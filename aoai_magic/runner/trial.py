@@ -173,7 +173,7 @@ async def _deleted(backend: Backend, thread: str) -> None:
 def _findings(trial: Trial) -> Iterator[Finding]:
     view = trial.view
     if view.status != "completed":
-        failed = _("The turn ended as {status}.").format(status=view.status)
+        failed = _("The turn ended with status {status}.").format(status=view.status)
         yield Finding("bad", view.error or failed)
         return
     if view.model == "offline":

@@ -219,7 +219,7 @@ def _of_type(kind: Any, name: str) -> Expected:
         return Expected(name, made.json_schema(), kind)
     except Exception as error:  # whatever a user's class raises
         raise UsageError(
-            _("--as {name}: a {kind} is no type of a value ({reason}).").format(
+            _("--as {name}: a {kind} is not a type of a value ({reason}).").format(
                 name=name, kind=type(kind).__name__, reason=str(error).split("\n")[0]
             )
         ) from error
@@ -230,7 +230,7 @@ def _of_schema(schema: Any, name: str) -> Expected:
         check_schema(schema)
     except Exception as error:  # of whatever kind, as each release of jsonschema has its own
         reason = getattr(error, "message", str(error))
-        text = _("--as {name}: it is no JSON schema ({reason}).")
+        text = _("--as {name}: it is not a JSON schema ({reason}).")
         raise UsageError(text.format(name=name, reason=reason)) from error
     return Expected(name, schema)
 

@@ -199,8 +199,8 @@ class Database:
         for end in ("-wal", "-shm"):
             self.path.with_name(NAME + end).unlink(missing_ok=True)
         self._trouble = _(
-            "{path} was broken and is now {aside}; a new one was begun, which does not know the "
-            "threads, uploads and usage of before."
+            "{path} was damaged and is now {aside}; a new one was created, without earlier "
+            "threads, uploads and usage."
         ).format(path=self.path, aside=aside.name)
 
     def close(self) -> None:

@@ -203,7 +203,7 @@ def test_what_is_named_twice_is_attached_once(attach):
         ("@*.parquet", r"No file matches \*.parquet; check the pattern, it starts at"),
         ("@https://example.org/a.csv", "a.csv is a URL, and the interpreter has no network"),
         ("@empty", "empty holds no files that could be attached; name another folder."),
-        ("@pipe", "pipe cannot be read .pipe is no regular file.; check the path and its"),
+        ("@pipe", "pipe cannot be read .pipe is not a regular file.; check the path and its"),
     ],
 )
 def test_what_cannot_be_attached_is_said_in_one_sentence(attach, item, sentence):
@@ -494,5 +494,5 @@ def test_json_that_cannot_be_is_said(attach):
     loop.append(loop)
 
     for value in ({"frame": SALES, "n": 1}, loop, {(1, 2): 3}):
-        with pytest.raises(AttachError, match="travels as JSON, and this one holds what JSON"):
+        with pytest.raises(AttachError, match="is sent as JSON, which"):
             attach("x", namespace={"x": value})

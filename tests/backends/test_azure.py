@@ -119,7 +119,7 @@ def test_the_doctor_tries_the_service(monkeypatch, engine):
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", "wrong")
     assert "did not accept the key" in str(examine(settings)[-1])
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", engine.token)
-    assert str(examine(settings)[-1]).endswith("would take a turn by gpt-9")
+    assert str(examine(settings)[-1]).endswith("is ready with gpt-9")
 
 
 def test_the_doctor_tries_an_engine_by_its_address(monkeypatch, engine):
@@ -127,4 +127,4 @@ def test_the_doctor_tries_an_engine_by_its_address(monkeypatch, engine):
     monkeypatch.setenv("AOAI_MAGIC_TOKEN", "wrong")
     assert str(examine(settings)[-1]).startswith("bad")
     monkeypatch.setenv("AOAI_MAGIC_TOKEN", engine.token)
-    assert f"ok   {engine.url} would take a turn" in map(str, examine(settings))
+    assert f"ok   {engine.url} is ready" in map(str, examine(settings))

@@ -136,7 +136,7 @@ async def test_a_busy_service_is_asked_again_when_it_says(faults, ask):
     seen = await ask(show=shown.append)
     assert seen.text.endswith("It is 42.")
     waits = [v.progress.what for v in shown if v.progress and "trying again" in v.progress.what]
-    assert "the service takes no more calls for now; trying again in 0 s" in waits
+    assert "the rate limit is reached; trying again in 0 s" in waits
     assert faults.requests.count(("POST", "responses")) == 3
 
 
@@ -227,7 +227,7 @@ async def test_a_forgotten_conversation_begins_anew(ask):
     second = await ask(f"resp_unknown|{container}")
     assert second.status == "completed"
     (notice,) = (p.text for p in second.parts if isinstance(p, view.Notice))
-    assert "begins anew" in notice
+    assert "a new one was started" in notice
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ async def test_an_answer_is_no_longer_than_allowed(ask, tmp_path, far):
 @pytest.mark.parametrize(
     ("reply", "status", "words"),
     [
-        ({"text": "I be", "finish": "length"}, "incomplete", "cut short by max_output_tokens"),
+        ({"text": "I be", "finish": "length"}, "incomplete", "incomplete (max_output_tokens)"),
         ({"text": "I be", "finish": "content_filter"}, "incomplete", "content filter"),
         ({"text": "I be", "error": {"message": "It broke"}}, "failed", "It broke."),
     ],

@@ -161,7 +161,7 @@ def test_a_broken_file_is_set_aside(tmp_path):
     (tmp_path / NAME).write_bytes(b"this is no database but a text of some length" * 50)
     threads = Threads(tmp_path, "a.ipynb")
     threads.put("report", "local", "thread_1")
-    assert "was broken" in open_database(tmp_path).take_trouble()
+    assert "was damaged" in open_database(tmp_path).take_trouble()
     assert len(list(tmp_path.glob(f"{NAME}.broken-*"))) == 1
     with closing(sqlite3.connect(tmp_path / NAME)) as database:
         assert database.execute("SELECT id FROM threads").fetchall() == [("thread_1",)]

@@ -31,10 +31,11 @@ STORE = "vector_store_id"
 _LEAST_OUTPUT = 16
 """Tokens; the API refuses a smaller limit."""
 
-_DELETED = later("The server no longer has this thread; a new one begins with this question.")
+_DELETED = later("The server no longer has this thread; this question starts a new one.")
 
 _COPIED = later(
-    "This thread was begun through the Assistants API and goes on as a copy, without its variables."
+    "This thread was started through the Assistants API and goes on as a copy, without its "
+    "variables."
 )
 
 _UNISOLATED = later(
@@ -176,7 +177,7 @@ class _Turn(Exchange):
             async for notice in self._unsearchable():
                 yield notice
         yield events.UsageReported(self._reader.usage)
-        yield self._reader.ending or events.Finished("incomplete", _("The answer broke off."))
+        yield self._reader.ending or events.Finished("incomplete", _("The answer was cut off."))
 
     # The thread
 

@@ -103,8 +103,8 @@ class EngineHoldings:
             except openai.NotFoundError as error:
                 raise ServiceError(
                     _(
-                        "That answer is no longer in its thread, so that it cannot be forked; "
-                        "fork a later one, or begin a new thread."
+                        "That answer is no longer in its thread and cannot be forked; fork a "
+                        "later one, or start a new thread."
                     )
                 ) from error
         return str(made["id"])

@@ -182,7 +182,7 @@ class Exchange:
         asked for anew.
         """
         if lost >= TRIES:
-            raise ServiceError(_("The answer broke off and could not be resumed; ask again."))
+            raise ServiceError(_("The answer was cut off and could not be resumed; try again."))
         if lost > 1:
             async for progress in waited(ConnectionError(), lost):
                 yield progress

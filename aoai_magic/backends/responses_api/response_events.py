@@ -17,8 +17,8 @@ from aoai_magic.turn import chart, events
 from aoai_magic.turn.events import Event, Usage
 
 _AFRESH = later(
-    "The session had ended and began afresh: files are there again, "
-    "variables of earlier turns are not."
+    "The session had ended and was restarted: files are restored, variables of earlier turns are "
+    "not."
 )
 
 
@@ -341,7 +341,9 @@ def _ending(response: Any) -> events.Finished:
             return events.Finished("incomplete", filtered(response))
         return events.Finished(
             "incomplete",
-            _("The answer was cut short by {reason}; ask on.").format(reason=reason),
+            _("The answer is incomplete ({reason}). Ask the model to continue.").format(
+                reason=reason
+            ),
         )
     if response.error and response.error.code == "content_filter":
         return events.Finished("failed", filtered(response))
