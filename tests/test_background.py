@@ -210,7 +210,7 @@ def test_an_error_is_shown_where_it_was_asked_and_raised_where_it_is_awaited(not
     assert notebook.printed("print(_assistant.error)") == "The model has gone away.\n"
 
 
-def test_what_runs_when_the_kernel_ends_is_ended_on_the_far_side(notebook, engine):
+def test_what_runs_when_the_kernel_ends_is_ended_on_the_server(notebook, engine):
     notebook.run(f"{BEHIND} --new\nplot")
     thread = notebook.printed(
         "called.wait(); state = get_ipython().magics_manager.registry['AssistantMagics'].state\n"

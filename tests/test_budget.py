@@ -105,7 +105,7 @@ def test_money_wants_a_price(tmp_path):
         Budget(max_cost=1).check("mine", prices)
 
 
-def test_the_far_side_is_told_a_limit_of_its_own(tmp_path):
+def test_the_server_gets_a_limit_of_its_own(tmp_path):
     prices = load(tmp_path)
     assert Budget().most_output("gpt-4.1", prices) is None
     assert Budget(max_tokens=500).most_output("mine", prices) == 500
@@ -118,7 +118,7 @@ def test_what_is_no_amount_is_refused(given):
         resolve(given)
 
 
-async def test_where_the_far_side_stops_the_budget_is_named(tmp_path):
+async def test_where_the_server_stops_the_budget_is_named(tmp_path):
     cut = Finished("incomplete", "The answer is incomplete (max_output_tokens).")
     seen = await done(tmp_path, Stream([TURN[0], cut]), max_tokens=2_000, max_cost=0.5)
     assert "because max_tokens is 2,000 and max_cost is $0.5;" in seen.error

@@ -131,7 +131,7 @@ def asked(ask, engine, script, monkeypatch, tmp_path):
     return turn
 
 
-def test_the_far_side_is_told_fetched_and_deleted(ask, asked):
+def test_remote_files_are_listed_fetched_and_deleted(ask, asked):
     (thread,) = ask({"overview": True})["overview"]["threads"]
     far = ask({"far": True})["far"]
     (session,) = [one for one in far["sessions"] if one["thread"] == "one"]

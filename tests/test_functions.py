@@ -73,7 +73,7 @@ async def test_functions_may_be_given_themselves_and_be_asynchronous(here, scrip
 def test_a_function_is_described_by_its_signature_and_text():
     (found,) = find(["price"], {"price": price})
     told = found.tool["function"]
-    assert (told["name"], told["description"]) == ("price", "Give the price of a share.")
+    assert (told["name"], told["description"]) == ("price", "Return the price of a share.")
     assert told["parameters"]["required"] == ["symbol"]
     assert told["parameters"]["properties"]["days"]["type"] == "integer"
 
@@ -133,7 +133,7 @@ async def test_a_dry_run_names_documents_and_functions(here, capsys):
     out = capsys.readouterr().out
     assert "a.md  5 bytes (document a.md)" in out
     assert "function price" in out
-    assert "Give the price of a share." in out
+    assert "Return the price of a share." in out
 
 
 # The choice

@@ -52,7 +52,7 @@ async def test_without_a_yes_nothing_leaves(asked, answer, sentence):
         await ask(ELSEWHERE, "sales", rows=10)
 
     [question] = questions
-    assert question.startswith("Send 10 rows at most of each frame of sales (DataFrame, 2 × 2, ")
+    assert question.startswith("Send at most 10 rows of each frame of sales (DataFrame, 2 × 2, ")
     assert question.endswith(f" bytes) to the engine at {ELSEWHERE}, model its default? [y/N] ")
 
 

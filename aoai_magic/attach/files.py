@@ -251,7 +251,7 @@ def _written(target: Path, data: bytes) -> Path:
 
 
 def _of(module: str, name: str) -> Callable[[Any], bool]:
-    """Whether a value is of that class, which is looked for but never imported."""
+    """Return whether a value is of that class, which is never imported."""
 
     def matches(value: Any) -> bool:
         kind = getattr(sys.modules.get(module), name, None)
@@ -341,28 +341,34 @@ def _fixed(suffix: str) -> Callable[[Any], str]:
     return lambda _: suffix
 
 
+def _with_length(kind: str = "") -> Callable[[Any, Say], str]:
+    return lambda value, say: say("{type}, length {count:,}").format(
+        type=kind or type(value).__name__, count=len(value)
+    )
+
+
 FORMS = (
     Form(
         lambda v: isinstance(v, str) and not is_url(v),
-        lambda v, say: say("text, {count:,} characters").format(count=len(v)),
+        lambda v, say: say("text, length {count:,}").format(count=len(v)),
         _fixed(".txt"),
         lambda v: v.encode("utf-8", "backslashreplace"),
     ),
     Form(
         lambda v: isinstance(v, (bytes, bytearray)),
-        lambda v, say: say("bytes, {count:,} bytes").format(count=len(v)),
+        _with_length("bytes"),
         _bytes_suffix,
         bytes,
     ),
     Form(
         lambda v: isinstance(v, dict),
-        lambda v, say: say("dict, {count:,} keys").format(count=len(v)),
+        _with_length("dict"),
         _fixed(".json"),
         _json,
     ),
     Form(
         lambda v: isinstance(v, (list, tuple)),
-        lambda v, say: say("{type}, {count:,} items").format(type=type(v).__name__, count=len(v)),
+        _with_length(),
         _fixed(".json"),
         _json,
     ),

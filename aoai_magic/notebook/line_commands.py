@@ -517,8 +517,7 @@ HELP = {
         "Save the last turn: files and pictures into a folder, all as .md, .html or .ipynb."
     ),
     "cleanup": later(
-        "Delete what this notebook left at the current target, after asking; --all: every "
-        "notebook's."
+        "Delete what this notebook left at the current target, after asking; --all: of all."
     ),
     "doctor": later(
         "Check the setup and show how to fix each gap; --try also makes one short turn."

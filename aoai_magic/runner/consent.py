@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aoai_magic.errors import AttachError
 from aoai_magic.locale import gettext as _
+from aoai_magic.locale import ngettext
 from aoai_magic.runner.destination import destination, is_here, keeps_files, warn_of_values
 from aoai_magic.runner.dry_run import size_in_words
 
@@ -40,7 +41,11 @@ def confirm(
         one.format(name=item.name, kind=item.kind, size=size_in_words(item.bytes)) for item in items
     )
     if rows:
-        what = _("{rows:,} rows at most of each frame of {what}").format(rows=rows, what=what)
+        what = ngettext(
+            "at most {rows:,} row of each frame of {what}",
+            "at most {rows:,} rows of each frame of {what}",
+            rows,
+        ).format(rows=rows, what=what)
     if keeps_files(target, settings):
         question = _(
             "Send the description of {what}, and then what the code prints and the pictures that "

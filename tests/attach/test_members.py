@@ -76,8 +76,8 @@ def test_a_mention_attaches_them_too(attach):
 
 def test_only_what_holds_nothing_else_is_taken_apart(attach):
     assert attachable({"a": ONE, "b": TWO}) == "dict, 2 frames"
-    assert attachable([1, ONE]) == "list, 2 items"
-    assert attachable([np.ones(2), np.ones(3)]) == "list, 2 items"
+    assert attachable([1, ONE]) == "list, length 2"
+    assert attachable([np.ones(2), np.ones(3)]) == "list, length 2"
     [numbers] = attach([np.ones(2)])
     assert numbers.filename == "tables.json"
     with pytest.raises(AttachError, match="attach its parts"):
@@ -88,7 +88,7 @@ def test_a_list_that_holds_itself_is_no_list_of_frames(attach):
     knot = []
     knot.append(knot)
 
-    assert attachable(knot) == "list, 1 items"
+    assert attachable(knot) == "list, length 1"
 
 
 def test_too_many_are_refused_with_what_to_do(attach):

@@ -229,7 +229,7 @@ def test_what_can_be_turned_into_a_frame_is_told_how(attach):
     class Remote:
         def to_pandas(self): ...
 
-    with pytest.raises(AttachError, match=r"attach what far.to_pandas\(\) gives"):
+    with pytest.raises(AttachError, match=r"attach the result of far.to_pandas\(\)"):
         attach("far", namespace={"far": Remote()})
 
 
@@ -408,10 +408,10 @@ def test_a_variable_that_is_a_path_attaches_the_file(attach):
         (pl.DataFrame({"a": [1]}), "DataFrame, 1 × 1"),
         (pl.LazyFrame({"a": [1]}), "LazyFrame"),
         (pa.table({"a": [1, 2]}), "Table, 2 × 1"),
-        ("hello", "text, 5 characters"),
-        (b"hello", "bytes, 5 bytes"),
-        ({"a": 1}, "dict, 1 keys"),
-        ([1, 2], "list, 2 items"),
+        ("hello", "text, length 5"),
+        (b"hello", "bytes, length 5"),
+        ({"a": 1}, "dict, length 1"),
+        ([1, 2], "list, length 2"),
         (Path("x.csv"), "path, x.csv"),
         ("https://example.org", None),
         (pd.DataFrame, None),
@@ -468,7 +468,7 @@ def test_describe_tells_what_would_go_without_reading_data(attach):
         ("sales", "DataFrame, 3 × 2", 3, 2),
         ("a.csv", "file", None, None),
         ("docs", "folder", None, None),
-        ("notes", "text, 5 characters", None, None),
+        ("notes", "text, length 5", None, None),
         ("cube", "ndarray, 2 × 3 × 4", 2, 12),
     ]
     assert [d.bytes for d in found[1:]] == [4, 5, 5, 192]

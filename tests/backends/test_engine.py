@@ -111,7 +111,7 @@ async def test_unchanged_data_is_sent_once(backend, attached, script):
     assert len(backend.upload_log.entries("here")) == 2
 
 
-async def test_data_that_the_far_side_lost_is_sent_again(backend, attached, script):
+async def test_data_that_the_server_lost_is_sent_again(backend, attached, script):
     model = script('turns:\n  - {when: ".", replies: [{code: "print(sales.shape)"}, {text: "."}]}')
     question = Question("Here?", attached(sales=SALES), model=model)
     await asked(backend, question)

@@ -65,7 +65,7 @@ def ready(open_notebook: Open, engine, script, name: str) -> labs.Notebook:
     return notebook
 
 
-def test_the_panel_manages_the_far_side(open_notebook: Open, engine, script):
+def test_the_panel_manages_remote_resources(open_notebook: Open, engine, script):
     notebook = ready(open_notebook, engine, script, "far.ipynb")
     page, panel = notebook.page, notebook.page.locator(".aoai-Panel")
     assert "This notebook: 1 turn · 1,740 tokens" in panel.inner_text()
