@@ -36,7 +36,7 @@ def silent(monkeypatch):
 def test_a_command_does_not_wait_for_ever(silent, command):
     state = Assistant({})
     UploadLog(state.settings().folder).record(silent, "sha", "file-1", "sales", 1, None)
-    with pytest.raises(ServiceError, match=r"did not answer within [\d.]+ seconds; try again"):
+    with pytest.raises(ServiceError, match=r"did not answer within [\d.]+ s; try again"):
         run_command(state, command)
 
 

@@ -63,11 +63,11 @@ def test_openai_is_where_the_sdk_has_it():
     [
         (Target("azure", "m", ""), {}, "AZURE_OPENAI_ENDPOINT is not set"),
         (Target("openai", "m", ""), {}, "OPENAI_API_KEY is not set"),
-        (Target("openai", "", ""), {"OPENAI_API_KEY": "k"}, "No model is named"),
+        (Target("openai", "", ""), {"OPENAI_API_KEY": "k"}, "needs a model"),
         (
             Target("azure", "", ""),
             {"AZURE_OPENAI_ENDPOINT": ENDPOINT, "AZURE_OPENAI_API_KEY": "k"},
-            "No deployment is named",
+            "needs a deployment",
         ),
     ],
 )
