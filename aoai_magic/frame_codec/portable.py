@@ -278,7 +278,7 @@ class _Pickler(pickle.Pickler):
             return NotImplemented if _is_reachable(obj) else self._as_text(obj)
         kind = type(obj)
         if kind not in self._known:
-            known = kind.__module__ == "builtins" or _is_dtype(obj) or _is_reachable(kind)
+            known = kind.__module__ == "builtins" or _is_reachable(kind) or _is_rebuilt(obj)
             self._known[kind] = known
         # Functions of extension modules are of types that have no name anywhere.
         if not self._known[kind] and not (hasattr(obj, "__qualname__") and _is_reachable(obj)):
@@ -337,6 +337,18 @@ def _is_reachable(obj: Any) -> bool:
     return found is obj
 
 
+def _is_rebuilt(obj: Any) -> bool:
+    """Return whether a package rebuilds an object of a nameless class by what it can import.
+
+    So do pytz, whose zones pandas 2 uses, and NumPy before 1.25 for its dtypes.
+    """
+    try:
+        maker = obj.__reduce_ex__(5)[0] if _is_installed(type(obj).__module__) else None
+        return maker is not None and maker.__module__ != "copyreg" and _is_reachable(maker)
+    except Exception:  # it refuses to be pickled, by whatever error of its own
+        return False
+
+
 @lru_cache(maxsize=1024)
 def _is_installed(module: str) -> bool:
     """Return whether a module is Python's own or of an installed package."""
@@ -374,9 +386,6 @@ def _kind(module: str, name: str) -> Callable[[Any], bool]:
         return isinstance(kind, type) and isinstance(value, kind)
 
     return matches
-
-
-_is_dtype = _kind("numpy", "dtype")  # before NumPy 1.25 their classes are under no name
 
 
 def _plain(value: Any) -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import pytz
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -227,6 +228,13 @@ def test_nothing_is_lost_where_everything_is_known(elsewhere):
     frame.attrs = {"n": [1, {"x": dt.date(2026, 1, 1)}], "function": np.mean}
     printed, losses = elsewhere(frame, "value.o[3], value.f[0].__name__, len(value.attrs)")
     assert (printed, losses) == ("(Timestamp('1970-01-01 00:00:00'), 'mean', 2)", [])
+
+
+def test_a_zone_of_pytz_stays_as_pandas_2_has_them_all(elsewhere):
+    zone = pytz.timezone("Europe/Berlin")
+    frame = pd.DataFrame({"day": pd.date_range("2026-07-01", periods=2, tz=zone)})
+    printed, losses = elsewhere(frame, "str(value.day[0]), str(value.day.dt.tz)")
+    assert (printed, losses) == ("('2026-07-01 00:00:00+02:00', 'Europe/Berlin')", [])
 
 
 ANY = st.recursive(
