@@ -54,6 +54,16 @@ def test_the_cell_and_its_error_go_along_without_the_frames_of_libraries(run):
     assert "error" not in about_cell(number).text.lower()
 
 
+def test_an_error_is_sent_in_bounds(run):
+    """A recursion passes the same line a thousand times, and a message may hold all the data."""
+    text = about_cell(run("def f(n):\n    f(n + 1)\nf(0)")).error
+    assert text.count("f(n + 1)") == 20
+    text = about_cell(run("raise ValueError('begin ' + 'x' * 1_000_000 + ' end')")).error
+    assert "ValueError: begin x" in text
+    assert text.endswith("x end")
+    assert len(text) < 5000
+
+
 def test_a_syntax_error_is_of_its_cell(run):
     number = run("f(")
     assert "SyntaxError" in about_cell(number).error

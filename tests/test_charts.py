@@ -65,6 +65,8 @@ def test_several_tables_are_a_dict():
         {"tables": [{"columns": {}}]},
         {"spec": {"datasets": [], "data": {"url": "https://evil.example"}}, "type": LITE},
         {"spec": {"datasets": {"a": 3}}, "type": LITE},
+        {"spec": {"datasets": {str(n): [{"a": 1}] for n in range(51)}}, "type": LITE},
+        {"tables": [{"columns": {"a": [1]}}] * 51},
         {"title": "x" * (5 << 20)},
     ],
 )
@@ -106,6 +108,8 @@ FIGURE = {
         {"type": "bar", "name": "c", "x": ["p"], "y": [4]},
         {"type": "bar", "x": ["p", "q"], "y": [5]},
         {"type": "bar", "x": {"dtype": "O", "bdata": "!"}},
+        {"type": "bar", "x": {"dtype": ["f8"], "bdata": "AAAA"}},
+        {"type": "bar", "x": {"dtype": {"f8": 1}, "bdata": "AAAA"}},
         "nonsense",
     ],
     "layout": {"title": {"text": "T"}, "xaxis": {"title": {"text": "letter"}}},

@@ -82,11 +82,12 @@ def _columns(trace: Mapping[str, Any]) -> dict[str, list[Any]]:
 def _array(given: Any) -> list[Any] | None:
     if isinstance(given, list):
         return given
-    if not isinstance(given, dict) or "shape" in given or given.get("dtype") not in _TYPES:
+    kind = given.get("dtype") if isinstance(given, dict) else None
+    if not isinstance(kind, str) or kind not in _TYPES or "shape" in given:
         return None
     try:
         data = base64.b64decode(given.get("bdata", ""), validate=True)
-        return [value for (value,) in struct.iter_unpack(f"<{_TYPES[given['dtype']]}", data)]
+        return [value for (value,) in struct.iter_unpack(f"<{_TYPES[kind]}", data)]
     except (TypeError, binascii.Error, struct.error):
         return None
 

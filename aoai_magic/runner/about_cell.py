@@ -23,6 +23,9 @@ HOW = (
 )
 """What the model is told of the form of its answer."""
 
+_MOST_PLACES, _LONGEST_ERROR = 20, 4000
+"""Of an error: lines of the cell, of which a recursion has a thousand, and characters."""
+
 
 @dataclass(frozen=True)
 class AboutCell:
@@ -74,7 +77,14 @@ def about_cell(number: int) -> AboutCell:
     if not lines or error is None or shell is None:
         return AboutCell(number, source)
     said = "".join(traceback.format_exception_only(type(error), error)).strip()
-    return AboutCell(number, source, "\n".join([*lines, said]), near_miss(error, shell.user_ns))
+    said = "\n".join([*lines[-_MOST_PLACES:], _shortened(said)])
+    return AboutCell(number, source, said, near_miss(error, shell.user_ns))
+
+
+def _shortened(said: str) -> str:
+    """Leave out the middle of an error that holds a whole table: it is sent to a model."""
+    half = _LONGEST_ERROR // 2
+    return said if len(said) <= _LONGEST_ERROR else f"{said[:half]}\n…\n{said[-half:]}"
 
 
 def source_of(number: int) -> str | None:

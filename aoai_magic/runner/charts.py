@@ -22,6 +22,9 @@ TYPES = {
 }
 """What draws a figure that came back as a file, by the end of the file's name; else nothing."""
 
+MOST_TABLES = 50
+"""Tables of a chart; each is read by itself, which takes a moment."""
+
 
 class Chart:
     """A chart that a turn made; shows itself in a notebook.
@@ -79,8 +82,10 @@ class Chart:
         from aoai_magic.results.chart_tables import tables
         from aoai_magic.results.read_table import TableError
 
+        given = tables(self._described)
+        if len(given) > MOST_TABLES:
+            return _("this chart has more than {most} tables").format(most=MOST_TABLES)
         try:
-            given = tables(self._described)
             frames = {name: self._read(values) for name, values in given.items()}
         except TableError as error:
             return str(error)
