@@ -139,7 +139,8 @@ def _ask(kernel: Kernel, thread) -> dict:
 
 
 def _plain(text: str) -> str:
-    """Return a text without spaces, and without the folder that files are in."""
+    """Return a text without spaces, warnings of libraries, and the folder that files are in."""
+    text = re.sub(r"\S+:\d+: \w+Warning: .*\n.*\n", "", text)
     return "".join(text.replace("/mnt/data/", "").replace("./", "").split())
 
 

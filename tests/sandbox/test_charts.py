@@ -79,7 +79,7 @@ import matplotlib.pyplot as plt
         ("Image.new('RGB', (4, 4)).save('a.webp'); open('b.txt', 'w').write('x')", ["webp"]),
         ("open('empty.png', 'w').close()", []),
         ("from IPython.display import Image as Shown\nimport io\nb = io.BytesIO()\n"
-         "Image.new('RGB', (4, 4)).save(b, 'gif')\nShown(b.getvalue())", ["gif"]),
+         "Image.new('RGB', (4, 4)).save(b, 'gif')\nShown(b.getvalue(), format='gif')", ["gif"]),
     ],
 )  # fmt: skip
 async def test_a_picture_is_shown_once_whether_saved_or_drawn(make_sandbox, level, code, kinds):
@@ -265,7 +265,7 @@ DATA = (
         ("ax.bar(['a', 'b'], [1, 2], yerr=[0.1, 0.2], capsize=3)", {"x": ["a", "b"], "y": [1, 2]}),
         ("ax.hist([1, 1, 2, 3], bins=2)", {"from": [1, 2], "to": [2, 3], "count": [2, 2]}),
         ("ax.scatter([1, 2], [3, 4]); ax.set_xlabel('a')", {"a": [1, 2], "y": [3, 4]}),
-        ("ax.boxplot([[1, 2, 3], [1, 2, 99, 3, 2]], tick_labels=['p', 'q'])",
+        ("ax.boxplot([[1, 2, 3], [1, 2, 99, 3, 2]]); ax.set_xticklabels(['p', 'q'])",
          {"box": ["p", "q"], "low": [1, 1], "q1": [1.5, 2], "median": [2, 2], "q3": [2.5, 3],
           "high": [3, 3], "outliers": [0, 1]}),
         ("ax.pie([3, 1], labels=['a', 'b'])", {"label": ["a", "b"], "share": [0.75, 0.25]}),
