@@ -288,7 +288,8 @@ def _cells(axes: Any) -> Columns:
 def values_of(values: Any, axis: Any = None) -> list[Any]:
     """Return values as the code gave them, as JSON can hold them."""
     if axis is not None and hasattr(axis.get_major_formatter(), "freq"):
-        return _at([float(value) for value in values], axis)
+        # Matplotlib 3.7 hands on the periods themselves, later ones their numbers.
+        return _at([float(getattr(value, "ordinal", value)) for value in values], axis)
     given = values.tolist() if hasattr(values, "tolist") and not _is_time(values) else list(values)
     return [_plain(value) for value in given]
 
