@@ -256,7 +256,7 @@ DATA = (
         ("ax.plot([1, 2], [3, 4]); ax.plot([5], [6], label='b'); ax.axhline(2)",
          {"series": ["series 1", "series 1", "b"], "x": [1, 2, 5], "y": [3, 4, 6]}),
         ("plt.close(); frame.plot()", {"x": MONTHS, "North": [1, 2, 4], "South": [3.5, 2, 1]}),
-        ("plt.close(); frame.plot.bar(stacked=True)",
+        ("plt.close(); frame.set_index(day.strftime('%Y-%m')).plot.bar(stacked=True)",
          {"x": MONTHS, "North": [1, 2, 4], "South": [3.5, 2, 1]}),
         ("plt.close(); frame.set_index(pd.Index(list('abc'), name='k')).plot.barh()",
          {"k": ["a", "b", "c"], "North": [1, 2, 4], "South": [3.5, 2, 1]}),
