@@ -13,6 +13,7 @@ def cell_value(scalar: Any) -> Any:
     for read in (lambda: scalar.as_py(), lambda: str(scalar)):
         try:
             return read()
-        except (ValueError, OverflowError, ImportError):  # a time of a far year or an unknown zone
+        # A time of a far year or an unknown zone, which pytz reports as a KeyError.
+        except (ValueError, OverflowError, ImportError, KeyError):
             continue
     return f"<{scalar.type}>"

@@ -69,7 +69,7 @@ def test_what_is_captured_is_frozen(shell):
 def test_a_stop_button_is_shown_only_where_it_is_heard(monkeypatch, shell, version, heard):
     monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace(version_info=version))
     screen = open_screen("live", on_stop=lambda: None)
-    kinds = [type(child) for child in screen._strip.box.children]
+    kinds = [type(child) for child in screen._status_bar.box.children]
     assert (ipywidgets.Button in kinds) is heard
     screen.close(View())
 
