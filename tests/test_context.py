@@ -1,5 +1,7 @@
 """What goes with a question unasked: frames that it names, the project's guide, cells."""
 
+import os
+
 import pandas as pd
 import pytest
 from engine.models.chat_server import KEY, ChatServer, say, stream
@@ -10,6 +12,7 @@ from traitlets.config import Config
 from aoai_magic.display import labels
 from aoai_magic.errors import AttachError, UsageError
 from aoai_magic.notebook.magics import register, unregister
+from aoai_magic.runner.context import read_guide
 from aoai_magic.runner.kernel_state import Assistant
 from aoai_magic.runner.options import Options
 from aoai_magic.turn.view import Notice
@@ -156,3 +159,11 @@ async def test_a_guide_that_is_no_text_is_refused(here, tmp_path, content, sente
     (tmp_path / "assistant.md").write_bytes(content)
     with pytest.raises(UsageError, match=sentence):
         await here.ask("Hello", Options())
+
+
+def test_a_pipe_is_no_guide_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "assistant.md")
+    (tmp_path / "AGENTS.md").write_text("Revenue is net of tax.")
+    guide = read_guide(tmp_path)
+    assert guide.name == "AGENTS.md"
+    assert guide.text.endswith("Revenue is net of tax.")

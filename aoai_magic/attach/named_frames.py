@@ -30,21 +30,18 @@ def named_frames(
     """
     known = list(attached)
     meant = {column for name in known for column in columns(namespace.get(name))}
-    text = without_code(prompt)
-    places = {
-        name: place
-        for name in tables(namespace)
-        if name not in meant and (place := _place(name, text)) is not None
-    }
+    places = _places(prompt, (name for name in tables(namespace) if name not in meant))
     return sorted(places, key=places.__getitem__)
 
 
 def named_data(prompt: str, namespace: Mapping[str, object]) -> list[str]:
     """Return the names of all variables with rows or columns that stand in a prompt as words."""
-    text = without_code(prompt)
-    names = [name for name in namespace if len(name) > 1 and not name.startswith("_")]
-    named = [name for name in names if name.isidentifier() and _place(name, text) is not None]
+    named = _places(prompt, filter(_can_be_meant, list(namespace)))
     return [name for name in named if _has_data(namespace[name])]
+
+
+def _can_be_meant(name: str) -> bool:
+    return len(name) > 1 and name.isidentifier() and not name.startswith("_")
 
 
 def _has_data(value: object) -> bool:
@@ -57,7 +54,7 @@ def _has_data(value: object) -> bool:
 def tables(namespace: Mapping[str, object]) -> Iterator[str]:
     """Yield the names of the variables that hold a table in memory."""
     for name, value in list(namespace.items()):
-        if len(name) > 1 and name.isidentifier() and not name.startswith("_") and _is_table(value):
+        if _can_be_meant(name) and _is_table(value):
             yield name
 
 
@@ -65,7 +62,9 @@ def _is_table(value: object) -> bool:
     """Return whether a value is a table in memory; nothing is imported and nothing is run."""
     try:
         value = frames.native(value)
-        return frame_codec.shape(value) is not None and len(getattr(value, "shape", ())) == 2
+        # The shape first: the columns of a query would have to be worked out.
+        has_shape = frame_codec.shape(value) is not None
+        return has_shape and (hasattr(value, "columns") or hasattr(value, "column_names"))
     except Exception:  # a foreign object's property may raise anything at all
         return False
 
@@ -78,12 +77,22 @@ def columns(value: object) -> list[str]:
     return [str(one) for one in getattr(table, "column_names", getattr(table, "columns", ()))]
 
 
-def _place(name: str, text: str) -> int | None:
-    """Return where a name stands as a word of its own.
+def _places(prompt: str, names: Iterable[str]) -> dict[str, int]:
+    """Return where in a prompt each of the names that it holds stands as a word of its own.
 
     Japanese and Chinese put no space behind a word, so letters beyond ASCII may follow one.
     """
-    before = r"(?<![A-Za-z0-9_@.])" if name.isascii() else r"(?<!\w)"
-    after = r"(?![A-Za-z0-9_])" if name.isascii() else ""
-    found = re.search(before + re.escape(name) + after, text)
+    text = without_code(prompt)
+    words: dict[str, int] = {}
+    for word in _WORD.finditer(text):
+        words.setdefault(word[0], word.start())
+    found = {name: words.get(name) if name.isascii() else _start(name, text) for name in names}
+    return {name: place for name, place in found.items() if place is not None}
+
+
+_WORD = re.compile(r"(?<![A-Za-z0-9_@.])[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _start(name: str, text: str) -> int | None:
+    found = re.search(rf"(?<!\w){re.escape(name)}", text)
     return found.start() if found else None

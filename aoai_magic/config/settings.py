@@ -48,7 +48,7 @@ OPTION, CONFIG, ENVIRONMENT, FILE, FRONT_END, DEFAULT = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What is in force for a turn.
+    """The current values for a turn.
 
     Attributes
     ----------
@@ -159,7 +159,7 @@ def resolve(
     environ: Mapping[str, str] | None = None,
     front_end: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Return the settings in force; ``None`` values count as not given.
+    """Return the current settings; ``None`` values count as not given.
 
     Raises
     ------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,10 +10,12 @@ from typing import NamedTuple
 from IPython.core.getipython import get_ipython
 
 from aoai_magic.config.settings import Settings
+from aoai_magic.display.markdown.to_markdown import fence
 from aoai_magic.errors import UsageError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import ngettext
 from aoai_magic.runner.options import Options
+from aoai_magic.shared.private_files import open_regular
 
 GUIDES = ("assistant.md", "AGENTS.md")
 """Files in the working folder that hold a project's definitions; the first one counts."""
@@ -54,29 +55,28 @@ def read_guide(folder: Path) -> Context | None:
     UsageError
         If it is too long or cannot be read; half of a definition could say the opposite.
     """
-    path = next((folder / name for name in GUIDES if _is_file(folder / name)), None)
-    if path is None:
-        return None
+    guides = ((name, _text_of(folder / name)) for name in GUIDES)
+    name, text = next(((name, text) for name, text in guides if text is not None), ("", ""))
+    head = f"The project's own definitions, from {name}; they hold for every answer:"
+    return Context(name, f"{head}\n\n{text}") if text else None
+
+
+def _text_of(path: Path) -> str | None:
+    """Return the text of a guide, None where there is no such file."""
     try:
-        with path.open("rb") as file:
+        file = open_regular(path)
+        if file is None:
+            return None
+        with file:
             content = file.read(MOST_BYTES + 1)
-        text = content.decode("utf-8")
+        text = content.decode("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         refused = _("{file} cannot be read ({reason}); fix it, or set guide to false.")
         raise UsageError(refused.format(file=path.name, reason=error)) from error
     if len(content) > MOST_BYTES:
         refused = _("{file} has more than {most:,} bytes; shorten it, or set guide to false.")
         raise UsageError(refused.format(file=path.name, most=MOST_BYTES))
-    head = f"The project's own definitions, from {path.name}; they hold for every answer:"
-    return Context(path.name, f"{head}\n\n{text.strip()}") if text.strip() else None
-
-
-def _is_file(path: Path) -> bool:
-    """Return whether there is a file of its own; a link may lead anywhere."""
-    try:
-        return stat.S_ISREG(path.lstat().st_mode)
-    except OSError:
-        return False
+    return text
 
 
 def read_cells(count: int) -> Context | None:
@@ -89,7 +89,7 @@ def read_cells(count: int) -> Context | None:
         "notebook, not in your sandbox:"
     )
     name = ngettext("{count} cell", "{count} cells", len(cells)).format(count=len(cells))
-    return Context(name, "\n\n".join([head, *map(_fenced, cells)]))
+    return Context(name, "\n\n".join([head, *(fence(cell, "python") for cell in cells)]))
 
 
 def read_cell(number: int) -> Context:
@@ -106,9 +106,3 @@ def _ran() -> Sequence[str]:
         return []
     history: list[str] = shell.history_manager.input_hist_raw
     return history[:-1]
-
-
-def _fenced(cell: str) -> str:
-    longest = max((len(run) for run in re.findall(r"`{3,}", cell)), default=2)
-    fence = "`" * (longest + 1)
-    return f"{fence}python\n{cell.rstrip()}\n{fence}"

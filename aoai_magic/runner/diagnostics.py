@@ -1,4 +1,4 @@
-"""What is configured, which isolation is in force, and what to do about each gap."""
+"""What is configured, which isolation level is used, and what to do about each gap."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def examine(settings: Settings) -> list[Finding]:
 
 
 def report(findings: Sequence[Finding]) -> str:
-    """Return the findings as text: limits apart, and at the end whether all is well."""
+    """Return the findings as text: limits apart, and at the end what the check came to."""
     limits = [str(finding) for finding in findings if finding.state == "limit"]
     lines = [str(finding) for finding in findings if finding.state != "limit"]
     if limits:

@@ -125,13 +125,8 @@ class Assistant:
 
     @property
     def usage(self) -> Usage:
-        """Tokens of all turns of this kernel."""
-        used = [turn.usage for turn in self.turns]
-        return Usage(
-            sum(u.input_tokens for u in used),
-            sum(u.output_tokens for u in used),
-            sum(u.cached_tokens for u in used),
-        )
+        """What all turns of this kernel took."""
+        return sum((turn.usage for turn in self.turns), Usage())
 
     def running(self) -> list[PendingTurn]:
         """Return the turns that run in the background, oldest first."""

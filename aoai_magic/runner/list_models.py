@@ -116,7 +116,7 @@ async def _running(server: local_ports.LocalServer) -> tuple[local_ports.LocalSe
 
 
 def missing(target: Target, found: Sequence[Place]) -> str:
-    """Describe that the model in force is not among those of its server; empty where it may be."""
+    """Describe that the current model is not among those of its server; empty where it may be."""
     kind, name = _kind(target)
     models = _models(kind, found)
     # Ollama lists llama3:latest and takes llama3.
@@ -127,14 +127,14 @@ def missing(target: Target, found: Sequence[Place]) -> str:
 
 
 def ending(target: Target, found: Sequence[Place]) -> str:
-    """Warn of a model in force that its service shuts down; empty where it does not."""
+    """Warn of a current model that its service shuts down; empty where it does not."""
     kind, name = _kind(target)
     model = next((one for one in _models(kind, found) or () if one.name == name), None)
     return end_warning(_shown(name), model.ends) if model else ""
 
 
 def _kind(target: Target) -> tuple[str, str]:
-    """Return whose model is in force, by the SPEC's kind, and its name there."""
+    """Return whose model is current, by the SPEC's kind, and its name there."""
     if target.name in settings_.SERVICES:
         return target.name, target.model
     kind, _colon, name = target.model.partition(":")

@@ -20,7 +20,7 @@ from aoai_magic.locale import gettext as _
 from aoai_magic.runner.bind_tables import instructions_for
 from aoai_magic.shared.json_schema import check_schema, not_found, validator
 from aoai_magic.shared.value_file import VALUE_FILE, new_value_file
-from aoai_magic.turn.events import Event, FileMade, Finished, Notice, Started, Usage, UsageReported
+from aoai_magic.turn.events import Event, FileMade, Finished, Notice, Started, UsageReported
 
 if TYPE_CHECKING:
     from aoai_magic.backends.base import Question
@@ -302,14 +302,7 @@ class _Seen:
 def _sum(first: UsageReported | None, second: UsageReported) -> UsageReported:
     if first is None:
         return second
-    one, two = first.usage, second.usage
-    usage = Usage(
-        one.input_tokens + two.input_tokens,
-        one.output_tokens + two.output_tokens,
-        one.cached_tokens + two.cached_tokens,
-        one.container_minutes + two.container_minutes,
-        one.estimated or two.estimated,
-        one.written_tokens + two.written_tokens,
-    )
     costs = (first.cost, second.cost)
-    return UsageReported(usage, None if None in costs else sum(filter(None, costs)))
+    return UsageReported(
+        first.usage + second.usage, None if None in costs else sum(filter(None, costs))
+    )

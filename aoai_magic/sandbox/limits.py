@@ -55,7 +55,7 @@ def read_limits(usual: Limits, environ: Mapping[str, str], given: Iterable[str] 
 
 
 def _refuse_others(environ: Mapping[str, str]) -> None:
-    """Refuse a misspelt variable: a limit would not be in force, and nobody would know."""
+    """Refuse a misspelt variable: a limit would not apply, and nobody would know."""
     known = {PREFIX + name.upper() for name in (*NAMES, *_OTHERS)}
     for name in environ:
         if name.startswith(PREFIX) and name not in known:

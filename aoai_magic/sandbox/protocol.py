@@ -132,8 +132,8 @@ class Limits:
 class Isolation:
     """How strong the wall is: ``namespaces``, ``landlock`` or ``none``.
 
-    ``gaps`` says what the level does not cover, ``tried`` why stronger ones were not
-    to be had; one sentence each. ``lacks`` names what sessions do without and could have:
+    ``gaps`` says what the level does not cover, ``tried`` why stronger ones are not
+    available; one sentence each. ``lacks`` names what sessions do without and could have:
     ``cjk-fonts``.
     """
 

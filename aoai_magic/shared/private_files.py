@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -54,6 +55,28 @@ def open_new(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "wb")
 
 
+def open_regular(path: Path) -> BinaryIO | None:
+    """Open a file for reading; return None where there is none: a link, a device or a pipe.
+
+    Raises
+    ------
+    OSError
+        If it is there and cannot be opened.
+    """
+    try:
+        # Looked at once it is open: what has the name could be another one by then. A pipe would
+        # be waited for.
+        descriptor = os.open(path, os.O_RDONLY | _NO_LINK | _NO_WAIT | _BINARY)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
+            return None
+        raise
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    return None
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file whole or not at all, readable by its owner alone.
 
@@ -73,6 +96,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 
 

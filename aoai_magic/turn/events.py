@@ -6,7 +6,7 @@ names, each unique within the turn.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 Status = Literal["running", "completed", "incomplete", "failed", "interrupted"]
@@ -39,6 +39,12 @@ class Usage:
     def total_tokens(self) -> int:
         """Input and output together."""
         return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return what both took; estimated if one of them is."""
+        pairs = {f.name: (getattr(self, f.name), getattr(other, f.name)) for f in fields(self)}
+        estimated = any(pairs.pop("estimated"))
+        return Usage(**{name: sum(pair) for name, pair in pairs.items()}, estimated=estimated)
 
 
 @dataclass(frozen=True)

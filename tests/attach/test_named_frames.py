@@ -1,5 +1,6 @@
 """Which frames a question names, without an @."""
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -14,6 +15,7 @@ NAMES = {
     "table": pa.table({"a": [1]}),
     "query": pl.LazyFrame({"a": [1]}),
     "mean": pd.Series([1, 2]),
+    "matrix": np.ones((2, 2)),
     "a": pd.DataFrame({"x": [1]}),
     "_hidden": pd.DataFrame({"x": [1]}),
     "売上": pd.DataFrame({"x": [1]}),
@@ -28,7 +30,7 @@ NAMES = {
         ("penguinsの平均は？", ["penguins"]),
         ("売上の平均", ["売上"]),
         ("総売上の平均", []),
-        ("What is the mean number of a query?", []),
+        ("What is the mean number of a query of the matrix?", []),
         ("Show the table", ["table"]),
         ("Of Sales, saleswoman, presales and my_sales", []),
         ("sales's rows, sales.csv, `penguins`", ["sales"]),

@@ -7,6 +7,7 @@ is sent besides) is for the subclasses.
 from __future__ import annotations
 
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,7 @@ OUTPUTS = "code_interpreter_call.outputs"
 _GOING = ("queued", "in_progress")
 
 
-class Exchange:
+class Exchange(ABC):
     """The question and answer of one turn.
 
     Parameters
@@ -64,9 +65,9 @@ class Exchange:
         self._outputs: list[Any] = []
         self._asking = ""
 
+    @abstractmethod
     def _request(self) -> dict[str, Any]:
         """Return the arguments of the request that is made next."""
-        raise NotImplementedError
 
     async def _create(self) -> None:
         """Open the stream."""

@@ -26,13 +26,13 @@ _LARGEST = 4 << 20  # characters of a specification, data included
 
 
 def draw(bundle: Mapping[str, Any]) -> bytes | None:
-    """Return a PNG of the chart in a MIME bundle; None where there is none to be had."""
+    """Return a PNG of the chart in a MIME bundle; None where none can be made."""
     chart = next((bundle[mime] for mime in bundle if "vnd.vegalite" in mime), None)
     return None if chart is None else _draw(json.dumps(chart, default=str))
 
 
 def draw_svg(drawing: str) -> bytes | None:
-    """Return a PNG of an SVG drawing; None where there is none to be had."""
+    """Return a PNG of an SVG drawing; None where none can be made."""
     return _draw(json.dumps(drawing))
 
 

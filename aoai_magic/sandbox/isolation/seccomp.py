@@ -307,7 +307,7 @@ def restrict(contained: bool, own_signals: int | None = None, truncation: bool =
     Raises
     ------
     OSError
-        ``ENOSYS`` on an architecture without a table, or where seccomp is not to be had.
+        ``ENOSYS`` on an architecture without a table, or where seccomp is unavailable.
     """
     machine = platform.machine()
     if machine not in NUMBERS:

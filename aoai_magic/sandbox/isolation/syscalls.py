@@ -214,7 +214,7 @@ def open_beneath(folder: int, name: str, flags: int) -> int:
     Raises
     ------
     OSError
-        ``ENOSYS`` or ``EPERM`` where ``openat2`` is not to be had (Linux before 5.6, or
+        ``ENOSYS`` or ``EPERM`` where ``openat2`` is unavailable (Linux before 5.6, or
         a container's filter that does not know it).
     """
     _require_linux("openat2")

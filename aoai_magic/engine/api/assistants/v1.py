@@ -183,7 +183,7 @@ def given(model: type[Closed], body: Any, later: bool) -> Body:
     if later:
         own = _LATER.get(own, own)
     elif isinstance(body, dict) and not body.get("stream", True):
-        # The SDK's helpers say that they do not want what is not to be had.
+        # The SDK's helpers say that they do not want what is unavailable.
         body = {key: value for key, value in body.items() if key != "stream"}
     return _upgrade(validation.check(own, body).given())
 
