@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -516,3 +517,16 @@ async def test_a_session_that_nobody_waited_for_ends_with_the_sandbox(make_sandb
     assert tree
     assert wait_until_gone(tree) == []
     assert zygotes(os.getpid()) == []
+
+
+async def test_a_host_may_hold_more_files_open_than_select_knows(make_sandbox):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 4096), hard), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1_100)]
+    try:
+        session = await (await make_sandbox()).open("a")
+        assert (await run(session, "print(6 * 7)")).text == "42\n"
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -104,9 +104,13 @@ class Zygote:
         os.set_blocking(self._wake, False)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        sources = [self._control.fileno(), self._woken, self._host]
+        # Not select, which knows no descriptor from 1,024 on: the socket has the number that it
+        # had in a kernel that may hold many files open.
+        sources = select.poll()
+        for source in (self._control.fileno(), self._woken, self._host):
+            sources.register(source, select.POLLIN)
         while True:
-            ready, _, _ = select.select(sources, [], [])
+            ready = {source for source, _ in sources.poll()}
             if self._woken in ready:
                 os.read(self._woken, 4096)
                 self._sweep()
