@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +35,15 @@ def no_services(monkeypatch, tmp_path_factory):
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, NOWHERE)
     monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+    yield
+    _close_database()
+
+
+def _close_database():
+    """Close what stays open as long as a kernel lives: here hundreds would pile up."""
+    if database := sys.modules.get("aoai_magic.state.database"):
+        opened = database.open_database(Path(os.environ["AOAI_MAGIC_HOME"]))
+        database.worker().submit(opened.close).result(30)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 /** Shows what an answer would change in a cell, to be accepted or rejected. */
 import { unifiedMergeView } from '@codemirror/merge';
 import { EditorState } from '@codemirror/state';
-import { EditorView } from '@codemirror/view';
+import { EditorView, highlightSpecialChars } from '@codemirror/view';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { checkIcon, closeIcon } from '@jupyterlab/ui-components';
 import { type IPlace, numbered } from './cells.js';
@@ -9,7 +9,7 @@ import { button, element } from './dom.js';
 import { readMagicLine } from './prompt.js';
 import { answer, type TurnRecord } from './record.js';
 
-const BLOCK = /^(`{3,})(?:python|py)?[ \t]*\n([\s\S]*?)\n\1`*[ \t]*$/gm;
+const FENCE = /^(`{3,})(.*)$/;
 
 /** A cell, and the text that an answer would give it. */
 export interface IChange {
@@ -21,7 +21,7 @@ export interface IChange {
 export function changeOf({ panel, cell }: IPlace, turn: TurnRecord): IChange | null {
   const number = readMagicLine(cell.model.sharedModel.getSource())?.about;
   const about = number ? numbered(panel, number) : null;
-  const code = [...answer(turn).matchAll(BLOCK)].pop()?.[2];
+  const code = lastBlock(answer(turn));
   const isChange = about && code && code !== about.model.sharedModel.getSource();
   return isChange ? { place: { panel, cell: about }, code } : null;
 }
@@ -63,9 +63,31 @@ function state(code: string, original: string, label: string): EditorState {
       unifiedMergeView({ original, mergeControls: false }),
       EditorState.readOnly.of(true),
       EditorView.editable.of(false),
+      // What is accepted is what is seen, also where a text turns its direction.
+      highlightSpecialChars(),
       EditorView.lineWrapping,
       EditorView.theme({}, { dark }),
       EditorView.contentAttributes.of({ tabindex: '0', 'aria-label': label })
     ]
   });
+}
+
+/** The last block of Python in a text; line by line, as an answer may be long and hostile. */
+function lastBlock(text: string): string | undefined {
+  let fence = '';
+  let isPython = false;
+  let lines: string[] = [];
+  let found: string | undefined;
+  for (const line of text.split('\n')) {
+    const [, marks = '', rest = ''] = FENCE.exec(line) ?? [];
+    if (!fence && marks) {
+      [fence, isPython, lines] = [marks, /^(python|py)?$/.test(rest.trim()), []];
+    } else if (fence && marks.length >= fence.length && !rest.trim()) {
+      found = isPython ? lines.join('\n') : found;
+      fence = '';
+    } else {
+      lines.push(line);
+    }
+  }
+  return found;
 }
