@@ -6,7 +6,6 @@ import ipaddress
 import os
 import socket
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -30,20 +29,21 @@ def no_services(monkeypatch, tmp_path_factory):
         if name in SECRETS or name.startswith("AOAI_MAGIC_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("AOAI_MAGIC_LANG", "en")
-    monkeypatch.setenv("AOAI_MAGIC_HOME", str(tmp_path_factory.mktemp("home")))
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("AOAI_MAGIC_HOME", str(home))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, NOWHERE)
     monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
     yield
-    _close_database()
+    monkeypatch.undo()
+    _close_database(home)
 
 
-def _close_database():
+def _close_database(home):
     """Close what stays open as long as a kernel lives: here hundreds would pile up."""
     if database := sys.modules.get("aoai_magic.state.database"):
-        opened = database.open_database(Path(os.environ["AOAI_MAGIC_HOME"]))
-        database.worker().submit(opened.close).result(30)
+        database.worker().submit(database.open_database(home).close).result(30)
 
 
 @pytest.fixture(autouse=True)
