@@ -68,11 +68,22 @@ class Kernel:
         assert not errors, "\n".join([code, *errors[0]["traceback"]])
         shown = ("stream", "display_data", "execute_result")
         made = [one["content"] for one in outputs if one["msg_type"] in shown]
-        return [one for one in made if one.get("name") != "stderr"]
+        return _streams_joined([one for one in made if one.get("name") != "stderr"])
 
     def stop(self) -> None:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
+
+
+def _streams_joined(outputs: list[dict]) -> list[dict]:
+    """Join what was printed in one go: a busy kernel sends it in pieces, at any place."""
+    joined: list[dict] = []
+    for one in outputs:
+        if joined and "text" in one and "text" in joined[-1]:
+            joined[-1]["text"] += one["text"]
+        else:
+            joined.append(dict(one))
+    return joined
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from traitlets.config import Config
 
 ANSWER = """
 turns:
@@ -21,8 +22,7 @@ def shell(engine, script, monkeypatch, tmp_path):
     monkeypatch.setenv("AOAI_MAGIC_TOKEN", engine.token)
     monkeypatch.setenv("AOAI_MAGIC_MODEL", script(ANSWER))
     InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance()
-    shell.history_manager.enabled = False
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     shell.run_line_magic("load_ext", "aoai_magic")
     shell.user_ns["thing"] = object()
     shell.user_ns["sales"] = {"a": 1}
