@@ -16,6 +16,7 @@ from pathlib import Path
 
 from aoai_magic.errors import EngineError
 from aoai_magic.locale import gettext as _
+from aoai_magic.shared import local_extra
 from aoai_magic.shared.isolated_python import isolated, package_paths
 from aoai_magic.shared.private_files import open_new, private_folder
 
@@ -168,6 +169,9 @@ def start(
     if ready is None:
         process.kill()
         process.wait()
+        # Looked for only now: reading the metadata takes 50 ms, which each start would pay.
+        if missing := local_extra.missing_packages():
+            raise EngineError(local_extra.missing_sentence(missing))
         raise EngineError(
             _("The local engine could not be started ({reason}); its log is {log}.").format(
                 reason=_last_words(log), log=log

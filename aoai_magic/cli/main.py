@@ -13,6 +13,7 @@ from pathlib import Path
 from aoai_magic._version import __version__
 from aoai_magic.errors import AssistantError, SettingsError
 from aoai_magic.sandbox.protocol import Limits
+from aoai_magic.shared import local_extra
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,6 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(given.run(given))
     except AssistantError as error:
         print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    except ModuleNotFoundError:
+        if not (missing := local_extra.missing_packages()):
+            raise
+        print(local_extra.missing_sentence(missing), file=sys.stderr)  # noqa: T201
         return 1
 
 

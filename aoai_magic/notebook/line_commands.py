@@ -22,7 +22,7 @@ from aoai_magic.runner.model_ends import announced_end
 from aoai_magic.runner.options import Options
 from aoai_magic.runner.remote_resources import RemoteResources
 from aoai_magic.runner.turn import Turn
-from aoai_magic.shared import hidden_packages
+from aoai_magic.shared import hidden_packages, local_extra
 from aoai_magic.shared.network import hide_credentials
 from aoai_magic.state.database import open_database
 from aoai_magic.text.width import line, pad, width
@@ -133,7 +133,7 @@ def status(state: Assistant, words: Sequence[str]) -> str:
     notes = [_offline_note(target.model), wait_for(announced_end(target))]
     rows += [("", note) for note in notes if note]
     if RemoteResources(state).is_asleep:
-        rows += [(_("engine"), _("not started yet; the first turn starts it"))]
+        rows += [(_("engine"), _asleep())]
     else:
         rows += [(_("isolation"), _isolation(state, settings, target))]
     if settings.recordings:
@@ -141,6 +141,12 @@ def status(state: Assistant, words: Sequence[str]) -> str:
     rows += [(_("so far"), _kernel_usage(state))]
     rows += [(_("running"), _described(pending)) for pending in state.running()]
     return "\n".join(f"{pad(label, 10)} {text}" for label, text in rows)
+
+
+def _asleep() -> str:
+    if missing := local_extra.missing_packages():
+        return local_extra.missing_sentence(missing)
+    return _("not started yet; the first turn starts it")
 
 
 def _recordings(settings: settings_.Settings) -> str:

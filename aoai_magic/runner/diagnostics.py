@@ -68,8 +68,9 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Check everything that a turn needs."""
     target = resolve_target(settings)
-    findings = [*_versions(), *_target(target), *_libraries()]
+    findings = [*_versions(), *_target(target)]
     if target.name == "local":
+        findings += _libraries()
         findings += _engine(settings, target.model)
     elif target.name in SERVICES:
         findings += _service(settings, target)

@@ -88,8 +88,16 @@ def convert(path: Path, taken: Collection[str] = ()) -> Typed | None:
 def _frame(value: Any, name: str) -> tuple[Any, dict[str, Any]]:
     """Return the value as a DataFrame, and how to make the value of that again."""
     import numpy as np
-    import pandas as pd
 
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise AttachError(
+            _(
+                "{name} cannot be sent, because pandas, which writes the CSV that the service "
+                "reads, is not installed; install it with pip install pandas."
+            ).format(name=name)
+        ) from error
     if hasattr(value, "to_pandas"):
         value = value.to_pandas()
     if isinstance(value, pd.DataFrame):

@@ -1,0 +1,107 @@
+"""What the package does without its extras: turns elsewhere, and a sentence for the rest."""
+
+import subprocess
+
+import openai
+import pytest
+from base_install import make_environment
+
+needs_containers = pytest.mark.skipif(
+    not hasattr(openai.AsyncOpenAI, "containers"), reason="this openai SDK knows no containers"
+)
+SENTENCE = (
+    "The local engine needs packages that are not installed (python-multipart, pyyaml, "
+    "snowballstemmer, sqlalchemy, starlette, uvicorn); install them with pip install "
+    "'aoai-magic[local]'."
+)
+
+MODEL = """
+turns:
+  - when: .
+    replies:
+      - code: |
+          import pandas as pd
+          frame = {frame}
+          frame.assign(a=frame.a * 2).to_csv("/mnt/data/doubled.csv", index=False)
+      - text: Done.
+"""
+
+CELLS = """
+import pathlib
+import pyarrow as pa
+from IPython.core.interactiveshell import InteractiveShell
+
+shell = InteractiveShell.instance()
+shell.user_ns["sales"] = pa.table({"a": [1, 2]})
+pathlib.Path("sales.csv").write_text("a\\n1\\n2\\n")
+
+
+def run(line, question):
+    shell.user_ns.pop("doubled", None)
+    result = shell.run_cell(f"%%assistant {line} --quiet -o doubled\\n{question}")
+    print(result.error_in_exec or shell.user_ns["doubled"])
+
+
+shell.run_cell("%load_ext aoai_magic")
+"""
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory):
+    return make_environment(tmp_path_factory.mktemp("base") / "venv")
+
+
+@pytest.fixture
+def run(python, tmp_path):
+    def call(*words, **environ):
+        home = {"HOME": str(tmp_path), "AOAI_MAGIC_HOME": str(tmp_path / "home")}
+        return subprocess.run(
+            [python, *words],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={"PATH": "/usr/bin:/bin", "AOAI_MAGIC_LANG": "en", **home, **environ},
+        )
+
+    return call
+
+
+@needs_containers
+def test_a_service_needs_no_extra(run, engine, script):
+    service = {"AZURE_OPENAI_ENDPOINT": engine.url, "AZURE_OPENAI_API_KEY": engine.token}
+    model = script(MODEL.format(frame='pd.read_csv("/mnt/data/sales.csv")'))
+    program = f"{CELLS}run('@sales.csv', 'Double.')\nrun('sales', 'Double.')"
+
+    done = run("-c", program, AOAI_MAGIC_MODEL=model, **service)
+
+    assert "a: [[2,4]]" in done.stdout, done.stderr
+    assert done.stdout.splitlines()[-1] == (
+        "sales cannot be sent, because pandas, which writes the CSV that the service reads, is "
+        "not installed; install it with pip install pandas."
+    )
+
+
+def test_an_engine_elsewhere_needs_no_extra(run, engine, script):
+    there = {"AOAI_MAGIC_TARGET": engine.url, "AOAI_MAGIC_TOKEN": engine.token}
+    model = script(MODEL.format(frame="sales.to_pandas()"))
+
+    done = run("-c", f"{CELLS}run('sales', 'Double.')", AOAI_MAGIC_MODEL=model, **there)
+
+    assert "a: [[2,4]]" in done.stdout, done.stderr
+
+
+def test_the_local_engine_says_what_is_missing(run):
+    done = run("-c", f"{CELLS}run('', 'Hello?')\nshell.run_cell('%assistant status')")
+
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"EngineError: {SENTENCE}", done.stderr
+    assert f"engine     {SENTENCE}" in lines
+
+
+@pytest.mark.parametrize("command", ["doctor", "serve"])
+def test_a_command_says_what_is_missing(run, command):
+    done = run("-m", "aoai_magic", command)
+
+    assert SENTENCE in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 1
