@@ -29,12 +29,11 @@ for name in ("fork", "forkpty", "geteuid", "getuid", "fchmod", "setsid", "regist
 
 import pandas as pd
 import aoai_magic
-from aoai_magic.shared import private_files
-from aoai_magic.tables import launch
+from aoai_magic.shared import confined, private_files
 
-for module in (private_files, launch):  # what is asked for the platform, in our modules alone
+for module in (private_files, confined):  # what is asked for the platform, in our modules alone
     module.sys = type("sys", (), {**vars(sys), "platform": "win32"})
-launch._FORKS = False
+confined._FORKS = False
 sales = pd.DataFrame({"day": pd.to_datetime(["2026-01-01", "2026-01-02"]), "a": [1, 2]})
 turn = aoai_magic.ask("Double it.", "sales", out="doubled")
 print(doubled.a.tolist(), turn.logs)

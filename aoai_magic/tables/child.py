@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import importlib
 import io
 import json
 import lzma
-import signal
 import sys
 import traceback
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from aoai_magic.shared.confined import limit
 from aoai_magic.tables.errors import NoTable
 from aoai_magic.tables.found import Found
 from aoai_magic.tables.limits import MOST_BYTES, most_unpacked
@@ -35,6 +37,11 @@ _MEMORY = 5 << 29
 
 _HEAD = 1 << 18
 """Bytes that are enough for the first rows of a text."""
+
+_MODULES = (
+    *("pyarrow", "pyarrow.compute", "pyarrow.csv", "pyarrow.ipc", "pyarrow.parquet"),
+    *("numpy", "chardet", "python_calamine", "multiprocessing", "zoneinfo", "_strptime"),
+)
 
 
 @dataclass(frozen=True)
@@ -65,12 +72,21 @@ class Request:
 def main() -> None:
     """Read standard input as the first argument says, and write the answer."""
     hide_pandas()
-    answer(Request(**json.loads(sys.argv[1])))
+    answer(json.loads(sys.argv[1]))
 
 
-def answer(request: Request) -> None:
-    """Read standard input as the request says, and write the answer to standard output."""
-    _limit(request)
+def prepare() -> None:
+    """Import what reading takes, before the process is forked for a file."""
+    hide_pandas()
+    for name in _MODULES:
+        with suppress(ImportError):
+            importlib.import_module(name)
+
+
+def answer(words: Mapping[str, Any]) -> None:
+    """Read standard input as a `Request` of these fields says; write to standard output."""
+    request = Request(**words)
+    limit(_MEMORY + request.most, request.seconds, 2 * request.most + (1 << 20))
     with open(0, "rb", closefd=False) as source:
         if source.seekable():
             source.seek(0)
@@ -111,34 +127,14 @@ def _is_of_file(error: Exception) -> bool:
     return isinstance(error, (*told, zipfile.BadZipFile))
 
 
-def _limit(request: Request) -> None:
-    """Bound this process's memory, time and output, where the system can."""
-    if sys.platform == "win32":  # there the bounds of the readers are all there is
-        return
-    import resource
-
-    most = _MEMORY + request.most
-    bounds = {
-        resource.RLIMIT_AS: most,
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_CPU: request.seconds,
-        resource.RLIMIT_FSIZE: 2 * request.most + (1 << 20),
-    }
-    for kind, value in bounds.items():
-        hard = resource.getrlimit(kind)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (value, value))
-    signal.setitimer(signal.ITIMER_REAL, request.seconds)
-
-
 def _read(data: bytes, request: Request) -> Sequence[Found]:
     suffixes = PurePosixPath(request.name).suffixes
     text = suffixes[-1] if suffixes else ""
     whole = request.whole
     if text in PACKED:
-        limit = min(most_unpacked(len(data)), request.most)
+        bound = min(most_unpacked(len(data)), request.most)
         head = request.rows is not None and suffixes[-2] in LINES
-        data, ended = _unpacked(data, text, _HEAD if head else limit)
+        data, ended = _unpacked(data, text, _HEAD if head else bound)
         if not (ended or head):
             raise NoTable("too large")
         whole, text = ended and whole, suffixes[-2]

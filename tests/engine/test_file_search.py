@@ -187,9 +187,10 @@ def test_documents_are_read(client, name, data):
     [
         ("a.xyz", b"x", "unsupported_file", "not supported"),
         ("a.txt", b"\xff\x00\x81", "invalid_file", "UTF-8"),
+        ("a.png", b"\x89PNG", "unsupported_file", "OCR"),
         ("a.txt", b" \n", "invalid_file", "no text"),
-        ("a.pdf", b"%PDF-1.4 nonsense", "invalid_file", r"\.pdf file that can be read"),
-        ("a.docx", b"PK nonsense", "invalid_file", r"\.docx file that can be read"),
+        ("a.pdf", b"%PDF-1.4 nonsense", "invalid_file", r"damaged, or is no \.pdf file"),
+        ("a.docx", b"PK nonsense", "invalid_file", r"damaged, or is no \.docx file"),
     ],
 )
 def test_file_that_cannot_be_read_says_why(client, name, data, code, message):

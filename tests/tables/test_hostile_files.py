@@ -22,6 +22,7 @@ import pytest
 from aoai_magic.display.saved.table_preview import previews
 from aoai_magic.results.read_table import TableError, read_table, read_tables
 from aoai_magic.sandbox.isolation import syscalls
+from aoai_magic.shared import confined
 from aoai_magic.shared.isolated_python import isolated, package_paths
 from aoai_magic.tables import launch, process
 from aoai_magic.tables.errors import NoTable
@@ -211,7 +212,7 @@ def test_what_takes_over_the_reader_reaches_nothing(tmp_path, monkeypatch):
     paths = [*package_paths(), str(Path(__file__).parent)]
     command = isolated("aoai_magic.sandbox.confine", paths, "probe", str(secret), str(os.getpid()))
     with tempfile.TemporaryFile() as out:
-        started = launch._start(command, subprocess.DEVNULL, out, subprocess.DEVNULL)
+        started = confined.start(command, subprocess.DEVNULL, out, subprocess.DEVNULL)
         assert started.wait(60) == 0
         out.seek(0)
         found = json.loads(out.read())
@@ -276,14 +277,14 @@ def test_a_workbook_that_unpacks_to_much_is_bounded():
 
 def test_the_reader_is_started_again_when_it_was_killed():
     assert read_table(b"a,b\n1,2\n", "a.csv").shape == (1, 2)
-    if launch._SERVER._process is not None:
-        launch._SERVER._process.kill()
-        launch._SERVER._process.wait()
+    if launch._READER._process is not None:
+        launch._READER._process.kill()
+        launch._READER._process.wait()
     assert read_table(b"a,b\n1,2\n", "a.csv").shape == (1, 2)
 
 
 def test_where_forks_are_not_safe_each_file_has_a_process_of_its_own(monkeypatch):
-    monkeypatch.setattr(launch, "_FORKS", False)
+    monkeypatch.setattr(confined, "_FORKS", False)
     for name, data in GOOD.items():
         assert len(read_table(data, name)) == 60
     with pytest.raises(TableError, match="broken"):

@@ -36,7 +36,8 @@ from aoai_magic.engine.agent.task import (
 from aoai_magic.engine.agent.tools import Toolbox, missing_tool
 from aoai_magic.engine.errors import ApiError, file_not_found
 from aoai_magic.engine.models.pictures import Picture
-from aoai_magic.engine.search import reading, vector_stores
+from aoai_magic.engine.search import vector_stores
+from aoai_magic.engine.search.reading import Unreadable
 from aoai_magic.engine.storage import conversations, response_items, response_objects, store
 from aoai_magic.engine.storage.file_names import place, safe_name, untaken_name
 from aoai_magic.engine.storage.ids import new_id
@@ -214,6 +215,7 @@ class Gathering:
     def __init__(self, services: Services, containers: Containers) -> None:
         self._store = services.store
         self._files = services.files
+        self._reader = services.library.reader
         self._bounds = services.bounds
         self._containers = containers
 
@@ -394,19 +396,18 @@ class Gathering:
 
     async def _text(self, part: Body) -> str:
         if part.get("file_id"):
-            return await _read(self._files.path(part["file_id"]), part["_name"])
+            return await self._read(self._files.path(part["file_id"]), part["_name"])
         with TemporaryDirectory() as folder:
             path = Path(folder, "file")
             await anyio.to_thread.run_sync(path.write_bytes, _decoded(part.get("file_data") or ""))
-            return await _read(path, part["_name"])
+            return await self._read(path, part["_name"])
 
-
-async def _read(path: Path, name: str) -> str:
-    """Return the text of a file as the model is given it."""
-    try:
-        return shorten(await reading.read(path, name), _LONGEST_TEXT)
-    except reading.Unreadable as error:
-        return f"[Its text cannot be read: {error}]"
+    async def _read(self, path: Path, name: str) -> str:
+        """Return the text of a file as the model is given it."""
+        try:
+            return shorten((await self._reader.read(path, name)).text, _LONGEST_TEXT)
+        except Unreadable as error:
+            return f"[Its text cannot be read: {error}]"
 
 
 def _decoded(data: str) -> bytes:

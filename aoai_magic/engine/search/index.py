@@ -22,13 +22,13 @@ from aoai_magic.engine.search.passages import Passage
 from aoai_magic.engine.search.terms import asked, is_single, terms
 from aoai_magic.shared.private_files import private_file, private_folder
 
-_FORMAT = 1
+_FORMAT = 2
 """To be raised when terms or tables change; indexes of another format are made anew."""
 
 _SCHEMA = f"""
 CREATE TABLE passages (
     id INTEGER PRIMARY KEY, file_id TEXT NOT NULL, start INTEGER NOT NULL, text TEXT NOT NULL,
-    length INTEGER NOT NULL);
+    place TEXT NOT NULL, length INTEGER NOT NULL);
 CREATE INDEX passages_file ON passages (file_id, start);
 CREATE INDEX passages_length ON passages (length);
 CREATE VIRTUAL TABLE terms USING fts5(
@@ -50,6 +50,7 @@ class Hit:
     file_id: str
     text: str
     score: float
+    place: str
 
 
 class Index:
@@ -135,9 +136,9 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _insert(
     database: sqlite3.Connection, file_id: str, passage: Passage, found: Sequence[str]
 ) -> None:
-    row = (file_id, passage.start, passage.text, len(found))
+    row = (file_id, passage.start, passage.text, passage.place, len(found))
     made = database.execute(
-        "INSERT INTO passages (file_id, start, text, length) VALUES (?, ?, ?, ?)", row
+        "INSERT INTO passages (file_id, start, text, place, length) VALUES (?, ?, ?, ?, ?)", row
     )
     database.execute(
         "INSERT INTO terms (rowid, words) VALUES (?, ?)", (made.lastrowid, " ".join(found))
@@ -173,9 +174,9 @@ def _pattern(term: str) -> str:
 
 
 def _hit(database: sqlite3.Connection, id_: int, score: float) -> Hit:
-    query = "SELECT file_id, text FROM passages WHERE id = ?"
-    file_id, text = database.execute(query, [id_]).fetchone()
-    return Hit(file_id, text, round(score, 4))
+    query = "SELECT file_id, text, place FROM passages WHERE id = ?"
+    file_id, text, place = database.execute(query, [id_]).fetchone()
+    return Hit(file_id, text, round(score, 4), place)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Row, select, update
 from aoai_magic.engine.search import vector_stores
 from aoai_magic.engine.search.index import Hit, Index
 from aoai_magic.engine.search.passages import Passage, cut
-from aoai_magic.engine.search.reading import Unreadable, read
+from aoai_magic.engine.search.reading import Reader, Unreadable
 from aoai_magic.engine.storage import files, store
 from aoai_magic.engine.storage.files import Files
 from aoai_magic.engine.storage.ids import now
@@ -49,25 +49,41 @@ class Found:
     attributes: Body
     text: str
     score: float
+    place: str
 
 
 @dataclass(frozen=True)
 class _Taken:
-    """What came of reading one file: its passages, or what is wrong with it."""
+    """What came of reading one file: its passages, or what is wrong with it.
+
+    With passages, ``error`` tells what of the file could not be read.
+    """
 
     row: Row[Any]
     filename: str
     passages: Sequence[Passage] = ()
     error: Body | None = None
 
+    @property
+    def is_good(self) -> bool:
+        """Whether the file can be searched."""
+        return bool(self.passages)
+
 
 class Library:
-    """The vector stores of an engine, as they are searched."""
+    """The vector stores of an engine, as they are searched.
+
+    Attributes
+    ----------
+    reader
+        What reads files.
+    """
 
     def __init__(self, store: Store, files: Files, folder: Path) -> None:
         self._store = store
         self._files = files
         self._folder = folder
+        self.reader = Reader()
         self._woken = anyio.Event()
         # What an index holds and what is noted of it must not be changed by two at once.
         self._changing = anyio.Lock()
@@ -80,6 +96,10 @@ class Library:
     def wake(self) -> None:
         """Describe that there may be files to take in."""
         self._woken.set()
+
+    def close(self) -> None:
+        """Stop reading."""
+        self.reader.close()
 
     async def watch(self) -> None:
         """Index files for ever, those of engines that are gone too."""
@@ -116,20 +136,22 @@ class Library:
             return _Taken(row, "", error=error)
         name = file["filename"]
         try:
-            text = await read(self._files.path(row.id), name)
+            document = await self.reader.read(self._files.path(row.id), name)
         except Unreadable as error:
             return _Taken(row, name, error={"code": error.code, "message": str(error)})
         except Exception:
             _LOG.exception("The file %s could not be read for search", row.id)
             return _Taken(row, name, error={"code": "server_error", "message": _FAULT})
         strategy = row.body["chunking_strategy"]["static"]
-        return _Taken(row, name, await anyio.to_thread.run_sync(lambda: list(cut(text, strategy))))
+        passages = await anyio.to_thread.run_sync(lambda: list(cut(document, strategy)))
+        note = {"code": "invalid_file", "message": document.note} if document.note else None
+        return _Taken(row, name, passages, note)
 
     async def _keep(self, store_id: str, taken: Sequence[_Taken]) -> None:
         """Index what was read, then say so; what was taken out meanwhile goes again."""
         await self._renew(store_id)
         index = self._index(store_id)
-        good = {one.row.id: (one.filename, one.passages) for one in taken if one.error is None}
+        good = {one.row.id: (one.filename, one.passages) for one in taken if one.is_good}
         try:
             await anyio.to_thread.run_sync(index.put, good)
         except sqlite3.DatabaseError:
@@ -231,8 +253,8 @@ def _waiting(connection: Connection) -> Sequence[Row[Any]]:
 
 def _settle(connection: Connection, taken: _Taken) -> bool:
     """Note what came of a file; False if it is not waited for any more."""
-    status = "completed" if taken.error is None else "failed"
-    size = taken.row.bytes if taken.error is None else 0
+    status = "completed" if taken.is_good else "failed"
+    size = taken.row.bytes if taken.is_good else 0
     changes = {"status": status, "last_error": taken.error, "usage_bytes": size}
     still = (TABLE.c.seq == taken.row.seq, TABLE.c.status == "in_progress")
     values = {"body": {**taken.row.body, **changes}, "status": status}
@@ -254,4 +276,4 @@ def _known(connection: Connection, store_id: str, hits: Sequence[Hit]) -> Iterat
     for hit in hits:
         if hit.file_id in attributes and hit.file_id in bodies:
             name = bodies[hit.file_id]["filename"]
-            yield Found(hit.file_id, name, attributes[hit.file_id], hit.text, hit.score)
+            yield Found(hit.file_id, name, attributes[hit.file_id], hit.text, hit.score, hit.place)

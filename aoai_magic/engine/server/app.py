@@ -262,6 +262,7 @@ async def _lifespan(
             await executor.stop()
             tasks.cancel_scope.cancel()
     finally:
+        library.close()
         with anyio.CancelScope(shield=True):
             await sessions.close()
             instance.close()
