@@ -1,4 +1,4 @@
-"""The command line: ``aoai-magic serve | demo | doctor``."""
+"""The command line: ``aoai-magic serve | mcp | demo | doctor``."""
 
 from __future__ import annotations
 
@@ -67,6 +67,36 @@ def serve(given: argparse.Namespace) -> int:
     return 0
 
 
+def mcp(given: argparse.Namespace) -> int:
+    """Serve the sandbox to MCP clients until they are gone, or a signal says to stop."""
+    import anyio
+
+    try:
+        from aoai_magic.mcp.server import McpConfig, serve_http, serve_streams
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("mcp", "mcp_types"):
+            raise
+        text = "The MCP server needs version 2 of the package mcp; pip install 'aoai-magic[mcp]'."
+        raise SettingsError(text) from None
+    from aoai_magic.engine.plugins import SpecError
+    from aoai_magic.sandbox.protocol import SandboxError
+
+    notebook = Path(given.notebook).expanduser() if given.notebook else None
+    limits = _limits(given.limit)
+    config = McpConfig(_home(given.data_dir), given.sandbox, limits, notebook)
+    try:
+        if given.http:
+            anyio.run(serve_http, config, given.port, _token(given.token_file))
+        else:
+            anyio.run(serve_streams, config)
+    except KeyboardInterrupt:
+        return 0
+    except (OSError, SpecError, SandboxError) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
 def demo(given: argparse.Namespace) -> int:
     """Run the quickstart headless and say where the executed notebook is."""
     from aoai_magic.cli.demo import run_demo
@@ -92,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serve(commands)
+    _add_mcp(commands)
     run = commands.add_parser("demo", help="run the quickstart notebook headless")
     run.add_argument("--output", default="output", metavar="DIR", help="where results are written")
     run.set_defaults(run=demo)
@@ -113,8 +144,17 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     run.add_argument("--host", default="127.0.0.1")
     run.add_argument("--port", type=int, default=8787, help="0 takes a free one")
-    run.add_argument("--data-dir", metavar="DIR", help="default: AOAI_MAGIC_HOME or the user's")
     run.add_argument("--model", metavar="SPEC", default="offline")
+    run.add_argument("--database", metavar="URL", help="default: SQLite in the data directory")
+    _add_sessions(run)
+    run.add_argument(
+        "--lenient", action="store_true", help="accept known mistakes of the old documentation"
+    )
+    run.set_defaults(run=serve)
+
+
+def _add_sessions(run: argparse.ArgumentParser) -> None:
+    run.add_argument("--data-dir", metavar="DIR", help="default: AOAI_MAGIC_HOME or the user's")
     run.add_argument("--sandbox", metavar="SPEC", default="local")
     run.add_argument(
         "--limit",
@@ -124,12 +164,22 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="a bound of sessions, such as memory=4G or cell_seconds=60; may be repeated. "
         "AOAI_MAGIC_SESSION_NAME sets the same",
     )
-    run.add_argument("--database", metavar="URL", help="default: SQLite in the data directory")
     run.add_argument("--token-file", metavar="FILE")
-    run.add_argument(
-        "--lenient", action="store_true", help="accept known mistakes of the old documentation"
+
+
+def _add_mcp(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = commands.add_parser(
+        "mcp",
+        help="serve the sandbox to MCP clients",
+        description="Serve the sandbox, and a notebook's shared frames, as an MCP server over "
+        "standard input and output; with --http on a port of loopback, for clients that present "
+        "the token in AOAI_MAGIC_TOKEN, in the token file, or else in DIR/mcp/token.",
     )
-    run.set_defaults(run=serve)
+    run.add_argument("--http", action="store_true", help="serve streamable HTTP")
+    run.add_argument("--port", type=int, default=8788, help="of HTTP; 0 takes a free one")
+    run.add_argument("--notebook", metavar="FILE", help="what %%assistant share names")
+    _add_sessions(run)
+    run.set_defaults(run=mcp)
 
 
 def _home(given: str | None) -> Path:

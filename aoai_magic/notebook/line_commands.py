@@ -235,6 +235,34 @@ def fork(state: Assistant, words: Sequence[str]) -> str:
     ).format(name=shlex.quote(words[0]))
 
 
+def share(state: Assistant, words: Sequence[str]) -> str:
+    """Share DataFrames with MCP clients as copies, or list those shared; --stop ends it."""
+    from aoai_magic.runner.share import Share
+
+    names = [word for word in words if word != "--stop"]
+    if "--stop" in words:
+        stop_sharing(state)
+        return _("Nothing is shared.")
+    if state.share is None and not names:
+        return _("Nothing is shared; name DataFrames: %assistant share NAME")
+    shared = state.share or Share(state.namespace, state.settings().folder, state.place)
+    try:
+        shared.add(names)
+    except UsageError:
+        if state.share is None:
+            shared.stop()
+        raise
+    state.share = shared
+    return "\n".join(shared.lines())
+
+
+def stop_sharing(state: Assistant) -> None:
+    """Share nothing any more."""
+    if state.share is not None:
+        state.share.stop()
+        state.share = None
+
+
 def models(state: Assistant, words: Sequence[str]) -> str:
     """List the models and targets that -m and --on can name here, and the current model."""
     from aoai_magic.runner.list_models import current_model, describe, ending, missing, places
@@ -474,6 +502,7 @@ COMMANDS: dict[str, Command] = {
     "threads": threads,
     "stop": stop,
     "fork": fork,
+    "share": share,
     "files": files,
     "models": models,
     "config": config,
@@ -485,7 +514,7 @@ COMMANDS: dict[str, Command] = {
     "help": help_,
 }
 
-MOST_WORDS = {"stop": 1, "fork": 1, "models": 1, "save": 1, "help": 1, "doctor": 6}
+MOST_WORDS = {"stop": 1, "fork": 1, "share": 50, "models": 1, "save": 1, "help": 1, "doctor": 6}
 """How many words may follow a command; none follow the others."""
 
 OPTIONS = {
@@ -501,6 +530,7 @@ OPTIONS = {
         "--max-cost",
     ),
     "save": ("--overwrite",),
+    "share": ("--stop",),
 }
 """The options of the commands that have any."""
 
@@ -510,6 +540,9 @@ HELP = {
     "threads": later("List the threads of this notebook, most recent first."),
     "stop": later("Stop the turns that run in the background, or the one of a thread."),
     "fork": later("Copy the last turn's thread, up to that turn, under a new name."),
+    "share": later(
+        "Share DataFrames with MCP clients as copies, or list those shared; --stop ends it."
+    ),
     "files": later("List uploaded files."),
     "models": later(
         "List the models and targets that -m and --on can name here, and the current model."

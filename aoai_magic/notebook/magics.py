@@ -302,6 +302,10 @@ def unregister(shell: InteractiveShell) -> None:
         shell.events.unregister("pre_run_cell", magics.recall)
         stopped_turns.unregister(shell)
         magics.early_start.unregister()
+        if "state" in vars(magics):
+            from aoai_magic.notebook.line_commands import stop_sharing
+
+            stop_sharing(magics.state)
     if magics and as_async_cell in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(as_async_cell)
         shell.input_transformer_manager.token_transformers.remove(QuestionLine)

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from aoai_magic.attach.attachment import Attachment
     from aoai_magic.backends.base import Backend
     from aoai_magic.display import Screen
+    from aoai_magic.runner.share import Share
 
 MOST_CHARACTERS = 256_000
 """What the API takes as one message."""
@@ -74,6 +75,14 @@ def _no_layers() -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     return {}, {}
 
 
+def _opener(display: str, cancel: CancelToken) -> Callable[[], Screen]:
+    """Return what opens the screen of a turn whose cell waits for it."""
+    from aoai_magic.display import open_screen
+
+    button = None if is_blocking() else cancel
+    return lambda: open_screen(display, on_stop=button)
+
+
 @dataclass
 class Assistant:
     """What a kernel keeps between turns.
@@ -92,6 +101,10 @@ class Assistant:
         Turns in the background, oldest first; some may be over.
     cancelling
         Cancels the turn that is going on.
+    share
+        What MCP clients may have of this kernel, if anything.
+    opener
+        Returns what opens the screen of a turn, by the setting ``display``.
     """
 
     namespace: Namespace
@@ -100,6 +113,8 @@ class Assistant:
     front_end: Mapping[str, Any] = field(default_factory=dict)
     pending: list[PendingTurn] = field(default_factory=list)
     cancelling: CancelToken | None = None
+    share: Share | None = None
+    opener: Callable[[str, CancelToken], Callable[[], Screen]] = _opener
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _tapes: dict[tuple[str, str], Tape] = field(default_factory=dict)
     _left_behind: Turn | None = None
@@ -302,7 +317,7 @@ class Assistant:
             self.threads(settings),
             partial(self.backend, settings, request.target),
             cancel,
-            pending.open_screen if pending else _opener(settings.display, cancel),
+            pending.open_screen if pending else self.opener(settings.display, cancel),
             [journal, *([pending.observe] if pending else [])],
             _tape(settings),
             self._tapes.get((request.options.on or "", request.thread_name)),
@@ -417,14 +432,6 @@ class Assistant:
         # An equal one from before knows already which assistants it made.
         self._backend = backend if backend != self._backend else self._backend
         return self._backend
-
-
-def _opener(display: str, cancel: CancelToken) -> Callable[[], Screen]:
-    """Return what opens the screen of a turn whose cell waits for it."""
-    from aoai_magic.display import open_screen
-
-    button = None if is_blocking() else cancel
-    return lambda: open_screen(display, on_stop=button)
 
 
 def _tape(settings: Settings) -> Tape | None:

@@ -57,6 +57,8 @@ class Options:
         Show the answer alone, without the work behind it; show that work unfolded.
     raw
         Leave ``{{…}}`` in the prompt as it is.
+    mentions
+        Whether ``@name`` and ``@path`` in the prompt attach; a keyword of calls alone.
     as_
         Type of the answer's value: ``int``, ``float``, ``str``, ``bool``, ``date``, ``list``,
         ``dict``, ``frame``, the path of a JSON schema, or the name of a variable that holds a
@@ -90,6 +92,7 @@ class Options:
     quiet: bool = False
     verbose: bool = False
     raw: bool = False
+    mentions: bool = True
     as_: Any = None
 
     def __post_init__(self) -> None:

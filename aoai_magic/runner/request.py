@@ -84,6 +84,8 @@ class Request:
     @property
     def mentioning(self) -> str:
         """The text in which mentions are looked for: as typed, without what expressions yield."""
+        if not self.options.mentions:
+            return ""
         return self.typed if self.options.raw else without_expressions(self.typed)
 
     @cached_property

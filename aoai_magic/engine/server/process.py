@@ -29,7 +29,14 @@ _GRACE_SECONDS = 2
 
 
 class Server(uvicorn.Server):
-    """A server that prints one line of JSON, and no other, on stdout when it is ready."""
+    """A server that prints one line of JSON, and no other, on stdout when it is ready.
+
+    The URL in it ends with ``path``.
+    """
+
+    def __init__(self, config: uvicorn.Config, path: str = "") -> None:
+        super().__init__(config)
+        self._path = path
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say where."""
@@ -38,7 +45,8 @@ class Server(uvicorn.Server):
             host, port = sockets[0].getsockname()[:2]
             name = f"[{host}]" if ":" in host else host
             print(  # noqa: T201 - the line is the program's output
-                json.dumps({"url": f"http://{name}:{port}", "pid": os.getpid()}), flush=True
+                json.dumps({"url": f"http://{name}:{port}{self._path}", "pid": os.getpid()}),
+                flush=True,
             )
 
 

@@ -1,0 +1,1 @@
+"""The sandbox for other assistants: an MCP server over standard streams or HTTP."""
