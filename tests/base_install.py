@@ -13,17 +13,16 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 
-def make_environment(folder: Path, *without: str) -> Path:
-    """Make a virtual environment without extras, and return its Python.
+def make_environment(folder: Path, *more: str) -> Path:
+    """Make a virtual environment without extras but with ``more``, and return its Python.
 
-    Packages are linked from this environment, so that no index is needed. ``without`` are
-    packages to leave out all the same.
+    Packages are linked from this environment, so that no index is needed.
     """
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     python = folder / "bin" / "python"
     shown = subprocess.check_output([python, "-c", "import site; print(site.getsitepackages()[0])"])
     target = Path(shown.decode().strip())
-    for name in base_packages() - set(without):
+    for name in _packages("aoai-magic", *more):
         for entry in _entries(name):
             if not (target / entry.name).exists():
                 (target / entry.name).symlink_to(entry)
@@ -31,9 +30,9 @@ def make_environment(folder: Path, *without: str) -> Path:
     return python
 
 
-def base_packages() -> set[str]:
-    """Return the normalised names of the package and of all that it depends on."""
-    found, waiting = set[str](), ["aoai-magic"]
+def _packages(*names: str) -> set[str]:
+    """Return the normalised names of packages and of all that they depend on."""
+    found, waiting = set[str](), [*names]
     while waiting:
         name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
         if name not in found:

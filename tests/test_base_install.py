@@ -38,7 +38,7 @@ pathlib.Path("sales.csv").write_text("a\\n1\\n2\\n")
 
 def run(line, question):
     shell.user_ns.pop("doubled", None)
-    result = shell.run_cell(f"%%assistant {line} --quiet -o doubled\\n{question}")
+    result = shell.run_cell(f"%%assistant {line} -o doubled\\n{question}")
     print(result.error_in_exec or shell.user_ns["doubled"])
 
 
@@ -105,3 +105,36 @@ def test_a_command_says_what_is_missing(run, command):
     assert SENTENCE in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert done.returncode == 1
+
+
+READ = """
+import io, sys
+import pyarrow as pa
+import pyarrow.feather, pyarrow.parquet
+from aoai_magic.results.read_table import read_table
+
+table = pa.table({"a": [1, 2], "b": ["x", None]})
+feather, parquet = io.BytesIO(), io.BytesIO()
+pyarrow.feather.write_feather(table, feather)
+pyarrow.parquet.write_table(table, parquet)
+files = {
+    "t.csv": b"a,b\\n1,x\\n2,\\n",
+    "t.json": b'[{"a": 1, "b": "x"}, {"a": 2, "b": null}]',
+    "t.feather": feather.getvalue(),
+    "t.parquet": parquet.getvalue(),
+}
+for name, data in files.items():
+    frame = read_table(data, name)
+    print(type(frame).__module__.partition(".")[0], frame.shape, frame["a"][1])
+"""
+
+
+@pytest.mark.parametrize(
+    ("installed", "library"), [((), "pyarrow"), (("polars",), "polars"), (("pandas",), "pandas")]
+)
+def test_a_table_that_comes_back_is_read_with_whatever_is_there(tmp_path, installed, library):
+    python = make_environment(tmp_path / "venv", *installed)
+
+    read = subprocess.check_output([python, "-c", READ], text=True, cwd=tmp_path)
+
+    assert read.splitlines() == [f"{library} (2, 2) 2"] * 4
