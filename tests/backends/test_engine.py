@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 from serving import TOKEN, serving
 
+from aoai_magic._version import CONTRACT, __version__
 from aoai_magic.attach.resolve import resolve
 from aoai_magic.backends.base import Question
 from aoai_magic.backends.responses_api.engine import EngineBackend
 from aoai_magic.backends.sdk import Endpoint, client
+from aoai_magic.engine.api import status
 from aoai_magic.errors import ServiceError
 from aoai_magic.runner.cancel import CancelToken
 from aoai_magic.runner.follow import follow
@@ -181,6 +183,34 @@ async def test_an_engine_that_is_not_there_is_a_sentence(tmp_path):
     gone = EngineBackend(Endpoint("http://127.0.0.1:9", "k"), "x", UploadLog(tmp_path), "x")
     with pytest.raises(ServiceError, match="could not be reached"):
         await gone.status()
+
+
+@pytest.mark.parametrize(
+    ("contract", "advice"),
+    [
+        (CONTRACT + 1, "run pip install -U aoai-magic here and restart the kernel."),
+        (
+            CONTRACT - 1,
+            "run pip install -U 'aoai-magic[local]' where the engine runs and restart it.",
+        ),
+    ],
+)
+async def test_an_engine_of_another_contract_is_a_sentence(tmp_path, monkeypatch, contract, advice):
+    monkeypatch.setattr(status, "CONTRACT", contract)
+    monkeypatch.setattr(status, "__version__", "7.0")
+    with serving(tmp_path) as url:
+        backend = EngineBackend(Endpoint(url, TOKEN), url, UploadLog(tmp_path), url)
+        seen = await asked(backend, Question("Say."))
+    assert seen.error == (
+        f"The engine at {url} is aoai_magic 7.0, which {__version__} here cannot use; {advice}"
+    )
+
+
+async def test_a_version_that_differs_does_not_matter(tmp_path, monkeypatch):
+    monkeypatch.setattr(status, "__version__", "7.0")
+    with serving(tmp_path) as url:
+        backend = EngineBackend(Endpoint(url, TOKEN), url, UploadLog(tmp_path), url)
+        assert (await backend.status())["version"] == "7.0"
 
 
 async def test_many_turns_at_once_are_not_mixed_up(backend, script):

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from aoai_magic._version import CONTRACT, __version__
 from aoai_magic.backends.responses_api.engine_uploads import Uploads
 from aoai_magic.backends.responses_api.exchange import OUTPUTS, Exchange, choice_of, tool_of
 from aoai_magic.backends.sdk import Endpoint, client, translate_sdk_errors
@@ -85,7 +86,13 @@ class EngineBackend:
         return translate_sdk_errors(_("The server at {url}").format(url=self.endpoint.url))
 
     async def status(self) -> dict[str, Any]:
-        """Return what the engine says of itself; empty for a server that is none."""
+        """Return what the engine says of itself; empty for a server that is none.
+
+        Raises
+        ------
+        ServiceError
+            It cannot be asked, or is of a version that does not understand this one.
+        """
         import openai
 
         with self.words():
@@ -93,7 +100,29 @@ class EngineBackend:
                 answer = await client(self.endpoint).get("/engine", cast_to=object)
             except openai.NotFoundError:
                 return {}
-        return answer if isinstance(answer, dict) else {}
+        told = answer if isinstance(answer, dict) and "version" in answer else {}
+        if told and told.get("contract") != CONTRACT:
+            raise ServiceError(self._mismatch(told))
+        return told
+
+    def _mismatch(self, told: dict[str, Any]) -> str:
+        contract = told.get("contract")
+        if self.target == "local":  # the same packages, replaced while this kernel ran
+            text = _(
+                "The local engine is aoai_magic {theirs}, this kernel {ours}; restart the kernel."
+            )
+        elif isinstance(contract, int) and contract > CONTRACT:
+            text = _(
+                "The engine at {url} is aoai_magic {theirs}, which {ours} here cannot use; run "
+                "pip install -U aoai-magic here and restart the kernel."
+            )
+        else:
+            text = _(
+                "The engine at {url} is aoai_magic {theirs}, which {ours} here cannot use; run "
+                "pip install -U 'aoai-magic[local]' where the engine runs and restart it."
+            )
+        theirs = told.get("version", "?")
+        return text.format(url=self.endpoint.url, theirs=theirs, ours=__version__)
 
     async def check(self, model: str) -> str:
         """Ask whether a model would answer; gives why not, else nothing."""

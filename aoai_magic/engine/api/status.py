@@ -7,7 +7,7 @@ from dataclasses import asdict
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from aoai_magic._version import __version__
+from aoai_magic._version import CONTRACT, __version__
 from aoai_magic.engine.api.request_context import Call, reply
 from aoai_magic.engine.errors import not_found
 from aoai_magic.engine.models.base import ModelError
@@ -22,10 +22,14 @@ async def health(_request: Request) -> Response:
 
 
 async def engine(call: Call) -> Response:
-    """Describe the engine: version, model, isolation, limits and sessions."""
+    """Describe the engine: version, model, isolation, limits and sessions.
+
+    ``contract`` is the form of its extensions; see `aoai_magic._version.CONTRACT`.
+    """
     return reply(
         {
             "version": __version__,
+            "contract": CONTRACT,
             "model": call.engine.model_name(),
             "sandbox": await _sandbox(call),
             "limits": asdict(call.engine.config.limits),
