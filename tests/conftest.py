@@ -19,6 +19,12 @@ SECRETS = (
 NOWHERE = "http://127.0.0.1:9"
 
 
+def pytest_addoption(parser):
+    """Let the engine's tests run on the other database too."""
+    text = "the engines of the tests keep their objects in PostgreSQL instead of SQLite"
+    parser.addoption("--postgresql", action="store_true", help=text)
+
+
 @pytest.fixture(autouse=True)
 def no_services(monkeypatch, tmp_path_factory):
     """Remove keys, settings and the user's data directory; child processes inherit this.

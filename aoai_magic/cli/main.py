@@ -53,15 +53,15 @@ def serve(given: argparse.Namespace) -> int:
     # Only now what takes long to import: the sandbox's process does the same beside it. Imports
     # make little garbage, and looking for it takes a tenth of their time.
     gc.disable()
+    from aoai_magic.engine.errors import StoreError
     from aoai_magic.engine.models.base import ModelError
     from aoai_magic.engine.plugins import SpecError
     from aoai_magic.engine.server.process import serve as serve_engine
-    from aoai_magic.engine.storage.migrations import SchemaError
 
     gc.enable()
     try:
         serve_engine(config, sandbox)
-    except (OSError, SpecError, ModelError, SchemaError) as error:
+    except (OSError, SpecError, ModelError, StoreError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     return 0

@@ -27,6 +27,7 @@ class Bounds:
     upload: int = 512 << 20
     container_idle: float = 1200.0
     head_seconds: float = 10.0
+    lease_seconds: float = 20.0
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 
+class StoreError(RuntimeError):
+    """The database or the files cannot be used; the text says why."""
+
+
 class ApiError(Exception):
     """A request that cannot be served; becomes ``{"error": {...}}`` on the wire.
 

@@ -8,6 +8,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import postgres
 import pytest
 import uvicorn
 import yaml
@@ -51,11 +52,20 @@ def _no_deprecations():
 
 
 @pytest.fixture(scope="session")
-def start_engine(tmp_path_factory):
+def postgresql():
+    """A PostgreSQL server of the tests' own."""
+    with postgres.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def start_engine(tmp_path_factory, request):
     """Start engines in threads; all of them stop at the end."""
     running = []
 
     def start(**settings) -> Engine:
+        if request.config.getoption("--postgresql") and "data_dir" not in settings:
+            settings.setdefault("database", request.getfixturevalue("postgresql").new_database())
         data_dir = settings.pop("data_dir", None) or tmp_path_factory.mktemp("engine")
         script = data_dir / "silent.yaml"
         script.write_text("turns: []")

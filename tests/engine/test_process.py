@@ -89,7 +89,7 @@ def begin(client, **options):
 
 
 def until(client, run, *statuses):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 100
     while run.status not in statuses and time.monotonic() < deadline:
         time.sleep(0.02)
         run = client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id)

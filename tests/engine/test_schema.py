@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import create_engine, inspect
 
 from aoai_magic.engine.config import EngineConfig
+from aoai_magic.engine.errors import StoreError
 from aoai_magic.engine.server.app import create_app
 from aoai_magic.engine.storage import objects
-from aoai_magic.engine.storage.migrations import VERSION, SchemaError
+from aoai_magic.engine.storage.migrations import VERSION
 from aoai_magic.engine.storage.schema import METADATA
 
 FIRST = Path(__file__).with_name("schema-1.sql")
@@ -100,5 +101,5 @@ def test_newer_database_is_left_alone(tmp_path):
     create_app(EngineConfig(data_dir=tmp_path))
     with closing(sqlite3.connect(tmp_path / "engine.sqlite")) as database, database:
         database.execute("UPDATE schema_version SET version = ?", [VERSION + 1])
-    with pytest.raises(SchemaError, match=f"its schema is {VERSION + 1}, this one knows {VERSION}"):
+    with pytest.raises(StoreError, match=f"its schema is {VERSION + 1}, this one knows {VERSION}"):
         create_app(EngineConfig(data_dir=tmp_path))

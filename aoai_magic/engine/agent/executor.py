@@ -1,7 +1,8 @@
 """The executor: carries out runs and responses, stops them, and cleans up after a crash.
 
 What is under way belongs to the engine that executes it; what others do to it goes through
-the database.
+the database. When that engine is gone, another one ends it, or begins it anew where nothing
+was said yet.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from aoai_magic.engine.agent.sink import Ending, Sink, failed
 from aoai_magic.engine.agent.task import Services, Task
 from aoai_magic.engine.models.base import ModelError
 from aoai_magic.engine.plugins import SpecError
-from aoai_magic.engine.storage.engine_locks import Instance
+from aoai_magic.engine.storage.instances import Instance
 from aoai_magic.sandbox.protocol import SandboxError
 
 _LOG = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ _RECOVER_EVERY = 20
 _PATIENCE = 5.0
 _FAULT = "The engine had an error while answering; see its log."
 _GONE = "The engine that executed it has stopped; start the run again."
+_LAPSED = "The engine lost its connection to the database; start the run again."
 _STOPPED = "The engine was stopped meanwhile; start the run again."
 LOST = "The end could not be stored; see the engine's log."
 
@@ -41,6 +43,8 @@ class Execution:
         self.sink = sink
         self.scope = anyio.CancelScope()
         self.over = anyio.Event()
+        self.lapsed = False
+        """Whether others may have taken this engine for gone."""
 
     @property
     def seconds(self) -> float:
@@ -91,6 +95,9 @@ class Records(Protocol):
     def stopping(self) -> str:
         """The status by which the executing engine is asked to stop."""
 
+    async def take_over(self, row: Row[Any]) -> bool:
+        """Execute what an engine that is gone had, if nothing was said yet; False if not."""
+
     async def abandon(self, row: Row[Any], ending: Ending) -> None:
         """Finish what nobody executes."""
 
@@ -114,9 +121,9 @@ class Executor:
         """The name under which what this engine executes is stored."""
         return self._instance.id
 
-    def alive(self, owner: str | None) -> bool:
+    async def alive(self, owner: str | None) -> bool:
         """Return whether an engine still runs."""
-        return self._instance.alive(owner)
+        return await self._instance.alive(owner)
 
     def look_after(self, records: Records, *chores: Callable[[], Awaitable[None]]) -> None:
         """Recover what is stored there, and do the chores from time to time."""
@@ -139,7 +146,7 @@ class Executor:
                 with execution.scope:
                     ending = await self._timed(execution)
                 with anyio.CancelScope(shield=True):
-                    await execution.end(ending or self._interrupted())
+                    await execution.end(ending or self._interrupted(execution))
         except Exception:
             _LOG.exception("%s could not be ended", execution.id)
             self._lost[execution.id] = execution
@@ -149,14 +156,16 @@ class Executor:
             execution.close()
             execution.over.set()
 
-    def _interrupted(self) -> Ending:
+    def _interrupted(self, execution: Execution) -> Ending:
+        if execution.lapsed:
+            return failed(_LAPSED)
         return failed(_STOPPED) if self._stopping else Ending("cancelled")
 
     async def _timed(self, execution: Execution) -> Ending:
         """Run the loop to its end, which an error or the deadline may be."""
         try:
             if not await execution.begin():
-                return self._interrupted()
+                return self._interrupted(execution)
             with anyio.move_on_after(execution.seconds):
                 loop = AgentLoop(self._services, execution.sink, await execution.task())
                 return await loop.run()
@@ -198,6 +207,24 @@ class Executor:
             rounds += 1
             await anyio.sleep(_WATCH_SECONDS)
 
+    async def keep_alive(self) -> None:
+        """Stay alive for ever in the eyes of other engines, where that takes doing something."""
+        while self._instance.renew_seconds is not None:
+            await anyio.sleep(self._instance.renew_seconds)
+            try:
+                if not await self._instance.renew():
+                    self._lapse()
+                    await self._instance.start()
+            except Exception:
+                _LOG.exception("The lease could not be renewed")
+
+    def _lapse(self) -> None:
+        """Stop everything: others may be ending it already."""
+        _LOG.warning("The lease was lost; what was under way is stopped")
+        for execution in self.going():
+            execution.lapsed = True
+            execution.scope.cancel()
+
     async def _hear_cancellations(self) -> None:
         ids = list(self._executions)
         if not ids:
@@ -236,7 +263,7 @@ class Executor:
             await self._lost[row.id].settle()
             del self._lost[row.id]
         elif row.owner != self._instance.id:
-            if not self._instance.alive(row.owner):
+            if not await self._instance.alive(row.owner) and not await records.take_over(row):
                 await records.abandon(row, failed(_GONE))
         elif row.id in self._orphans:
             await records.abandon(row, failed(LOST))

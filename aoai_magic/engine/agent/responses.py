@@ -317,6 +317,10 @@ class Responses:
 
     # Recovery
 
+    async def take_over(self, row: Row[Any]) -> bool:
+        """Return False: the request that made a response is not stored."""
+        return False
+
     async def abandon(self, row: Row[Any], ending: Ending) -> None:
         """Finish a response that nobody executes."""
         await self._store.write(lambda c: _abandon(c, row, ending))

@@ -130,7 +130,7 @@ class Runs:
         if isinstance(execution, RunExecution):
             execution.feed.send("thread.run.cancelling", run)
             execution.scope.cancel()
-        elif not self._executor.alive(owner):
+        elif not await self._executor.alive(owner):
             await self._store.write(lambda c: _close(c, run, Ending("cancelled")))
         return run
 
@@ -180,6 +180,13 @@ class Runs:
 
     # Recovery
 
+    async def take_over(self, row: Row[Any]) -> bool:
+        """Execute a run of an engine that is gone, if it has done nothing yet; only once."""
+        run = await self._store.write(lambda c: _queue_again(c, row, self._executor.owner))
+        if run is not None:
+            self._launch(run, row.context, Feed())
+        return run is not None
+
     async def abandon(self, row: Row[Any], ending: Ending) -> None:
         """Finish a run that nobody executes."""
         ending = Ending("cancelled") if row.status == "cancelling" else ending
@@ -210,6 +217,18 @@ def _mark_cancelling(connection: Connection, run_id: str) -> tuple[Body, str | N
     run = store.patch(connection, RUNS, run_id, changes, status="cancelling")
     assert run is not None
     return run, row.owner if row.status != "requires_action" else None
+
+
+def _queue_again(connection: Connection, row: Row[Any], owner: str) -> Body | None:
+    """Queue a run without steps for another engine; None where it has some, or had its chance."""
+    steps = select(STEPS.c.id).where(STEPS.c.run_id == row.id).limit(1)
+    if row.context.get("taken_over") or connection.execute(steps).first() is not None:
+        return None
+    still = (RUNS.c.owner == row.owner, RUNS.c.status.in_(("queued", "in_progress")))
+    columns = {"owner": owner, "context": {**row.context, "taken_over": True}}
+    return store.patch(
+        connection, RUNS, row.id, {"status": "queued"}, *still, status="queued", **columns
+    )
 
 
 def _waiting_step(connection: Connection, run_id: str) -> Body:

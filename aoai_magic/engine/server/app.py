@@ -48,9 +48,9 @@ from aoai_magic.engine.plugins import is_model_spec, open_model
 from aoai_magic.engine.search.library import Library
 from aoai_magic.engine.server.auth import Authentication, ensure_token, error_response
 from aoai_magic.engine.storage.blobs import Blobs
-from aoai_magic.engine.storage.engine_locks import Instance
 from aoai_magic.engine.storage.files import Files
 from aoai_magic.engine.storage.ids import new_id
+from aoai_magic.engine.storage.instances import open_instance
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.store import Store
 from aoai_magic.engine.storage.uploads import Uploads
@@ -181,8 +181,8 @@ def create_app(config: EngineConfig, sandbox: EarlySandbox | None = None) -> Sta
         When the configured model is none that is installed.
     ModelError
         When the configured model cannot be opened.
-    SchemaError
-        When a newer engine has written the database.
+    StoreError
+        When the database cannot be reached, or a newer engine has written it.
     """
     private_folder(config.data_dir)
     token = ensure_token(config.token, config.data_dir)
@@ -229,7 +229,8 @@ async def _lifespan(
     config: EngineConfig, model: Model, store: Store, sandbox: EarlySandbox, app: Starlette
 ) -> AsyncIterator[None]:
     """Open the parts of the engine, and close them in the reverse order."""
-    instance = Instance(config.data_dir / "instances")
+    instance = open_instance(store, config.data_dir, config.bounds.lease_seconds)
+    await instance.start()
     blobs = Blobs(config.data_dir / "files")
     stored = Files(store, blobs)
     sessions = Sessions(sandbox, store, stored, config.limits)
@@ -255,6 +256,7 @@ async def _lifespan(
                 lambda spec: resolve({"model": spec}),
             )
             await executor.recover()
+            tasks.start_soon(executor.keep_alive)
             tasks.start_soon(executor.watch)
             tasks.start_soon(library.watch)
             tasks.start_soon(_warm_up, sessions)
@@ -265,7 +267,7 @@ async def _lifespan(
         library.close()
         with anyio.CancelScope(shield=True):
             await sessions.close()
-            instance.close()
+            await instance.close()
             await store.close()
 
 

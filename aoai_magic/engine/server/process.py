@@ -61,8 +61,8 @@ def serve(config: EngineConfig, sandbox: EarlySandbox | None = None) -> None:
         When the address cannot be bound, or may not be without a configured token.
     SpecError, ModelError
         When the configured model cannot be had.
-    SchemaError
-        When a newer engine has written the database.
+    StoreError
+        When the database cannot be reached, or a newer engine has written it.
     SystemExit
         When the engine could not start; the log says why.
     """

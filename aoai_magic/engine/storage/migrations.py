@@ -10,14 +10,11 @@ from __future__ import annotations
 from sqlalchemy import Column, Connection, Table, insert, inspect, select, update
 from sqlalchemy.schema import CreateColumn
 
+from aoai_magic.engine.errors import StoreError
 from aoai_magic.engine.storage.schema import METADATA, SCHEMA
 
 VERSION = 2
 """To be raised when an older engine must no longer write to the database."""
-
-
-class SchemaError(RuntimeError):
-    """The database was written by a newer engine; the text says what to do."""
 
 
 def upgrade(connection: Connection) -> None:
@@ -25,12 +22,12 @@ def upgrade(connection: Connection) -> None:
 
     Raises
     ------
-    SchemaError
+    StoreError
         When a newer engine has written the database; nothing is changed then.
     """
     found = _version(connection)
     if found > VERSION:
-        raise SchemaError(
+        raise StoreError(
             f"The database was written by a newer aoai_magic (its schema is {found}, this one "
             f"knows {VERSION}); upgrade aoai_magic, or use another data directory."
         )

@@ -5,9 +5,34 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+)
 
 METADATA = MetaData()
+
+
+class Name(TypeDecorator[str]):
+    """An id or another short word; with a NUL, which PostgreSQL refuses, it fits nothing."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+        """Return what is looked up."""
+        return value and value.replace("\0", "\ufffd")
+
 
 _SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself in INTEGER primary keys only."""
@@ -20,7 +45,7 @@ def _table(name: str, *columns: Column[object], parent: str | None = None) -> Ta
         name,
         METADATA,
         Column("seq", _SEQUENCE, primary_key=True, autoincrement=True),
-        Column("id", String(64), nullable=False, unique=True),
+        Column("id", Name, nullable=False, unique=True),
         Column("at", BigInteger, nullable=False),
         Column("body", JSON, nullable=False),
         *columns,
@@ -29,11 +54,18 @@ def _table(name: str, *columns: Column[object], parent: str | None = None) -> Ta
 
 
 def _reference(name: str) -> Column[object]:
-    return Column(name, String(64), nullable=False)
+    return Column(name, Name, nullable=False)
 
 
 SCHEMA = Table("schema_version", METADATA, Column("version", Integer, nullable=False))
-FILES = _table("files", Column("purpose", String(64), nullable=False, index=True))
+ENGINES = Table(
+    "engines",
+    METADATA,
+    Column("id", Name, primary_key=True),
+    # Seconds since 1970 by the database's own clock, since those of machines differ.
+    Column("until", Float(53), nullable=False),
+)
+FILES = _table("files", Column("purpose", Name, nullable=False, index=True))
 UPLOADS = _table("uploads", Column("context", JSON, nullable=False))
 UPLOAD_PARTS = _table(
     "upload_parts",
@@ -46,21 +78,21 @@ THREADS = _table("threads")
 MESSAGES = _table(
     "messages",
     _reference("thread_id"),
-    Column("run_id", String(64), index=True),
+    Column("run_id", Name, index=True),
     parent="thread_id",
 )
 RUNS = _table(
     "runs",
     _reference("thread_id"),
-    Column("status", String(16), nullable=False, index=True),
-    Column("owner", String(64)),
+    Column("status", Name, nullable=False, index=True),
+    Column("owner", Name),
     Column("context", JSON, nullable=False),
     parent="thread_id",
 )
 STEPS = _table(
     "steps",
     _reference("run_id"),
-    Column("thread_id", String(64), index=True),
+    Column("thread_id", Name, index=True),
     Column("reply", Integer, nullable=False),
     Column("reasoning", JSON),
     parent="run_id",
@@ -71,12 +103,12 @@ VECTOR_STORE_FILES = Table(
     "vector_store_files",
     METADATA,
     Column("seq", _SEQUENCE, primary_key=True, autoincrement=True),
-    Column("id", String(64), nullable=False, index=True),
+    Column("id", Name, nullable=False, index=True),
     Column("at", BigInteger, nullable=False),
     Column("body", JSON, nullable=False),
-    Column("vector_store_id", String(64), nullable=False),
-    Column("batch_id", String(64), index=True),
-    Column("status", String(16), nullable=False),
+    Column("vector_store_id", Name, nullable=False),
+    Column("batch_id", Name, index=True),
+    Column("status", Name, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Index("ix_vector_store_files_order", "vector_store_id", "at", "seq"),
     Index("ix_vector_store_files_file", "vector_store_id", "id", unique=True),
@@ -85,34 +117,34 @@ VECTOR_STORE_FILES = Table(
 SESSIONS = Table(
     "sessions",
     METADATA,
-    Column("thread_id", String(64), primary_key=True),
+    Column("thread_id", Name, primary_key=True),
     Column("created_at", BigInteger, nullable=False),
     Column("last_used_at", BigInteger, nullable=False),
 )
 SESSION_FILES = Table(
     "session_files",
     METADATA,
-    Column("thread_id", String(64), primary_key=True),
+    Column("thread_id", Name, primary_key=True),
     Column("name", Text, primary_key=True),
-    Column("file_id", String(64), nullable=False),
-    Column("given_id", String(64)),
+    Column("file_id", Name, nullable=False),
+    Column("given_id", Name),
     Column("bytes", BigInteger, nullable=False),
     Column("modified_ns", BigInteger, nullable=False),
 )
 RESPONSES = _table(
     "responses",
-    Column("status", String(16), nullable=False, index=True),
-    Column("owner", String(64)),
-    Column("previous_id", String(64)),
+    Column("status", Name, nullable=False, index=True),
+    Column("owner", Name),
+    Column("previous_id", Name),
     Column("input", JSON, nullable=False),
     Column("events", JSON),
-    Column("conversation_id", String(64), index=True),
+    Column("conversation_id", Name, index=True),
 )
 RESPONSE_ITEMS = Table(
     "response_items",
     METADATA,
-    Column("id", String(64), primary_key=True),
-    Column("response_id", String(64), nullable=False, index=True),
+    Column("id", Name, primary_key=True),
+    Column("response_id", Name, nullable=False, index=True),
 )
 CONVERSATIONS = _table("conversations")
 CONVERSATION_ITEMS = _table(
@@ -120,7 +152,7 @@ CONVERSATION_ITEMS = _table(
 )
 CONTAINERS = _table(
     "containers",
-    Column("status", String(16), nullable=False, index=True),
+    Column("status", Name, nullable=False, index=True),
     Column("used_at", BigInteger, nullable=False),
     Column("idle_ns", BigInteger, nullable=False),
 )
@@ -128,6 +160,6 @@ CONTAINER_FILES = _table(
     "container_files",
     _reference("container_id"),
     Column("name", Text, nullable=False),
-    Column("file_id", String(64), nullable=False),
+    Column("file_id", Name, nullable=False),
     parent="container_id",
 )

@@ -3,11 +3,14 @@
 Everything that is written goes through `Store.write`: one transaction at a time in one
 thread, begun as a writing one. SQLite has one writer anyway, and a transaction that
 starts to read and then turns to writing fails at once (SQLITE_BUSY, no waiting) when
-another process wrote in between.
+another process wrote in between. What differs between the databases is in `sqlite` and
+`postgresql`.
 """
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,96 +18,104 @@ from typing import Any, Literal, TypeVar
 
 import anyio
 import anyio.to_thread
-from pydantic_core import from_json, to_json
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
     Table,
-    create_engine,
-    event,
     insert,
     make_url,
     select,
     tuple_,
     update,
 )
+from sqlalchemy.exc import DBAPIError
 
+from aoai_magic.engine.errors import StoreError
 from aoai_magic.engine.storage.ids import now_ns
 from aoai_magic.engine.storage.migrations import upgrade
-from aoai_magic.shared.private_files import private_file
+from aoai_magic.engine.storage.postgresql import (
+    PREPARING,
+    READING,
+    is_conflict,
+    lock_schema,
+    open_postgresql,
+)
+from aoai_magic.engine.storage.sqlite import open_sqlite
 
 T = TypeVar("T")
 Body = dict[str, Any]
 
-_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000")
+_MOST_CONFLICTS = 50
 
 
 class Store:
-    """The database of one data folder; several engines may share it."""
+    """The database of one data folder, or of many engines; they may share it."""
 
     def __init__(self, url: str) -> None:
         parsed = make_url(url)
-        self._sqlite = parsed.get_backend_name() == "sqlite"
-        if self._sqlite and parsed.database:
-            private_file(Path(parsed.database))
-        self._engine = create_engine(
-            parsed,
-            json_serializer=lambda value: to_json(value).decode(),
-            json_deserializer=from_json,
-            connect_args={"check_same_thread": False} if self._sqlite else {},
-        )
-        if self._sqlite:
-            event.listen(self._engine, "connect", _prepare_sqlite)
-            event.listen(self._engine, "begin", _begin_sqlite)
+        backend = parsed.get_backend_name()
+        if backend not in ("sqlite", "postgresql"):
+            raise StoreError(f"The database must be sqlite or postgresql, not {backend}.")
+        self._name = parsed.render_as_string(hide_password=True)
+        self.file = Path(parsed.database) if backend == "sqlite" and parsed.database else None
+        """The file of an SQLite database."""
+        self.sqlite = backend == "sqlite"
+        self._engine = open_sqlite(parsed) if self.sqlite else open_postgresql(parsed)
+        self._readers = self._engine.execution_options(**({} if self.sqlite else READING))
         self._writers = self._engine.execution_options(writes=True)
-        self._writer = anyio.CapacityLimiter(1)
-        self._readers = anyio.CapacityLimiter(4)
+        self._write_limit = anyio.CapacityLimiter(1 if self.sqlite else 4)
+        self._read_limit = anyio.CapacityLimiter(4)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` in a writing transaction; it is rolled back when ``work`` raises."""
+        """Run ``work`` in a writing transaction; it is rolled back when ``work`` raises.
 
-        def transaction() -> T:
-            with self._writers.begin() as connection:
-                return work(connection)
+        On PostgreSQL ``work`` runs again, on a fresh view, where another engine came in its way.
+        """
+        return await anyio.to_thread.run_sync(self._write, work, limiter=self._write_limit)
 
-        return await anyio.to_thread.run_sync(transaction, limiter=self._writer)
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        for attempt in range(_MOST_CONFLICTS):
+            try:
+                with self._writers.begin() as connection:
+                    return work(connection)
+            except DBAPIError as error:
+                if not is_conflict(error):
+                    raise
+            time.sleep(random.random() * min(2**attempt, 100) / 1000)  # noqa: S311 - not a secret
+        with self._writers.begin() as connection:
+            return work(connection)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` on a consistent view of the database."""
 
         def transaction() -> T:
-            with self._engine.connect() as connection:
+            with self._readers.connect() as connection:
                 return work(connection)
 
-        return await anyio.to_thread.run_sync(transaction, limiter=self._readers)
+        return await anyio.to_thread.run_sync(transaction, limiter=self._read_limit)
 
     def prepare(self) -> None:
         """Migrate the database to this engine's schema; wait for another that does.
 
         Raises
         ------
-        SchemaError
-            When a newer engine has written it.
+        StoreError
+            When the database cannot be reached, or a newer engine has written it.
         """
-        with self._writers.begin() as connection:
-            upgrade(connection)
+        options = {} if self.sqlite else PREPARING
+        try:
+            with self._writers.execution_options(**options).begin() as connection:
+                if not self.sqlite:
+                    lock_schema(connection)
+                upgrade(connection)
+        except DBAPIError as error:
+            reason = str(error.orig).strip().partition("\n")[0]
+            raise StoreError(f"The database {self._name} cannot be used: {reason}") from error
 
     async def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
-
-
-def _prepare_sqlite(dbapi: Any, _record: object) -> None:
-    # The driver's own idea of transactions would begin them late and as reading ones.
-    dbapi.isolation_level = None
-    for pragma in _PRAGMAS:
-        dbapi.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,162 @@
+"""Instances: which of the engines that share a database are alive.
+
+The engines of an SQLite file share a machine. Each holds a lock on a file of its own beside
+the database; the kernel lets go of the lock however the process ends, so a file that can be
+locked belongs to one that is gone, and nobody has to wait to know it.
+
+Those of a PostgreSQL database share nothing else. Each has a lease there that it renews; one
+whose lease is over is taken for gone, and must then not go on with what it executed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import delete, func, insert, select, update
+
+from aoai_magic.engine.storage.ids import new_id
+from aoai_magic.engine.storage.schema import ENGINES
+from aoai_magic.engine.storage.store import Store
+from aoai_magic.shared.private_files import private_folder
+
+_PRUNED_SECONDS = 86_400
+
+
+class Instance(Protocol):
+    """The present process, as the others see it.
+
+    Attributes
+    ----------
+    id
+        The name under which what it executes is stored; another one after a lease was lost.
+    renew_seconds
+        How often `renew` is to be called, None for never.
+    """
+
+    id: str
+    renew_seconds: float | None
+
+    async def start(self) -> None:
+        """Be alive from now on, under a fresh name."""
+
+    async def renew(self) -> bool:
+        """Stay alive; False if others may have taken this instance for gone."""
+
+    async def alive(self, id: str | None) -> bool:  # noqa: A002
+        """Return whether the instance with that id still runs."""
+
+    async def close(self) -> None:
+        """Be gone."""
+
+
+def open_instance(store: Store, data_dir: Path, seconds: float) -> Instance:
+    """Return the instance of this process; ``seconds`` is how long a lease lasts."""
+    if not store.sqlite:
+        return LeasedInstance(store, seconds)
+    # Beside the database, wherever the engines that share it have their data.
+    folder = data_dir if store.file is None else store.file.absolute().parent
+    return LockedInstance(folder / "instances")
+
+
+class LockedInstance:
+    """An instance that holds a lock on a file."""
+
+    renew_seconds: float | None = None
+
+    def __init__(self, folder: Path) -> None:
+        self.id = new_id("engine_")
+        self._folder = folder
+        self._file = -1
+
+    async def start(self) -> None:
+        """Take the lock."""
+        private_folder(self._folder)
+        path = self._path(self.id)
+        while True:
+            self._file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            if path.exists():
+                return
+            # Another process took the new file for a dead one's, and removed it.
+            os.close(self._file)
+
+    def _path(self, id: str) -> Path:  # noqa: A002
+        return self._folder / f"{id}.lock"
+
+    async def renew(self) -> bool:
+        """Do nothing: the lock holds."""
+        return True
+
+    async def alive(self, id: str | None) -> bool:  # noqa: A002
+        """Return whether the instance with that id still runs."""
+        if id is None or id == self.id:
+            return id is not None
+        try:
+            other = os.open(self._path(id), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        else:
+            self._path(id).unlink(missing_ok=True)
+            return False
+        finally:
+            os.close(other)
+
+    async def close(self) -> None:
+        """Give up the lock and remove its file."""
+        with suppress(FileNotFoundError):
+            self._path(self.id).unlink()
+        os.close(self._file)
+
+
+_NOW = func.extract("epoch", func.clock_timestamp())
+
+
+class LeasedInstance:
+    """An instance that has a lease in the database."""
+
+    def __init__(self, store: Store, seconds: float) -> None:
+        self.id = ""
+        self.renew_seconds: float | None = seconds / 5
+        self._store = store
+        self._seconds = seconds
+        self._over = 0.0
+
+    async def start(self) -> None:
+        """Take a lease, and remove those that were over long ago."""
+        self.id = new_id("engine_")
+        began = time.monotonic()
+        old = delete(ENGINES).where(ENGINES.c.until < _NOW - _PRUNED_SECONDS)
+        new = insert(ENGINES).values(id=self.id, until=_NOW + self._seconds)
+        await self._store.write(lambda c: (c.execute(old), c.execute(new)))
+        self._over = began + self._seconds
+
+    async def renew(self) -> bool:
+        """Renew the lease; False if it is over, or will be before the database answers."""
+        began = time.monotonic()
+        if began >= self._over:
+            return False
+        still = (ENGINES.c.id == self.id, ENGINES.c.until > _NOW)
+        longer = update(ENGINES).where(*still).values(until=_NOW + self._seconds)
+        kept = await self._store.write(lambda c: c.execute(longer).rowcount)
+        self._over = began + self._seconds if kept else 0.0
+        return kept > 0
+
+    async def alive(self, id: str | None) -> bool:  # noqa: A002
+        """Return whether the instance with that id has a lease."""
+        if id is None:
+            return False
+        found = select(ENGINES.c.id).where(ENGINES.c.id == id, ENGINES.c.until > _NOW)
+        return await self._store.read(lambda c: c.execute(found).first()) is not None
+
+    async def close(self) -> None:
+        """Give up the lease."""
+        await self._store.write(lambda c: c.execute(delete(ENGINES).where(ENGINES.c.id == self.id)))
