@@ -61,7 +61,7 @@ class Process:
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(100)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def start(tmp_path):
     yield start
     for one in started:
         one.process.kill()
-        one.process.wait(10)
+        one.process.wait(100)
         one.process.stdin.close()
         one.process.stdout.close()
 
@@ -102,7 +102,7 @@ def test_one_line_then_silence_and_the_lifeline_ends_it(start, script):
     assert engine.ready["pid"] == engine.process.pid
     until(engine.client(), begin(engine.client()), "completed")
     engine.process.stdin.close()
-    assert engine.process.wait(10) == 0
+    assert engine.process.wait(100) == 0
     assert engine.process.stdout.read() == b""
 
 
