@@ -43,6 +43,7 @@ def serve(given: argparse.Namespace) -> int:
         model=given.model,
         sandbox=given.sandbox,
         database=given.database,
+        blobs=given.blobs,
         token=_token(given.token_file),
         lenient=given.lenient or _switch("AOAI_MAGIC_LENIENT"),
         request_models=_switch("AOAI_MAGIC_REQUEST_MODELS"),
@@ -146,6 +147,9 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     run.add_argument("--port", type=int, default=8787, help="0 takes a free one")
     run.add_argument("--model", metavar="SPEC", default="offline")
     run.add_argument("--database", metavar="URL", help="default: SQLite in the data directory")
+    run.add_argument(
+        "--blobs", metavar="URL", help="file:, s3:, …; default: a folder in the data directory"
+    )
     _add_sessions(run)
     run.add_argument(
         "--lenient", action="store_true", help="accept known mistakes of the old documentation"

@@ -44,6 +44,8 @@ class EngineConfig:
         SPECs of the configured model and sandbox, e.g. ``offline`` and ``local``.
     database
         SQLAlchemy URL of another database than the SQLite file in ``data_dir``.
+    blobs
+        URL of another place of the stored files than a folder in ``data_dir``, e.g. ``s3://…``.
     token
         What clients must present. Without one a fresh token is made and written to
         ``data_dir/token``, and only loopback is served.
@@ -63,6 +65,7 @@ class EngineConfig:
     model: str = "offline"
     sandbox: str = "local"
     database: str | None = None
+    blobs: str | None = None
     token: str | None = field(default=None, repr=False)
     lenient: bool = False
     request_models: bool = False

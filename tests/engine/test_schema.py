@@ -15,7 +15,7 @@ from aoai_magic.engine.errors import StoreError
 from aoai_magic.engine.server.app import create_app
 from aoai_magic.engine.storage import objects
 from aoai_magic.engine.storage.migrations import VERSION
-from aoai_magic.engine.storage.schema import METADATA
+from aoai_magic.engine.storage.schema import METADATA, tables
 
 FIRST = Path(__file__).with_name("schema-1.sql")
 """The tables of the first engines, which wrote no version."""
@@ -64,7 +64,7 @@ def test_older_database_is_kept_and_brought_up_to_date(old, start_engine):
     (found,) = client.vector_stores.search("vs_old", query="zebra").data
     assert found.filename == "old.txt"
     database = create_engine(f"sqlite:///{old / 'engine.sqlite'}")
-    for table in METADATA.sorted_tables:
+    for table in tables("sqlite"):
         there = inspect(database)
         assert {c["name"] for c in there.get_columns(table.name)} == set(table.columns.keys())
         names = {index["name"] for index in there.get_indexes(table.name)}

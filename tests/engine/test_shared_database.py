@@ -23,9 +23,10 @@ TOKEN = "a-token-for-tests"
 class Served:
     """An engine as the command serves it."""
 
-    def __init__(self, folder: Path, database: str, model: str) -> None:
+    def __init__(self, folder: Path, database: str, blobs: str, model: str) -> None:
         command = [Path(sys.executable).with_name("aoai-magic"), "serve", "--port", "0"]
-        command += ["--data-dir", folder, "--database", database, "--model", model]
+        command += ["--data-dir", folder, "--database", database, "--blobs", blobs]
+        command += ["--model", model]
         environment = {**os.environ, "AOAI_MAGIC_TOKEN": TOKEN}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
         self.url = json.loads(self.process.stdout.readline())["url"]
@@ -40,11 +41,12 @@ class Served:
 
 @pytest.fixture
 def serve(tmp_path, postgresql):
-    """Start engines on one database."""
+    """Start engines on one database and one folder of files."""
     started, database = [], postgresql.new_database()
+    blobs = (tmp_path / "blobs").as_uri()
 
     def start(model) -> OpenAI:
-        started.append(Served(tmp_path / f"engine-{len(started)}", database, model))
+        started.append(Served(tmp_path / f"engine-{len(started)}", database, blobs, model))
         return started[-1].client()
 
     start.kill = lambda number: started[number].kill()
@@ -103,3 +105,85 @@ def test_a_run_that_has_said_nothing_yet_is_taken_over(serve, script):
     serve.kill(0)
     assert until(second, run, "completed").last_error is None
     assert texts(second, run.thread_id) == ["Well."]
+
+
+MAKE = "x = 1; open('/mnt/data/made.txt', 'w').write('7')"
+CHANGE = "open('/mnt/data/made.txt', 'w').write('8')"
+LOOK = "print('x' in globals(), open('/mnt/data/made.txt').read())"
+MODEL = [
+    {"when": "Make", "replies": [{"code": MAKE}, {"text": "Made."}]},
+    {"when": "Change", "replies": [{"code": CHANGE}, {"text": "Changed."}]},
+    {"when": "Look", "replies": [{"code": LOOK}, {"text": "Looked."}]},
+    {"when": "Talk", "replies": [{"text": "A long answer. " * 200, "chunk": 10, "pace": 0.2}]},
+]
+
+
+@pytest.mark.timeout(900)
+def test_files_searches_and_sessions_go_on_at_another_engine(serve, script):
+    model = script(*MODEL)
+    first, second = serve(model), serve(model)
+    file = first.files.create(file=("zebra.txt", b"A zebra has stripes."), purpose="assistants")
+    assert second.files.content(file.id).read() == b"A zebra has stripes."
+    held = first.vector_stores.create(file_ids=[file.id])
+    for client in (second, first):
+        (found,) = client.vector_stores.search(held.id, query="zebras").data
+        assert (found.filename, found.content[0].text) == ("zebra.txt", "A zebra has stripes.")
+    assert first.vector_stores.search(held.id, query="lions").data == []
+    conversation = first.conversations.create().id
+
+    def ask(client, question):
+        response = client.responses.create(
+            model="m",
+            conversation=conversation,
+            input=question,
+            tools=[{"type": "code_interpreter", "container": {"type": "session"}}],
+            include=["code_interpreter_call.outputs"],
+        )
+        return "".join(
+            part.logs
+            for item in response.output
+            if item.type == "code_interpreter_call"
+            for part in item.outputs
+            if part.type == "logs"
+        )
+
+    ask(first, "Make")
+    assert ask(first, "Look") == "True 7\n"
+    ask(second, "Change")
+    assert ask(second, "Look") == "False 8\n"
+    # The first engine had a session with the variable and the old file.
+    assert ask(first, "Look") == "False 8\n"
+
+
+@pytest.mark.timeout(900)
+def test_a_stream_is_resumed_at_another_engine_and_ends_when_its_own_is_killed(serve, script):
+    model = script(*MODEL)
+    first, second = serve(model), serve(model)
+    asked = {"model": "m", "input": "Talk", "background": True, "stream": True}
+    key = {"extra_headers": {"Idempotency-Key": "once"}}
+    for event in first.responses.create(**asked, **key):
+        if event.type == "response.output_text.delta":
+            break
+    again = iter(second.responses.create(**asked, **key))
+    events = [next(again)]
+    id_ = events[0].response.id
+    assert (events[0].type, second.responses.retrieve(id_).status) == (
+        "response.created",
+        "in_progress",
+    )
+    after = second.responses.retrieve(id_, stream=True, starting_after=event.sequence_number)
+    assert next(iter(after)).sequence_number == event.sequence_number + 1
+    serve.kill(0)
+    events += again
+    assert [one.sequence_number for one in events] == list(range(len(events)))
+    assert events[-1].type == "response.failed"
+    assert second.responses.retrieve(id_).status == "failed"
+
+
+@pytest.mark.timeout(900)
+def test_a_response_is_cancelled_at_another_engine(serve, script):
+    model = script(*MODEL)
+    first, second = serve(model), serve(model)
+    made = first.responses.create(model="m", input="Talk", background=True)
+    assert second.responses.cancel(made.id).status == "cancelled"
+    assert first.responses.retrieve(made.id).status == "cancelled"

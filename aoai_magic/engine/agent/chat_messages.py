@@ -32,5 +32,6 @@ async def image_url(files: Files, file: Body) -> str | None:
     suffix = _IMAGE_TYPES.get(PurePosixPath(file["filename"]).suffix.lower())
     if suffix is None or file["bytes"] > _LARGEST_IMAGE:
         return None
-    data = await anyio.to_thread.run_sync(files.path(file["id"]).read_bytes)
+    path = await files.path(file["id"])
+    data = await anyio.to_thread.run_sync(path.read_bytes)
     return f"data:image/{suffix};base64,{base64.b64encode(data).decode()}"

@@ -139,6 +139,9 @@ class Containers:
 
     async def expire(self) -> None:
         """Empty the containers whose time is over."""
+        for id_ in [] if self._store.sqlite else [*{*self._locks, *self._held}]:
+            if self._busy(id_):
+                await self.touch(id_)  # other engines do not see that it is at work
         over = (
             CONTAINERS.c.status == "running",
             CONTAINERS.c.used_at + CONTAINERS.c.idle_ns < time.time_ns(),
@@ -203,7 +206,7 @@ class Containers:
             StoredFile(
                 row.name,
                 row.body["bytes"],
-                self._files.path(row.file_id),
+                await self._files.path(row.file_id),
                 row.name in attached and is_replaced(row.file_id, known.get(row.name)),
             )
             for row in await self._rows(id_)
@@ -227,7 +230,7 @@ class Containers:
         new = [body for body in bodies if body["id"] not in names]
         for name, body in place(taken, [older, new]).items():
             if body in new:
-                with self._files.path(body["id"]).open("rb") as source:
+                with (await self._files.path(body["id"])).open("rb") as source:
                     await self.upload(id_, source, name, copy_of=body["id"])
                 names[body["id"]] = name
         return names

@@ -16,7 +16,8 @@ DONE = b"event: done\ndata: [DONE]\n\n"
 _BACKLOG = 100_000
 """Events that a listener may be behind before it is dropped."""
 
-_PING_SECONDS = 15.0
+PING = b": ping\n\n"
+PING_SECONDS = 15.0
 
 View = Callable[[str, Any], Any]
 
@@ -74,8 +75,8 @@ async def body(stream: MemoryObjectReceiveStream[bytes]) -> AsyncIterator[bytes]
     """
     with stream:
         while True:
-            piece = b": ping\n\n"
-            with anyio.move_on_after(_PING_SECONDS):
+            piece = PING
+            with anyio.move_on_after(PING_SECONDS):
                 try:
                     piece = await stream.receive()
                 except anyio.EndOfStream:

@@ -396,7 +396,7 @@ class Gathering:
 
     async def _text(self, part: Body) -> str:
         if part.get("file_id"):
-            return await self._read(self._files.path(part["file_id"]), part["_name"])
+            return await self._read(await self._files.path(part["file_id"]), part["_name"])
         with TemporaryDirectory() as folder:
             path = Path(folder, "file")
             await anyio.to_thread.run_sync(path.write_bytes, _decoded(part.get("file_data") or ""))

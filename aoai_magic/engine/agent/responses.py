@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
-from collections.abc import Collection
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -15,6 +14,7 @@ from sqlalchemy import Connection, Row, delete, select
 
 from aoai_magic.engine.agent import compaction, thread_copies
 from aoai_magic.engine.agent.containers import Containers
+from aoai_magic.engine.agent.event_stream import PING, PING_SECONDS, encode
 from aoai_magic.engine.agent.executor import LOST, Execution, Executor
 from aoai_magic.engine.agent.response_input import Gathering, ResponseInput, conversation_id
 from aoai_magic.engine.agent.responses_sink import (
@@ -27,7 +27,13 @@ from aoai_magic.engine.agent.responses_sink import (
 from aoai_magic.engine.agent.sink import Ending
 from aoai_magic.engine.agent.task import Services, Task
 from aoai_magic.engine.errors import ApiError
-from aoai_magic.engine.storage import conversations, response_items, response_objects, store
+from aoai_magic.engine.storage import (
+    conversations,
+    response_events,
+    response_items,
+    response_objects,
+    store,
+)
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import RESPONSES
 
@@ -35,7 +41,12 @@ _LOG = logging.getLogger(__name__)
 _STOPPING_SECONDS = 30.0
 """How long a response waits for one of its conversation that was stopped to be over."""
 
-_MOST_KEYS = 1000
+_EVENTS_SECONDS = 0.25
+"""How often the events of a stream are stored, and looked for by other engines."""
+
+_MOST_SILENT = 20
+"""How often one looks in vain for the last events of a response that is over."""
+
 _CANCEL_SECONDS = 0.1
 """How long a client that cancels waits for the end; code that does not hear of it takes longer."""
 
@@ -62,15 +73,47 @@ class ResponseExecution(Execution):
         self.background = bool(given.get("background"))
         self.streamed = bool(given.get("stream"))
         self.beginning = self.record.shown()
+        self._replayed = self.background and self.streamed
+        self._kept = 0
+        self._storing = anyio.Lock()
 
     @property
     def seconds(self) -> float:
         """How long the response may take."""
         return self._services.bounds.run_seconds
 
-    def held(self) -> AbstractAsyncContextManager[None]:
-        """Keep the container from expiring."""
-        return self._containers.held(self._asked.container_id)
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Keep the container from expiring, and store the events as they come."""
+        async with (
+            self._containers.held(self._asked.container_id),
+            anyio.create_task_group() as tasks,
+        ):
+            if self._replayed:
+                tasks.start_soon(self._keep_events)
+            yield
+            tasks.cancel_scope.cancel()
+
+    async def _keep_events(self) -> None:
+        while True:
+            await anyio.sleep(_EVENTS_SECONDS)
+            await self._store_events(last=False)
+
+    async def _store_events(self, *, last: bool) -> None:
+        """Store the events that are not stored yet, for who listens to another engine."""
+        async with self._storing:
+            new = self.record.log.events[self._kept :]
+            events = [event.decode() for event in new]
+            if not self._replayed or not (events or last):
+                return
+            try:
+                await self._services.store.write(
+                    lambda c: response_events.append(c, self.id, self._kept, events, last=last)
+                )
+                self._kept += len(events)
+            except Exception:
+                # The response itself is stored, only its stream cannot be replayed.
+                _LOG.exception("The events of %s could not be stored", self.id)
 
     async def begin(self) -> bool:
         """Store the response as it stands; false if it was cancelled meanwhile."""
@@ -87,16 +130,7 @@ class ResponseExecution(Execution):
         self.record.announce()
         # Nobody has to wait for what comes now.
         self.record.log.close()
-        if self.background and self.streamed:
-            try:
-                await self._services.store.write(self._store_events)
-            except Exception:
-                # The response itself is stored, only its stream cannot be replayed.
-                _LOG.exception("The events of %s could not be stored", self.id)
-
-    def _store_events(self, connection: Connection) -> None:
-        events = [event.decode() for event in self.record.log.events]
-        store.patch(connection, RESPONSES, self.id, {}, events=events)
+        await self._store_events(last=True)
 
     def _store_end(self, connection: Connection) -> None:
         """Store the response, and make what was said part of the conversation."""
@@ -127,6 +161,7 @@ class ResponseExecution(Execution):
     async def settle(self) -> None:
         """Store the response as its client was told it."""
         await self._services.store.write(self._store_end)
+        await self._store_events(last=True)
 
     def close(self) -> None:
         """Close the stream of events."""
@@ -146,12 +181,13 @@ class Responses:
         self.containers = containers
         self._gathering = Gathering(services, containers)
         self._executor = executor
-        self._keys: OrderedDict[str, str] = OrderedDict()
         executor.look_after(self, containers.expire)
 
-    def made_by(self, key: str) -> str | None:
-        """Return the id of the response that a request with this key has made, None if none."""
-        return self._keys.get(key)
+    async def made_by(self, key: str) -> str | None:
+        """Return the id of the stored response that a request with this key made, if any."""
+        query = select(RESPONSES.c.id).where(RESPONSES.c.idempotency_key == key)
+        newest = query.order_by(RESPONSES.c.seq.desc()).limit(1)
+        return await self._store.read(lambda c: c.execute(newest).scalar()) if key else None
 
     async def create(self, given: Body, *, azure: bool, key: str = "") -> ResponseExecution:
         """Start a response; return at once.
@@ -166,14 +202,10 @@ class Responses:
         response = response_objects.response(given, given.get("tools") or [], azure=azure)
         stored = given.get("store") is not False
         if stored or asked.conversation is not None:
-            await self._store.write(lambda c: self._insert(c, response, asked, stored))
+            await self._store.write(lambda c: self._insert(c, response, asked, key))
         if asked.conversation:
             response["conversation"] = {"id": asked.conversation}
         execution = ResponseExecution(self._services, self.containers, asked, response)
-        if key:
-            self._keys[key] = response["id"]
-            while len(self._keys) > _MOST_KEYS:
-                self._keys.popitem(last=False)
         execution.record.begin()
         self._executor.launch(execution)
         return execution
@@ -188,16 +220,20 @@ class Responses:
                     await execution.over.wait()
 
     def _insert(
-        self, connection: Connection, response: Body, asked: ResponseInput, stored: bool
+        self, connection: Connection, response: Body, asked: ResponseInput, key: str
     ) -> None:
         """Store a response that begins; one that is not kept still locks its conversation."""
         _check_free(connection, asked.conversation)
+        stored = response["store"]
+        replayed = response["background"] and asked.given.get("stream")
         columns = {
             "status": response["status"],
             "owner": self._executor.owner,
             "previous_id": response["previous_response_id"],
             "conversation_id": asked.conversation,
             "input": list(asked.new) if stored else [],
+            "events": [] if replayed else None,
+            "idempotency_key": key if stored and key else None,
         }
         store.add(connection, RESPONSES, response, **columns)
         if stored:
@@ -268,12 +304,43 @@ class Responses:
     async def _picture(self, part: Body) -> Body:
         if "_file" not in part or part.get("url"):
             return part
-        path = self._services.files.path(part["_file"])
+        path = await self._services.files.path(part["_file"])
         try:
             data = await anyio.to_thread.run_sync(path.read_bytes)
         except FileNotFoundError:
             return {**part, "url": ""}
         return {**part, **image(part["_file"], part["_suffix"], data, part.get("chart", {}))}
+
+    async def events(self, row: Row[Any], number: int) -> AsyncIterator[bytes]:
+        """Yield the events of a stored response from a number on, and those to come.
+
+        Another engine may be executing it. Where that one is gone, whoever ends the response
+        sends the last event.
+        """
+        for event in row.events[number:]:  # an engine before 0.1 stored all of them here
+            yield event.encode()
+        silent, waited = 0, 0.0
+        while silent < _MOST_SILENT and not row.events:
+            going = await self._is_going(row.id)
+            found, last = await self._store.read(
+                partial(response_events.read_from, response_id=row.id, number=number)
+            )
+            for event in found:
+                yield event.encode()
+            if last:
+                return
+            number += len(found)
+            silent = 0 if found or going else silent + 1
+            waited = 0.0 if found else waited + _EVENTS_SECONDS
+            if waited >= PING_SECONDS:
+                waited = 0.0
+                yield PING
+            await anyio.sleep(_EVENTS_SECONDS)
+
+    async def _is_going(self, id_: str) -> bool:
+        going = (RESPONSES.c.id == id_, RESPONSES.c.status.in_(response_objects.GOING))
+        query = select(RESPONSES.c.id).where(*going)
+        return await self._store.read(lambda c: c.execute(query).first()) is not None
 
     async def cancel(self, id_: str) -> Body:
         """Stop a background response; one that was cancelled before is no error.
@@ -353,8 +420,20 @@ def _abandon(connection: Connection, row: Row[Any], ending: Ending) -> None:
     still = RESPONSES.c.status.in_(response_objects.GOING)
     if store.patch(connection, RESPONSES, row.id, changes, still, status=ending.status):
         response_items.put(connection, row.id, output)
+        if row.events is not None:
+            _send_end(connection, {**row.body, **changes})
         if row.conversation_id is not None:
             conversations.append(connection, row.conversation_id, [*row.input, *output])
+
+
+def _send_end(connection: Connection, response: Body) -> None:
+    """Store the last event of a response for who listens to it."""
+    number = response_events.count(connection, response["id"])
+    output = [show(item, ()) for item in response["output"]]
+    kind = f"response.{response['status']}"
+    data = {"type": kind, "sequence_number": number, "response": {**response, "output": output}}
+    event = encode(kind, data).decode()
+    response_events.append(connection, response["id"], number, [event], last=True)
 
 
 def _interrupted(item: Body) -> Body:
@@ -364,6 +443,7 @@ def _interrupted(item: Body) -> Body:
 
 def _delete(connection: Connection, id_: str) -> None:
     response_items.remove(connection, id_)
+    response_events.remove(connection, id_)
     connection.execute(delete(RESPONSES).where(RESPONSES.c.id == id_))
 
 

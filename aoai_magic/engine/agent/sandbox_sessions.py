@@ -1,7 +1,8 @@
 """Sessions: one sandbox session per thread, with the thread's files in it.
 
 A session lives for an hour, or until it was idle for half of one (`Limits` says so);
-after that the next code gets a fresh interpreter with the same files.
+after that the next code gets a fresh interpreter with the same files. So it does where another
+engine had the last one: sessions do not move, only the stored files do.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from aoai_magic.engine.storage.file_names import safe_path
 from aoai_magic.engine.storage.files import Files
 from aoai_magic.engine.storage.ids import now
+from aoai_magic.engine.storage.instances import Instance
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import SESSION_FILES, SESSIONS
 from aoai_magic.engine.storage.store import Store
@@ -98,13 +100,19 @@ class Sessions:
     """All sessions of an engine."""
 
     def __init__(
-        self, open_sandbox: Callable[[], Sandbox], store: Store, files: Files, limits: Limits
+        self,
+        open_sandbox: Callable[[], Sandbox],
+        store: Store,
+        files: Files,
+        limits: Limits,
+        instance: Instance,
     ) -> None:
         self._open_sandbox = open_sandbox
         self._sandbox: Sandbox | None = None
         self._store = store
         self._files = files
         self._limits = limits
+        self._instance = instance
         self._open: dict[str, Open] = {}
         self._starting = anyio.Lock()
         self._opening = anyio.Lock()
@@ -131,11 +139,20 @@ class Sessions:
     async def state(self, thread_id: str) -> State:
         """Return what the thread's next code will find."""
         held = self._open.get(thread_id)
-        if held is not None and self._usable(held):
+        if held is not None and self._usable(held) and not await self._moved([thread_id]):
             return "live"
         used = select(SESSIONS.c.thread_id).where(SESSIONS.c.thread_id == thread_id)
         known = await self._store.read(lambda c: c.execute(used).first())
         return "new" if known is None else "restored"
+
+    async def _moved(self, thread_ids: Collection[str]) -> set[str]:
+        """Return those of the threads whose code has run in another engine's folder since."""
+        if self._store.sqlite or not thread_ids:
+            return set()  # engines that share a machine share the folders too
+        ours = (SESSIONS.c.thread_id.in_(thread_ids), SESSIONS.c.holder == self._instance.id)
+        query = select(SESSIONS.c.thread_id).where(*ours)
+        rows = await self._store.read(lambda c: c.execute(query).scalars().all())
+        return {*thread_ids} - {*rows}
 
     @asynccontextmanager
     async def lease(
@@ -150,6 +167,8 @@ class Sessions:
         """
         async with self._places:
             async with self._opening:
+                for id_ in await self._moved([thread_id]):
+                    await self._leave(id_)
                 state = await self.state(thread_id)
                 held = await self._hold(thread_id)
                 held.busy = True
@@ -193,8 +212,18 @@ class Sessions:
         if held is not None:
             await held.session.close()
 
+    async def _leave(self, thread_id: str) -> None:
+        """Remove the session and its folder here, whose files are old by now."""
+        await self._close(thread_id)
+        await (await self._ready()).discard(thread_id)
+
     async def reap(self) -> None:
-        """Close every session that is over and not at work."""
+        """Close every session that is over, or went on elsewhere, and is not at work."""
+        idle = [key for key, held in self._open.items() if not held.busy]
+        for key in await self._moved(idle):
+            async with self._opening:
+                if key in self._open and not self._open[key].busy:
+                    await self._leave(key)
         for key, held in list(self._open.items()):
             if not held.busy and not self._usable(held):
                 await self._close(key)
@@ -221,13 +250,14 @@ class Sessions:
 
     async def _touch(self, thread_id: str) -> None:
         where = SESSIONS.c.thread_id == thread_id
-        time = now()
+        time, holder = now(), self._instance.id
 
         def work(connection: Connection) -> None:
             if not connection.execute(
-                update(SESSIONS).where(where).values(last_used_at=time)
+                update(SESSIONS).where(where).values(last_used_at=time, holder=holder)
             ).rowcount:
                 row = {"thread_id": thread_id, "created_at": time, "last_used_at": time}
+                row["holder"] = holder
                 connection.execute(insert(SESSIONS).values(row))
 
         await self._store.write(work)
@@ -272,10 +302,17 @@ class Sessions:
         return min(life, idle) - time
 
     async def end(self, thread_id: str) -> bool:
-        """End the thread's session and keep its files; return whether there was one."""
+        """End the thread's session and keep its files; return whether there was one.
+
+        An engine that holds it elsewhere ends it within seconds.
+        """
         there = thread_id in self._open
         await self._close(thread_id)
-        return there
+        if there or self._store.sqlite:
+            return there
+        held = (SESSIONS.c.thread_id == thread_id, SESSIONS.c.holder.is_not(None))
+        release = update(SESSIONS).where(*held).values(holder=None)
+        return await self._store.write(lambda c: c.execute(release).rowcount) > 0
 
     async def known(self, thread_id: str) -> dict[str, Known]:
         """Return what is known of the files in the thread's folder, by name."""
@@ -330,7 +367,7 @@ class Sessions:
 
     async def _place(self, session: Session, name: str, put: Put) -> bool:
         """Put one file, if its bytes are still stored; tell whether they are."""
-        path = self._files.path(put.file_id)
+        path = await self._files.path(put.file_id)
         if not await anyio.to_thread.run_sync(path.exists):
             return False
         if put.handed:

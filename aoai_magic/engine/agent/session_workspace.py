@@ -88,7 +88,12 @@ class SessionWorkspace:
         """List the files that there still are."""
         bodies = await self._services.files.many(list(self.links.values()))
         return [
-            StoredFile(name, bodies[id_]["bytes"], self._services.files.path(id_), self._new(name))
+            StoredFile(
+                name,
+                bodies[id_]["bytes"],
+                await self._services.files.path(id_),
+                self._new(name),
+            )
             for name, id_ in self.links.items()
             if id_ in bodies
         ]

@@ -190,7 +190,7 @@ async def content(call: Call) -> Response:
     name = PurePosixPath(body["filename"]).name
     suffix = PurePosixPath(name).suffix.lower()
     return FileResponse(
-        call.engine.files.path(body["id"]),
+        await call.engine.files.path(body["id"]),
         media_type=_TYPES.get(suffix, "application/octet-stream"),
         headers={"Content-Disposition": disposition(name), "X-Content-Type-Options": "nosniff"},
     )

@@ -1,4 +1,4 @@
-"""Index: the passages of one vector store, in a SQLite file with full-text search.
+"""Index: the passages of one vector store, in an SQLite file with full-text search.
 
 It holds nothing that could not be made again from the stored files. FTS5 finds the
 passages that share words with the query; they are ranked here, by Okapi BM25 over all
@@ -12,11 +12,12 @@ import json
 import math
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 from aoai_magic.engine.search.passages import Passage
 from aoai_magic.engine.search.terms import asked, is_single, terms
@@ -37,7 +38,7 @@ CREATE VIRTUAL TABLE vocabulary USING fts5vocab(terms, row);
 PRAGMA user_version = {_FORMAT};
 """
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000")
-_CANDIDATES = 100
+CANDIDATES = 100
 _LOOKED_AT = 2000
 _SATURATION, _LENGTH_WEIGHT = 1.2, 0.75
 """BM25's usual parameters, k1 and b."""
@@ -108,11 +109,8 @@ class Index:
     def text(self, file_id: str) -> str:
         """Return the text of a file, as it was cut into passages."""
         query = "SELECT start, text FROM passages WHERE file_id = ? ORDER BY start"
-        whole, end = "", 0
         with closing(_connect(self._path)) as database:
-            for start, text in database.execute(query, [file_id]):
-                whole, end = whole + text[end - start :], start + len(text)
-        return whole
+            return joined(database.execute(query, [file_id]))
 
     def search(self, query: str, most: int, files: Collection[str] | None = None) -> list[Hit]:
         """Find passages, of the ``files`` alone if they are given."""
@@ -120,10 +118,18 @@ class Index:
         if not wanted or not self.usable:
             return []
         with closing(_connect(self._path)) as database:
-            ranking = _Ranking.read(database, wanted)
+            ranking = _ranking(database, wanted)
             candidates = _candidates(database, ranking.telling(), files)
             best = sorted(((ranking.score(text), id_) for id_, text in candidates), reverse=True)
             return [_hit(database, id_, score) for score, id_ in best[:most]]
+
+
+def joined(passages: Iterable[Sequence[Any]]) -> str:
+    """Return the text that was cut into passages, given as their starts and texts in order."""
+    whole, end = "", 0
+    for start, text in passages:
+        whole, end = whole + text[end - start :], start + len(text)
+    return whole
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -165,7 +171,7 @@ def _candidates(
             " (SELECT value FROM json_each(?)))"
         )
         values.append(json.dumps(list(files)))
-    return database.execute(f"{query} ORDER BY rank LIMIT {_CANDIDATES}", values).fetchall()
+    return database.execute(f"{query} ORDER BY rank LIMIT {CANDIDATES}", values).fetchall()
 
 
 def _pattern(term: str) -> str:
@@ -180,7 +186,7 @@ def _hit(database: sqlite3.Connection, id_: int, score: float) -> Hit:
 
 
 @dataclass(frozen=True)
-class _Ranking:
+class Ranking:
     """How passages are scored: by what each term of the query is worth, and their length.
 
     ``held`` counts the passages with each term, ``length`` is the usual one in terms.
@@ -191,11 +197,8 @@ class _Ranking:
     length: float
 
     @classmethod
-    def read(cls, database: sqlite3.Connection, wanted: Sequence[str]) -> _Ranking:
-        count, length = database.execute(
-            "SELECT count(length), avg(length) FROM passages"
-        ).fetchone()
-        held = {term: _holding(database, term) for term in wanted}
+    def of(cls, count: int, length: float, held: Mapping[str, int]) -> Ranking:
+        """Return what ``count`` passages of that usual length are scored by."""
         worth = {t: math.log(1 + (count - n + 0.5) / (n + 0.5)) for t, n in held.items()}
         return cls(held, worth, length or 1)
 
@@ -217,6 +220,11 @@ class _Ranking:
             times = counts[term] if not is_single(term) else sum(term == f[0] for f in found)
             total += worth * times * (_SATURATION + 1) / (times + _SATURATION * relative)
         return min(total / sum(self.worth.values()), 1.0)
+
+
+def _ranking(database: sqlite3.Connection, wanted: Sequence[str]) -> Ranking:
+    count, length = database.execute("SELECT count(length), avg(length) FROM passages").fetchone()
+    return Ranking.of(count, length, {term: _holding(database, term) for term in wanted})
 
 
 def _holding(database: sqlite3.Connection, term: str) -> int:

@@ -21,9 +21,11 @@ from aoai_magic.engine.search import vector_stores
 from aoai_magic.engine.search.index import Hit, Index
 from aoai_magic.engine.search.passages import Passage, cut
 from aoai_magic.engine.search.reading import Reader, Unreadable
+from aoai_magic.engine.search.shared_index import SharedIndex
 from aoai_magic.engine.storage import files, store
 from aoai_magic.engine.storage.files import Files
 from aoai_magic.engine.storage.ids import now
+from aoai_magic.engine.storage.instances import Instance
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import VECTOR_STORE_FILES as TABLE
 from aoai_magic.engine.storage.schema import VECTOR_STORES
@@ -35,6 +37,7 @@ _AT_ONCE, _CHARACTERS_AT_ONCE = 64, 4_000_000
 _LOOK_SECONDS = 5.0
 _SETTLING_SECONDS = 60.0
 _PAUSE = 0.05
+_TAKING_IN = "taking in files for search"
 _FAULT = "The engine had an error while reading the file; see its log."
 
 Filter = Callable[[Body], bool]
@@ -79,17 +82,20 @@ class Library:
         What reads files.
     """
 
-    def __init__(self, store: Store, files: Files, folder: Path) -> None:
+    def __init__(self, store: Store, files: Files, folder: Path, instance: Instance) -> None:
         self._store = store
         self._files = files
         self._folder = folder
         self.reader = Reader()
+        self._instance = instance
         self._woken = anyio.Event()
         # What an index holds and what is noted of it must not be changed by two at once.
         self._changing = anyio.Lock()
 
-    def _index(self, store_id: str) -> Index:
-        return Index(self._folder / f"{store_id}.sqlite")
+    def _index(self, store_id: str) -> Index | SharedIndex:
+        if self._store.sqlite:
+            return Index(self._folder / f"{store_id}.sqlite")
+        return SharedIndex(self._store, store_id)
 
     # Taking in
 
@@ -116,11 +122,12 @@ class Library:
     async def _take_in_some(self) -> bool:
         """Index a few files of one store; return whether there were any."""
         rows = await self._store.read(_waiting)
-        if not rows:
+        if not rows or not await self._instance.claim(_TAKING_IN):
             return False
         found = await self._files.many([row.id for row in rows])
         taken, size = [], 0
         for row in rows:
+            await self._instance.claim(_TAKING_IN)
             one = await self._read(row, found.get(row.id))
             taken.append(one)
             size += sum(len(passage.text) for passage in one.passages)
@@ -136,7 +143,7 @@ class Library:
             return _Taken(row, "", error=error)
         name = file["filename"]
         try:
-            document = await self.reader.read(self._files.path(row.id), name)
+            document = await self.reader.read(await self._files.path(row.id), name)
         except Unreadable as error:
             return _Taken(row, name, error={"code": error.code, "message": str(error)})
         except Exception:

@@ -47,7 +47,7 @@ from aoai_magic.engine.models.base import Model
 from aoai_magic.engine.plugins import is_model_spec, open_model
 from aoai_magic.engine.search.library import Library
 from aoai_magic.engine.server.auth import Authentication, ensure_token, error_response
-from aoai_magic.engine.storage.blobs import Blobs
+from aoai_magic.engine.storage.blobs import Blobs, open_blobs
 from aoai_magic.engine.storage.files import Files
 from aoai_magic.engine.storage.ids import new_id
 from aoai_magic.engine.storage.instances import open_instance
@@ -189,6 +189,7 @@ def create_app(config: EngineConfig, sandbox: EarlySandbox | None = None) -> Sta
     model = open_model(config.model, config.data_dir)
     store = Store(config.database_url)
     store.prepare()
+    blobs = open_blobs(config.blobs, config.data_dir)
     return Starlette(
         routes=_routes(),
         middleware=[
@@ -196,7 +197,7 @@ def create_app(config: EngineConfig, sandbox: EarlySandbox | None = None) -> Sta
             Middleware(Authentication, token=token, host=config.host),
         ],
         exception_handlers=_HANDLERS,
-        lifespan=partial(_lifespan, config, model, store, sandbox or EarlySandbox(config)),
+        lifespan=partial(_lifespan, config, model, store, blobs, sandbox or EarlySandbox(config)),
     )
 
 
@@ -226,16 +227,20 @@ def _by_method(handlers: dict[str, Handler]) -> Handler:
 
 @asynccontextmanager
 async def _lifespan(
-    config: EngineConfig, model: Model, store: Store, sandbox: EarlySandbox, app: Starlette
+    config: EngineConfig,
+    model: Model,
+    store: Store,
+    blobs: Blobs,
+    sandbox: EarlySandbox,
+    app: Starlette,
 ) -> AsyncIterator[None]:
     """Open the parts of the engine, and close them in the reverse order."""
     instance = open_instance(store, config.data_dir, config.bounds.lease_seconds)
     await instance.start()
-    blobs = Blobs(config.data_dir / "files")
     stored = Files(store, blobs)
-    sessions = Sessions(sandbox, store, stored, config.limits)
+    sessions = Sessions(sandbox, store, stored, config.limits, instance)
     resolve = _model_opener(config, model)
-    library = Library(store, stored, config.data_dir / "search")
+    library = Library(store, stored, config.data_dir / "search", instance)
     services = Services(store, stored, sessions, library, config.bounds, resolve)
     try:
         async with anyio.create_task_group() as tasks:

@@ -55,9 +55,9 @@ class Files:
         """Return those of the file objects that exist."""
         return await self._store.read(lambda c: find(c, ids)) if ids else {}
 
-    def path(self, id: str) -> Path:  # noqa: A002
-        """Return where the bytes of a file are."""
-        return self._blobs.path(id)
+    async def path(self, id: str) -> Path:  # noqa: A002
+        """Return where the bytes of a file are on this machine, once they are."""
+        return await self._blobs.path(id)
 
     async def delete(self, id: str) -> bool:  # noqa: A002
         """Delete the object, then its bytes; tell whether there was one."""
@@ -72,7 +72,7 @@ class Files:
         body = await self.get(id)
         if body is None or body["bytes"] != size:
             return False
-        return await anyio.to_thread.run_sync(_same, self.path(id), source)
+        return await anyio.to_thread.run_sync(_same, await self.path(id), source)
 
 
 def find(connection: Connection, ids: list[str]) -> dict[str, Body]:

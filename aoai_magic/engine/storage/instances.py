@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from aoai_magic.engine.storage.ids import new_id
 from aoai_magic.engine.storage.schema import ENGINES
@@ -49,6 +49,9 @@ class Instance(Protocol):
 
     async def alive(self, id: str | None) -> bool:  # noqa: A002
         """Return whether the instance with that id still runs."""
+
+    async def claim(self, name: str) -> bool:
+        """Return whether this instance may do, for a while, what one at a time should do."""
 
     async def close(self) -> None:
         """Be gone."""
@@ -110,6 +113,10 @@ class LockedInstance:
         finally:
             os.close(other)
 
+    async def claim(self, name: str) -> bool:
+        """Return True: on one machine it does no harm if two do it."""
+        return True
+
     async def close(self) -> None:
         """Give up the lock and remove its file."""
         with suppress(FileNotFoundError):
@@ -156,6 +163,20 @@ class LeasedInstance:
             return False
         found = select(ENGINES.c.id).where(ENGINES.c.id == id, ENGINES.c.until > _NOW)
         return await self._store.read(lambda c: c.execute(found).first()) is not None
+
+    async def claim(self, name: str) -> bool:
+        """Return whether this instance may do, until its lease would end, what ``name`` says."""
+        mine = or_(ENGINES.c.holder == self.id, ENGINES.c.until <= _NOW)
+        taken = {"holder": self.id, "until": _NOW + self._seconds}
+
+        def work(connection: Connection) -> bool:
+            there = ENGINES.c.id == name
+            if connection.execute(select(ENGINES.c.id).where(there)).first() is None:
+                connection.execute(insert(ENGINES).values(id=name, **taken))
+                return True
+            return connection.execute(update(ENGINES).where(there, mine).values(taken)).rowcount > 0
+
+        return await self._store.write(work)
 
     async def close(self) -> None:
         """Give up the lease."""

@@ -11,7 +11,7 @@ from sqlalchemy import Column, Connection, Table, insert, inspect, select, updat
 from sqlalchemy.schema import CreateColumn
 
 from aoai_magic.engine.errors import StoreError
-from aoai_magic.engine.storage.schema import METADATA, SCHEMA
+from aoai_magic.engine.storage.schema import METADATA, SCHEMA, tables
 
 VERSION = 2
 """To be raised when an older engine must no longer write to the database."""
@@ -31,8 +31,9 @@ def upgrade(connection: Connection) -> None:
             f"The database was written by a newer aoai_magic (its schema is {found}, this one "
             f"knows {VERSION}); upgrade aoai_magic, or use another data directory."
         )
-    METADATA.create_all(connection)
-    for table in METADATA.sorted_tables:
+    needed = tables(connection.dialect.name)
+    METADATA.create_all(connection, needed)
+    for table in needed:
         _complete(connection, table)
     if found < VERSION:
         row = {"version": VERSION}

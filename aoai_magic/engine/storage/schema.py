@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Float,
     Index,
@@ -19,18 +20,19 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 METADATA = MetaData()
 
 
 class Name(TypeDecorator[str]):
-    """An id or another short word; with a NUL, which PostgreSQL refuses, it fits nothing."""
+    """Text in which a NUL, which PostgreSQL refuses, becomes U+FFFD: as an id it fits nothing."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
-        """Return what is looked up."""
+        """Return what is stored or looked up."""
         return value and value.replace("\0", "\ufffd")
 
 
@@ -64,6 +66,9 @@ ENGINES = Table(
     Column("id", Name, primary_key=True),
     # Seconds since 1970 by the database's own clock, since those of machines differ.
     Column("until", Float(53), nullable=False),
+    # Of what one engine at a time may do: the one that does it.
+    Column("holder", Name),
+    info={"database": "postgresql"},
 )
 FILES = _table("files", Column("purpose", Name, nullable=False, index=True))
 UPLOADS = _table("uploads", Column("context", JSON, nullable=False))
@@ -114,12 +119,32 @@ VECTOR_STORE_FILES = Table(
     Index("ix_vector_store_files_file", "vector_store_id", "id", unique=True),
     Index("ix_vector_store_files_status", "status"),
 )
+PASSAGES = Table(
+    "passages",
+    METADATA,
+    Column("seq", BigInteger, primary_key=True, autoincrement=True),
+    Column("vector_store_id", Name, nullable=False),
+    Column("file_id", Name, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("text", Name, nullable=False),
+    Column("place", Name, nullable=False),
+    Column("length", Integer, nullable=False),
+    Column("words", Name, nullable=False),
+    Column("terms", TSVECTOR, nullable=False),
+    Index("ix_passages_order", "vector_store_id", "file_id", "start"),
+    Index("ix_passages_terms", "terms", postgresql_using="gin"),
+    info={"database": "postgresql"},
+)
+"""What file search finds; beside SQLite each vector store has a file of its own for it."""
+
 SESSIONS = Table(
     "sessions",
     METADATA,
     Column("thread_id", Name, primary_key=True),
     Column("created_at", BigInteger, nullable=False),
     Column("last_used_at", BigInteger, nullable=False),
+    # The engine that holds the session, where engines have folders of their own.
+    Column("holder", Name),
 )
 SESSION_FILES = Table(
     "session_files",
@@ -137,8 +162,18 @@ RESPONSES = _table(
     Column("owner", Name),
     Column("previous_id", Name),
     Column("input", JSON, nullable=False),
+    # A list where the events can be had again; what is not in it is in `RESPONSE_EVENTS`.
     Column("events", JSON),
     Column("conversation_id", Name, index=True),
+    Column("idempotency_key", Name, index=True),
+)
+RESPONSE_EVENTS = Table(
+    "response_events",
+    METADATA,
+    Column("response_id", Name, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("events", JSON, nullable=False),
+    Column("last", Boolean, nullable=False),
 )
 RESPONSE_ITEMS = Table(
     "response_items",
@@ -163,3 +198,12 @@ CONTAINER_FILES = _table(
     Column("file_id", Name, nullable=False),
     parent="container_id",
 )
+
+
+def tables(database: str) -> list[Table]:
+    """Return the tables of a kind of database, ``sqlite`` or ``postgresql``."""
+    return [
+        table
+        for table in METADATA.sorted_tables
+        if table.info.get("database", database) == database
+    ]

@@ -72,9 +72,10 @@ class Store:
 
         On PostgreSQL ``work`` runs again, on a fresh view, where another engine came in its way.
         """
-        return await anyio.to_thread.run_sync(self._write, work, limiter=self._write_limit)
+        return await anyio.to_thread.run_sync(self.write_here, work, limiter=self._write_limit)
 
-    def _write(self, work: Callable[[Connection], T]) -> T:
+    def write_here(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` as `write` does, in the present thread."""
         for attempt in range(_MOST_CONFLICTS):
             try:
                 with self._writers.begin() as connection:
@@ -88,12 +89,12 @@ class Store:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` on a consistent view of the database."""
+        return await anyio.to_thread.run_sync(self.read_here, work, limiter=self._read_limit)
 
-        def transaction() -> T:
-            with self._readers.connect() as connection:
-                return work(connection)
-
-        return await anyio.to_thread.run_sync(transaction, limiter=self._read_limit)
+    def read_here(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` as `read` does, in the present thread."""
+        with self._readers.connect() as connection:
+            return work(connection)
 
     def prepare(self) -> None:
         """Migrate the database to this engine's schema; wait for another that does.

@@ -91,7 +91,7 @@ async def add_file(call: Call) -> Response:
     given = await call.body(CreateContainerFile)
     files = await _named(call, [given["file_id"]])
     (file,) = files.values()
-    with call.engine.files.path(file["id"]).open("rb") as source:
+    with (await call.engine.files.path(file["id"])).open("rb") as source:
         return reply(bare(await _containers(call).upload(id_, source, file["filename"])))
 
 
@@ -139,7 +139,7 @@ async def content(call: Call) -> Response:
     body, stored = await _containers(call).file(_id(call), _file_id(call))
     name = body["path"].rsplit("/", 1)[-1]
     return FileResponse(
-        call.engine.files.path(stored),
+        await call.engine.files.path(stored),
         media_type="application/octet-stream",
         headers={"Content-Disposition": disposition(name), "X-Content-Type-Options": "nosniff"},
     )

@@ -41,7 +41,7 @@ async def create(call: Call) -> Response:
     if given.get("background") and given.get("store") is False:
         raise ApiError("Background mode requires 'store' to be true.", param="store")
     key = call.request.headers.get("idempotency-key", "")
-    if given.get("stream") and (made := _responses(call).made_by(key)):
+    if given.get("stream") and (made := await _responses(call).made_by(key)):
         return await _replay(call, made)
     execution = await _responses(call).create(given, azure=call.azure, key=key)
     if given.get("stream"):
@@ -128,12 +128,7 @@ async def _replay(call: Call, id_: str) -> Response:
     row = await _responses(call).row(id_)
     if row.events is None:
         raise ApiError(_NO_REPLAY, param="stream")
-    return _stream(_stored(row.events[int(after) + 1 :]))
-
-
-async def _stored(events: list[str]) -> AsyncIterator[bytes]:
-    for event in events:
-        yield event.encode()
+    return _stream(_responses(call).events(row, int(after) + 1))
 
 
 async def remove(call: Call) -> Response:
