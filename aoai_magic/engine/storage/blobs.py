@@ -177,7 +177,8 @@ def open_blobs(url: str | None, data_dir: Path) -> Blobs:
             "pip install 'aoai-magic[team]'"
         ) from error
     except Exception as error:  # obstore raises its own for what a URL lacks
-        raise StoreError(f"The files cannot be kept in {url}: {error}") from error
+        reason = str(error).partition("\n")[0]
+        raise StoreError(f"The files cannot be kept where --blobs says: {reason}") from error
 
 
 def _copy(source: BinaryIO, out: BinaryIO, limit: int) -> int:

@@ -1,8 +1,10 @@
 """Schema: a database that an older engine left, brought up to what this one needs.
 
 Changes only ever add: a table, an index, or a column that may be null or has a default of
-its own. So nothing that is stored can be lost, and the tables as declared are all that
-has to be known. A number in the database keeps engines away that are too old for it.
+its own. So nothing that is stored can be lost, engines of two versions can share a database
+while one after the other is replaced, and the tables as declared are all that has to be known:
+a chain of revisions (Alembic) would say the same once more, and be imported at the start. A
+number in the database keeps engines away that are too old for it.
 """
 
 from __future__ import annotations
