@@ -1,8 +1,7 @@
 """Instances: which of the engines that share a database are alive.
 
 The engines of an SQLite file share a machine. Each holds a lock on a file of its own beside
-the database; the kernel lets go of the lock however the process ends, so a file that can be
-locked belongs to one that is gone, and nobody has to wait to know it.
+the database (`engine_locks`), and nobody has to wait to know that one is gone.
 
 Those of a PostgreSQL database share nothing else. Each has a lease there that it renews; one
 whose lease is over is taken for gone, and must then not go on with what it executed.
@@ -10,19 +9,16 @@ whose lease is over is taken for gone, and must then not go on with what it exec
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
+from aoai_magic.engine.storage import engine_locks
 from aoai_magic.engine.storage.ids import new_id
 from aoai_magic.engine.storage.schema import ENGINES
 from aoai_magic.engine.storage.store import Store
-from aoai_magic.shared.private_files import private_folder
 
 _PRUNED_SECONDS = 86_400
 
@@ -72,24 +68,12 @@ class LockedInstance:
     renew_seconds: float | None = None
 
     def __init__(self, folder: Path) -> None:
-        self.id = new_id("engine_")
         self._folder = folder
-        self._file = -1
 
     async def start(self) -> None:
         """Take the lock."""
-        private_folder(self._folder)
-        path = self._path(self.id)
-        while True:
-            self._file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            if path.exists():
-                return
-            # Another process took the new file for a dead one's, and removed it.
-            os.close(self._file)
-
-    def _path(self, id: str) -> Path:  # noqa: A002
-        return self._folder / f"{id}.lock"
+        self._lock = engine_locks.Instance(self._folder)
+        self.id = self._lock.id
 
     async def renew(self) -> bool:
         """Do nothing: the lock holds."""
@@ -97,31 +81,15 @@ class LockedInstance:
 
     async def alive(self, id: str | None) -> bool:  # noqa: A002
         """Return whether the instance with that id still runs."""
-        if id is None or id == self.id:
-            return id is not None
-        try:
-            other = os.open(self._path(id), os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        else:
-            self._path(id).unlink(missing_ok=True)
-            return False
-        finally:
-            os.close(other)
+        return self._lock.alive(id)
 
     async def claim(self, name: str) -> bool:
         """Return True: on one machine it does no harm if two do it."""
         return True
 
     async def close(self) -> None:
-        """Give up the lock and remove its file."""
-        with suppress(FileNotFoundError):
-            self._path(self.id).unlink()
-        os.close(self._file)
+        """Give up the lock."""
+        self._lock.close()
 
 
 _NOW = func.extract("epoch", func.clock_timestamp())
