@@ -3,6 +3,7 @@
 import openai
 import pandas as pd
 import pytest
+from PIL import Image
 
 from aoai_magic.config.settings import resolve
 from aoai_magic.errors import AttachError, ServiceError, SettingsError, TurnError
@@ -184,6 +185,23 @@ async def test_a_dry_run_tells_what_goes_to_a_model_elsewhere_and_what_stays(cap
     assert "then what the code prints, its errors, and the pictures that it draws" in goes
     assert "sales.arrow" not in goes
     assert "sales.arrow" in stays
+
+
+async def test_pictures_that_a_model_is_shown_are_named_before(
+    asked, capsys, services, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (4, 3)).save("chart.png")
+    await ask("local", "@chart.png", model="openai:m", dry_run=True)
+    size = (tmp_path / "chart.png").stat().st_size
+    goes, _stays = capsys.readouterr().out.split("These files stay on this machine")
+    assert f"  shown to a model that takes pictures: chart.png, {size} bytes\n" in goes
+    questions = asked("n")
+    with pytest.raises(AttachError, match="the answer was not y"):
+        await ask("local", "@chart.png", model="openai:m")
+    assert questions[0].startswith("A model that takes pictures is shown chart.png. Send the ")
+    await ask("local", "@chart.png", model="openai:m", dry_run=True, schema_only=True)
+    assert "shown to" not in capsys.readouterr().out
 
 
 def test_the_setting_is_a_switch():

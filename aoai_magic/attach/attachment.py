@@ -63,6 +63,8 @@ class Attachment:
         How the notebook has it where that is not its name, such as ``tables['sales']``.
     notice
         A sentence for the user on what could not be sent as it is; empty if all could.
+    is_picture
+        Whether a model that sees is shown it, besides.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Attachment:
     parcel: Parcel = field(repr=False, compare=False)
     expression: str = ""
     notice: str = field(default="", compare=False)
+    is_picture: bool = False
 
     @property
     def path(self) -> Path:

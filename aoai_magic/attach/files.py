@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from aoai_magic import frame_codec
-from aoai_magic.attach import file_card, fingerprint, losses
+from aoai_magic.attach import file_card, fingerprint, losses, pictures
 from aoai_magic.attach.attachment import Attachment, Parcel
 from aoai_magic.errors import AttachError
 from aoai_magic.frame_codec import portable
@@ -91,6 +91,7 @@ def attach_object(
         origin="variable",
         parcel=Parcel(lambda: _written(folder / filename, data), len(data)),
         notice=losses.notice(name, tuple(lost)),
+        is_picture=pictures.is_picture(filename) and not schema_only,
     )
 
 
@@ -117,7 +118,16 @@ def attach_file(path: Path, filename: str, *, rows: int | None, schema_only: boo
     except OSError as error:
         raise AttachError(_unreadable(path, error)) from error
     kind = path.suffix.lower().lstrip(".") or "file"
-    return Attachment(path.name, kind, filename, digest, card, "file", Parcel(lambda: path, size))
+    return Attachment(
+        path.name,
+        kind,
+        filename,
+        digest,
+        card,
+        "file",
+        Parcel(lambda: path, size),
+        is_picture=pictures.is_picture(filename) and not schema_only,
+    )
 
 
 def attach_document(path: Path, filename: str) -> Attachment:

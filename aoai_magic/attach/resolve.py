@@ -19,6 +19,7 @@ from aoai_magic.attach import (
 )
 from aoai_magic.attach.attachment import Attachment
 from aoai_magic.attach.mentions import Mention, find_mentions, near_misses
+from aoai_magic.attach.pictures import is_picture
 from aoai_magic.errors import AttachError
 from aoai_magic.locale import gettext as _
 from aoai_magic.text.file_names import safe_name
@@ -44,6 +45,8 @@ class Description:
         Size of a frame, None for others.
     bytes
         Of a file on disk, else an estimate from memory.
+    is_picture
+        Whether a model that sees is shown it.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Description:
     rows: int | None
     columns: int | None
     bytes: int
+    is_picture: bool = False
 
 
 @dataclass(frozen=True)
@@ -370,11 +374,13 @@ def _described(source: _Source) -> Description:
         measure = frames.estimate if frames.describe(source.value) else files.estimate
         rows, columns = size or (None, None)
         kind = attachable(source.value) or ""
-        return Description(source.name, kind, rows, columns, measure(source.value))
+        shown = is_picture(files.suffix(source.value))
+        return Description(source.name, kind, rows, columns, measure(source.value), shown)
     if source.is_dir():
         inside = (path for path in source.rglob("*") if path.is_file())
         return Description(source.name, _("folder"), None, None, sum(map(_size, inside)))
-    return Description(source.name, _("file"), None, None, _size(source))
+    shown = is_picture(source.name)
+    return Description(source.name, _("file"), None, None, _size(source), shown)
 
 
 def _size(path: Path) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from aoai_magic.attach.attachment import Attachment
     from aoai_magic.attach.function_tools import Function
+    from aoai_magic.attach.pictures import Picture
     from aoai_magic.backends.holdings import Holdings
     from aoai_magic.turn.events import Event
 
@@ -39,6 +40,8 @@ class Question:
         Functions of the notebook that the model may call.
     tool_choice
         As the API takes it, None for the server's own.
+    pictures
+        What a model that sees is shown of the attachments.
     effort
         How much a reasoning model reasons, empty for its own default.
     max_output
@@ -55,6 +58,7 @@ class Question:
     tool_choice: str | dict[str, Any] | None = None
     max_output: int | None = None
     effort: str = ""
+    pictures: Sequence[Picture] = ()
 
 
 class Backend(Protocol):

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 BYTES_PER_TOKEN = 4
 """Of UTF-8: close for English, and for Chinese and Japanese too."""
 
+PICTURE_TOKENS = 1_000
+"""What a picture takes about, whatever its bytes."""
+
 _LIMITS = ("max_output_tokens", "max_completion_tokens")
 """What the server calls a limit that `Budget.most_output` gave it."""
 
@@ -83,18 +86,25 @@ class Spending:
 
     Parameters
     ----------
-    asked
-        The text that the model is told at first, as far as it is known here.
+    asked, pictures
+        The text that the model is told at first, as far as it is known here, and the number of
+        pictures.
     """
 
     def __init__(
-        self, budget: Budget, prices: Prices, target: str, model: str, asked: str = ""
+        self,
+        budget: Budget,
+        prices: Prices,
+        target: str,
+        model: str,
+        asked: str = "",
+        pictures: int = 0,
     ) -> None:
         self._budget = budget
         self._prices = prices
         self._target = target
         self._model = model
-        self._context = _tokens(asked)
+        self._context = _tokens(asked) + PICTURE_TOKENS * pictures
         self._reading = True
         self._calls = 1
         self._reported = Usage()

@@ -54,7 +54,7 @@ def confirm(
     else:
         question = _("Send {what} to {where}? [y/N] ")
     question = question.format(what=what, where=destination(target, settings))
-    warning = warn_of_values(target, settings) if schema_only else ""
+    warning = warn_of_values(target, settings) if schema_only else _of_pictures(items)
     if (agreed := ask_user(" ".join(filter(None, [warning, question])))) is None:
         raise AttachError(
             _(
@@ -69,6 +69,12 @@ def confirm(
                 "go, and with a model on this machine all stays here."
             )
         )
+
+
+def _of_pictures(items: Sequence[Description]) -> str:
+    names = ", ".join(item.name for item in items if item.is_picture)
+    text = _("A model that takes pictures is shown {names}.")
+    return text.format(names=names) if names else ""
 
 
 def confirm_outside(paths: Sequence[Path], folder: Path) -> None:

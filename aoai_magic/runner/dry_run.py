@@ -45,8 +45,20 @@ def plan(
         lines += ["", f"  {told}"]
         lines += _indented(json.dumps(function.tool["function"], ensure_ascii=False))
     apart = keeps_files(target, settings) and not is_here(target, settings)
+    lines += _pictures(attachments)
     lines += _read_by_the_model(attachments) if apart else _files(attachments, target, True)
     return "\n".join([*lines, *(_files(attachments, target, False) if apart else [])])
+
+
+def _pictures(attachments: Sequence[Attachment]) -> list[str]:
+    """List the pictures that a model which sees is shown."""
+    from aoai_magic.attach.pictures import for_model, unshown_notes
+
+    shown, unshown = for_model(attachments)
+    text = _("shown to a model that takes pictures: {name}, {size}")
+    lines = [text.format(name=one.name, size=size_in_words(len(one.data))) for one in shown]
+    lines += unshown_notes(unshown)
+    return ["", *(f"  {line}" for line in lines)] if lines else []
 
 
 def _read_by_the_model(attachments: Sequence[Attachment]) -> list[str]:

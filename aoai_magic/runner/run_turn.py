@@ -28,6 +28,7 @@ from aoai_magic.turn.times import STARTING
 
 if TYPE_CHECKING:
     from aoai_magic.attach.attachment import Attachment
+    from aoai_magic.attach.pictures import Picture
     from aoai_magic.backends.base import Backend, Question
     from aoai_magic.display import Screen
     from aoai_magic.turn.view import View
@@ -84,6 +85,7 @@ class Prepared(NamedTuple):
     thread: str | None
     prices: Prices
     notes: Sequence[str]
+    pictures: Sequence[Picture] = ()
 
 
 async def run_turn(request: Request, deps: Dependencies, folder: Path) -> Outcome:
@@ -175,6 +177,7 @@ def _question(request: Request, prepared: Prepared) -> Question:
         tool_choice=request.tool_choice(),
         max_output=request.budget.most_output(request.target.model, prepared.prices),
         effort=request.settings.effort,
+        pictures=prepared.pictures,
     )
 
 
@@ -183,11 +186,13 @@ def _spending(request: Request, prepared: Prepared) -> Spending:
     cards = (item.card or "" for item in prepared.attachments)
     asked = "\n".join([request.prompt, request.instructions, *cards])
     target = request.target
-    return Spending(request.budget, prepared.prices, target.name, target.model, asked)
+    count = len(prepared.pictures)
+    return Spending(request.budget, prepared.prices, target.name, target.model, asked, count)
 
 
 async def _prepare(request: Request, deps: Dependencies, folder: Path) -> Prepared:
     """Pack the data, import the SDK and start the engine, all at once."""
+    from aoai_magic.attach.pictures import for_model, unshown_notes
     from aoai_magic.config.prices import load
 
     # A recording makes do without.
@@ -202,9 +207,11 @@ async def _prepare(request: Request, deps: Dependencies, folder: Path) -> Prepar
     notes += [item.notice for item in attachments if item.notice]
     if deps.tape and _is_recorded(request, deps.tape, deps.tape_before, attachments, documents):
         return Prepared(None, attachments, documents, thread, prices, notes)
+    pictures, unshown = await in_thread(lambda: for_model(attachments))
+    notes += unshown_notes(unshown)
     meter.current().begin(_(STARTING))
     backend = await (opening or _open(deps))
-    return Prepared(backend, attachments, documents, thread, prices, notes)
+    return Prepared(backend, attachments, documents, thread, prices, notes, pictures)
 
 
 def _is_recorded(

@@ -1,9 +1,12 @@
 import io
+import os
 import sys
 
 import pytest
+from PIL import Image
 
 from aoai_magic.attach import resolve as resolve_
+from aoai_magic.attach.pictures import for_model
 from aoai_magic.errors import AttachError
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -73,6 +76,53 @@ def test_figures_and_pictures_become_png(attach):
         assert found.filename == "x.png"
         assert found.path.read_bytes().startswith(PNG)
     assert "4 × 3 pixels" in found.card
+
+
+@pytest.fixture
+def of_model(tmp_path):
+    def call(*names):
+        items = [f"@{name}" for name in names]
+        return for_model(resolve_.resolve(items, "", {}, tmp_path, folder=tmp_path))
+
+    return call
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_large_picture_is_shown_smaller_and_sent_as_it_is(tmp_path, of_model, mode):
+    image = Image.frombytes(mode, (3000, 400), os.urandom(3000 * 400 * len(mode)))
+    image.save(tmp_path / "large.png")
+    [shown], [] = of_model("large.png")
+    with Image.open(io.BytesIO(shown.data)) as seen:
+        assert seen.size == (2048, 273)
+        assert shown.media_type == ("image/png" if mode == "RGBA" else "image/jpeg")
+    assert shown.part["image_url"].startswith(f"data:{shown.media_type};base64,")
+
+
+def test_a_small_picture_is_shown_as_it_is(tmp_path, of_model):
+    Image.new("RGB", (4, 3)).save(tmp_path / "small.png")
+    assert of_model("small.png")[0][0].data == (tmp_path / "small.png").read_bytes()
+
+
+def test_what_cannot_be_shown_is_named(tmp_path, of_model, monkeypatch):
+    (tmp_path / "page.png").write_text("<html>")
+    (tmp_path / "large.jpg").write_bytes(b"\xff\xd8\xff" + bytes(5 << 20))
+    names = ["page.png", "large.jpg", "1.png", "2.png", "3.png"]
+    for name in names[2:]:
+        Image.new("RGB", (4, 3)).save(tmp_path / name)
+    shown, unshown = of_model(*names)
+    assert [one.name for one in shown] == ["1.png", "2.png"]
+    assert unshown == ["page.png", "large.jpg", "3.png"]
+
+
+def test_a_picture_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path, of_model, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4)
+    Image.new("RGB", (40, 30)).save(tmp_path / "bomb.png")
+    assert of_model("bomb.png")[0][0].data == (tmp_path / "bomb.png").read_bytes()
+
+
+def test_a_value_of_a_picture_stays_here_where_only_schemas_go(attach):
+    assert attach(PNG).is_picture
+    assert not attach(PNG, schema_only=True).is_picture
 
 
 def test_equal_contents_have_equal_hashes(attach):

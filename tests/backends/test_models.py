@@ -1,13 +1,18 @@
 """A chat server behind the engine's sandbox, seen from the notebook's side, over both wires."""
 
+import io
 import json
+from base64 import b64decode
 
 import openai
 import pytest
 from engine.models.chat_server import KEY, ChatServer, call, fault, say, stream
 from engine.models.services import MODELS, Services
+from PIL import Image
 from serving import TOKEN, serving
 
+from aoai_magic.attach.pictures import for_model
+from aoai_magic.attach.resolve import resolve
 from aoai_magic.backends.base import Question
 from aoai_magic.backends.responses_api.backend import Responses
 from aoai_magic.backends.responses_api.engine import EngineBackend
@@ -139,6 +144,49 @@ async def test_a_model_that_sees_nothing_answers_without_a_word_about_it(server,
     seen = await ask()
     assert (seen.status, seen.text) == ("completed", "A line.")
     assert not [part for part in seen.parts if isinstance(part, view.Notice)]
+
+
+@pytest.fixture
+def picture(tmp_path):
+    Image.new("RGB", (4, 3), "red").save(tmp_path / "red.png")
+    attachments = resolve(["@red.png"], "", {}, tmp_path, folder=tmp_path)
+    return {"attachments": attachments, "pictures": for_model(attachments)[0]}
+
+
+async def test_an_attached_picture_is_shown_to_a_model_that_sees(server, ask, wire, picture):
+    server.answer = lambda body: stream(say("It is red."))
+    seen = await ask(**picture)
+    assert (seen.status, seen.text) == ("completed", "It is red.")
+    assert not [part for part in seen.parts if isinstance(part, view.Notice)]
+    if wire == "engine":
+        assert len(server.bodies) == 1  # what it saw needs no code
+    content = server.bodies[0]["messages"][-1]["content"]
+    [shown] = [part["image_url"]["url"] for part in content if part["type"] == "image_url"]
+    assert Image.open(io.BytesIO(b64decode(shown.partition(",")[2]))).getpixel((0, 0))[0] == 255
+
+
+async def test_a_model_that_takes_no_pictures_is_asked_without_and_that_is_said(
+    server, ask, picture
+):
+    answers = [fault(400, "m is not a multimodal model"), python("print(1)"), stream(say("Red."))]
+    server.answer = lambda body: answers.pop(0)
+    seen = await ask(**picture)
+    assert (seen.status, seen.text) == ("completed", "Red.")
+    [notice] = [part.text for part in seen.parts if isinstance(part, view.Notice)]
+    assert notice == (
+        "The model takes no pictures: it was not shown red.png, which its code can read."
+    )
+    assert "base64" not in json.dumps(server.bodies[-1])
+
+
+async def test_pictures_that_are_kept_from_the_model_are_not_sent(
+    server, ask, picture, monkeypatch
+):
+    monkeypatch.setenv("AOAI_MAGIC_PICTURES", "off")
+    server.answer = lambda body: stream(say("I read it."))
+    seen = await ask(**picture)
+    assert "base64" not in json.dumps(server.bodies)
+    assert any(isinstance(part, view.Notice) for part in seen.parts)
 
 
 async def test_a_model_that_runs_the_same_code_for_ever_is_told_and_stopped(server, ask, wire):

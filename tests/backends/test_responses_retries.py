@@ -6,6 +6,7 @@ import openai
 import pytest
 from serving import TOKEN, serving, write_script
 
+from aoai_magic.attach.pictures import Picture
 from aoai_magic.backends.base import Question
 from aoai_magic.backends.responses_api.backend import Responses
 from aoai_magic.backends.services import Service
@@ -108,8 +109,8 @@ def ask(far, faults, tmp_path):
     (tmp_path / "scripts").mkdir()
     model = write_script(tmp_path / "scripts", {"when": "", "replies": TURN})
 
-    async def ask(thread=None, model=model, show=lambda seen: None):
-        question = Question("Go.", (), thread, model)
+    async def ask(thread=None, model=model, show=lambda seen: None, **more):
+        question = Question("Go.", (), thread, model, **more)
         return await follow(backend.turn(question), show, CancelToken(), timeout=60)
 
     return ask
@@ -138,6 +139,15 @@ async def test_a_busy_service_is_asked_again_when_it_says(faults, ask):
     waits = [v.progress.what for v in shown if v.progress and "trying again" in v.progress.what]
     assert "the rate limit is reached; trying again in 0 s" in waits
     assert faults.requests.count(("POST", "responses")) == 3
+
+
+async def test_a_service_that_takes_no_pictures_is_asked_without(faults, ask):
+    faults.refusals = [(400, {"error": {"message": "This model does not support image inputs."}})]
+    seen = await ask(pictures=[Picture("chart.png", "image/png", b"x")])
+    assert seen.text.endswith("It is 42.")
+    [notice] = [part.text for part in seen.parts if isinstance(part, view.Notice)]
+    assert "it was not shown chart.png" in notice
+    assert faults.requests.count(("POST", "responses")) == 2
 
 
 async def test_a_service_that_is_busy_for_long_is_not_waited_for(faults, ask):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,14 @@ from anyio import to_thread
 
 from aoai_magic.backends.api_errors import remedy
 from aoai_magic.backends.responses_api.containers import Container, is_expired
-from aoai_magic.backends.responses_api.exchange import OUTPUTS, Exchange, choice_of, tool_of
+from aoai_magic.backends.responses_api.exchange import (
+    OUTPUTS,
+    Exchange,
+    blind_notice,
+    choice_of,
+    message_of,
+    tool_of,
+)
 from aoai_magic.backends.retry import is_dropped, retry_call
 from aoai_magic.backends.sdk import client, translate_sdk_errors
 from aoai_magic.backends.services import Service
@@ -36,6 +44,7 @@ _OPTIONAL: dict[str, Any] = {"background": True, "reasoning": {"summary": "auto"
 """What is asked for until a service refuses it for a model: a response in the background
 can be resumed, and not every model has thoughts or may show them."""
 
+_PICTURES = re.compile(r"image|vision|multi-?modal|picture")
 _LEAST_OUTPUT = 16
 """Tokens; the service refuses a smaller limit."""
 
@@ -298,7 +307,10 @@ class _Turn(Exchange):
                 about = f"{error.param} {error.message}".lower()
                 names = {(model, name) for name in extra if name in about}
                 # An effort is somebody's choice: the service's words name those that it takes.
-                if not names or "effort" in about:
+                if self._question.pictures and not names and _PICTURES.search(about):
+                    self._reader.notices.append(blind_notice(self._question))
+                    self._question = replace(self._question, pictures=())
+                elif not names or "effort" in about:
                     raise
                 refused.update(names)
             else:
@@ -343,8 +355,7 @@ def _message(question: Question, container: Container) -> dict[str, Any]:
         cards.append("[The Python session is a fresh one: variables of earlier code are lost.]")
     if files:
         cards.append(f"Where the files are:\n{files}")
-    parts = [{"type": "input_text", "text": text} for text in (question.prompt, *cards)]
-    return {"role": "user", "content": parts}
+    return message_of(question, cards)
 
 
 async def _said(api: openai.AsyncOpenAI, id_: str | None) -> list[dict[str, Any]]:
@@ -361,4 +372,4 @@ async def _said(api: openai.AsyncOpenAI, id_: str | None) -> list[dict[str, Any]
 
 def _plain(message: Any) -> dict[str, Any]:
     texts = (getattr(part, "text", getattr(part, "refusal", "")) for part in message.content)
-    return {"role": message.role, "content": "\n".join(map(str, texts))}
+    return {"role": message.role, "content": "\n".join(filter(None, texts))}

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aoai_magic._version import CONTRACT, __version__
 from aoai_magic.backends.responses_api.engine_uploads import Uploads
-from aoai_magic.backends.responses_api.exchange import OUTPUTS, Exchange, choice_of, tool_of
+from aoai_magic.backends.responses_api.exchange import (
+    OUTPUTS,
+    Exchange,
+    blind_notice,
+    choice_of,
+    message_of,
+    tool_of,
+)
 from aoai_magic.backends.sdk import Endpoint, client, translate_sdk_errors
 from aoai_magic.errors import ServiceError
 from aoai_magic.locale import gettext as _
@@ -205,8 +212,14 @@ class _Turn(Exchange):
         if self._question.documents:
             async for notice in self._unsearchable():
                 yield notice
+        # What a model takes shows in its answer alone.
+        if self._question.pictures and not await self._sees():
+            yield events.Notice(blind_notice(self._question))
         yield events.UsageReported(self._reader.usage)
         yield self._reader.ending or events.Finished("incomplete", _("The answer was cut off."))
+
+    async def _sees(self) -> bool:
+        return bool((await self._backend.abilities(self._question.model)).get("pictures"))
 
     # The thread
 
@@ -326,8 +339,7 @@ class _Turn(Exchange):
 
     def _message(self) -> dict[str, Any]:
         cards = [item.card for item in self._question.attachments if item.card]
-        texts = (self._question.prompt, *cards)
-        return {"role": "user", "content": [{"type": "input_text", "text": one} for one in texts]}
+        return message_of(self._question, cards)
 
 
 def _streamed() -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -258,6 +258,19 @@ class _Ended:
 
     type: str
     response: Any
+
+
+def message_of(question: Question, texts: Iterable[str]) -> dict[str, Any]:
+    """Make the user's message: the prompt, what is said of the data, and the pictures."""
+    parts = [{"type": "input_text", "text": text} for text in (question.prompt, *texts)]
+    return {"role": "user", "content": [*parts, *(one.part for one in question.pictures)]}
+
+
+def blind_notice(question: Question) -> str:
+    """Return the sentence for a model that takes no pictures."""
+    names = ", ".join(picture.name for picture in question.pictures)
+    text = _("The model takes no pictures: it was not shown {names}, which its code can read.")
+    return text.format(names=names)
 
 
 def tool_of(function: Function) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from aoai_magic._version import CONTRACT, __version__
 from aoai_magic.engine.api.request_context import Call, reply
 from aoai_magic.engine.errors import not_found
-from aoai_magic.engine.models.base import ModelError
+from aoai_magic.engine.models.base import Model, ModelError
 from aoai_magic.engine.plugins import SpecError
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.sandbox.protocol import SandboxError
@@ -41,18 +41,22 @@ async def engine(call: Call) -> Response:
 async def model(call: Call) -> Response:
     """Return whether a model would answer, which is tried at no cost; ``spec`` names another.
 
-    With ``abilities`` also what was learned of it by its answers.
+    With ``abilities``, instead, what was learned of it by its answers.
     """
     asked = call.request.query_params
     try:
         found = await call.engine.model(asked.get("spec", ""))
-        if hasattr(found, "check"):
+        if "abilities" not in asked and hasattr(found, "check"):
             await found.check()
-        learned = getattr(found, "abilities", None) if "abilities" in asked else None
-        abilities = await learned() if learned else None
+        abilities = await _abilities(found) if "abilities" in asked else None
     except (ModelError, SpecError) as error:
         return reply({"model": None, "error": str(error)})
     return reply({"model": found.name, "error": None, "abilities": abilities})
+
+
+async def _abilities(found: Model) -> Body:
+    learned = getattr(found, "abilities", None)
+    return await learned() if learned else {"pictures": getattr(found, "sees", False)}
 
 
 async def sessions(call: Call) -> Response:

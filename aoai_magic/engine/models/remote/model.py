@@ -42,7 +42,7 @@ _LOG = logging.getLogger(__name__)
 _LISTED = 20
 
 PICTURES = "AOAI_MAGIC_PICTURES"
-"""Environment variable: ``off`` keeps charts from the model; it is shown them otherwise."""
+"""Environment variable: ``off`` keeps pictures from the model; it is shown them otherwise."""
 
 _WIRES: Mapping[str, Wire] = {"chat": ChatWire(), "responses": ResponsesWire()}
 
@@ -182,7 +182,8 @@ class RemoteModel:
         """Ask until the server answers, or cannot; ``fenced`` asks without its tool calls."""
         failures = 0
         while True:
-            learned = replace(self._learned, tools=False) if fenced else self._learned
+            tools = self._learned.tools and not fenced
+            learned = replace(self._learned, tools=tools, pictures=self.sees)
             attempt = _Attempt(request, learned, self._route(), failures)
             try:
                 async for chunk in self._answered(attempt):

@@ -41,7 +41,9 @@ def has_data(request: Request) -> bool:
     content = _last_question(request).get("content")
     if content is None or isinstance(content, str):
         return False
-    return len([part for part in content if part.get("type") == "text"]) > 1
+    pictures = [part for part in content if part.get("type") == "image_url"]
+    # The prompt is the first text, and a picture that the model looks at has a card too.
+    return len(content) - len(pictures) > 1 + len(pictures)
 
 
 def awaits_first_code(request: Request) -> bool:
