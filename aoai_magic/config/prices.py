@@ -17,6 +17,7 @@ from typing import Any
 
 from aoai_magic.errors import SettingsError
 from aoai_magic.locale import gettext as _
+from aoai_magic.shared.network import is_loopback
 from aoai_magic.turn.events import Usage
 
 _OURS = Path(__file__).with_name("prices.json")
@@ -110,8 +111,8 @@ class Prices:
         """Estimate what a turn cost, in US dollars; None where no price is known.
 
         ``calls`` are the requests that shared its tokens. A date at the end of a model's name,
-        and a SPEC's kind before it, do not matter. A container whose price is not known is
-        left out.
+        and a SPEC's kind and URL around it, do not matter; a URL of this machine has no price.
+        A container whose price is not known is left out.
         """
         price = self._price(model)
         if price is None:
@@ -125,7 +126,10 @@ class Prices:
         return model.partition(":")[0] in _FREE
 
     def _price(self, model: str) -> Price | None:
-        name, today = model.rpartition(":")[2], date.today().isoformat()
+        spec, _at, url = model.partition("@http")
+        if url and is_loopback(f"http{url}"):
+            return None  # nobody's price: a model of this machine, or a proxy
+        name, today = spec.rpartition(":")[2], date.today().isoformat()
         prices = self.models.get(name) or self.models.get(_DATED.sub("", name)) or ()
         return next((price for price in reversed(prices) if price.since <= today), None)
 

@@ -18,7 +18,15 @@ from aoai_magic.turn.view import View
 USAGE = Usage(input_tokens=1_000_000, output_tokens=100_000, cached_tokens=400_000)
 
 
-@pytest.mark.parametrize("model", ["gpt-4.1", "azure:gpt-4.1", "gpt-4.1-2025-04-14"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "gpt-4.1",
+        "azure:gpt-4.1",
+        "gpt-4.1-2025-04-14",
+        "openai:gpt-4.1@https://models.example.org:8443/v1",
+    ],
+)
 def test_cached_tokens_cost_less(tmp_path, model):
     assert load(tmp_path).cost(model, USAGE) == pytest.approx(0.6 * 2 + 0.4 * 0.5 + 0.1 * 8)
 
