@@ -182,11 +182,11 @@ class _Parser(Conditions):
         elif self.has("AHn%") and column.is_kind and not ratio:  # not "revenue per unit"
             self.groups.append(Group(column))
         else:
-            raise Refusal("which group", column.name)
+            raise Refusal("which group" if self.table.rows else "no rows", column.name)
 
     def _group(self, token: Token) -> Group:
         if token.kind == "n" and not token.column.is_kind:
-            raise Refusal("which group", token.text)
+            raise Refusal("which group" if self.table.rows else "no rows", token.text)
         if token.kind in "cfytn":
             return Group(token.column, token.column.span if token.kind == "t" else "")
         return self._time_group(str(token.value), token)

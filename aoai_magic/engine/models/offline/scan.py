@@ -31,6 +31,10 @@ _FILE = re.compile(r"(?<![\w/.-])[\w-]+\.(csv|xlsx|json|parquet)\b", re.IGNORECA
 _PROPER = re.compile(r"(?<![A-Za-z0-9_])[A-Z][A-Za-z\d_.-]*(?: (?:[A-Z][A-Za-z\d_.-]*|\d+))*")
 _WORD = re.compile(r"[A-Za-z_][\w'’-]*|\d[\d.,]*\w*")
 _PUNCTUATION = re.compile(r"[\s.,;:?!()（）\[\]`'\"’，。？！：；…・/–—*]+")
+# "as a bar chart", and not "a and b", "a vs b", "a in March".
+_ARTICLE = re.compile(
+    r" (?!and\b|or\b|vs\b|versus\b|than\b|with\b|is\b|has\b|in\b|by\b|on\b)[a-z]+"
+)
 _WIDE = r"[\u3001-\u30ff\u3400-\u9fff々]"
 _KINDS = {"number": "n", "date": "t", "flag": "f"}
 _Word = tuple[str, int, int]
@@ -168,7 +172,8 @@ def _names(text: str, table: Table) -> Iterator[Token]:
         for value in column.values if column.kind == "text" else ():
             for match in re.finditer(_forms(value), text, re.IGNORECASE):
                 short = value.isupper() and len(value) < 4 and not match[0].startswith(value)
-                if _is_whole(text, *match.span()) and not short:
+                article = match[0] == "a" and _ARTICLE.match(text, match.end())
+                if _is_whole(text, *match.span()) and not short and not article:
                     rank = 3.6 if match[0] == value else 3.2
                     yield _make("v", Match(column, value), match, rank)
     name = table.label or table.name
@@ -239,7 +244,7 @@ def _is_whole(text: str, start: int, end: int) -> bool:
 def _forms(value: str) -> str:
     """Return a pattern of a value as sentences inflect it: returned, returns; rain, rainy."""
     text = re.escape(value)
-    if not re.fullmatch(r"[A-Za-z][A-Za-z ]*", value):
+    if not re.fullmatch(r"[A-Za-z][A-Za-z ]+", value):  # "as" is not the plural of "a"
         return text
     stem = value[:-1] if value.endswith("e") else re.sub(r"(?<=[a-z]{3})ed$", "", value)
     return rf"(?:{text}(?:e?s|'s)?|{re.escape(stem)}(?:s|es|ed)?|{text}{value[-1]}?y)"
