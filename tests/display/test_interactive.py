@@ -8,6 +8,7 @@ import pytest
 
 from aoai_magic.display.saved.bundles import bundles
 from aoai_magic.display.saved.interactive import interactive
+from aoai_magic.display.saved.turn_record import FILES_TYPE
 from aoai_magic.turn.view import File, View
 
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -123,6 +124,17 @@ def test_a_chart_of_vega_lite_that_could_load_or_run_something_is_only_named(mor
     assert list(bundle.data) == ["text/markdown", "text/plain"]
 
 
+@pytest.mark.parametrize("name", ["on", "init", "expr", "url", "filter"])
+def test_columns_of_a_chart_may_have_any_name(name):
+    rows = [{name: "yes", "b": 1}]
+    for data in ({"data": {"values": rows}}, {"data": {"name": "d"}, "datasets": {"d": rows}}):
+        (bundle,) = drawn("chart-1.vl.json", {**CHART, **data})
+        assert bundle.data["application/vnd.vegalite.v5+json"]["data"] == data["data"]
+    rows[0][name] = "https://evil.example/x.png"
+    (bundle,) = drawn("chart-1.vl.json", {**CHART, "data": {"values": rows}})
+    assert list(bundle.data) == ["text/markdown", "text/plain"]
+
+
 def test_a_figure_of_bokeh_is_named_and_a_large_one_is_too():
     (bundle,) = drawn("<b>.chart.json", {"title": "T"})
     assert bundle.data["text/markdown"].startswith("`<b>.chart.json` is a Bokeh figure")
@@ -138,4 +150,12 @@ def test_what_is_no_figure_is_only_a_file(data):
 
 def test_a_turn_shows_its_figures_above_its_files():
     view = View(files=(File("figure-1.plotly.json", json.dumps({"data": [BAR]}).encode()),))
-    assert PLOTLY in bundles(view)[0].data
+    drawn_, *rest = bundles(view)
+    assert PLOTLY in drawn_.data
+    assert not any(FILES_TYPE in output.data for output in rest)  # it is one thing
+
+
+def test_a_figure_that_is_only_named_stays_among_the_files():
+    files = (File("a.csv", b"a\n1\n"), File("b.chart.json", b"{}"))
+    [listed] = [output.data for output in bundles(View(files=files)) if FILES_TYPE in output.data]
+    assert [file["name"] for file in listed[FILES_TYPE]["files"]] == ["a.csv", "b.chart.json"]

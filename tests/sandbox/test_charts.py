@@ -8,7 +8,7 @@ import json
 import pytest
 from PIL import Image
 
-from aoai_magic.sandbox.child import chart_style, vegalite
+from aoai_magic.sandbox.child import chart_style, html_tables, vegalite
 from aoai_magic.sandbox.protocol import CHART
 
 from .cells import run
@@ -379,3 +379,62 @@ def test_figures_of_plotly_are_styled_where_their_style_is_the_usual_one():
         assert styled["layout"]["template"]["layout"]["paper_bgcolor"] == background
         assert styled["layout"]["title"]["text"] == "T"
     assert chart_style.plotly({"data": []}) == {"data": []}
+
+
+def test_colours_that_plotly_express_chose_are_ours_and_those_of_the_code_stay():
+    express = pytest.importorskip("plotly.express")
+    ours, other = chart_style._CYCLE[0], chart_style._CYCLE[1]
+    figure = express.line(x=[1, 2, 1, 2], y=[1, 2, 3, 4], color=["a", "a", "b", "b"])
+    lines = chart_style.plotly(json.loads(figure.to_json()))["data"]
+    assert [line["line"]["color"] for line in lines] == [ours, other]
+    bars = json.loads(express.bar(x=[1], y=[2]).to_json())
+    assert chart_style.plotly(bars)["data"][0]["marker"]["color"] == ours
+    own = json.loads(express.line(x=[1], y=[2], color_discrete_sequence=["red"]).to_json())
+    assert chart_style.plotly(own)["data"][0]["line"]["color"] == "red"
+
+
+STYLER = """
+import pandas as pd
+frame = pd.DataFrame({"a": [1, 2], "b": [1.23456, None]}, index=pd.Index(["x", "y"], name="k"))
+frame.style.format(precision=1, na_rep="-").set_caption("<b>T</b><script>x</script>")
+"""
+OWN = """
+class Table:
+    def _repr_html_(self):
+        return "<script>x()</script><table><tr><td>1<td>2<tr><td>3<td>4</table>"
+Table()
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "rows"),
+    [(STYLER, "k,a,b\r\nx,1,1.2\r\ny,2,-\r\n"), (OWN, "column 1,column 2\r\n1,2\r\n3,4\r\n")],
+)
+async def test_a_table_that_is_displayed_as_html_comes_as_its_values(make_sandbox, code, rows):
+    session = await (await make_sandbox()).open("a")
+    (shown,) = (await run(session, code, 100)).displays
+    assert "It is in table-1.csv." in shown.data["text/plain"]
+    (file,) = await session.files()
+    with session.open(file.name) as stream:
+        assert (file.name, stream.read().decode()) == ("table-1.csv", rows)
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("<p>none</p>", ""),
+        ("<table><tr><th>a</table>", ""),
+        (
+            "<table><thead><tr><th colspan=2>Title<tr><th>a<th>b<tbody><tr><th colspan=2>Group"
+            "<tr><th rowspan=2>p<td>1<tr><td>2</table><table><tr><td>9</table>",
+            "a,b\np,1\np,2\n",
+        ),
+        (
+            "<table><tr><th><th colspan=2>u<tr><th>k<th>a<th>b<tr><th>x<td>1,5<td>&lt;</table>",
+            'k,u a,u b\nx,"1,5",<\n',
+        ),
+        (f"<table><tr><td colspan={10**9} rowspan={10**9}>1<td>2</table>", ""),
+    ],
+)
+def test_cells_of_a_table_stand_where_they_are_drawn(html, expected):
+    assert html_tables.as_csv(html).replace("\r\n", "\n") == expected

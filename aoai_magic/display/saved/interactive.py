@@ -66,6 +66,11 @@ def interactive(files: Iterable[File]) -> Iterator[tuple[File, Bundle]]:
             yield file, bundle
 
 
+def is_drawn(bundle: Bundle) -> bool:
+    """Return whether a bundle of `interactive` draws its figure, and not only names it."""
+    return not bundle.data.keys() <= {"text/markdown", "text/plain"}
+
+
 def chart_of(picture: Image) -> dict[str, Any]:
     """Return what draws the chart in a picture, by its type, where that loads nothing."""
     described = chart.read(picture.chart)
@@ -150,12 +155,29 @@ def _loads_nothing(value: Any, refused: tuple[str, ...], depth: int = 0) -> bool
             and not (key in _CHANGES and not refused and _leads_to_a_loader(item))
             and not (key == "bind" and refused and _is_elsewhere(item))
             and not (key == "filter" and isinstance(item, str) and refused)
-            for key, item in value.items()
+            for key, item in _without_rows(value, refused).items()
         )
     if isinstance(value, list):
         return all(_loads_nothing(item, refused, depth + 1) for item in value)
     patterns = (_ADDRESS, _MARKUP, _STYLED)
     return not isinstance(value, str) or not any(one.search(value) for one in patterns)
+
+
+def _without_rows(value: dict[str, Any], refused: tuple[str, ...]) -> dict[str, Any]:
+    """Return a Vega chart's object with the cells of its inline data, whose names are columns'."""
+    if not refused:
+        return value
+    kept, data = dict(value), value.get("data")
+    if isinstance(data, dict) and isinstance(data.get("values"), list):
+        kept["data"] = {**data, "values": [*map(_cells, data["values"])]}
+    if isinstance(value.get("datasets"), dict):
+        kept["datasets"] = [[*map(_cells, rows)] for rows in value["datasets"].values()]
+    return kept
+
+
+def _cells(row: Any) -> Any:
+    """Return a row without what may only be a name: cells are drawn, and never code."""
+    return [*row, *row.values()] if isinstance(row, dict) else row
 
 
 def _leads_to_a_loader(item: Any) -> bool:

@@ -13,7 +13,7 @@ import contextlib
 import math
 import warnings
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import Any
 
 DPI = 110
@@ -119,7 +119,23 @@ def plotly(figure: Any) -> Any:
         **{axis: {**(usual.get(axis) or {}), **_PLOTLY_AXIS} for axis in ("xaxis", "yaxis")},
     }
     template = {**template, "layout": {**usual, **ours}}
-    return {**figure, "layout": {**layout, "template": template}}
+    colours = {one.lower(): ours for one, ours in zip(usual["colorway"], cycle(_CYCLE))}
+    data = _recoloured(figure.get("data") or [], colours)
+    return {**figure, "data": data, "layout": {**layout, "template": template}}
+
+
+def _recoloured(value: Any, colours: dict[str, str]) -> Any:
+    """Return traces in our colours where Plotly Express has written the usual ones into them."""
+    if isinstance(value, list):
+        return [_recoloured(one, colours) for one in value]
+    if isinstance(value, dict):
+        return {
+            key: _recoloured(one, colours)
+            if key in ("marker", "line", "color", "fillcolor")
+            else one
+            for key, one in value.items()
+        }
+    return colours.get(value.lower(), value) if isinstance(value, str) else value
 
 
 _PLOTLY_AXIS = {

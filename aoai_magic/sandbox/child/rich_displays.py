@@ -15,7 +15,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from aoai_magic.sandbox.child import vegalite
+from aoai_magic.sandbox.child import html_tables, vegalite
 from aoai_magic.sandbox.protocol import CHART
 
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -53,7 +53,9 @@ class RichDisplays:
             said = _words(mime, bundle)
             if said is not None:
                 stem, suffix, words = said
-                name = self._keep(stem, suffix, bundle[mime], identity)
+                table = html_tables.as_csv(str(bundle[mime])) if suffix == ".html" else ""
+                stem, suffix = ("table", ".csv") if table else (stem, suffix)
+                name = self._keep(stem, suffix, table or bundle[mime], identity)
                 kept = f" It is in {name}." if name else ""
                 return {**bundle, "text/plain": f"{words}{kept}"}
         return bundle
