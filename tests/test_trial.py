@@ -159,5 +159,7 @@ def test_what_the_doctor_does_not_take_is_refused(words):
 @pytest.mark.parametrize("state", ["gap", "bad"])
 def test_the_report_ends_well_only_where_nothing_is_to_do(state):
     fine = [Finding("ok", "a"), Finding("limit", "b")]
-    assert report(fine) == "ok   a\n\nLimits of the sandbox\n- b\n\nAll good."
+    assert report(fine) == (
+        "ok   a\n\nLimits of the sandbox (as it should be; nothing to do)\n- b\n\nAll good."
+    )
     assert "All good." not in report([*fine, Finding(state, "c")])

@@ -207,3 +207,10 @@ async def test_the_offline_model_gives_values_of_its_own_results(offline):
     assert totals.set_index("region").revenue.to_dict() == {"S": 0.2, "N": 0.1 + 1 / 3}
     with pytest.raises(AssistantError, match="No str came back: No value was saved"):
         await offline.ask("Total revenue by region", Options(as_="str"))
+
+
+async def test_what_the_offline_model_refuses_is_refused_once(offline):
+    turn = await offline.ask(
+        "Total zorgle by region", Options(("sales",), as_="float", no_raise=True)
+    )
+    assert turn.text.count("zorgle") == 1

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from aoai_magic.display.markdown.parse import without_pictures
-from aoai_magic.display.steps import WORK
+from aoai_magic.display.steps import WORK, announcements
 from aoai_magic.turn import view as views
 
 MOST_PICTURES = 8
@@ -29,8 +29,9 @@ def answer(view: views.View) -> list[views.Part]:
 
 
 def final_answer(view: views.View) -> list[views.Part]:
-    """Return the parts of `answer`, their text without the pictures that are shown beside it."""
-    parts = answer(view)
+    """Return what stays of `answer`: no announcement of a failed attempt, no picture twice."""
+    announced = announcements(view.parts)
+    parts = [part for part in answer(view) if part not in announced]
     names = {part.name for part in parts if isinstance(part, views.Image)}
     if names:
         names.update(picture.name for picture in saved_pictures(view.files))

@@ -171,6 +171,11 @@ def file_kind(name: str) -> str:
     return suffix.upper() if known else _("file")
 
 
+def next_questions() -> str:
+    """Return what stands above the questions that the model offers."""
+    return _("You could ask next:")
+
+
 def file_way(name: str, place: int) -> str:
     """Describe how to get the content of the file at that place in Python."""
     plain = name == sanitize.line(name) and name.isprintable() and 0 < len(name) <= NAME_CHARS

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from aoai_magic.turn import view as views
 
@@ -15,6 +16,17 @@ def work(parts: Iterable[views.Part]) -> list[views.Part]:
     return [part for part in parts if isinstance(part, WORK)]
 
 
+def announcements(parts: Sequence[views.Part]) -> list[views.Text]:
+    """Return the texts that announced an attempt which failed and that others have followed."""
+    last = max((at for at, one in enumerate(parts) if isinstance(one, views.Text)), default=0)
+    return [
+        text
+        for text, code in pairwise(one for one in parts if not isinstance(one, views.Reasoning))
+        if isinstance(text, views.Text) and isinstance(code, views.Code) and code.failed
+        if text is not parts[last]
+    ]
+
+
 @dataclass(frozen=True)
 class Step:
     """One piece of work.
@@ -24,7 +36,8 @@ class Step:
     part
         What stands in front.
     before
-        Attempts that failed, what they printed, and thoughts in between; in their order.
+        Attempts that failed, what announced them, what they printed, and thoughts in between;
+        in their order.
     logs
         What the code of ``part`` has printed.
     """
@@ -38,7 +51,9 @@ def steps(parts: Iterable[views.Part]) -> list[Step]:
     """Return work as steps: each piece of code with what it printed and its failed attempts."""
     shown: list[Step] = []
     before: list[views.Part] = []
-    for part in work(parts):
+    parts = list(parts)
+    announced = announcements(parts)
+    for part in (one for one in parts if isinstance(one, WORK) or one in announced):
         if isinstance(part, views.Logs):
             shown, before = _with_logs(shown, before, part)
             continue
@@ -53,8 +68,8 @@ def steps(parts: Iterable[views.Part]) -> list[Step]:
 
 def _continues(before: list[views.Part], part: views.Part) -> bool:
     """Return whether `part` follows failed attempts; thoughts alone are steps of their own."""
-    failed = any(isinstance(one, views.Code) for one in before)
-    return failed and isinstance(part, views.Code | views.Reasoning)
+    failed = any(isinstance(one, views.Code | views.Text) for one in before)
+    return failed and isinstance(part, views.Code | views.Reasoning | views.Text)
 
 
 def _with_logs(

@@ -11,6 +11,7 @@ from aoai_magic.display import labels
 from aoai_magic.display.answer import answer
 from aoai_magic.display.live.chunks import ProseSplitter
 from aoai_magic.display.log_fold import plain_logs
+from aoai_magic.display.markdown.parse import without_marks
 from aoai_magic.display.markdown.to_markdown import fence, safe_markdown
 from aoai_magic.display.saved import bundles
 from aoai_magic.display.screen import Detail, Pace, Screen
@@ -77,8 +78,12 @@ class TerminalScreen:
             yield labels.worked(view) + where
             yield labels.times(view)
         yield labels.status(view)
-        if self._detail != "quiet":
-            yield " · ".join(labels.facts(view))
+        if self._detail == "quiet":
+            return
+        if view.questions:
+            yield labels.next_questions()
+            yield from (f"- {sanitize.line(question)}" for question in view.questions)
+        yield " · ".join(labels.facts(view))
 
     def _write(self, view: View, *, everything: bool) -> None:
         parts = view.parts if self._detail == "verbose" else answer(view)
@@ -114,10 +119,23 @@ class TerminalScreen:
 class PlainPaper:
     """Standard output, when it is no terminal or `rich` is not installed."""
 
+    def __init__(self) -> None:
+        self._open = ""
+        self._is_code = False
+
     def prose(self, text: str, *, last: bool) -> None:
-        """Add text of an answer as it stands."""
-        clean_text = sanitize.prose(text)
-        self.plain(clean_text.rstrip() + "\n\n" if last else clean_text)
+        """Add the finished lines of an answer, with addresses beside their words."""
+        *lines, self._open = (self._open + text).split("\n")
+        if last:
+            lines, self._open = [*lines, self._open], ""
+        written = "".join(f"{self._readable(line)}\n" for line in lines)
+        self.plain(written.rstrip() + "\n\n" if last else written)
+        self._is_code = self._is_code and not last
+
+    def _readable(self, line: str) -> str:
+        fence = line.lstrip().startswith("```")
+        self._is_code ^= fence
+        return sanitize.prose(line if self._is_code or fence else without_marks(line))
 
     def plain(self, text: str) -> None:
         """Add text."""

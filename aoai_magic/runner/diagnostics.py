@@ -12,6 +12,7 @@ from typing import Any
 
 from aoai_magic._version import __version__
 from aoai_magic.config.settings import SERVICES, Settings, Target, resolve_target
+from aoai_magic.display import labels
 from aoai_magic.errors import AssistantError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
@@ -84,7 +85,7 @@ def report(findings: Sequence[Finding]) -> str:
     limits = [str(finding) for finding in findings if finding.state == "limit"]
     lines = [str(finding) for finding in findings if finding.state != "limit"]
     if limits:
-        lines += ["", _("Limits of the sandbox"), *limits]
+        lines += ["", _("Limits of the sandbox (as it should be; nothing to do)"), *limits]
     if all(finding.state in ("ok", "limit") for finding in findings):
         lines += ["", _("All good.")]
     return "\n".join(lines)
@@ -177,8 +178,8 @@ def _engine(settings: Settings, spec: str) -> Iterator[Finding]:
         "ok",
         _("the local engine starts, its files are in {folder}").format(folder=settings.folder),
     )
-    yield from _isolation(told.get("sandbox") or {})
     yield from _bounds(told.get("limits") or {})
+    yield from _isolation(told.get("sandbox") or {})
     if "cjk-fonts" in (told.get("sandbox") or {}).get("lacks", ()):
         yield Finding("gap", _missing_fonts())
 
@@ -255,10 +256,11 @@ def _bounds(limits: Mapping[str, Any]) -> Iterator[Finding]:
     """Describe what bounds a session; how to change it stands in the documentation."""
     if not limits:
         return
-    sizes = {name: f"{limits.get(name, 0) >> 20:,} MB" for name in ("memory", "disk")}
-    times = {name: limits.get(name, 0) for name in ("cell_seconds", "idle_seconds")}
+    told = {name: labels.size(limits.get(name, 0)) for name in ("memory", "disk")}
+    for name in ("cell_seconds", "idle_seconds"):
+        told[name] = labels.duration(limits.get(name, 0))
     text = _(
-        "A session has {memory} of memory and {disk} for files, a cell {cell_seconds:g} s; it "
-        "ends when idle for {idle_seconds:g} s."
+        "Each session may use {memory} of memory and {disk} for files. A cell may run for "
+        "{cell_seconds}; a session ends after {idle_seconds} without work."
     )
-    yield Finding("limit", text.format(**sizes, **times))
+    yield Finding("limit", text.format(**told))

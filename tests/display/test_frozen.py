@@ -56,15 +56,16 @@ def marked(part):
 def test_the_answer_comes_first_then_files_the_work_and_the_last_line():
     outputs = [output.data for output in bundles(story.final(story.turn()))]
     assert [next(iter(data)) for data in outputs] == [
-        *("text/markdown", "image/png", "text/markdown"),
+        *("image/png", "text/markdown"),
         *("text/markdown", "text/markdown", "text/markdown", "text/markdown"),
     ]
     begin = [data["text/plain"].split("\n")[0] for data in outputs]
-    assert begin[0].startswith("I will look")
-    assert begin[2].startswith("## North grew fastest")
-    assert begin[3] == "customer  revenue"
-    assert begin[4].startswith("- ▦ top.csv (1 row × 2 columns, 21 bytes)")
-    assert begin[5] == "Worked 3.2 s · 2 steps · 1 failed attempt (_assistant.code, .logs)"
+    # "I will look at the table first" announced the attempt that failed.
+    assert begin[1].startswith("## North grew fastest")
+    assert begin[2] == "customer  revenue"
+    assert begin[3].startswith("- ▦ top.csv (1 row × 2 columns, 21 bytes)")
+    assert "I will look at the **sales** table first." in outputs[4]["text/markdown"]
+    assert begin[4] == "Worked 3.2 s · 2 steps · 1 failed attempt (_assistant.code, .logs)"
 
 
 def test_nothing_that_was_printed_stands_outside_the_fold():
@@ -201,6 +202,18 @@ def test_the_last_line_is_quiet_and_complete():
     )
 
 
+def test_the_last_line_lists_questions_that_the_model_offers():
+    view = replace(story.final(story.turn()), questions=("Per <b>month</b>?", "Why | not?"))
+    last = bundles(view)[-1].data
+    assert (
+        "You could ask next:\n\n- Per &lt;b&gt;month&lt;/b&gt;?\n- Why \\| not?"
+        in (last["text/markdown"])
+    )
+    assert "You could ask next:\n- Per <b>month</b>?\n- Why | not?" in last["text/plain"]
+    assert last[MEDIA_TYPE]["questions"] == ["Per <b>month</b>?", "Why | not?"]
+    assert "You could ask" not in str([one.data for one in bundles(view, "quiet")])
+
+
 def test_the_last_line_warns_of_code_without_isolation_and_times_an_answer_without_work():
     unsafe = replace(story.final(story.turn()), isolation="none")
     assert "machine · not isolated ·" in bundles(unsafe)[-1].data["text/plain"]
@@ -266,7 +279,6 @@ def test_quiet_shows_the_answer_alone(published):
     first = [" ".join(output["data"]["text/plain"].split()[:2]) for output in published]
     assert first == [
         "Note: Not",
-        "I will",
         "Picture revenue.png,",
         "## North",
         "customer revenue",

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from aoai_magic.display.screen import Pace
 from aoai_magic.display.terminal import PlainPaper, RichPaper, TerminalScreen, open_terminal
+from aoai_magic.turn.events import TextDone
 from aoai_magic.turn.view import Logs, Text, View
 
 from . import hostile, story
@@ -41,10 +42,22 @@ def rich_output(happened):
 
 def test_text_appears_as_it_comes(capsys):
     screen = TerminalScreen(PlainPaper())
-    screen.show(story.final(story.turn()[:2]))
-    assert capsys.readouterr().out == "I will look at the **sales** "
-    screen.show(story.final(story.turn()[:3]))
-    assert capsys.readouterr().out == "table first.\n\n"
+    screen.show(View(parts=(Text("t", "One line.\nThe **sa"),)))
+    assert capsys.readouterr().out == "One line.\n"
+    screen.show(View(parts=(Text("t", "One line.\nThe **sales** table.", True),)))
+    assert capsys.readouterr().out == "The sales table.\n\n"
+
+
+def test_without_rich_links_show_where_they_go_and_code_stays(capsys):
+    text = (
+        "See [the docs](https://a.example/x), [top.csv](sandbox:/mnt/data/top.csv), `a**b**`.\n"
+        "```python\nx = a**b**c\n```\n**Done.**"
+    )
+    run(PlainPaper(), [TextDone("t", text)])
+    assert capsys.readouterr().out.startswith(
+        "See the docs (https://a.example/x), top.csv, `a**b**`.\n"
+        "```python\nx = a**b**c\n```\nDone.\n\n"
+    )
 
 
 def test_the_answer_is_there_in_order_and_the_work_is_named(capsys):

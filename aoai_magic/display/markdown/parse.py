@@ -34,6 +34,10 @@ _SANDBOX = re.compile(r"sandbox:/+(?:mnt/data/)?")
 _PICTURE_LINE = re.compile(r"\s*!\[[^\]\n]{0,300}\]\(sandbox:/+(?:mnt/data/)?([^\n]{1,500})\)\s*")
 _FENCE = re.compile(r"\s{0,3}(```|~~~)")
 _SANDBOX_LINK = re.compile(r"!?\[([^\]\n]{0,300})\]\(sandbox:/+(?:mnt/data/)?([^)\s]{0,500})\)")
+_MARKS = re.compile(
+    r"(`[^`\n]{1,500}`)|\*\*(?=\S)([^*\n]{1,1000}?)(?<=\S)\*\*"
+    r"|\[([^\]\n]{1,300})\]\((https?://[^)\s]{1,2000})\)"
+)
 _BARE_URL = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!&'()*+,;=%]*[A-Za-z0-9/#=&_\-]")
 # TeX that leaves the formula: links, styles (a remote background is a request), sizes in
 # the height (a bar of metres hides the notebook), definitions that outlive it, packages;
@@ -114,6 +118,12 @@ def plain(text: str) -> str:
     """Return ``text`` for where Markdown is not drawn; a link into the session is its words."""
     words = _SANDBOX_LINK.sub(lambda match: match[1] or unquote(match[2]), text)
     return sanitize.prose(words).strip()
+
+
+def without_marks(line: str) -> str:
+    """Return a line of Markdown without the marks of bold, and links as words and address."""
+    line = _SANDBOX_LINK.sub(lambda m: m[1] or unquote(m[2]), line)
+    return _MARKS.sub(lambda m: m[1] or m[2] or f"{m[3]} ({m[4]})", line)
 
 
 def embedded(text: str) -> list[str]:

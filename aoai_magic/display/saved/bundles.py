@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 
 from aoai_magic.display import labels
@@ -11,7 +11,7 @@ from aoai_magic.display.answer import final_answer
 from aoai_magic.display.log_fold import plain_logs
 from aoai_magic.display.markdown import parse, to_markdown
 from aoai_magic.display.outputs import Bundle, publish
-from aoai_magic.display.saved.interactive import chart_of, interactive
+from aoai_magic.display.saved.interactive import chart_of, interactive, is_drawn
 from aoai_magic.display.saved.shown_tables import unseen_tables
 from aoai_magic.display.saved.table_preview import Preview, previews
 from aoai_magic.display.saved.turn_record import (
@@ -43,9 +43,11 @@ def bundles(view: View, detail: Detail = "folded") -> list[Bundle]:
 
     ``quiet`` leaves out the work and the footer, but for how the turn ended.
     """
-    outputs: list[Bundle | None] = [bundle for _, bundle in interactive(view.files)]
+    figures = list(interactive(view.files))
+    outputs: list[Bundle | None] = [bundle for _, bundle in figures]
     outputs += [answer_output(part) for part in final_answer(view)]
-    outputs += [tables_output(view), files_output(view)]
+    drawn = {file.name for file, bundle in figures if is_drawn(bundle)}
+    outputs += [tables_output(view), files_output(view, drawn)]
     if detail == "quiet":
         outputs.append(_status(view))
     else:
@@ -107,6 +109,8 @@ def _work(step: Step, unfolded: bool = False) -> tuple[str, str] | None:
         return _thoughts(part, unfolded) if part.text.strip() else None
     if isinstance(part, views.Logs):
         return _printed(part) if part.text.strip() else None
+    if isinstance(part, views.Text):
+        return to_markdown.safe_markdown(part.text), parse.plain(part.text)
     if not isinstance(part, views.Code) or not (part.code.strip() or part.error or step.before):
         return None
     marked, plain = _code(part, step.logs, unfolded)
@@ -200,19 +204,21 @@ def tables_output(view: View) -> Bundle | None:
     )
 
 
-def files_output(view: View) -> Bundle | None:
-    """Return the list of files that came back; None without any."""
-    if not view.files:
+def files_output(view: View, drawn: Collection[str] = ()) -> Bundle | None:
+    """Return the list of files that came back, less those that are drawn; None without any."""
+    listed = [(at, file) for at, file in enumerate(view.files) if file.name not in drawn]
+    if not listed:
         return None
-    shown = view.files[:LISTED_FILES]
-    marked = [_marked_file(file, place) for place, file in enumerate(shown)]
-    plain = [_plain_file(file, place) for place, file in enumerate(shown)]
-    if more := len(view.files) - len(shown):
+    shown = listed[:LISTED_FILES]
+    marked = [_marked_file(file, place) for place, file in shown]
+    plain = [_plain_file(file, place) for place, file in shown]
+    if more := len(listed) - len(shown):
         text = ngettext("and {count:,} more file", "and {count:,} more files", more)
         marked.append(f"- {text.format(count=more)}")
         plain.append(f"- {text.format(count=more)}")
-    ways = (labels.file_way(file.name, place) for place, file in enumerate(shown))
-    records = [file_record(file, _kind(file), way) for file, way in zip(shown, ways, strict=True)]
+    records = [
+        file_record(file, _kind(file), labels.file_way(file.name, place)) for place, file in shown
+    ]
     return Bundle(
         {
             "text/markdown": "\n".join(marked),
@@ -269,6 +275,10 @@ def footer(view: View) -> Bundle:
     status, facts = _status(view), " · ".join(labels.facts(view))
     marked = [status.data["text/markdown"]] if status else []
     plain = [status.data["text/plain"]] if status else []
+    if view.questions:
+        questions = [sanitize.line(question) for question in view.questions]
+        marked.append("\n".join([labels.next_questions(), "", *map(_item, questions)]))
+        plain += [labels.next_questions(), *(f"- {question}" for question in questions)]
     if facts:
         marked.append(f"<sub>{to_markdown.escape(facts)}</sub>")
         plain.append(facts)
@@ -279,6 +289,10 @@ def footer(view: View) -> Bundle:
             MEDIA_TYPE: record(view),
         }
     )
+
+
+def _item(text: str) -> str:
+    return f"- {to_markdown.escape(text)}"
 
 
 class FrozenScreen:

@@ -22,7 +22,7 @@ from aoai_magic.display.outputs import Bundle
 from aoai_magic.display.saved import bundles
 from aoai_magic.display.saved.html_details import worked_html
 from aoai_magic.display.saved.table_preview import Preview
-from aoai_magic.display.steps import WORK, Step, attempts, steps
+from aoai_magic.display.steps import WORK, Step, announcements, attempts, steps
 from aoai_magic.locale import language
 from aoai_magic.results.notebook_code import Cell, as_cell
 from aoai_magic.turn import view as views
@@ -63,8 +63,9 @@ def notebook(view: View, inputs: Inputs) -> str:
 
     cells: list[Any] = [v4.new_markdown_cell(_asked(view))] if view.question else []
     worked = {step.part.id: step for step in steps(view.parts)}
+    announced = announcements(view.parts)
     for part in view.parts:
-        if isinstance(part, WORK):
+        if isinstance(part, WORK) or part in announced:
             _add_work(cells, worked.get(part.id), inputs)
         else:
             _add(cells, part)

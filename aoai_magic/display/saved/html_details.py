@@ -24,6 +24,8 @@ def fold_html(step: Step, unfolded: bool = False) -> str:
         return _folded(labels.reasoning(part), to_html.safe_html(part.text), unfolded)
     if isinstance(part, views.Logs):
         return logs_html(part)
+    if isinstance(part, views.Text):
+        return to_html.safe_html(part.text)
     assert isinstance(part, views.Code)
     inside = "\n".join(map(fold_html, attempts(step.before)))
     content = to_html.code_html(part.code) + logs_html(step.logs) + inside

@@ -21,8 +21,10 @@ def unseen_tables(view: views.View, files: Iterable[views.File]) -> Iterator[Pre
 
     A table with a column for each group says the same as one with a row for each.
     """
-    seen = [form for rows in table_rows(view.text) for form in _forms(rows[0], rows[1:])]
-    for table in (table for file in files for table in previews(file)):
+    tables = [table for file in files for table in previews(file)]
+    shown = table_rows(view.text) if tables else []
+    seen = [form for rows in shown for form in _forms(rows[0], rows[1:])]
+    for table in tables:
         forms = _forms([column.name for column in table.columns], table.head)
         if not any(_holds(rows, form) for rows in seen for form in forms):
             seen += forms

@@ -48,6 +48,7 @@ def record(view: View) -> dict[str, Any]:
             {"name": _text(f.name), "id": _text(f.id), **_digest(f.data)} for f in view.files
         ],
         "cell": _text(view.cell),
+        "questions": [_text(question) for question in view.questions],
         "value": None if view.value is None else json.loads(view.value),
     }
 

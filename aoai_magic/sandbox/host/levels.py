@@ -21,16 +21,16 @@ _EMULATED_GAP = "/mnt/data exists only in the text of the code, not for programs
 _SHM_GAP = "There is no shared memory: process pools do not work, thread pools do."
 _LOCK_GAP = "A session can hold read locks on files of the installed software."
 _DELETED_GAP = (
-    "A deleted file counts as long as a process has it open, and not while it is on its way from "
-    "one to another."
+    "Deleted files that a process holds open count as used disk, except while they are handed "
+    "from one process to another."
 )
 ROOT_GAP = (
     "The engine runs as root, and so does the code, without root's privileges: it reads what "
     "belongs to root among the software; run the engine as an ordinary account."
 )
 WATCHED_GAP = (
-    "The memory of a session's processes is measured ten times a second, not bounded by the "
-    "kernel: for that the engine must run where systemd does."
+    "Memory is checked ten times a second, since only systemd lets the kernel cap it: code can "
+    "exceed its limit for a moment."
 )
 _NONE_GAP = "Code runs with all the rights of this account: nothing is kept from it."
 
