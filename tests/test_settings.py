@@ -28,6 +28,7 @@ def test_the_stronger_source_wins_and_is_named():
         "display": "default",
         "confirm_upload": "default",
         "attach_named": "default",
+        "suggest_questions": "default",
         "guide": "default",
         "recordings": "default",
         "recordings_mode": "default",

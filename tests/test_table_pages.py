@@ -50,6 +50,17 @@ def test_a_page_is_a_part_of_the_order():
     assert names(Order(), 99, 10) == []
 
 
+def test_times_are_as_short_as_they_can_be():
+    day = dt.datetime(2024, 5, 1, 12)
+    times = pa.array([day, day.replace(microsecond=5), None], pa.timestamp("us"))
+    pages = TablePages(pa.table({"x": times, "y": times.cast(pa.timestamp("us", "UTC"))}))
+    assert pages.rows(Order(), 0, 3) == [
+        ["2024-05-01 12:00:00", "2024-05-01 12:00:00Z"],
+        ["2024-05-01 12:00:00.000005", "2024-05-01 12:00:00.000005Z"],
+        ["", ""],
+    ]
+
+
 FAR = pa.array([[2**60], None, [0]], pa.list_(pa.timestamp("ms")))
 
 

@@ -23,7 +23,7 @@ DISPLAYS = ("auto", "live", "frozen", "terminal", "quiet", "verbose")
 RECORDINGS_MODES = ("auto", "record", "replay")
 """Play what is there and record the rest; record all anew; play, and ask nobody."""
 _WORDS = {"display": DISPLAYS, "recordings_mode": RECORDINGS_MODES}
-_SWITCHED = ("confirm_upload", "start_early", "attach_named", "guide")
+_SWITCHED = ("confirm_upload", "start_early", "attach_named", "guide", "suggest_questions")
 _SWITCHES = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
@@ -76,6 +76,8 @@ class Settings:
         Whether a DataFrame whose name stands in the question is attached.
     guide
         Whether ``assistant.md`` or ``AGENTS.md`` in the working folder is sent along.
+    suggest_questions
+        Whether the model may offer questions to be asked next.
     recordings, recordings_mode
         Folder in which turns are recorded, empty for none, and what is done with them: one
         of `RECORDINGS_MODES`.
@@ -104,6 +106,7 @@ class Settings:
     confirm_upload: bool = False
     attach_named: bool = True
     guide: bool = True
+    suggest_questions: bool = True
     recordings: str = ""
     recordings_mode: str = "auto"
     keep_days: int = 90

@@ -70,6 +70,9 @@ class AssistantMagics(Magics):
     attach_named = Bool(True, help="attach DataFrames whose names stand in the question").tag(
         config=True
     )
+    suggest_questions = Bool(True, help="let the model offer questions to be asked next").tag(
+        config=True
+    )
     recordings = Unicode(help="folder to record turns in, or to play them from").tag(config=True)
     recordings_mode = Unicode("auto", help="auto, record or replay").tag(config=True)
     keep_days = Int(90, help="days that unused threads and files are kept, 0: for ever").tag(

@@ -20,6 +20,7 @@ from aoai_magic.runner.interpolation import without_expressions
 from aoai_magic.runner.options import Options
 from aoai_magic.runner.recordings import REPLAY, hash_of
 from aoai_magic.runner.typed_answer import Expected, expected
+from aoai_magic.shared.next_questions import INSTRUCTIONS
 from aoai_magic.state import threads as threads_
 
 if TYPE_CHECKING:
@@ -73,7 +74,13 @@ class Request:
         if self.expected:
             out = [self.expected.instructions(self.options.out)]
         besides = [one.text for one in self.context]
+        out += [INSTRUCTIONS] if self.suggests else []
         return "\n\n".join(filter(None, [*besides, self.settings.instructions, *out]))
+
+    @property
+    def suggests(self) -> bool:
+        """Whether the model may offer questions: not where its answer is a value."""
+        return self.settings.suggest_questions and self.expected is None
 
     @cached_property
     def expected(self) -> Expected | None:

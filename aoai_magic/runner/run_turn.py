@@ -19,6 +19,7 @@ from aoai_magic.runner.cancel import CancelToken, interrupts
 from aoai_magic.runner.follow import Observer, follow
 from aoai_magic.runner.recordings import Tape
 from aoai_magic.runner.request import Request
+from aoai_magic.runner.suggestions import Suggestions
 from aoai_magic.runner.typed_answer import with_repair
 from aoai_magic.state.threads import UNNAMED, Threads
 from aoai_magic.turn import progress as meter
@@ -146,6 +147,8 @@ async def _answer(
     ending = model_ends.begin(request.target)
     if wanted := request.expected:
         events: AsyncIterator[Event] = with_repair(wanted, question, prepared.backend.turn)
+    elif request.suggests:
+        events = _with_suggestions(prepared.backend.turn(question))
     else:
         events = prepared.backend.turn(question)
     async with aclosing(events) as turn:  # type: ignore[type-var]
@@ -155,6 +158,15 @@ async def _answer(
             if ending and over and (note := model_ends.once(request.target, ending.result())):
                 yield Notice(note)
             yield _started(event, request) if isinstance(event, Started) else event
+
+
+async def _with_suggestions(turn: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+    """Yield a turn's events with the questions that the answer offers apart from it."""
+    suggestions = Suggestions()
+    async with aclosing(turn) as events:  # type: ignore[type-var]
+        async for event in events:
+            for shown in suggestions.take(event):
+                yield shown
 
 
 def _started(event: Started, request: Request) -> Started:

@@ -224,6 +224,13 @@ class UsageReported:
 
 
 @dataclass(frozen=True)
+class Suggested:
+    """Questions that the model offers to be asked next, one a line."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Finished:
     """The turn is over; always the last event.
 
@@ -263,5 +270,6 @@ Event = (
     | Notice
     | Progress
     | UsageReported
+    | Suggested
     | Finished
 )

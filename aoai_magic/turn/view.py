@@ -207,6 +207,8 @@ class View:
         What was asked, as it was typed, once it is over.
     value
         The value of a typed answer as JSON; None where there is none, or it is a frame.
+    questions
+        What the model offers to be asked next.
     troubles
         What went wrong around the answer, which is whole all the same: a sentence for each.
     """
@@ -230,6 +232,7 @@ class View:
     cell: str | None = None
     question: str = ""
     value: str | None = None
+    questions: tuple[str, ...] = ()
     troubles: tuple[str, ...] = ()
 
     @property
@@ -343,6 +346,11 @@ def _(event: events.Progress, view: View) -> View:
 @_fold.register
 def _(event: events.UsageReported, view: View) -> View:
     return replace(view, usage=event.usage, cost=event.cost)
+
+
+@_fold.register
+def _(event: events.Suggested, view: View) -> View:
+    return replace(view, questions=tuple(event.text.split("\n")))
 
 
 @_fold.register

@@ -28,6 +28,15 @@ export function button(
   return made;
 }
 
+/** Make a button of a text; the caption is its tooltip. */
+export function textButton(text: string, onClick: () => void, caption: string): HTMLButtonElement {
+  const made = element('button', 'aoai-Action', text);
+  made.type = 'button';
+  made.title = caption;
+  made.addEventListener('click', onClick);
+  return made;
+}
+
 /** Make a button with an icon alone; its name is a tooltip too. */
 export function iconButton(icon: LabIcon, name: string, onClick: () => void): HTMLButtonElement {
   const made = element('button', 'aoai-Action', icon.element({ tag: 'span' }));

@@ -5,6 +5,7 @@ import { launchIcon, tableRowsIcon } from '@jupyterlab/ui-components';
 import { PanelLayout, Widget } from '@lumino/widgets';
 import { chips, downloadButton } from './chips.js';
 import { button, download, element } from './dom.js';
+import { showGrid } from './gridPanel.js';
 import { isTable, opensInert, safeName } from './names.js';
 import { FILES_TYPE, readFiles, type TurnFile } from './record.js';
 import type { TableSource } from './tableSource.js';
@@ -27,8 +28,9 @@ export class FilesView extends Widget implements IRenderMime.IRenderer {
     super();
     this.addClass('aoai-Turn');
     this.node.dataset.mimeType = FILES_TYPE;
-    this.layout = new PanelLayout();
-    this.panels.addWidget(new Widget({ node: this.list }));
+    const layout = new PanelLayout();
+    layout.addWidget(new Widget({ node: this.list }));
+    this.layout = layout;
   }
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
@@ -79,28 +81,9 @@ export class FilesView extends Widget implements IRenderMime.IRenderer {
     return item;
   }
 
-  /** Show a table from the first source that has it. */
-  private async showGrid(file: TurnFile): Promise<void> {
-    const { openGrid } = await import('./gridView.js');
-    const reasons: string[] = [];
-    for (const source of this.around.sources(file, this.node)) {
-      const grid = await openGrid(source, safeName(file.name), this.trans);
-      if (typeof grid !== 'string') {
-        this.panels.widgets[1]?.dispose();
-        this.panels.addWidget(grid);
-        grid.node.querySelector('input')?.focus();
-        return;
-      }
-      reasons.push(grid);
-    }
-    this.panels.widgets[1]?.dispose();
-    const note = element('p', 'aoai-Turn-note', reasons[0] ?? '');
-    note.setAttribute('role', 'status');
-    this.panels.addWidget(new Widget({ node: note }));
-  }
-
-  private get panels(): PanelLayout {
-    return this.layout as PanelLayout;
+  private showGrid(file: TurnFile): Promise<void> {
+    const sources = this.around.sources(file, this.node);
+    return showGrid(this.layout as PanelLayout, sources, safeName(file.name), this.trans);
   }
 
   private readonly list = element('div', '');

@@ -52,6 +52,7 @@ export function readRecord(data: unknown): TurnRecord | null {
     lists.every(list => Array.isArray(list) && list.every(isObject)) &&
     (data.cell == null || typeof data.cell === 'string') &&
     (data.cost == null || typeof data.cost === 'number') &&
+    (data.questions == null || areQuestions(data.questions)) &&
     (data.parts as unknown[]).every(isPart) &&
     (data.files as unknown[]).every(isFile);
   return sound ? (data as unknown as TurnRecord) : null;
@@ -122,6 +123,18 @@ export function pictureIn(output: IOutputModel): IPicture | null {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Whether texts may become prompts: none that would do more there than be read. */
+function areQuestions(questions: unknown): boolean {
+  return (
+    Array.isArray(questions) &&
+    questions.length <= 3 &&
+    questions.every(one => typeof one === 'string' && one.length <= 150) &&
+    !questions.some(one =>
+      /\{\{|@|^[%!?]|[\x00-\x1f\u200e\u200f\u2028-\u202e\u2066-\u2069]/.test(one as string)
+    )
+  );
 }
 
 function isPart(part: unknown): boolean {

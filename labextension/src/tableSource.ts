@@ -46,15 +46,32 @@ export function kernelSource(
 /** A small table that is saved in the notebook as CSV or TSV. */
 export function savedSource(text: string, separator: string): TableSource {
   const [head = [], ...rows] = dsvFormat(separator).parseRows(text);
+  return rowsSource(head, rows);
+}
+
+/** A table that is drawn on the page, as Markdown. */
+export function drawnSource(table: HTMLTableElement): TableSource {
+  const [head = [], ...rows] = [...table.rows].map(row =>
+    [...row.cells].map(cell => (cell.textContent ?? '').trim())
+  );
+  return rowsSource(head, rows);
+}
+
+function rowsSource(head: readonly string[], rows: string[][]): TableSource {
   const columns = head.map((name, place) => ({
     name,
-    isNumber: rows.every(row => !row[place] || !Number.isNaN(Number(row[place])))
+    isNumber: rows.every(row => !row[place] || !Number.isNaN(numberOf(row[place])))
   }));
   return async (order, offset, limit) => {
     const found = arranged(rows, columns, order);
     const page = found.slice(offset, offset + limit);
     return { columns, total: rows.length, count: found.length, rows: page };
   };
+}
+
+/** A number as people write it: "1,234.5", "12 %". */
+function numberOf(text: string): number {
+  return Number(text.replace(/(?<=\d),(?=\d{3})|\s?%$/g, ''));
 }
 
 function arranged(rows: string[][], columns: readonly IColumn[], order: IOrder): string[][] {
@@ -66,7 +83,7 @@ function arranged(rows: string[][], columns: readonly IColumn[], order: IOrder):
   }
   const sign = descending ? -1 : 1;
   const compare = columns[sort]?.isNumber
-    ? (one: string, other: string): number => Number(one) - Number(other)
+    ? (one: string, other: string): number => numberOf(one) - numberOf(other)
     : (one: string, other: string): number => (one < other ? -1 : Number(one > other));
   return found.sort((one, other) => {
     const [a = '', b = ''] = [one[sort], other[sort]];

@@ -60,7 +60,7 @@ function actions(trans: TranslationBundle): Record<string, IAction> {
         }
       }
     },
-    continue: { label: trans.__('Ask a Follow-up'), execute: askFurther },
+    continue: { label: trans.__('Ask a Follow-up'), execute: place => askFurther(place) },
     fork: {
       label: trans.__('Fork the Thread After This Answer'),
       isEnabled: canFork,
@@ -80,9 +80,10 @@ function insertCode({ panel }: IPlace, turn: TurnRecord): void {
   insertBelow(panel.content, (turn.cell ?? '').trimEnd());
 }
 
-async function askFurther({ panel, cell }: IPlace): Promise<void> {
+/** Put a prompt of the same thread into a new cell below. */
+export async function askFurther({ panel, cell }: IPlace, text = ''): Promise<void> {
   const line = readMagicLine(cell.model.sharedModel.getSource());
-  await insertPrompt(panel.content, inThread(line?.thread, line?.target));
+  await insertPrompt(panel.content, inThread(line?.thread, line?.target), text);
 }
 
 /** Copy the thread as far as this answer, and ask further in the copy. */

@@ -7,15 +7,18 @@ import {
   editIcon,
   launchIcon,
   refreshIcon,
-  searchIcon
+  searchIcon,
+  tableRowsIcon
 } from '@jupyterlab/ui-components';
-import { Widget } from '@lumino/widgets';
+import { PanelLayout, Widget } from '@lumino/widgets';
 import { chips, downloadButton } from './chips.js';
-import { button, download, element } from './dom.js';
+import { button, download, element, textButton } from './dom.js';
+import { showGrid } from './gridPanel.js';
 import { forkIcon } from './icons.js';
-import { safeName } from './names.js';
-import { canFork, type IPicture, MEDIA_TYPE, readRecord } from './record.js';
+import { isTable, safeName } from './names.js';
+import { answer, canFork, type IPicture, MEDIA_TYPE, readRecord } from './record.js';
 import type { TurnRecord } from './record.js';
+import { drawnSource } from './tableSource.js';
 import * as words from './words.js';
 
 /** What the view needs of the notebook around it. */
@@ -28,6 +31,10 @@ export interface ISurroundings {
   hasChange(turn: TurnRecord, node: Node): boolean;
   /** Whether the element stands in a notebook that is open. */
   isInNotebook(node: Node): boolean;
+  /** The tables that the answer draws, the longest first; none outside of a notebook. */
+  tables(node: Node): HTMLTableElement[];
+  /** Put a question into a new cell below the one that the element is in. */
+  ask(question: string, node: Node): void;
   zoom(picture: IPicture): void;
 }
 
@@ -41,6 +48,8 @@ export class TurnView extends Widget implements IRenderMime.IRenderer {
     this.addClass('aoai-Turn');
     // As JupyterLab's own renderers say it, for styles and tests.
     this.node.dataset.mimeType = MEDIA_TYPE;
+    this.panels.addWidget(new Widget({ node: this.body }));
+    this.layout = this.panels;
   }
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
@@ -57,15 +66,16 @@ export class TurnView extends Widget implements IRenderMime.IRenderer {
   private draw(): void {
     const { turn } = this;
     if (!turn) {
-      this.node.replaceChildren(element('pre', 'aoai-Turn-plain', this.plain));
+      this.body.replaceChildren(element('pre', 'aoai-Turn-plain', this.plain));
       return;
     }
     const failed = words.status(turn, this.trans);
     const line = element('div', 'aoai-Turn-line', this.facts(turn), this.actions(turn));
-    this.node.replaceChildren(
+    this.body.replaceChildren(
       ...(failed ? [element('div', 'aoai-Turn-status', failed)] : []),
       line,
       ...this.results(turn),
+      ...this.questions(turn),
       this.provenance(turn)
     );
   }
@@ -87,6 +97,10 @@ export class TurnView extends Widget implements IRenderMime.IRenderer {
     if (turn.cell) {
       const caption = trans.__('Put the Python of this answer into a new cell below');
       bar.append(button(addBelowIcon, trans.__('Insert code'), run('insert-code'), caption));
+    }
+    if (hasOwnTable(turn)) {
+      const caption = trans.__('Show the table as a grid that sorts, filters and copies');
+      bar.append(button(tableRowsIcon, trans.__('Grid'), () => this.showTable(), caption));
     }
     if (this.around.hasChange(turn, this.node)) {
       const caption = trans.__('Show the suggested change in the cell');
@@ -128,6 +142,24 @@ export class TurnView extends Widget implements IRenderMime.IRenderer {
     );
   }
 
+  private showTable(): void {
+    const sources = this.around.tables(this.node).slice(0, 1).map(drawnSource);
+    void showGrid(this.panels, sources, this.trans.__('of this answer'), this.trans);
+  }
+
+  /** What the model offers to be asked next; mere text outside of a notebook. */
+  private questions(turn: TurnRecord): HTMLElement[] {
+    const { trans } = this;
+    const caption = trans.__('Put this question into a new cell below');
+    const isInNotebook = this.around.isInNotebook(this.node);
+    const items = (turn.questions ?? []).map(question => {
+      const ask = () => this.around.ask(question, this.node);
+      const chip = isInNotebook ? textButton(question, ask, caption) : question;
+      return element('li', 'aoai-Turn-question', chip);
+    });
+    return chips(trans.__('You could ask next'), items);
+  }
+
   private provenance(turn: TurnRecord): HTMLElement {
     const rows = words.provenance(turn, this.trans).map(([name, value]) => {
       const head = element('th', '', name);
@@ -140,6 +172,19 @@ export class TurnView extends Widget implements IRenderMime.IRenderer {
     return element('details', 'aoai-Turn-details', summary, table);
   }
 
+  private readonly panels = new PanelLayout();
+  private readonly body = element('div', '');
   private turn: TurnRecord | null = null;
   private plain = '';
+}
+
+/** The line of dashes below the names of a Markdown table's columns. */
+const DASHES = /^ *\|?(?: *:?-+:? *\|)+(?: *:?-+:? *)?$/m;
+
+/**
+ * Whether the answer shows a table that is none of its files: those have their grid there, and
+ * what is drawn of them is only their head.
+ */
+function hasOwnTable(turn: TurnRecord): boolean {
+  return DASHES.test(answer(turn)) && !turn.files.some(file => isTable(safeName(file.name)));
 }

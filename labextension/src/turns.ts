@@ -13,6 +13,7 @@ import { FILES_TYPE, findRecord, MEDIA_TYPE, pictures, type TurnFile } from './r
 import { saveAndOpen } from './results.js';
 import { kernelSource, savedSource, type TableSource } from './tableSource.js';
 import { texts } from './texts.js';
+import { askFurther } from './turnCommands.js';
 import { type ISurroundings, TurnView } from './turnView.js';
 
 export const turns: JupyterFrontEndPlugin<void> = {
@@ -107,6 +108,21 @@ function surroundings(
     hasChange: (turn, node) => {
       const place = placeOf(tracker, node);
       return place !== null && changeOf(place, turn) !== null;
+    },
+    tables: node => {
+      const drawn = placeOf(tracker, node)?.cell.node.querySelectorAll<HTMLTableElement>(
+        '.jp-RenderedMarkdown table'
+      );
+      // Tables of the work are within its fold.
+      const shown = [...(drawn ?? [])].filter(table => !table.closest('details'));
+      return shown.sort((one, other) => other.rows.length - one.rows.length);
+    },
+    ask: (question, node) => {
+      const place = placeOf(tracker, node);
+      if (place) {
+        activate(place);
+        void askFurther(place, question);
+      }
     },
     isInNotebook: node => placeOf(tracker, node) !== null,
     zoom: picture => void zoom(picture, trans)

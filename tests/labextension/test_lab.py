@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from browser import lab as labs
 from display import hostile
 from nbformat.sign import NotebookNotary
 from playwright.sync_api import Locator, expect
+
+from aoai_magic.turn.view import Text
 
 from . import saved
 
@@ -150,6 +153,49 @@ def test_an_answer_can_be_used_from_the_saved_notebook_alone(open_notebook: Open
     hosts = {urlsplit(url).netloc for url in notebook.requests if url.startswith("http")}
     assert hosts == {home}
     assert notebook.errors == []
+
+
+def test_a_question_that_is_offered_goes_into_a_new_cell(open_notebook: Open):
+    offered = replace(saved.turn(), questions=("Per <b>month</b>?", "Why?"))
+    notebook = open_notebook(
+        "next.ipynb", saved.notebook(saved.code_cell(0, PROMPT, saved.outputs(offered)))
+    )
+    page = notebook.page
+    questions = page.get_by_role("list", name="You could ask next").get_by_role("button")
+    assert questions.all_inner_texts() == ["Per <b>month</b>?", "Why?"]
+    assert labs.barriers(page, ".jp-OutputArea") == []
+    questions.first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"() => {NOTEBOOK}.widgets.length === 2 && {NOTEBOOK}.mode === 'edit'")
+    assert sources(notebook)[1] == "%%assistant -t 'Q3 review'\nPer <b>month</b>?"
+
+
+@pytest.mark.parametrize("question", ["{{1}}", "@secret.txt", "!ls", "a\nb"])
+def test_a_question_that_would_do_more_than_be_read_is_not_offered(open_notebook: Open, question):
+    outputs = saved.outputs(saved.turn())
+    saved.record(outputs)["questions"] = [question]
+    name = f"not-offered-{len(question)}.ipynb"
+    notebook = open_notebook(name, saved.notebook(saved.code_cell(0, PROMPT, outputs)))
+    notebook.page.locator(".aoai-Turn-plain").wait_for()
+    assert notebook.page.locator(".aoai-Turn-question").count() == 0
+
+
+def test_the_table_of_an_answer_opens_as_a_grid_without_a_kernel(open_notebook: Open):
+    rows = "\n".join(f"| r{n} | {n * 1000:,} |" for n in (2, 10, 1))
+    text = Text("t", f"Totals:\n\n| name | sum |\n|---|--:|\n{rows}", done=True)
+    view = replace(saved.turn(), parts=(text,), files=())
+    notebook = open_notebook(
+        "own.ipynb", saved.notebook(saved.code_cell(0, PROMPT, saved.outputs(view)))
+    )
+    page, grid = notebook.page, notebook.page.locator(".aoai-Grid")
+    page.get_by_title("Show the table as a grid").click()
+    expect(grid.get_by_role("status")).to_have_text("3 rows", timeout=30_000)
+    grid.get_by_label("Sort by").select_option("sum")
+    grid.get_by_role("button", name="Copy").click()
+    page.get_by_text("3 rows copied.").wait_for()
+    copied = page.evaluate("() => navigator.clipboard.readText()").splitlines()
+    assert copied == ["name\tsum", "r1\t1,000", "r2\t2,000", "r10\t10,000"]
+    assert labs.barriers(page, ".aoai-Grid") == []
 
 
 def test_fork_without_a_kernel_says_so(open_notebook: Open):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from browser import lab as labs
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, expect
 
 from . import saved
 
@@ -21,5 +21,10 @@ def test_prompts_and_answers_are_known_there_too(lab: labs.Lab, page_context: Br
     assert page.locator(".aoai-Mark").inner_text() == "local"
     page.locator(".aoai-Action", has_text="Continue").click()
     page.wait_for_function("() => document.querySelectorAll('.aoai-mod-prompt').length === 2")
+    page.get_by_title("Show top.csv as a grid").click()
+    expect(page.locator(".aoai-Grid").get_by_role("status")).to_have_text("1 row", timeout=30_000)
+    canvas = page.locator(".aoai-Grid canvas").first.bounding_box()
+    assert canvas["width"] > 200
+    assert canvas["height"] > 40
     page.locator(".aoai-Action", has_text="Enlarge").click()
     page.get_by_role("dialog").get_by_role("img", name="revenue.png").wait_for()

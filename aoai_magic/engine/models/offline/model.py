@@ -29,11 +29,13 @@ from aoai_magic.engine.models.offline.conversation import Conversation, Step, re
 from aoai_magic.engine.models.offline.files import SUFFIXES, Reading, inspected
 from aoai_magic.engine.models.offline.lexicon import detect, plain, sentence
 from aoai_magic.engine.models.offline.maths import find_problem, tell_maths, write_maths
+from aoai_magic.engine.models.offline.next_questions import next_questions, offers_questions
 from aoai_magic.engine.models.offline.query import Query, Refusal
 from aoai_magic.engine.models.offline.schema import Table
 from aoai_magic.engine.models.offline.typed_value import IS_REPAIR, out_name, with_value
 from aoai_magic.engine.models.offline.understand import understand
 from aoai_magic.engine.models.offline.write import Program, write
+from aoai_magic.shared.next_questions import LABEL, SEPARATOR
 
 _PIECE = 120
 """Characters per piece of streamed code."""
@@ -46,10 +48,11 @@ _GREETING = re.compile(
 
 @dataclass(frozen=True)
 class Next:
-    """What comes next: ``code`` to run, a ``search``, or the ``answer``."""
+    """What comes next: ``code`` to run, a ``search``, or the ``answer`` with ``questions``."""
 
     kind: str
     text: str
+    questions: tuple[str, ...] = ()
 
 
 class OfflineModel:
@@ -85,7 +88,10 @@ def next_step(request: Request) -> Next:
     if step.kind == "answer" and not any(
         notice in past.answer for notice in notices for past in talk.exchanges
     ):
-        return Next("answer", f"{step.text}\n\n{sentence('notice', language)}")
+        step = replace(step, text=f"{step.text}\n\n{sentence('notice', language)}")
+    if step.questions and offers_questions(request.messages):
+        line = f"{LABEL} {SEPARATOR.join(step.questions)}"
+        step = replace(step, text=f"{step.text}\n\n{line}")
     return step
 
 
@@ -146,7 +152,8 @@ class _Turn:
             files.add(programs[-1].file)
         if not self._steps:
             return Next("code", _joined(programs))
-        return Next("answer", self._answer(queries, programs))
+        questions = next_questions(queries[-1], self._language)
+        return Next("answer", self._answer(queries, programs), tuple(questions))
 
     def _saving(self, query: Query, files: Collection[str]) -> Query:
         """Have a table that becomes a variable be saved, where there is one."""

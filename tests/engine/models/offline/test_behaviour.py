@@ -49,6 +49,22 @@ def test_follow_ups_keep_what_was_asked(notebook):
     assert notebook.titles == []
 
 
+def test_an_article_is_no_value_of_a_column(tmp_path):
+    rows = pd.DataFrame({"kind": ["a", "b", "a"], "size": [1, 2, 4]})
+    notebook = Notebook(tmp_path, rows=rows)
+    assert table(notebook.ask("average size by kind as a bar chart")) == {
+        ("a",): number(2.5),
+        ("b",): number(2.0),
+    }
+    assert bold(notebook.ask("What is the average size of kind a?")) == [number(2.5)]
+
+
+def test_a_table_without_rows_is_called_that(tmp_path):
+    notebook = Notebook(tmp_path, rows=pd.DataFrame({"region": [], "revenue": []}, dtype=float))
+    answer = notebook.ask("total revenue by region")
+    assert "the table has no rows" in answer
+
+
 def test_the_other_end_and_another_figure(notebook):
     sums = SALES.groupby("region").revenue.sum()
     assert bold(notebook.ask("Which region has the highest revenue?")) == [sums.idxmax()]
