@@ -84,12 +84,12 @@ class TablePages:
 def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
     try:
         texts = pc.cast(column, pa.large_string())
-        if pa.types.is_timestamp(column.type):
-            return pc.replace_substring_regex(texts, r"\.0+($|[Z+-])", r"\1")
-        return texts
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         # Lists, bytes that are no text, and the like.
         return pa.chunked_array([pa.array(map(_text, column), pa.large_string())])
+    if pa.types.is_timestamp(column.type):
+        return pc.replace_substring_regex(texts, r"\.0+($|[Z+-])", r"\1")
+    return texts
 
 
 def _taken(column: pa.ChunkedArray, places: pa.Array) -> pa.ChunkedArray:
