@@ -6,22 +6,25 @@ right, wrong and refused answers (no answer at all counts as refused), tries, to
 seconds.
 
 Usage: python benchmarks/answers.py MODEL [--runs N] [--languages en,ja,zh_TW] [--kinds group,…]
-       [--every N] [--no-plain] [--save FILE]
+       [--only N] [--seed S] [--no-plain] [--save FILE]
 
 MODEL is a SPEC as for `-m`. The plain loop needs a server that OPENAI_BASE_URL names, and runs
-what the model writes with no sandbox: use it with models that you trust that far.
+what the model writes with no sandbox: use it with models that you trust that far. With `--save`
+each answer is appended to FILE as a line of JSON, and what stands there is not asked again: a
+run that was cut off goes on. With MODEL `-` FILE is only reported.
 """
 
 import argparse
 import contextlib
 import io
 import json
+import random
 import re
+import sys
 import tempfile
 import time
 import traceback
-from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -37,7 +40,7 @@ FORMAT = (
 )
 PLAIN = (
     "You are a data analyst. To run Python, reply with one ```python block and nothing else; you "
-    "get what it prints, and variables stay. " + FORMAT
+    "get what it prints, and variables stay. Compute every answer from the data. " + FORMAT
 )
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _REFUSAL = re.compile(r"OPENAI_API_KEY|there is no answer:|答えはありません：|因此沒有答案：")
@@ -55,6 +58,7 @@ class Outcome:
     tokens: int = 0
     seconds: float = 0.0
     text: str = ""
+    code: list[str] = field(default_factory=list)
 
 
 def verdict(text, truth, ran):
@@ -68,7 +72,7 @@ def verdict(text, truth, ran):
 
 
 def fits(text, truth, *, exact):
-    """Say whether a text gives the truth; numbers to half a percent."""
+    """Say whether a text gives the truth; counts exactly, other numbers to half a percent."""
     if isinstance(truth, list):
         given = {one.strip().casefold() for one in text.split(",")}
         wanted = {one.casefold() for one in truth}
@@ -77,7 +81,8 @@ def fits(text, truth, *, exact):
         given, wanted = text.strip().strip("'\"").casefold(), truth.casefold()
         return given == wanted if exact else wanted in given
     numbers = [float(found.replace(",", "")) for found in _NUMBER.findall(text)]
-    return any(abs(one - truth) <= 0.005 * abs(truth) + 1e-9 for one in numbers)
+    margin = 0 if isinstance(truth, int) else 0.005 * abs(truth)
+    return any(abs(one - truth) <= margin + 1e-9 for one in numbers)
 
 
 def plainly(value):
@@ -105,35 +110,42 @@ def ask_here(question, language, model, folder):
     began = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         exec(ASK, scope)
-    turn = scope["turn"]
+    turns = scope["turns"]
+    text = turns[-1].text or ""
+    code = [part.code for turn in turns for part in turn.parts if type(part).__name__ == "Code"]
     return Outcome(
-        verdict(turn.text or "", plainly(question.truth()), bool(turn.code)),
-        1 + sum(type(part).__name__ == "Code" for part in turn.parts),
-        turn.usage.input_tokens + turn.usage.output_tokens,
+        verdict(text, plainly(question.truth()), bool(turns[-1].code)),
+        len(turns) + len(code),
+        sum(turn.usage.input_tokens + turn.usage.output_tokens for turn in turns),
         time.perf_counter() - began,
-        turn.text or turn.error or "",
+        text or turns[-1].error or "",
+        code,
     )
 
 
 ASK = """
 import aoai_magic
-for number, text in enumerate(texts):
-    items = names if number == 0 else []
-    turn = aoai_magic.ask(text, *items, new=number == 0, quiet=True, **options)
+turns = []
+for text in texts:
+    items = [] if turns else names
+    turns.append(aoai_magic.ask(text, *items, new=not turns, quiet=True, **options))
 """
 
 
 def ask_plainly(question, language, model, folder, seed):
     """Ask by the loop that people write by hand."""
-    from openai import OpenAI
+    from openai import APIError, OpenAI
 
-    client, outcome, began = OpenAI(max_retries=2), Outcome("refused"), time.perf_counter()
+    client, outcome = OpenAI(max_retries=2, timeout=1800), Outcome("refused")
     messages = [{"role": "system", "content": PLAIN}, described(question, folder)]
     texts = [question.before[language]] if question.before else []
-    scope = {}
-    for text in [*texts, question.texts[language]]:
-        messages.append({"role": "user", "content": text})
-        outcome.text = converse(client, model, seed, messages, scope, outcome)
+    scope, began = {}, time.perf_counter()
+    try:
+        for text in [*texts, question.texts[language]]:
+            messages.append({"role": "user", "content": text})
+            outcome.text = converse(client, model, seed, messages, scope, outcome)
+    except APIError as error:  # a conversation that became too long, say
+        outcome.text = str(error)
     outcome.verdict = verdict(outcome.text, plainly(question.truth()), bool(scope))
     outcome.seconds = time.perf_counter() - began
     return outcome
@@ -161,6 +173,7 @@ def converse(client, model, seed, messages, scope, outcome):
         blocks = _BLOCK.findall(text)
         if not blocks or "@answer[" in text:
             break
+        outcome.code.append(blocks[0])
         messages.append({"role": "user", "content": run(blocks[0], scope)[-4000:]})
     return text
 
@@ -175,24 +188,60 @@ def run(code, scope):
     return printed.getvalue() or "(no output)"
 
 
-def report(title, outcomes):
+def report(title, rows):
     """Print the counts of one side, in all, by kind and by language."""
-    print(f"\n{title}: {len(outcomes)} answers")
-    groups = {"all": list(outcomes)}
-    for question, language, one in outcomes:
-        groups.setdefault(question.kind, []).append((question, language, one))
-        groups.setdefault(LANGUAGES[language], []).append((question, language, one))
+    print(f"\n{title}: {len(rows)} answers")
+    made = pd.DataFrame(rows)
+    groups = [("all", made), *made.groupby("kind", sort=False), *made.groupby("language")]
     print(
         f"  {'':<11}{'right':>7}{'wrong':>7}{'refused':>9}{'tries':>7}{'tokens':>8}{'seconds':>9}"
     )
-    for name, rows in groups.items():
-        made = pd.DataFrame([asdict(one) for *_, one in rows])
-        counts = Counter(made.verdict)
-        shares = [counts[word] / len(made) for word in ("right", "wrong", "refused")]
+    for name, some in groups:
+        shares = [(some.verdict == word).mean() for word in ("right", "wrong", "refused")]
         print(
             f"  {name:<11}{shares[0]:>7.0%}{shares[1]:>7.0%}{shares[2]:>9.0%}"
-            f"{made.tries.mean():>7.1f}{made.tokens.mean():>8.0f}{made.seconds.mean():>9.2f}"
+            f"{some.tries.mean():>7.1f}{some.tokens.mean():>8.0f}{some.seconds.mean():>9.2f}"
         )
+
+
+def choose(given):
+    """Return the questions to ask, each with a language: all, or a sample with all kinds."""
+    chosen = [
+        (question, LANGUAGES.index(language))
+        for question in QUESTIONS
+        for language in given.languages.split(",")
+        if not given.kinds or question.kind in given.kinds.split(",")
+    ]
+    if not given.only:
+        return chosen
+    random.Random(given.seed).shuffle(chosen)
+    chosen.sort(key=lambda one: one[0].kind)
+    sample = [chosen[place * len(chosen) // given.only] for place in range(given.only)]
+    random.Random(given.seed).shuffle(sample)  # a run that is cut off has all kinds, too
+    return sample
+
+
+def ask_all(given, rows):
+    """Ask both sides in turn what has no row yet; append each answer as a row."""
+    plain = given.model.partition(":")[2]
+    sides = {f"aoai_magic with {given.model}": lambda q, n, _, f: ask_here(q, n, given.model, f)}
+    if plain and not given.no_plain:
+        sides[f"plain loop with {plain}"] = lambda q, n, seed, f: ask_plainly(q, n, plain, f, seed)
+    for seed in range(given.runs):
+        for question, language in choose(given):
+            for side, ask in sides.items():
+                row = {"side": side, "seed": seed, "question": question.texts[language]}
+                if any(row.items() <= held.items() for held in rows):
+                    continue
+                with tempfile.TemporaryDirectory() as folder:
+                    outcome = ask(question, language, seed, Path(folder))
+                row |= {"kind": question.kind, "language": LANGUAGES[language]}
+                rows.append(row | {"truth": str(question.truth())} | asdict(outcome))
+                print({"right": "+", "wrong": "x", "refused": "."}[outcome.verdict], end="")
+                sys.stdout.flush()
+                if given.save:
+                    with given.save.open("a") as file:
+                        file.write(json.dumps(rows[-1], ensure_ascii=False) + "\n")
 
 
 def main():
@@ -202,33 +251,17 @@ def main():
     asked.add_argument("--runs", type=int, default=1)
     asked.add_argument("--languages", default=",".join(LANGUAGES))
     asked.add_argument("--kinds", default="")
-    asked.add_argument("--every", type=int, default=1, help="ask every Nth question only")
+    asked.add_argument("--only", type=int, default=0, help="ask a sample of N, of every kind")
+    asked.add_argument("--seed", type=int, default=0, help="of the sample")
     asked.add_argument("--no-plain", action="store_true")
     asked.add_argument("--save", type=Path)
     given = asked.parse_args()
-    chosen = [
-        (question, LANGUAGES.index(language))
-        for question in QUESTIONS[:: given.every]
-        for language in given.languages.split(",")
-        if not given.kinds or question.kind in given.kinds.split(",")
-    ]
-    plain = given.model.partition(":")[2] if not given.no_plain and given.model != "offline" else ""
-    ours, theirs = [], []
-    for seed in range(given.runs):
-        for question, language in chosen:
-            with tempfile.TemporaryDirectory() as folder:
-                one = ask_here(question, language, given.model, Path(folder))
-                ours.append((question, language, one))
-                if plain:
-                    other = ask_plainly(question, language, plain, Path(folder), seed)
-                    theirs.append((question, language, other))
-            print({"right": "+", "wrong": "x", "refused": "."}[one.verdict], end="", flush=True)
-    report(f"aoai_magic with {given.model}", ours)
-    if theirs:
-        report(f"plain loop with {plain}", theirs)
-    if given.save:
-        rows = [(q.texts[n], str(q.truth()), asdict(one)) for q, n, one in [*ours, *theirs]]
-        given.save.write_text(json.dumps(rows, ensure_ascii=False, indent=1, default=str))
+    held = given.save.read_text().splitlines() if given.save and given.save.exists() else []
+    rows = [json.loads(line) for line in held]
+    if given.model != "-":
+        ask_all(given, rows)
+    for side in dict.fromkeys(row["side"] for row in rows):
+        report(side, [row for row in rows if row["side"] == side])
 
 
 if __name__ == "__main__":

@@ -295,8 +295,9 @@ def test_a_choice_of_what_is_not_there_is_refused(api, code):
 # Bounds
 
 
-def test_a_model_that_goes_round_in_circles_is_stopped(api, far, code):
-    far.answers = ["print(1)"] * 6
+@pytest.mark.parametrize("same", ["print(1)", "1 / 0"])
+def test_a_model_that_goes_round_in_circles_is_stopped(api, far, code, same):
+    far.answers = [same] * 6
     turn = api.ask("Go.", code)
     assert (turn.status, turn.error, len(turn.code)) == ("failed", STUCK, 4)
 

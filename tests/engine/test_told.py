@@ -12,6 +12,7 @@ from openai import BadRequestError
 
 from aoai_magic import frame_codec
 from aoai_magic.engine.config import Bounds
+from aoai_magic.engine.models.base import FAILED
 
 from .test_runs import steps
 
@@ -142,8 +143,8 @@ def test_system_prompt_names_files_variables_and_instructions(go, far, tmp_path)
     )
     (system, user) = far.asked[0]["messages"]
     assert system["role"] == "system"
-    assert f"'{packed.name}' ({packed.stat().st_size} bytes)" in system["content"]
-    assert "the variable `sales` (pandas.DataFrame, 2 rows, 1 columns)" in system["content"]
+    assert "\n- `sales` (pandas.DataFrame, 2 rows, 1 columns)\n" in system["content"]
+    assert packed.name not in system["content"]  # models read what they are told of
     assert "'b c.csv' (1 bytes)" in system["content"]
     assert system["content"].endswith("Be brief.\n\nUse euros.")
     assert user == {"role": "user", "content": "Go on."}
@@ -174,6 +175,40 @@ def test_model_is_told_what_was_replaced_by_what_is_attached_now(go, far, tmp_pa
     before = len(far.asked)
     go(thread)
     assert "eplaced" not in far.asked[before]["messages"][0]["content"]
+
+
+CARD = """\
+`sales`: pandas.DataFrame, 4 rows × 2 columns.
+Columns:
+- region: str (North, South)
+- revenue: float64 (1 to 9); 1 null
+First rows:
+region | revenue
+North | 1.0"""
+FILE = (
+    '`a.csv`: a file of 3 bytes, as /mnt/data/a.csv.\nRead it with pd.read_csv("/mnt/data/a.csv").'
+)
+ELSEWHERE = (
+    '[Loaded already, read no file for them: `sales`. Read it with pd.read_csv("/mnt/data/a.csv").]'
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("{}['revenue']", "['revenue' is a column of `sales`.]"),
+        ("{}['turnover']", "[There is no column 'turnover'. Columns of `sales`: region, revenue.]"),
+        ("open('/mnt/data/sales.csv')", ELSEWHERE),
+        ("frame.head()", ELSEWHERE),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_failure_comes_back_with_what_the_data_explains(go, far, code, told):
+    far.answers = [code]
+    go(content=[{"type": "text", "text": text} for text in ("Which?", CARD, FILE)])
+    *_, output, hint, repair = far.asked[1]["messages"][-1]["content"].splitlines()
+    assert repair == FAILED
+    assert told in (output, hint)
 
 
 def test_later_run_is_told_what_earlier_ones_did_shortened(go, far):

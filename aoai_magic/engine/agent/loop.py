@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
-from aoai_magic.engine.agent import history
+from aoai_magic.engine.agent import history, repair_hints
 from aoai_magic.engine.agent.cell_outputs import Outputs, as_text, clean
 from aoai_magic.engine.agent.chat_messages import Chat, tool_result
 from aoai_magic.engine.agent.loop_guard import STUCK, Repeats
@@ -27,7 +27,7 @@ from aoai_magic.engine.agent.sink import Ending, Sink, failed
 from aoai_magic.engine.agent.task import Services, Task, closing
 from aoai_magic.engine.errors import ApiError
 from aoai_magic.engine.models import pictures, token_estimate
-from aoai_magic.engine.models.base import Model, ModelError, Request
+from aoai_magic.engine.models.base import FAILED, Model, ModelError, Request
 from aoai_magic.engine.models.pictures import Picture
 from aoai_magic.engine.search import filters
 from aoai_magic.engine.search.library import Found
@@ -222,10 +222,12 @@ class AgentLoop:
         finally:
             call.sink.describe(outputs.metadata(state, level))
         await call.sink.finish()
-        self._failures = 0 if outputs.outcome == "ok" else self._failures + 1
+        broken = outputs.outcome != "ok"
+        self._failures = self._failures + 1 if broken else 0
         text = as_text(outputs.parts, self._bounds.tool_output)
         notes += self._repeats.note(call.reader.code, text)
-        return "\n".join([*notes, text])
+        advice = [repair_hints.hint(outputs.error or "", self._messages), FAILED] if broken else []
+        return "\n".join(filter(None, [*notes, text, *advice]))
 
     async def _run_cell(self, call: CodeCall, outputs: Outputs) -> list[str]:
         workspace = self._task.workspace

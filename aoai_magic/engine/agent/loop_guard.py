@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 MOST = 4
 """Times that the same code may give the same output, one right after the other."""
 
@@ -9,7 +11,11 @@ STUCK = (
     f"The model ran the same code {MOST} times over without getting on; say more precisely what "
     "to do, or use another model."
 )
-_NOTE = "[This code has run before and gave the same; go on, or answer with what you have.]"
+_NOTE = (
+    "[This code has run before and gave the same; go on in another way, or answer with what you "
+    "have.]"
+)
+_CELL = re.compile(r"<cell \d+>")
 
 
 class Repeats:
@@ -26,7 +32,8 @@ class Repeats:
 
     def note(self, code: str, output: str) -> list[str]:
         """Record a cell; return what the model is told beside its output."""
-        now = (code.strip(), output)
+        # An error's text names the cell, which is another one each time.
+        now = (code.strip(), _CELL.sub("", output))
         self._times = self._times + 1 if now == self._last else 1
         self._last = now
         return [_NOTE] if self._times > 1 else []

@@ -6,25 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aoai_magic.engine.agent.sandbox_sessions import State
-from aoai_magic.engine.models.base import FILE_SEARCH_TOOL, PYTHON_TOOL
+from aoai_magic.engine.models.base import FILE_SEARCH_TOOL, HOW_TO_CALL
 from aoai_magic.frame_codec import Manifest
 from aoai_magic.sandbox.protocol import CHART_NAME, MOUNT
 
 _PYTHON = f"""\
-You have a Python session of your own; call the tool `{PYTHON_TOOL}` to run code in it.
-- The session keeps its variables between calls. There is no network. Files are in {MOUNT}.
-- Look at the data before you draw conclusions from it; compute rather than guess.
-- When code fails, read the error, fix the code and run it again.
-- The value of a call's last expression and everything printed come back to you. Figures
-  are shown to the user as they are drawn; do not save them as well unless asked to.
-- Charts have a style already. Give each a title, and axes names in plain words; set colours
-  or a style only when asked to.
-- The chart shown last is the variable `{CHART_NAME}`: a Figure of Matplotlib (with `.axes`), or the
-  object of Plotly, Altair or Bokeh. To restyle it (colour, title, scale, lines instead of bars),
-  change it in a line or two and end with `{CHART_NAME}`; compute nothing again.
-- Save what the user wants to keep under {MOUNT} and link it in your answer as
-  [name](sandbox:{MOUNT}/name).
-- Never claim to have run code or made a file that you have not."""
+{HOW_TO_CALL}
+- Compute what you state from the data; never guess, and never claim to have run code or made
+  a file that you have not. When code fails, fix it and run it again.
+- Variables stay between calls. There is no network.
+- The value of a call's last expression and everything printed come back to you.
+- Charts are shown to the user as they are drawn, in a style that is set already: give each a
+  title, and axes names in plain words; no colours, style or saved file unless asked to.
+- A file for the user: save it in {MOUNT}, and link it as [name](sandbox:{MOUNT}/name)."""
 
 _SEARCH = f"""\
 The user has documents for you; call the tool `{FILE_SEARCH_TOOL}` to search them.
@@ -42,7 +36,12 @@ _MOST_LISTED = 100
 
 _STATES: dict[State, str] = {
     "new": "The Python session is new: no variables are defined but those listed here.",
-    "live": "Variables that earlier code in this conversation defined are still there.",
+    "live": (
+        "Variables that earlier code in this conversation defined are still there. The chart "
+        f"shown last is the variable `{CHART_NAME}`: a Figure of Matplotlib (with `.axes`), or the "
+        "object of Plotly, Altair or Bokeh. To restyle it, change it in a line or two and end "
+        f"with `{CHART_NAME}`; compute nothing again."
+    ),
     "restored": (
         "The earlier Python session has ended: variables that code defined are lost and have "
         f"to be computed again; the files in {MOUNT} are still there."
@@ -82,13 +81,19 @@ def system_prompt(
 
 
 def _list(files: Sequence[Listed]) -> str:
-    if not files:
-        return f"There are no files in {MOUNT}."
-    shown, more = files[-_MOST_LISTED:], len(files) - _MOST_LISTED
-    rest = [f"- and {more} older ones"] if more > 0 else []
-    new = [repr(file.name) for file in shown if file.replaced and file.variable is None]
+    held = [file for file in files if file.variable is not None]
+    files = [file for file in files if file.variable is None]
+    new = [repr(file.name) for file in files[-_MOST_LISTED:] if file.replaced]
     note = [f"Replaced by the files that the user attached now: {', '.join(new)}."] if new else []
-    return "\n".join([f"Files in {MOUNT}:", *map(_line, shown), *rest, *note])
+    # Models read a file that they are told of, also where its variable is there.
+    lines = _lines("Variables, ready for your code:", held)
+    return "\n".join([*lines, *_lines(f"Files in {MOUNT}:", files), *note])
+
+
+def _lines(title: str, files: Sequence[Listed]) -> list[str]:
+    more = len(files) - _MOST_LISTED
+    rest = [f"- and {more} older ones"] if more > 0 else []
+    return [title, *map(_line, files[-_MOST_LISTED:]), *rest] if files else []
 
 
 def _documents(names: Sequence[str]) -> str:
@@ -98,10 +103,8 @@ def _documents(names: Sequence[str]) -> str:
 
 
 def _line(file: Listed) -> str:
-    line = f"- {file.name!r} ({file.bytes} bytes)"
     held = file.variable
     if held is None:
-        return line
-    shape = f"{held.rows} rows, {held.columns} columns"
-    line += f", also there as the variable `{held.name}` ({held.kind}, {shape})"
+        return f"- {file.name!r} ({file.bytes} bytes)"
+    line = f"- `{held.name}` ({held.kind}, {held.rows} rows, {held.columns} columns)"
     return line + f"; `{held.name}` was replaced by the notebook's value" * file.replaced

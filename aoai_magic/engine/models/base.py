@@ -13,6 +13,12 @@ from typing import Any, Protocol
 PYTHON_TOOL = "python"
 """Name of the function tool that runs code; its one argument is ``{"code": str}``."""
 
+HOW_TO_CALL = f"You have a Python session; call the tool `{PYTHON_TOOL}` to run code in it."
+"""Sentence of the system prompt that a model is not told which can call no tools."""
+
+FAILED = "[The code failed, and has given no result yet: fix it and run it again.]"
+"""Line of a tool's output by which a model is told that its code has to be repaired."""
+
 FILE_SEARCH_TOOL = "file_search"
 """Name of the function tool that searches vector stores; ``{"query": str}``."""
 
@@ -47,6 +53,12 @@ class Request:
     tools: Sequence[Mapping[str, Any]] = ()
     tool_choice: str | Mapping[str, Any] = "auto"
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def runs_python(self) -> bool:
+        """Whether the model may run code."""
+        names = (tool["function"]["name"] for tool in self.tools)
+        return self.tool_choice != "none" and PYTHON_TOOL in names
 
 
 @dataclass(frozen=True)

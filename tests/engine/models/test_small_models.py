@@ -6,8 +6,16 @@ import json
 
 import pytest
 
-from aoai_magic.engine.models.base import Finish, Reasoning, ReasoningItems, Usage
+from aoai_magic.engine.models.base import (
+    FAILED,
+    HOW_TO_CALL,
+    Finish,
+    Reasoning,
+    ReasoningItems,
+    Usage,
+)
 from aoai_magic.engine.models.remote import open_azure, open_openai
+from aoai_magic.engine.models.remote.fenced_code import INSTRUCTIONS
 
 from .chat_server import KEY, call, calls, fault, say, stream, take, text
 from .services import Services
@@ -179,7 +187,16 @@ async def test_an_invented_result_is_asked_once_more_in_fences(server):
     assert "```python" in second["messages"][0]["content"]
     *_, said, asked = second["messages"]
     assert said["content"] == "North sold most, 3700."
-    assert "No code has run" in asked["content"]
+    assert asked["content"].startswith("No code has given a result")
+    assert "To find out “Which region sold most?”, write one" in asked["content"]
+
+
+async def test_code_in_a_fence_without_a_name_runs_also_when_asked_for_again(server):
+    answers = [stream(say("North.")), stream(say(f"```\n{CODE}\n```"))]
+    server.answer = lambda body: answers.pop(0)
+    chunks = await take(open_openai("m"), DATA)
+    assert calls(chunks) == [("python", {"code": CODE + "\n"})]
+    assert text(chunks) == ""
 
 
 async def test_a_model_that_follows_fences_alone_keeps_them(server):
@@ -188,15 +205,91 @@ async def test_a_model_that_follows_fences_alone_keeps_them(server):
     model = open_openai("m")
     chunks = await take(model, DATA)
     ((_, arguments),) = calls(chunks)
-    function = {"name": "python", "arguments": json.dumps(arguments)}
-    made = {"id": "c", "type": "function", "function": function}
-    history = [
-        DATA,
-        {"role": "assistant", "content": None, "tool_calls": [made]},
-        {"role": "tool", "tool_call_id": "c", "content": "3700"},
-    ]
-    assert text(await take(model, *history)) == "North: 3700."
+    assert text(await take(model, DATA, *ran("3700", arguments["code"]))) == "North: 3700."
     assert "tools" not in server.bodies[-1]
+
+
+def ran(output, code="print(1)"):
+    function = {"name": "python", "arguments": json.dumps({"code": code})}
+    made = {"id": "c", "type": "function", "function": function}
+    return [
+        {"role": "assistant", "content": None, "tool_calls": [made]},
+        {"role": "tool", "tool_call_id": "c", "content": output},
+    ]
+
+
+FURTHER = {"role": "user", "content": "And in the south?"}
+THREAD = [DATA, *ran("3700"), {"role": "assistant", "content": "North: 3700."}, FURTHER]
+
+
+@pytest.mark.parametrize("written", [FENCED, WRITTEN["triple quotes"]])
+async def test_a_model_that_writes_its_calls_as_text_is_asked_in_fences_from_then_on(
+    server, written
+):
+    answers = [stream(say(written)), stream(say("North."))]
+    server.answer = lambda body: answers.pop(0)
+    model = open_openai("m")
+    await take(model, DATA)
+    await take(model, DATA, *ran("3700"))
+    first, second = server.bodies
+    assert "tools" in first
+    assert "tools" not in second
+    output = second["messages"][-1]["content"]
+    assert output.startswith(
+        "Output of the code:\n```\n3700\n```\n\nAnswer “Which region sold most?”"
+    )
+
+
+async def test_a_model_that_writes_calls_as_it_was_taught_keeps_its_tools(server):
+    answers = [stream(say(WRITTEN["a tag"])), stream(say("North."))]
+    server.answer = lambda body: answers.pop(0)
+    model = open_openai("m")
+    await take(model, DATA)
+    await take(model, DATA, *ran("3700"))
+    assert all("tools" in body for body in server.bodies)
+
+
+@pytest.mark.parametrize(
+    ("messages", "end"),
+    [
+        ([DATA], "To find out “Which region sold most?”, write one ```python block"),
+        (THREAD, "If “And in the south?” is to be computed from the data, write one ```python"),
+        ([DATA, *ran("3700")], "Answer “Which region sold most?” in words, with the values of"),
+        (
+            [DATA, *ran(f"KeyError: 'x'\n{FAILED}")],
+            "Output of the code:\n```\nKeyError: 'x'\n```\n[",
+        ),
+        ([how_to("How do I plot this?", "`sales`: 4 rows")], "`sales`: 4 rows"),
+        ([{"role": "user", "content": "Hello!"}], "Hello!"),
+    ],
+)
+async def test_a_question_in_fences_ends_with_what_to_do(server, messages, end):
+    server.answer = lambda body: (
+        fault(400, "m does not support tools") if "tools" in body else stream(say(FENCED))
+    )
+    system = {"role": "system", "content": f"{HOW_TO_CALL}\n- Compute."}
+    await take(open_openai("m"), system, *messages)
+    told, *_, last = server.bodies[-1]["messages"]
+    assert last["content"].split("\n\n")[-1].startswith(end)
+    assert told["content"] == f"{INSTRUCTIONS}\n\n- Compute."
+
+
+@pytest.mark.parametrize(
+    ("messages", "answer", "asked"),
+    [
+        ([DATA, *ran(f"KeyError: 'x'\n{FAILED}")], "North.", 2),
+        ([DATA, *ran(f"KeyError: 'x'\n{FAILED}"), *ran("3700")], "North.", 1),
+        (THREAD, "It is the same there.", 1),
+        (THREAD, "It is 4100 there.", 2),
+        ([*THREAD, *ran("4100")], "It is 4,100 there.", 1),
+    ],
+)
+async def test_what_no_code_has_given_for_this_question_is_asked_again(
+    server, messages, answer, asked
+):
+    server.answer = lambda body: stream(say(answer))
+    assert text(await take(open_openai("m"), *messages)) == answer
+    assert len(server.bodies) == asked
 
 
 async def test_the_second_answer_stands_and_both_are_paid(server):
@@ -287,9 +380,5 @@ async def test_a_model_that_forgot_to_print_is_told_to(server, output, hinted):
     server.answer = lambda body: (
         fault(400, "m does not support tools") if "tools" in body else stream(say("42."))
     )
-    function = {"name": "python", "arguments": json.dumps({"code": "x = 1"})}
-    made = {"id": "c", "type": "function", "function": function}
-    said = {"role": "assistant", "content": None, "tool_calls": [made]}
-    result = {"role": "tool", "tool_call_id": "c", "content": output}
-    await take(open_openai("m"), DATA, said, result)
+    await take(open_openai("m"), DATA, *ran(output, "x = 1"))
     assert ("Print what you need" in server.bodies[-1]["messages"][-1]["content"]) == hinted

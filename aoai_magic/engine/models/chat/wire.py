@@ -98,6 +98,11 @@ class ChatReader:
         """Whether the server made calls of tools, as it should."""
         return bool(self._calls)
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether the model wrote a call as text, in a form of its own."""
+        return self._text.by_hand
+
     def feed(self, event: Mapping[str, Any]) -> Iterator[Chunk]:
         """Yield what a chunk says."""
         # Some servers repeat a growing usage in every chunk: the last one counts.

@@ -13,8 +13,8 @@ from aoai_magic.engine.models.offline.schema import Table, read_card
 from aoai_magic.shared.value_file import VALUE_FILE
 
 _LISTED = re.compile(
-    r"^- (?P<name>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\") \(\d+ bytes\)"
-    r"(?:, also there as the variable `(?P<variable>\w+)`(?: \((?P<kind>[\w.]+))?.*)?$",
+    r"^- (?:(?P<name>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\") \(\d+ bytes\)"
+    r"|`(?P<variable>\w+)` \((?P<kind>[\w.]+), \d.*)$",
     re.MULTILINE,
 )
 _LOADER = re.compile(
@@ -63,9 +63,9 @@ def read_conversation(messages: Sequence[Message]) -> Conversation:
     """Read the messages of a request."""
     system = [text for m in messages if m["role"] in {"system", "developer"} for text in _parts(m)]
     listed = list(_LISTED.finditer("\n".join(system)))
-    names = (str(ast.literal_eval(match["name"])) for match in listed)
+    names = (str(ast.literal_eval(match["name"])) for match in listed if match["name"])
     files = tuple(name for name in names if not VALUE_FILE.fullmatch(name))
-    kinds = {match["variable"]: match["kind"] or "" for match in listed if match["variable"]}
+    kinds = {match["variable"]: match["kind"] for match in listed if match["variable"]}
     turns: list[list[Message]] = [[]]
     for message in messages:
         answered = any(one["role"] == "assistant" for one in turns[-1])
@@ -103,7 +103,7 @@ def _tables(message: Message, kinds: Mapping[str, str]) -> Iterator[Table]:
     loaders = dict(_LOADER.findall("\n".join(texts)))
     for table in filter(None, map(read_card, texts)):
         if table.name in kinds:
-            yield replace(table, kind=kinds[table.name] or table.kind)
+            yield replace(table, kind=kinds[table.name])
         elif table.name in loaders:
             yield replace(table, setup=loaders[table.name])
 

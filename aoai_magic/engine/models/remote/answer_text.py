@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from aoai_magic.engine.models.base import Reasoning, Request, Text, ToolCall
 from aoai_magic.engine.models.remote import fenced_code
 from aoai_magic.engine.models.remote.cited_numbers import CitedNumbers
-from aoai_magic.engine.models.remote.conversation import offers_python
 from aoai_magic.engine.models.remote.inline_tool_calls import SpokenReader
 from aoai_magic.engine.models.remote.learned import Learned
 from aoai_magic.engine.models.remote.questions import is_how_to
@@ -27,7 +26,7 @@ class AnswerText:
         self._repetition = Repetition()
         self._cited = CitedNumbers()
         # A model that was never seen to call a tool may write its code as an answer.
-        fence = offers_python(request) and not (learned.tools and (learned.calls or official))
+        fence = request.runs_python and not (learned.tools and (learned.calls or official))
         fence = fence and not is_how_to(request)
         self._fence = fenced_code.FenceReader(eager=not learned.tools) if fence else None
         names = {tool["function"]["name"] for tool in request.tools}
@@ -43,6 +42,12 @@ class AnswerText:
     def called(self) -> bool:
         """Whether a call was found in the text."""
         return any(reader is not None and reader.called for reader in (self._fence, self._spoken))
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a call was found that is written in no form of calls that models are taught."""
+        spoken = self._spoken is not None and self._spoken.called and not self._spoken.tagged
+        return spoken or (self._fence is not None and self._fence.called)
 
     def feed(self, text: str) -> Iterator[Piece]:
         """Yield what can be told from the text so far; raise `ModelError` if it repeats itself."""

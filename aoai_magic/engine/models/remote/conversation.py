@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aoai_magic.engine.models import token_estimate
-from aoai_magic.engine.models.base import PYTHON_TOOL, REASONING_ITEMS, Request
+from aoai_magic.engine.models.base import FAILED, REASONING_ITEMS, Request
 from aoai_magic.engine.models.remote import fenced_code
 from aoai_magic.engine.models.remote.learned import Learned
+from aoai_magic.engine.models.remote.questions import asked_question, awaits_results, is_follow_up
 
 _NO_PICTURE = "[An image that cannot be shown to you.]"
+_LONGEST_REPEATED = 500
 
 
 def sent_messages(request: Request, learned: Learned) -> list[dict[str, Any]]:
@@ -18,15 +20,23 @@ def sent_messages(request: Request, learned: Learned) -> list[dict[str, Any]]:
     messages = [_flattened(message, learned.pictures) for message in request.messages]
     if learned.limit is not None:
         messages = [dict(message) for message in token_estimate.fit(messages, learned.limit)]
-    if offers_python(request) and not learned.tools:
-        return fenced_code.with_fences(messages)
-    return messages
+    if not request.runs_python or learned.tools:
+        return messages
+    if words := _next_step(request):
+        # What stands last weighs most with small models.
+        asked = words.format(question=asked_question(request)[:_LONGEST_REPEATED])
+        messages.append({"role": "user", "content": asked})
+    return fenced_code.with_fences(messages)
 
 
-def offers_python(request: Request) -> bool:
-    """Return whether the model may run code."""
-    names = (tool["function"]["name"] for tool in request.tools)
-    return request.tool_choice != "none" and PYTHON_TOOL in names
+def _next_step(request: Request) -> str:
+    """Return how a model without tools is told what to do now; ``""`` where it needs no telling."""
+    last = request.messages[-1]
+    if last["role"] == "tool":
+        return "" if FAILED in str(last["content"]) else fenced_code.THEN
+    if last["role"] != "user" or not awaits_results(request):
+        return ""
+    return fenced_code.FURTHER if is_follow_up(request) else fenced_code.FIRST
 
 
 def shows_pictures(messages: Sequence[Mapping[str, Any]]) -> bool:

@@ -11,15 +11,39 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from aoai_magic.engine.models.base import PYTHON_TOOL, Reasoning, Text, ToolCall
+from aoai_magic.engine.models.base import (
+    FAILED,
+    HOW_TO_CALL,
+    PYTHON_TOOL,
+    Reasoning,
+    Text,
+    ToolCall,
+)
 from aoai_magic.engine.models.remote.tool_call_deltas import fresh_id
 
 INSTRUCTIONS = (
-    "You can run Python. To do so, write one fenced code block that begins with ```python "
-    "and then stop: the code is run and its output is given to you. Files are in /mnt/data, "
-    "variables live on between blocks, printed text and charts are shown. Never guess an "
-    "output. When you have what you need, answer in words without a ```python block."
+    "You have a Python session. To run code in it, write one block that begins with ```python "
+    "and print what you need, then stop: you are given the output next. Never guess an output. "
+    "When you have what you need, answer in words without a ```python block."
 )
+FIRST = (
+    "To find out “{question}”, write one ```python block now that computes it from the variables "
+    "and files above; answer when you have its output."
+)
+"""The end of a first question, which small models answer at once otherwise."""
+
+FURTHER = (
+    "If “{question}” is to be computed from the data, write one ```python block now; answer when "
+    "you have its output."
+)
+"""The end of a further question."""
+
+THEN = (
+    "Answer “{question}” in words, with the values of this output; if they do not answer it, write "
+    "another ```python block."
+)
+"""What follows an output: small models state other values than they have just computed."""
+
 _OPEN = re.compile(r"\s{0,3}```+[ \t]*(python3?|py|tool_code)[ \t]*\r?\n?", re.IGNORECASE)
 _UNDECIDED = re.compile(r"\s{0,3}(`{0,2}|```+[ \t]*\w{0,9}[ \t]*\r?)")
 """An unfinished line that may still become a fence."""
@@ -48,18 +72,22 @@ def with_fences(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _plain(message: Mapping[str, Any]) -> tuple[str, Any]:
     role, content = message["role"], message.get("content") or ""
     if role == "tool":
-        hint = "\nPrint what you need to see." if content.strip() in _NOTHING else ""
-        return "user", f"Output of the code:\n```\n{content}\n```{hint}"
+        output, failed, _ = content.partition(FAILED)
+        hint = f"\n{failed}" if failed else ""
+        hint = "\nPrint what you need to see." if output.strip() in _NOTHING else hint
+        return "user", f"Output of the code:\n```\n{output.rstrip()}\n```{hint}"
     if role == "assistant" and isinstance(content, str):
         blocks = [f"```python\n{_code(call)}\n```" for call in message.get("tool_calls") or ()]
-        return role, "\n\n".join(filter(None, [content, *blocks]))
-    return ("system" if role == "developer" else role), content
+        return role, "\n\n".join(filter(None, [content.strip(), *blocks]))
+    if role in ("system", "developer"):
+        return "system", str(content).replace(HOW_TO_CALL, "").lstrip()
+    return role, content
 
 
 def _code(call: Mapping[str, Any]) -> str:
     arguments = call["function"]["arguments"]
     try:
-        return str(json.loads(arguments)["code"])
+        return str(json.loads(arguments)["code"]).strip()
     except (ValueError, KeyError, TypeError):
         return str(arguments)
 

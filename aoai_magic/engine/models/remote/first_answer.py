@@ -1,4 +1,4 @@
-"""The first answer about data: one that states results before any code has run is held back."""
+"""The first answer about data: one that states results that no code has given is held back."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from aoai_magic.engine.models.base import (
     Usage,
 )
 from aoai_magic.engine.models.remote.bare_code import code_of_answer
+from aoai_magic.engine.models.remote.questions import AGAIN, is_follow_up
 from aoai_magic.engine.models.remote.tool_call_deltas import fresh_id
 
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
@@ -27,10 +28,7 @@ _OPEN_END = re.compile(r"\d[\d,.]*\Z")
 _SMALL = 12
 """Numbers up to here are counted in passing, not results."""
 
-_AGAIN = (
-    "No code has run yet, so this answer cannot come from the data. {how} to compute it from the "
-    "data first; then answer."
-)
+_AGAIN = AGAIN + " {how} to compute it from the data first; then answer."
 _TOOL = "Call the tool `python`"
 _FENCE = "Write one ```python block, and nothing after it,"
 
@@ -39,7 +37,8 @@ class FirstAnswer:
     """Passes an answer on, but for text that states what only code can have found.
 
     That is a number that stands nowhere in the conversation; of a model that was never seen
-    to call a tool it is any statement.
+    to call a tool it is any statement in answer to a first question. The ``last`` answer stands,
+    whatever it says.
 
     Attributes
     ----------
@@ -49,12 +48,14 @@ class FirstAnswer:
         What the answer took.
     """
 
-    def __init__(self, request: Request, *, proven: bool) -> None:
+    def __init__(self, request: Request, *, proven: bool, last: bool = False) -> None:
         self._proven = proven
+        self._last = last
+        self._believed = proven or is_follow_up(request)
         self._known = [_value(found) for found in _NUMBER.findall(_texts(request))]
         self._said: list[str] = []
         self._held = ""
-        self._holding = not proven
+        self._holding = not self._believed
         self._called = False
         self._items: ReasoningItems | None = None
         self.unfounded = False
@@ -98,7 +99,8 @@ class FirstAnswer:
         if not self._proven and not self._called and (found := code_of_answer(text)):
             yield from self._run(*found)
             finish = Finish("tool_calls")
-        stated = self._states_numbers(text) if self._proven else not text.endswith(("?", "？"))
+        stated = self._states_numbers(text) if self._believed else not text.endswith(("?", "？"))
+        stated = stated and not self._last
         self.unfounded = bool(text) and stated and not self._called and finish.reason == "stop"
         if self.unfounded:
             return

@@ -20,13 +20,16 @@ from aoai_magic.engine.models.remote.tool_call_deltas import fresh_id
 
 _THINK, _THOUGHT = "<think>", "</think>"
 _FENCES = ("```json", "```tool_call", "```tool_code\n{")
-_STARTS = (
+_TAGS = (
     "<tool_call>",
     "[TOOL_CALLS]",
     "<|python_tag|>",
     "<function=",
     "<function_call>",
     "<tools>",
+)
+_STARTS = (
+    *_TAGS,
     '{"name"',
     '{ "name"',
     '{\n  "name"',
@@ -51,6 +54,7 @@ class SpokenReader:
         self._state = "start"
         self._thought = False
         self.called = False
+        self.tagged = False
 
     def feed(self, text: str) -> Iterator[Text | Reasoning | ToolCall]:
         """Yield what can be told from the text so far."""
@@ -126,6 +130,7 @@ class SpokenReader:
             yield from [Text(self._held)] if self._held else []
             return
         self.called = True
+        self.tagged = self._held.startswith(_TAGS)
         if words:
             yield Reasoning(f"{words}\n\n")  # said of an output that it had not seen
         for index, (name, arguments) in enumerate(calls):

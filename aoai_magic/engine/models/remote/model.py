@@ -29,7 +29,7 @@ from aoai_magic.engine.models.chat.wire import ChatWire
 from aoai_magic.engine.models.remote import conversation, errors, retry
 from aoai_magic.engine.models.remote.first_answer import Added, FirstAnswer
 from aoai_magic.engine.models.remote.learned import Learned
-from aoai_magic.engine.models.remote.questions import awaits_first_code
+from aoai_magic.engine.models.remote.questions import awaits_results
 from aoai_magic.engine.models.remote.wire import Wire
 from aoai_magic.engine.models.responses.wire import ResponsesWire
 
@@ -157,10 +157,10 @@ class RemoteModel:
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
         """Yield the endpoint's answer; every error is a `ModelError` with one sentence.
 
-        A first answer that states results of data that no code has looked at is asked for once
-        more, by the protocol that this model can follow.
+        An answer that states results of data that no code has given is asked for once more, by
+        the protocol that this model can follow.
         """
-        if not awaits_first_code(request):
+        if not awaits_results(request):
             async for chunk in self._asked(request):
                 yield chunk
             return
@@ -173,10 +173,12 @@ class RemoteModel:
             return
         yield first.set_aside()
         again = first.asked_again(request, fenced=not proven)
+        second = FirstAnswer(again, proven=proven, last=True)
         async for chunk in self._asked(again, fenced=not proven):
-            if isinstance(chunk, ToolCall) and not proven:
-                self._learned.tools = False  # it follows fences, and did not call
-            yield Added(first.usage).to(chunk)
+            for shown in second.take(chunk):
+                if isinstance(shown, ToolCall) and not proven:
+                    self._learned.tools = False  # it follows fences, and did not call
+                yield Added(first.usage).to(shown)
 
     async def _asked(self, request: Request, *, fenced: bool = False) -> AsyncIterator[Chunk]:
         """Ask until the server answers, or cannot; ``fenced`` asks without its tool calls."""
@@ -229,8 +231,10 @@ class RemoteModel:
             attempt.note(chunk)
             yield chunk
         if reader.called and not self._learned.calls:
-            self._learned.calls = True
+            self._learned.calls = self._learned.tools = True
             self._learned.save()
+        elif reader.by_hand and not self._endpoint.official and not self._learned.calls:
+            self._learned.tools = False  # it writes its code as text: so be it
 
     async def _events(
         self, attempt: _Attempt, wire: Wire, parameters: Mapping[str, Any]

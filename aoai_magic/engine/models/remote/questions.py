@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aoai_magic.engine.models.base import Request
-from aoai_magic.engine.models.remote.conversation import offers_python
+from aoai_magic.engine.models import pictures
+from aoai_magic.engine.models.base import FAILED, Request
 
 _HOW_TO = re.compile(
     r"\bhow (?:do|can|would|should|could) (?:i|we|you|one)\b|\bhow to\b"
@@ -25,46 +25,70 @@ _WRITE_CODE = re.compile(
     re.IGNORECASE,
 )
 
+AGAIN = "No code has given a result yet, so this answer cannot come from the data."
+"""How the message begins that asks a model once more; it is not the user's."""
+
 
 def is_how_to(request: Request) -> bool:
     """Return whether code is asked for to be read: such code is never run.
 
     Without data, who asks for a function or a script wants that as well.
     """
-    asked = _question(request)
+    asked = asked_question(request)
     wants_code = bool(_WRITE_CODE.search(asked)) and not has_data(request)
     return wants_code or bool(_HOW_TO.search(asked))
 
 
 def has_data(request: Request) -> bool:
     """Return whether data came with the last question."""
-    content = _last_question(request).get("content")
-    if content is None or isinstance(content, str):
-        return False
-    pictures = [part for part in content if part.get("type") == "image_url"]
-    # The prompt is the first text, and a picture that the model looks at has a card too.
-    return len(content) - len(pictures) > 1 + len(pictures)
+    return _describes_data(_questions(request)[-1:])
 
 
-def awaits_first_code(request: Request) -> bool:
-    """Return whether there is data, code could run, and none has in the conversation."""
+def is_follow_up(request: Request) -> bool:
+    """Return whether the last question is not the first one."""
+    return len(_questions(request)) > 1
+
+
+def awaits_results(request: Request) -> bool:
+    """Return whether data came, code could run, and none has given the last question a result."""
+    place = max((n for n, message in enumerate(request.messages) if _asks(message)), default=0)
+    outputs = [message for message in request.messages[place:] if message["role"] == "tool"]
     return (
-        offers_python(request)
+        request.runs_python
         and request.tool_choice == "auto"
         and "response_format" not in request.options
-        and not any(message["role"] == "tool" for message in request.messages)
-        and has_data(request)
+        and all(FAILED in str(output["content"]) for output in outputs)
+        and _describes_data(_questions(request))
         and not is_how_to(request)
     )
 
 
-def _question(request: Request) -> str:
-    content = _last_question(request).get("content") or ""
+def asked_question(request: Request) -> str:
+    """Return the last question as it was typed."""
+    return next((text for question in _questions(request)[-1:] for text in _texts(question)), "")
+
+
+def _questions(request: Request) -> list[Mapping[str, Any]]:
+    return [message for message in request.messages if _asks(message)]
+
+
+def _asks(message: Mapping[str, Any]) -> bool:
+    again = str(message.get("content")).startswith(AGAIN)
+    return message["role"] == "user" and not again and not pictures.are(message)
+
+
+def _describes_data(questions: Sequence[Mapping[str, Any]]) -> bool:
+    # The prompt is the first text, and a picture that the model looks at has a card too.
+    return any(len(_texts(one)) > 1 + _pictures(one) for one in questions)
+
+
+def _pictures(message: Mapping[str, Any]) -> int:
+    content = message.get("content") or ""
+    return sum(part["type"] == "image_url" for part in content if isinstance(part, Mapping))
+
+
+def _texts(message: Mapping[str, Any]) -> list[str]:
+    content = message.get("content") or ""
     if isinstance(content, str):
-        return content
-    return next((part["text"] for part in content if part.get("type") == "text"), "")
-
-
-def _last_question(request: Request) -> Mapping[str, Any]:
-    asked = (message for message in reversed(request.messages) if message["role"] == "user")
-    return next(asked, {})
+        return [content]
+    return [part["text"] for part in content if part.get("type") == "text"]

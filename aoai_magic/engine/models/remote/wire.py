@@ -35,6 +35,11 @@ class Reader(Protocol):
         """Whether the server made calls of tools, as it should."""
         ...
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether the model wrote a call as text, in a form of its own."""
+        ...
+
     def feed(self, event: Event) -> Iterator[Chunk]:
         """Yield what an event of the stream says."""
         ...

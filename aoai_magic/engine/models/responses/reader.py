@@ -52,6 +52,11 @@ class ResponseReader:
         """Whether the server made calls of tools, as it should."""
         return bool(self._calls)
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether the model wrote a call as text, in a form of its own."""
+        return self._text.by_hand
+
     def feed(self, event: Event) -> Iterator[Chunk]:
         """Yield what an event says."""
         kind = event.get("type")

@@ -94,11 +94,11 @@ class Notebook:
         ]
 
     def _system(self) -> dict[str, str]:
-        lines = ["Files in /mnt/data:"]
+        lines = ["Variables:"]
         for name, value in self.tables.items():
             kind = f"{type(value).__module__.split('.')[0]}.{type(value).__name__}"
-            loaded = f"also there as the variable `{name}` ({kind}, {len(value)} rows)"
-            lines.append(f"- '{name}.arrow' (10 bytes), {loaded}")
+            lines.append(f"- `{name}` ({kind}, {len(value)} rows, 1 columns)")
+        lines.append("Files in /mnt/data:")
         sizes = {path.name: path.stat().st_size for path in sorted(self.folder.iterdir())}
         lines += [f"- {name!r} ({size} bytes)" for name, size in sizes.items()]
         return {"role": "system", "content": "\n".join(lines)}
