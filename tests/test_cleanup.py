@@ -132,7 +132,7 @@ async def test_what_is_old_or_too_much_goes_by_itself(engine, api, tmp_path):
             "UPDATE begun_threads SET used = ? WHERE id <> ?", (time.time() - 100 * 86400, new)
         )
 
-    await tidy(Settings(home=str(home), keep_days=90, keep_mb=2), backend, threads)
+    await tidy(Settings(home=str(home), keep_days=90, keep_mb=2), "local", backend, threads)
     assert [known.id for known in threads.all()] in (
         [new, "thread_of_a_server"],
         ["thread_of_a_server", new],
@@ -148,7 +148,7 @@ async def test_what_is_old_or_too_much_goes_by_itself(engine, api, tmp_path):
         await api.files.retrieve(sent[0])
 
     # Once a day.
-    await tidy(Settings(home=str(home), keep_days=90, keep_mb=1), backend, threads)
+    await tidy(Settings(home=str(home), keep_days=90, keep_mb=1), "local", backend, threads)
     assert [entry.file_id for entry in upload_log.entries()] == kept
 
 
@@ -156,4 +156,4 @@ async def test_what_cannot_be_tidied_fails_nothing(tmp_path):
     backend = EngineBackend(
         Endpoint("http://127.0.0.1:9", "k"), "local", UploadLog(tmp_path), "local"
     )
-    await tidy(Settings(home=str(tmp_path)), backend, Threads(tmp_path, "a.ipynb"))
+    await tidy(Settings(home=str(tmp_path)), "local", backend, Threads(tmp_path, "a.ipynb"))

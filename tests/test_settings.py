@@ -35,6 +35,8 @@ def test_the_stronger_source_wins_and_is_named():
         "keep_days": "default",
         "keep_mb": "default",
         "start_early": "default",
+        "container_program": "default",
+        "container_image": "default",
         "home": "default",
     }
 

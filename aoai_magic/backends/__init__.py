@@ -12,20 +12,21 @@ from aoai_magic.locale import gettext as _
 from aoai_magic.shared import hidden_packages
 
 if TYPE_CHECKING:
+    from aoai_magic.backends.local_engine import Engine, Launcher
     from aoai_magic.backends.responses_api.backend import Responses
     from aoai_magic.backends.responses_api.engine import EngineBackend
     from aoai_magic.config.settings import Settings, Target
 
 
 def open_backend(settings: Settings, target: Target, place: str = "") -> EngineBackend | Responses:
-    """Return the backend of a target; for ``local`` the engine is started if need be.
+    """Return the backend of a target; an embedded engine is started if need be.
 
     ``place`` is the notebook for which uploads are written down; see `threads.place`.
 
     Raises
     ------
     EngineError
-        If the local engine cannot be started.
+        If an embedded engine cannot be started.
     ServiceError
         If the target cannot be used as it is configured.
     UsageError
@@ -33,21 +34,44 @@ def open_backend(settings: Settings, target: Target, place: str = "") -> EngineB
     """
     if target.name in SERVICES:
         return open_service(settings, target, place)
-    from aoai_magic.backends.local_engine import LAUNCHER
     from aoai_magic.backends.responses_api.engine import EngineBackend
     from aoai_magic.backends.sdk import Endpoint, engine_key
     from aoai_magic.state.uploads import UploadLog
 
     upload_log = UploadLog(settings.folder, place)
-    if target.name == "local":
-        _check_spec(target.model)
-        engine = LAUNCHER.ensure(settings.folder, settings.sandbox)
+    if target.is_embedded:
+        _check_spec(target)
+        engine = ensure_engine(settings, target)
         # All engines over one data directory share its files, so the upload log's
         # place is the directory and not the address of today's engine.
-        return EngineBackend(Endpoint(engine.url, engine.token), "local", upload_log, "local")
+        endpoint = Endpoint(engine.url, engine.token)
+        return EngineBackend(endpoint, target.name, upload_log, target.name)
     address = server_base(target.address or target.name)
     endpoint = Endpoint(address, engine_key(address))
     return EngineBackend(endpoint, target.name, upload_log, server_url(target))
+
+
+def ensure_engine(settings: Settings, target: Target) -> Engine:
+    """Return the running engine of an embedded target, started if need be.
+
+    Raises
+    ------
+    EngineError
+        If it cannot be started.
+    """
+    from aoai_magic.backends.container_engine import Containers
+
+    containers = Containers(settings.container_program, settings.container_image)
+    begin = containers if target.name == "container" else None
+    return launcher(target).ensure(settings.folder, settings.sandbox, begin=begin)
+
+
+def launcher(target: Target) -> Launcher:
+    """Return what keeps the engine of an embedded target."""
+    from aoai_magic.backends import container_engine, local_engine
+
+    is_container = target.name == "container"
+    return container_engine.LAUNCHER if is_container else local_engine.LAUNCHER
 
 
 def import_sdk() -> None:
@@ -117,14 +141,24 @@ def _check_sdk(target: Target) -> None:
         )
 
 
-def _check_spec(spec: str) -> None:
+_OF_FILES = ("gguf", "scripted")
+
+
+def _check_spec(target: Target) -> None:
     """Refuse a model that the engine would take for a mere name.
 
     An engine serves names that it does not know by its configured model, as old code
     expects; here that would be the offline model in place of what the user asked for.
     """
+    spec = target.model
     kinds = sorted({point.name for point in entry_points(group="aoai_magic.models.v1")})
     kind = spec.partition(":")[0]
+    if target.name == "container" and kind in _OF_FILES:
+        text = _(
+            "{kind}: names a file of this machine, which the container does not see; serve the "
+            "model here and name it by -m openai:MODEL@URL."
+        )
+        raise UsageError(text.format(kind=kind))
     if not spec or kind in kinds:
         return
     near = difflib.get_close_matches(kind, kinds, 1)

@@ -10,9 +10,10 @@ import secrets
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from aoai_magic.errors import EngineError
 from aoai_magic.locale import gettext as _
@@ -31,6 +32,9 @@ SESSION_MEMORY = 2 << 30
 
 _CGROUPS = ("memory.max", "memory/memory.limit_in_bytes")
 """Where Linux says what a container may hold (versions 2 and 1), below /sys/fs/cgroup."""
+
+NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+"""Keeps Windows from showing a console for a program that a kernel starts."""
 
 START_SECONDS = 60.0
 """How long an engine may take until it says that it is ready."""
@@ -93,6 +97,10 @@ class Engine:
             self.process.stdout.close()
 
 
+Start = Callable[[Path, str, Mapping[str, str], Callable[[subprocess.Popen[bytes]], None]], Engine]
+"""What starts an engine, as `start` does."""
+
+
 @dataclass
 class Launcher:
     """Keeps one engine, started at the first use and replaced when it no longer fits."""
@@ -102,8 +110,16 @@ class Launcher:
     _newest: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def ensure(self, home: Path, sandbox: str, environ: Mapping[str, str] | None = None) -> Engine:
+    def ensure(
+        self,
+        home: Path,
+        sandbox: str,
+        environ: Mapping[str, str] | None = None,
+        begin: Start | None = None,
+    ) -> Engine:
         """Return a running engine over that data directory and sandbox SPEC.
+
+        ``begin`` starts one, as `start` does, which is meant by None.
 
         Raises
         ------
@@ -111,12 +127,12 @@ class Launcher:
             If it cannot be started; says why and where its log is.
         """
         env = dict(os.environ if environ is None else environ)
-        fits = (str(home), sandbox, *_read_by_an_engine(env))
+        fits = (begin, str(home), sandbox, *read_by_an_engine(env))
         with self._lock:
             if self.engine and self.engine.alive and fits == self._fits:
                 return self.engine
             self._stop()
-            self.engine, self._fits = start(home, sandbox, env, self._spawned), fits
+            self.engine, self._fits = (begin or start)(home, sandbox, env, self._spawned), fits
             return self.engine
 
     def _spawned(self, process: subprocess.Popen[bytes]) -> None:
@@ -136,13 +152,14 @@ class Launcher:
         self.engine = None
 
 
-def _read_by_an_engine(env: Mapping[str, str]) -> list[tuple[str, str]]:
+def read_by_an_engine(env: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the variables of the environment that an engine reads, keys of models included."""
     begins = (SESSIONS, GGUF)
     return sorted(item for item in env.items() if item[0] in KEYS or item[0].startswith(begins))
 
 
 LAUNCHER = Launcher()
-"""The kernel's own; a kernel has one engine."""
+"""The kernel's own; a kernel has one engine on this machine."""
 
 atexit.register(LAUNCHER.stop)
 
@@ -161,11 +178,11 @@ def start(
         If it cannot be started.
     """
     token = secrets.token_urlsafe(32)
-    log = _log_path(home)
+    log = log_path(home)
     process = _spawn(home, sandbox, {**environ, "AOAI_MAGIC_TOKEN": token}, log)
     if on_spawn:
         on_spawn(process)
-    ready = _first_line(process)
+    ready = first_line(process)
     if ready is None:
         process.kill()
         process.wait()
@@ -180,7 +197,14 @@ def start(
     return Engine(ready["url"], token, int(ready["pid"]), log, process)
 
 
-def _log_path(home: Path) -> Path:
+def log_path(home: Path) -> Path:
+    """Return where a new engine writes its log; the oldest logs are deleted.
+
+    Raises
+    ------
+    EngineError
+        If the data directory cannot be written.
+    """
     folder = home / "logs"
     try:
         private_folder(home)
@@ -206,25 +230,34 @@ def _spawn(
     home: Path, sandbox: str, environ: Mapping[str, str], log: Path
 ) -> subprocess.Popen[bytes]:
     words = ["serve", "--port", "0", "--data-dir", str(home), "--sandbox", sandbox]
+    command = isolated("aoai_magic.cli.main", package_paths(), *words)
+    return spawn(command, {**_room(), **environ, **OURS}, log)
+
+
+def spawn(
+    command: Sequence[str], environ: Mapping[str, str] | None, log: Path
+) -> subprocess.Popen[bytes]:
+    """Start a program whose standard input is an engine's lifeline."""
     with open_new(log) as stderr:
-        return subprocess.Popen(  # noqa: S603 - our own module, no shell
-            isolated("aoai_magic.cli.main", package_paths(), *words),
+        return subprocess.Popen(  # noqa: S603 - our own words, no shell
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env={**_room(), **environ, **OURS},
+            env=environ,
             # A session of its own: the kernel's Ctrl-C is not meant for the engine.
             start_new_session=True,
+            creationflags=NO_WINDOW,
         )
 
 
 def _room() -> dict[str, str]:
     """Return sessions the room that the kernel's frames need: half of the memory there is."""
-    memory = max(SESSION_MEMORY, _machine_memory() // 2)
+    memory = max(SESSION_MEMORY, machine_memory() // 2)
     return {**UPLOADS, f"{SESSIONS}MEMORY": str(memory)}
 
 
-def _machine_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+def machine_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     """Return the bytes that this machine has, or the container that this is."""
     import psutil
 
@@ -235,13 +268,13 @@ def _machine_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     return min(sizes)
 
 
-def _first_line(process: subprocess.Popen[bytes]) -> dict[str, str] | None:
-    """Wait for the line that says where the engine is; None if it dies or is late."""
+def first_line(process: subprocess.Popen[bytes]) -> dict[str, Any] | None:
+    """Wait for the line that says that the engine is ready; None if it dies or is late."""
     assert process.stdout
     timer = threading.Timer(START_SECONDS, process.kill)
     timer.start()
     try:
-        ready: dict[str, str] = json.loads(process.stdout.readline())
+        ready: dict[str, Any] = json.loads(process.stdout.readline())
     except ValueError:
         return None
     finally:

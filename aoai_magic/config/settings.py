@@ -15,10 +15,13 @@ from typing import Any
 from aoai_magic.errors import SettingsError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
+from aoai_magic.shared.isolation_here import isolates
 from aoai_magic.shared.network import hide_credentials, without_credentials
 
 SERVICES = ("azure", "openai")
 """Targets where model and interpreter are a service's."""
+EMBEDDED = ("local", "container")
+"""Targets whose engine a kernel starts for itself."""
 DISPLAYS = ("auto", "live", "frozen", "terminal", "quiet", "verbose")
 RECORDINGS_MODES = ("auto", "record", "replay")
 """Play what is there and record the rest; record all anew; play, and ask nobody."""
@@ -53,9 +56,9 @@ class Settings:
     Attributes
     ----------
     target
-        ``local``, ``azure``, ``openai`` or an engine's URL; empty: see `resolve_target`.
+        One of `EMBEDDED` or `SERVICES`, or an engine's URL; empty: see `resolve_target`.
     model
-        Model SPEC for ``local``, deployment or model name elsewhere; empty: the default.
+        Model SPEC for an embedded engine, deployment or model name elsewhere; empty: the default.
     sandbox
         Sandbox SPEC of the local engine.
     effort
@@ -87,6 +90,9 @@ class Settings:
     start_early
         Whether the local engine starts once the kernel is idle after ``%load_ext``, rather than
         at the first question.
+    container_program, container_image
+        The command line program that runs the engine's container, and the image; empty: Docker
+        or Podman, whichever works, and the image of this version.
     home
         The data directory: engine's store, logs, the list of uploads; empty: platformdirs.
     sources
@@ -112,6 +118,8 @@ class Settings:
     keep_days: int = 90
     keep_mb: int = 10_000
     start_early: bool = True
+    container_program: str = ""
+    container_image: str = ""
     home: str = ""
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -135,7 +143,7 @@ class Target:
     Attributes
     ----------
     name
-        ``local``, ``azure``, ``openai`` or an engine's URL, which may be shown and kept.
+        One of `EMBEDDED` or `SERVICES`, or an engine's URL, which may be shown and kept.
     model
         Model SPEC or name; empty where the server has its own default.
     why
@@ -148,6 +156,11 @@ class Target:
     model: str = field(repr=False)
     why: str
     address: str = field(default="", repr=False)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether a kernel starts its engine for itself."""
+        return self.name in EMBEDDED
 
     @property
     def shown_model(self) -> str:
@@ -191,14 +204,17 @@ def resolve_target(settings: Settings, environ: Mapping[str, str] | None = None)
 
     ``azure`` when AZURE_OPENAI_ENDPOINT is set; ``openai`` when OPENAI_API_KEY is set
     and OPENAI_BASE_URL is not; else ``local``, with the server at OPENAI_BASE_URL as
-    its model when that is set and the offline model otherwise.
+    its model when that is set and the offline model otherwise. ``local`` is ``container``
+    where this machine cannot isolate code and the sandbox is to be this machine's.
     """
     env = os.environ if environ is None else environ
     name, why = settings.target, _(settings.sources.get("target", DEFAULT))
     if not name:
         name, why = _default_target(env)
+    if name == "local" and settings.sandbox == "local" and not isolates():
+        name, why = "container", _("code cannot be isolated on this machine itself")
     model = settings.model
-    if name == "local" and not model:
+    if name in EMBEDDED and not model:
         model = "openai:" if env.get("OPENAI_BASE_URL") else "offline"
     if "://" in name:
         return Target(without_credentials(name), model, why, name)
@@ -276,10 +292,10 @@ def _switch(name: str, value: Any, source: str) -> bool:
 
 
 def _check_target(value: str, source: str) -> None:
-    if value and value not in ("local", *SERVICES) and "://" not in value:
+    if value and value not in (*EMBEDDED, *SERVICES) and "://" not in value:
         raise SettingsError(
             _(
-                "target is {value!r} ({source}), but must be local, azure, openai or an "
-                "engine's URL."
+                "target is {value!r} ({source}), but must be local, container, azure, openai or "
+                "an engine's URL."
             ).format(value=value.rpartition("@")[2], source=_(source))
         )

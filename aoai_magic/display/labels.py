@@ -223,6 +223,8 @@ def _place(view: views.View) -> str:
     has_code = any(isinstance(part, views.Code) for part in view.parts)
     if view.target == "local" and has_code:
         return _("code ran on this machine")
+    if view.target == "container" and has_code:
+        return _("code ran in a container on this machine")
     return sanitize.cut(sanitize.line(view.target), TITLE_CHARS)
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
+from aoai_magic.config.settings import EMBEDDED, SERVICES
+
 if TYPE_CHECKING:
     from aoai_magic.notebook.magics import AssistantMagics
     from aoai_magic.runner.kernel_state import Assistant
@@ -137,7 +139,7 @@ def _threads(state: Assistant) -> Iterable[str]:
 
 def _targets(state: Assistant) -> Iterable[str]:
     used = (thread.target for thread in state.threads(state.settings()).all())
-    return ("local", "azure", "openai", state.settings().target, *used)
+    return (*EMBEDDED, *SERVICES, state.settings().target, *used)
 
 
 def _models(state: Assistant) -> Iterable[str]:

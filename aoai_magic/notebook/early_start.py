@@ -131,19 +131,16 @@ def _helps(settings: Settings) -> bool:
     from aoai_magic.config.settings import resolve_target
 
     # What is played from a recording needs no engine; what is not starts one itself.
-    return (
-        settings.start_early
-        and not settings.recordings
-        and resolve_target(settings).name == "local"
-    )
+    return settings.start_early and not settings.recordings and resolve_target(settings).is_embedded
 
 
 def _start_engine(settings: Settings) -> None:
     """Start the engine in a thread of its own: it is waited for beside the imports."""
-    from aoai_magic.backends.local_engine import LAUNCHER
+    from aoai_magic.backends import ensure_engine
+    from aoai_magic.config.settings import resolve_target
 
     def start() -> None:
         with suppress(Exception):  # the question that needs it tries again, and says why
-            LAUNCHER.ensure(settings.folder, settings.sandbox)
+            ensure_engine(settings, resolve_target(settings))
 
     threading.Thread(target=start, name="aoai-magic-engine", daemon=True).start()

@@ -51,7 +51,9 @@ GROUPS = (later("positional arguments"), later("options"))
 class AssistantMagics(Magics):
     """The magics and their settings (``%config AssistantMagics``)."""
 
-    target = Unicode(help="local, azure, openai or an engine's URL; empty: chosen").tag(config=True)
+    target = Unicode(help="local, container, azure, openai or an engine's URL; empty: chosen").tag(
+        config=True
+    )
     model = Unicode(help="model SPEC, deployment or model name").tag(config=True)
     sandbox = Unicode("local", help="sandbox SPEC of the local engine").tag(config=True)
     instructions = Unicode(help="what the model is told at each start").tag(config=True)
@@ -80,6 +82,10 @@ class AssistantMagics(Magics):
     )
     keep_mb = Int(10_000, help="megabytes of files that are kept, 0: no limit").tag(config=True)
     start_early = Bool(True, help="start the engine while the kernel is idle").tag(config=True)
+    container_program = Unicode(help="what runs the container; empty: Docker or Podman").tag(
+        config=True
+    )
+    container_image = Unicode(help="image of the container; empty: this version's").tag(config=True)
     home = Unicode(help="data directory").tag(config=True)
 
     def __init__(self, shell: InteractiveShell) -> None:

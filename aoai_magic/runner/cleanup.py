@@ -134,12 +134,12 @@ async def of_all(settings: Settings, target: Target, holdings: Holdings) -> Left
     known = await asyncio.to_thread(started_threads, settings.folder)
     threads = [one for one in known if one.target == target.name]
     made: list[RemoteFile] = []
-    if target.name == "local":
+    if target.is_embedded:
         # All that is there is this account's; a server may hold other people's.
         made = await holdings.files()
         ids = {one.id for one in threads}
         threads += [
-            StartedThread("local", one.id, "", one.created)
+            StartedThread(target.name, one.id, "", one.created)
             for one in await holdings.threads()
             if one.id not in ids
         ]
@@ -186,7 +186,7 @@ def _remove(paths: Iterable[Path]) -> None:
                 path.unlink()
 
 
-async def tidy(settings: Settings, backend: Backend, threads: Threads) -> None:
+async def tidy(settings: Settings, target: str, backend: Backend, threads: Threads) -> None:
     """Delete what is older than ``keep_days``, and the oldest of what is over ``keep_mb``.
 
     At most once a day for a data directory. What goes wrong is logged: nobody asked for it.
@@ -195,15 +195,15 @@ async def tidy(settings: Settings, backend: Backend, threads: Threads) -> None:
         if not await asyncio.to_thread(_is_due, settings.folder):
             return
         holdings = backend.holdings()
-        old = await _outdated(settings, holdings)
+        old = await _outdated(settings, target, holdings)
         await delete(old, settings, holdings, threads)
     except Exception:
         _log.info("What is old could not be deleted", exc_info=True)
 
 
-async def _outdated(settings: Settings, holdings: Holdings) -> Leftovers:
+async def _outdated(settings: Settings, target: str, holdings: Holdings) -> Leftovers:
     before = time.time() - settings.keep_days * DAY if settings.keep_days else 0.0
-    uploads = await asyncio.to_thread(UploadLog(settings.folder).entries, "local")
+    uploads = await asyncio.to_thread(UploadLog(settings.folder).entries, target)
     made = await holdings.files()
     known = await asyncio.to_thread(started_threads, settings.folder)
     # Oldest first: a file that was sent or made is dispensable before one that is newer.
@@ -221,7 +221,7 @@ async def _outdated(settings: Settings, holdings: Holdings) -> Leftovers:
             over -= file.bytes
     return Leftovers(
         [file for file in gone if isinstance(file, Entry)],
-        [one for one in known if one.target == "local" and one.used < before],
+        [one for one in known if one.target == target and one.used < before],
         [file for file in gone if isinstance(file, RemoteFile)],
         await asyncio.to_thread(left_here, settings.folder, before),
     )

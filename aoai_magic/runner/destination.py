@@ -19,7 +19,7 @@ _IN_THE_ENGINE = ("offline", "scripted", "gguf", "lmstudio")
 
 
 def model_host(target: Target) -> str:
-    """Return the URL or the words for where the model of a ``local`` target is.
+    """Return the URL or the words for where the model of an embedded engine is.
 
     Empty if it is on this machine.
     """
@@ -43,12 +43,12 @@ def model_host(target: Target) -> str:
 
 def keeps_files(target: Target, settings: Settings) -> bool:
     """Return whether attached files, and the code that reads them, stay on this machine."""
-    return target.name == "local" and settings.sandbox.partition(":")[0] == "local"
+    return target.is_embedded and settings.sandbox.partition(":")[0] == "local"
 
 
 def is_here(target: Target, settings: Settings) -> bool:
     """Return whether nothing of a turn leaves this machine, as far as that is known."""
-    if target.name == "local":
+    if target.is_embedded:
         return keeps_files(target, settings) and not model_host(target)
     # Which model an engine has by default is not known; it may be anywhere.
     here = is_loopback(target.name) and bool(target.model)
@@ -58,9 +58,11 @@ def is_here(target: Target, settings: Settings) -> bool:
 def destination(target: Target, settings: Settings) -> str:
     """Describe in words which model on which host a turn goes to."""
     model = target.shown_model or _("its default")
-    if target.name == "local":
+    if target.is_embedded:
         host = model_host(target)
-        if not host:
+        if not host and target.name == "container":
+            text = _("the model {model} on this machine (files stay in a container's volume)")
+        elif not host:
             text = _("the model {model} on this machine (files stay in {folder})")
         elif keeps_files(target, settings):
             text = _("the model {model} at {host} (code runs and files stay on this machine)")

@@ -17,6 +17,7 @@ from aoai_magic.errors import AssistantError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
 from aoai_magic.runner.gaps import gaps
+from aoai_magic.runner.hosted import hosted_by
 from aoai_magic.shared import entra_id
 from aoai_magic.shared.network import hide_credentials
 from aoai_magic.text.width import pad
@@ -69,10 +70,11 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Check everything that a turn needs."""
     target = resolve_target(settings)
-    findings = [*_versions(), *_target(target)]
+    findings = [*_versions(), *_place(), *_target(target)]
     if target.name == "local":
         findings += _libraries()
-        findings += _engine(settings, target.model)
+    if target.is_embedded:
+        findings += _engine(settings, target)
     elif target.name in SERVICES:
         findings += _service(settings, target)
     else:
@@ -101,6 +103,11 @@ def _versions() -> Iterator[Finding]:
     )
 
 
+def _place() -> Iterator[Finding]:
+    if name := hosted_by():
+        yield Finding("ok", _("this notebook runs at {name}").format(name=name))
+
+
 def _target(target: Target) -> Iterator[Finding]:
     yield Finding(
         "ok",
@@ -116,7 +123,7 @@ def _target(target: Target) -> Iterator[Finding]:
                 "AZURE_OPENAI_ENDPOINT or OPENAI_BASE_URL for a language model"
             ),
         )
-    kind = target.model.split(":")[0] if target.name == "local" else target.name
+    kind = target.model.split(":")[0] if target.is_embedded else target.name
     yield from _key(kind)
 
 
@@ -159,12 +166,13 @@ def _libraries() -> Iterator[Finding]:
             )
 
 
-def _engine(settings: Settings, spec: str) -> Iterator[Finding]:
+def _engine(settings: Settings, target: Target) -> Iterator[Finding]:
     from aoai_magic.backends import open_backend
     from aoai_magic.runner.event_loop import wait_for
 
+    spec = target.model
     try:
-        backend = open_backend(settings, Target("local", "", "doctor"))
+        backend = open_backend(settings, Target(target.name, "", "doctor"))
         told = wait_for(backend.status())
         model = wait_for(backend.check(spec), CHECK_SECONDS)
     except AssistantError as error:
@@ -176,7 +184,9 @@ def _engine(settings: Settings, spec: str) -> Iterator[Finding]:
     )
     yield Finding(
         "ok",
-        _("the local engine starts, its files are in {folder}").format(folder=settings.folder),
+        _("the engine's container runs, its files are in a volume of it")
+        if target.name == "container"
+        else _("the local engine starts, its files are in {folder}").format(folder=settings.folder),
     )
     yield from _bounds(told.get("limits") or {})
     yield from _isolation(told.get("sandbox") or {})
@@ -226,6 +236,13 @@ def _service(settings: Settings, target: Target) -> Iterator[Finding]:
 def _isolation(sandbox: dict[str, Any]) -> Iterator[Finding]:
     if sandbox.get("error"):
         yield Finding("bad", str(sandbox["error"]))
+        yield Finding(
+            "gap",
+            _(
+                "the ways on: --on container with Docker or Podman, --on URL with a team server, "
+                "or --on azure or openai, where the service runs the code"
+            ),
+        )
         return
     level = sandbox.get("level")
     if level == "none":

@@ -400,12 +400,13 @@ class Assistant:
 
     def _tidy(self, request: Request) -> None:
         """Have what is too old deleted, once, in our own thread: nobody waits for it."""
-        if self._is_tidied or request.target.name != "local" or self._backend is None:
+        if self._is_tidied or not request.target.is_embedded or self._backend is None:
             return
         self._is_tidied = True
         from aoai_magic.runner.cleanup import tidy
 
-        work = tidy(request.settings, self._backend, self.threads(request.settings))
+        threads = self.threads(request.settings)
+        work = tidy(request.settings, request.target.name, self._backend, threads)
         asyncio.run_coroutine_threadsafe(work, loop())
 
     async def _bound_memory(self, turn: Turn, request: Request, cancel: CancelToken) -> None:

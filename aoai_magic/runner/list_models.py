@@ -90,7 +90,7 @@ async def places(target: Target) -> list[Place]:
         _asked(OPENAI, _openai_server),
         _asked("-m azure:DEPLOYMENT", _azure_resource),
     ]
-    if target.name not in ("local", *settings_.SERVICES):
+    if target.name not in (*settings_.EMBEDDED, *settings_.SERVICES):
         asking += [_asked(f"--on {target.name} -m MODEL", lambda: _engine(target))]
     local = asyncio.gather(*map(_running, local_ports.servers()))
     openai, azure, *engine = await asyncio.gather(*asking)
@@ -138,7 +138,7 @@ def _kind(target: Target) -> tuple[str, str]:
     if target.name in settings_.SERVICES:
         return target.name, target.model
     kind, _colon, name = target.model.partition(":")
-    known = target.name == "local" and "@" not in name
+    known = target.is_embedded and "@" not in name
     return (kind, name) if known else ("", "")
 
 

@@ -69,7 +69,7 @@ def begin(target: Target) -> asyncio.Task[str] | None:
 
 
 def _kind(target: Target) -> str:
-    return target.model.partition(":")[0] if target.name == "local" else ""
+    return target.model.partition(":")[0] if target.is_embedded else ""
 
 
 def _service(target: Target) -> tuple[Service | None, str]:

@@ -31,7 +31,7 @@ class RemoteResources:
     state
         The kernel's assistant.
     target
-        ``local``, ``azure``, ``openai`` or an engine's URL; None for the present one.
+        Its name, as `settings.Target` has it; None for the present one.
     """
 
     def __init__(self, state: Assistant, target: str | None = None) -> None:
@@ -45,10 +45,12 @@ class RemoteResources:
     @property
     def is_asleep(self) -> bool:
         """Whether it is this kernel's own engine, and no turn has started that yet."""
-        from aoai_magic.backends.local_engine import LAUNCHER
+        from aoai_magic.backends import launcher
 
-        running = LAUNCHER.engine is not None and LAUNCHER.engine.alive
-        return self._target.name == "local" and not running
+        if not self._target.is_embedded:
+            return False
+        engine = launcher(self._target).engine
+        return engine is None or not engine.alive
 
     def told(self) -> dict[str, Any]:
         """Return the sessions, the files that code made, and the threads that have no name here.
@@ -126,7 +128,7 @@ def is_users_target(state: Assistant, target: str) -> bool:
     A notebook's record names one too, but the notebook may be somebody else's.
     """
     settings = state.settings()
-    named = {settings_.resolve_target(settings).name, "local", *settings_.SERVICES}
+    named = {settings_.resolve_target(settings).name, *settings_.EMBEDDED, *settings_.SERVICES}
     named |= {turn.view.target for turn in state.turns}
     return target in named | {known.target for known in state.threads(settings).all()}
 
@@ -141,8 +143,8 @@ def upload_store(settings: Settings, target: Target) -> str:
     """Return the upload log's name of a target; empty where the target is not usable."""
     from aoai_magic import backends
 
-    if target.name == "local":
-        return "local"
+    if target.is_embedded:
+        return target.name
     if target.name not in settings_.SERVICES:
         return backends.server_url(target)
     try:

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from urllib.parse import urlsplit
+
+from aoai_magic.shared.network import is_loopback
 
 OLLAMA_PORT = 11434
 LM_STUDIO_URL = "http://127.0.0.1:1234"
+HOST_OF_USER = "AOAI_MAGIC_USER_HOST"
+"""Variable of an engine in a container: the name there of the machine that it runs on."""
+
+
+def from_container(url: str) -> str:
+    """Return a URL as an engine reaches it: in a container loopback is not the user's machine."""
+    host = os.environ.get(HOST_OF_USER)
+    if not host or not is_loopback(url):
+        return url
+    parts = urlsplit(url)
+    before, at, place = parts.netloc.rpartition("@")
+    port = place.rpartition("]")[2].partition(":")[2]
+    return parts._replace(netloc=f"{before}{at}{host}{port and f':{port}'}").geturl()
 
 
 def ollama_url(host: str) -> str:

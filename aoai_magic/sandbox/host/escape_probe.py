@@ -41,6 +41,12 @@ def connect_abstract() -> None:
 def signal_host() -> None:
     """Signal the host's process."""
     os.kill(TARGETS["pid"], 0)
+    try:
+        is_own = os.getsid(TARGETS["pid"]) == os.getsid(0)
+    except OSError:
+        return
+    if is_own:  # of the same number in a namespace of the session's, as 1 is in a container
+        raise ProcessLookupError
 
 
 def become_privileged() -> None:

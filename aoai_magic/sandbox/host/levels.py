@@ -48,7 +48,10 @@ _CONTAINER_REMEDY = (
 )
 _KERNEL_REMEDY = "run on a kernel with user namespaces"
 _LANDLOCK_REMEDY = "or on one with Landlock (Linux 5.13, and landlock in its list lsm=)"
-_ELSEWHERE = "Run in Linux, in WSL 2 or in a container, or use a remote engine."
+_ELSEWHERE = (
+    "Or run the code elsewhere: in a container (--on container), at a team server (--on URL) or at "
+    "a service (--on azure, --on openai)."
+)
 
 
 @dataclass(frozen=True)
@@ -136,5 +139,5 @@ async def climb_down(probe: Callable[[Rung], Awaitable[None]]) -> tuple[Rung, Is
                 tried.append(f"to allow it: {remedy()}.")
             return rung, Isolation(rung.level, rung.gaps, tuple(tried))
     reasons = " ".join(tried)
-    way = f"{remedy()}, {_LANDLOCK_REMEDY}"
-    raise SandboxError(f"Code cannot be isolated on this machine. {reasons} Remedy: {way}.")
+    way = f"{remedy()}, {_LANDLOCK_REMEDY}. {_ELSEWHERE}"
+    raise SandboxError(f"Code cannot be isolated on this machine. {reasons} Remedy: {way}")

@@ -67,7 +67,8 @@ def unshare(plan: Plan) -> None:
 def enter(plan: Plan) -> None:
     """Enter the new namespaces as process 1, and become nobody."""
     root_fs.enter(plan)
-    syscalls.set_hostname(b"sandbox")
+    with contextlib.suppress(PermissionError):  # the filter of a container, whose name stays
+        syscalls.set_hostname(b"sandbox")
     syscalls.drop_bounding_set()
     if plan.uid is not None:
         os.setgroups([])

@@ -30,9 +30,9 @@ USER = {"role": "user", "content": "What is six by seven?"}
 
 
 class ChatServer:
-    """A server on loopback that speaks the chat protocol the way each test says."""
+    """A server, usually on loopback, that speaks the chat protocol the way each test says."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.bodies: list[dict[str, Any]] = []
         self.urls: list[str] = []
         self.answer: Callable[[dict[str, Any]], Response] = lambda body: stream(say("Hi."))
@@ -46,7 +46,7 @@ class ChatServer:
             Route("/{path:path}", self._post, methods=["POST"]),
         ]
         app = _as_proxy(Starlette(routes=routes))
-        config = uvicorn.Config(app, port=0, log_level="critical")
+        config = uvicorn.Config(app, host=host, port=0, log_level="critical")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from aoai_magic.engine.models.base import ModelError
 from aoai_magic.engine.models.remote.model import RemoteModel
 from aoai_magic.shared import entra_id
+from aoai_magic.shared.local_servers import from_container
 from aoai_magic.shared.network import credentials_header, http_client, without_credentials
 
 if TYPE_CHECKING:
@@ -141,6 +142,10 @@ def _advice(variable: str) -> Help:
 
 def compatible_endpoint(model: str, base_url: str, key: str, advice: Help) -> Endpoint:
     """Return the endpoint of a model of a server that speaks OpenAI's API."""
+    named, base_url = base_url, from_container(base_url)
+    if base_url != named:
+        listen = "and have it listen on all addresses, since the engine is in a container"
+        advice = replace(advice, unreachable=f"{advice.unreachable}, {listen}")
 
     def connect() -> AsyncOpenAI:
         from openai import AsyncOpenAI, Timeout
