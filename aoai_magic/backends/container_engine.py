@@ -23,7 +23,7 @@ from aoai_magic.backends import local_engine
 from aoai_magic.backends.local_engine import Engine
 from aoai_magic.errors import EngineError
 from aoai_magic.locale import gettext as _
-from aoai_magic.shared.local_servers import HOST_OF_USER
+from aoai_magic.shared.network import HOST_OF_USER
 from aoai_magic.shared.private_files import open_regular, write_whole
 
 PROGRAMS = ("docker", "podman")

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 from urllib.parse import urlsplit
 
-from aoai_magic.shared.network import is_loopback
+from aoai_magic.shared.network import HOST_OF_USER, is_loopback
 
 OLLAMA_PORT = 11434
 LM_STUDIO_URL = "http://127.0.0.1:1234"
-HOST_OF_USER = "AOAI_MAGIC_USER_HOST"
-"""Variable of an engine in a container: the name there of the machine that it runs on."""
 
 
 def from_container(url: str) -> str:

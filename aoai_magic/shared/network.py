@@ -18,6 +18,10 @@ CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """Variables that name the certificates that are trusted."""
 
 
+HOST_OF_USER = "AOAI_MAGIC_USER_HOST"
+"""Variable of an engine in a container: the name there of the machine that it runs on."""
+
+
 def is_loopback(url: str) -> bool:
     """Return whether the host of ``url`` is this machine by its name or address."""
     host = urlsplit(url).hostname or ""
@@ -76,7 +80,7 @@ def http_client(url: str, failure: Callable[[str], Exception]) -> Any:
     import openai
 
     options: dict[str, Any] = {"event_hooks": {"response": [_stay(failure)]}}
-    if is_loopback(url):
+    if is_loopback(url) or urlsplit(url).hostname == os.environ.get(HOST_OF_USER, ""):
         # Loading the CA bundle for plain HTTP would cost tens of milliseconds.
         options |= {"trust_env": False, "verify": False}
     try:
