@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -65,8 +66,8 @@ def running() -> Iterator[Server]:
         _wait(folder, server)
         yield Server(folder)
     finally:
-        server.terminate()
-        server.wait(30)
+        server.send_signal(signal.SIGINT)  # SIGTERM would wait for clients to go
+        server.wait(100)
         shutil.rmtree(folder)
 
 

@@ -86,6 +86,13 @@ def start_engine(tmp_path_factory, request):
         thread.join(20)
 
 
+@pytest.fixture
+def on_sqlite(request):
+    """Skip what breaks the files of SQLite where the engines use none."""
+    if request.config.getoption("--postgresql"):
+        pytest.skip("PostgreSQL has no files in the data folder to break")
+
+
 @pytest.fixture(scope="session")
 def shared_engine(start_engine) -> Engine:
     return start_engine()

@@ -217,7 +217,7 @@ def test_what_is_taken_out_is_not_found(client, fill, engine):
     assert not list(engine.data_dir.glob(f"search/{held}*"))
 
 
-def test_lost_index_is_made_anew(client, fill, engine):
+def test_lost_index_is_made_anew(client, fill, engine, on_sqlite):
     held = fill(a_md="zebra one")
     for path in engine.data_dir.glob(f"search/{held}*"):
         path.unlink()
@@ -225,7 +225,7 @@ def test_lost_index_is_made_anew(client, fill, engine):
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_broken_index_is_made_anew_and_nothing_is_lost(client, fill, engine, whole):
+def test_broken_index_is_made_anew_and_nothing_is_lost(client, fill, engine, whole, on_sqlite):
     held = fill(a_md="zebra one")
     (path,) = engine.data_dir.glob(f"search/{held}.sqlite")
     for beside in engine.data_dir.glob(f"search/{held}.sqlite-*"):

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 from openai import BadRequestError, OpenAI
+from sqlalchemy import create_engine, delete
+
+from aoai_magic.engine.storage.schema import ENGINES
 
 from .test_runs import steps, texts
 
@@ -57,9 +60,9 @@ def serve(tmp_path, postgresql):
         one.process.stdout.close()
 
 
-def begin(client):
+def begin(client, model="m"):
     tools = [{"type": "code_interpreter"}]
-    assistant = client.beta.assistants.create(model="m", tools=tools)
+    assistant = client.beta.assistants.create(model=model, tools=tools)
     thread = client.beta.threads.create(messages=[{"role": "user", "content": "Go."}])
     return client.beta.threads.runs.create(thread_id=thread.id, assistant_id=assistant.id)
 
@@ -105,6 +108,22 @@ def test_a_run_that_has_said_nothing_yet_is_taken_over(serve, script):
     serve.kill(0)
     assert until(second, run, "completed").last_error is None
     assert texts(second, run.thread_id) == ["Well."]
+
+
+def test_an_engine_that_lost_its_lease_stops_its_runs(start_engine, postgresql, script):
+    url = postgresql.new_database()
+    client = start_engine(database=url).openai()
+    run = begin(client, model=script({"when": "", "replies": [{"delay": 600, "text": "Late."}]}))
+    until(client, run, "in_progress")
+    database = create_engine(url)
+    with database.begin() as connection:
+        connection.execute(delete(ENGINES))
+    database.dispose()
+    run = until(client, run, "failed")
+    assert run.last_error.message.startswith("The engine lost its connection to the database")
+    # Under a new lease it goes on.
+    again = begin(client, model=script({"when": "", "replies": [{"text": "Well."}]}))
+    until(client, again, "completed")
 
 
 MAKE = "x = 1; open('/mnt/data/made.txt', 'w').write('7')"

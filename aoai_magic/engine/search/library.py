@@ -135,6 +135,7 @@ class Library:
                 break
         async with self._changing:
             await self._keep(rows[0].vector_store_id, taken)
+        await self._instance.release(_TAKING_IN)
         return True
 
     async def _read(self, row: Row[Any], file: Body | None) -> _Taken:
@@ -259,13 +260,17 @@ def _waiting(connection: Connection) -> Sequence[Row[Any]]:
 
 
 def _settle(connection: Connection, taken: _Taken) -> bool:
-    """Note what came of a file; False if it is not waited for any more."""
+    """Note what came of a file; False if it was taken out, or is to be taken in anew."""
     status = "completed" if taken.is_good else "failed"
     size = taken.row.bytes if taken.is_good else 0
     changes = {"status": status, "last_error": taken.error, "usage_bytes": size}
     still = (TABLE.c.seq == taken.row.seq, TABLE.c.status == "in_progress")
     values = {"body": {**taken.row.body, **changes}, "status": status}
-    return connection.execute(update(TABLE).where(*still).values(values)).rowcount > 0
+    if connection.execute(update(TABLE).where(*still).values(values)).rowcount:
+        return True
+    # Another engine was at the same file, and was faster.
+    done = select(TABLE.c.id).where(TABLE.c.seq == taken.row.seq, TABLE.c.status == "completed")
+    return connection.execute(done).first() is not None
 
 
 def _fitting(connection: Connection, store_id: str, fits: Filter) -> Collection[str]:

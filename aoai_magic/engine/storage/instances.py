@@ -49,6 +49,9 @@ class Instance(Protocol):
     async def claim(self, name: str) -> bool:
         """Return whether this instance may do, for a while, what one at a time should do."""
 
+    async def release(self, name: str) -> None:
+        """Let others do what was claimed."""
+
     async def close(self) -> None:
         """Be gone."""
 
@@ -87,6 +90,9 @@ class LockedInstance:
         """Return True: on one machine it does no harm if two do it."""
         return True
 
+    async def release(self, name: str) -> None:
+        """Do nothing: nobody waits."""
+
     async def close(self) -> None:
         """Give up the lock."""
         self._lock.close()
@@ -104,6 +110,7 @@ class LeasedInstance:
         self._store = store
         self._seconds = seconds
         self._over = 0.0
+        self._claimed: dict[str, float] = {}
 
     async def start(self) -> None:
         """Take a lease, and remove those that were over long ago."""
@@ -134,6 +141,9 @@ class LeasedInstance:
 
     async def claim(self, name: str) -> bool:
         """Return whether this instance may do, until its lease would end, what ``name`` says."""
+        began = time.monotonic()
+        if began < self._claimed.get(name, 0.0):
+            return True
         mine = or_(ENGINES.c.holder == self.id, ENGINES.c.until <= _NOW)
         taken = {"holder": self.id, "until": _NOW + self._seconds}
 
@@ -144,7 +154,16 @@ class LeasedInstance:
                 return True
             return connection.execute(update(ENGINES).where(there, mine).values(taken)).rowcount > 0
 
-        return await self._store.write(work)
+        done = await self._store.write(work)
+        if done:
+            self._claimed[name] = began + self._seconds / 5
+        return done
+
+    async def release(self, name: str) -> None:
+        """Let others do what was claimed."""
+        self._claimed.pop(name, None)
+        mine = (ENGINES.c.id == name, ENGINES.c.holder == self.id)
+        await self._store.write(lambda c: c.execute(delete(ENGINES).where(*mine)))
 
     async def close(self) -> None:
         """Give up the lease."""

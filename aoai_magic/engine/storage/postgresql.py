@@ -25,6 +25,16 @@ _SCHEMA_LOCK = 0x616F6169
 """The number under which engines wait for one another when the schema is made: "aoai"."""
 
 
+_PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+"""A server that cannot be reached is an error before the lease of this engine is over."""
+
+
 def open_postgresql(url: URL) -> Engine:
     """Return the connections to a database.
 
@@ -41,6 +51,7 @@ def open_postgresql(url: URL) -> Engine:
             json_serializer=lambda value: to_json(value, inf_nan_mode="null").decode(),
             json_deserializer=from_json,
             pool_pre_ping=True,
+            connect_args=_PATIENCE,
         )
     except ImportError as error:
         raise StoreError(
