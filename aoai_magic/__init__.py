@@ -60,12 +60,13 @@ def ask(prompt: str, *items: Any, **options: Any) -> Turn | PendingTurn | None:
         the objects themselves.
     **options
         The options of ``%%assistant`` as keywords: ``out``, ``thread``, ``new``, ``model``,
-        ``on``, ``instructions``, ``search``, ``tool`` (functions or their names), ``tool_choice``,
-        ``rows``, ``cells``, ``schema_only``, ``save``, ``overwrite``, ``dry_run``, ``plan``,
-        ``background``, ``timeout`` (seconds), ``max_tokens``, ``max_cost``, ``no_raise``,
-        ``quiet``, ``verbose``, ``as_`` (the type of ``turn.value``), ``raw``, which is true here:
-        braces in the prompt stay as they are, and ``mentions``: false if ``@name`` in the prompt
-        is to attach nothing, as in a prompt made of text that others wrote.
+        ``on``, ``instructions``, ``search``, ``tool`` (functions or their names), ``mcp``,
+        ``tool_choice``, ``rows``, ``cells``, ``schema_only``, ``save``, ``overwrite``,
+        ``dry_run``, ``plan``, ``background``, ``timeout`` (seconds), ``max_tokens``,
+        ``max_cost``, ``no_raise``, ``quiet``, ``verbose``, ``as_`` (the type of
+        ``turn.value``), ``raw``, which is true here: braces in the prompt stay as they are, and
+        ``mentions``: false if ``@name`` in the prompt is to attach nothing, as in a prompt made
+        of text that others wrote.
 
     Raises
     ------

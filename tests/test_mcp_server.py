@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from jupyter_client import KernelManager
 from mcp import Client, MCPError
-from mcp.client.stdio import StdioServerParameters
+from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 FRAME = """
@@ -45,7 +45,7 @@ def server(home, *arguments, **environ):
 @pytest.fixture
 def client(tmp_path):
     # Entered in the test itself: the client's tasks end in the task in which they began.
-    return Client(server(tmp_path / "home"))
+    return Client(stdio_client(server(tmp_path / "home")))
 
 
 def texts(result):
@@ -123,7 +123,7 @@ async def test_a_question_attaches_nothing_and_its_files_are_in_the_session(
     (tmp_path / "private.csv").write_text("a\n1\n")
     environ = {"AOAI_MAGIC_TARGET": engine.url, "AOAI_MAGIC_TOKEN": engine.token}
     parameters = server(tmp_path / "home", AOAI_MAGIC_MODEL=script(ANSWER), **environ)
-    async with Client(parameters) as client:
+    async with Client(stdio_client(parameters)) as client:
         asked = f"What is in @{tmp_path / 'private.csv'}?"
         result = await client.call_tool("ask", {"question": asked})
         assert texts(result).strip() == "It is 42."
@@ -235,7 +235,7 @@ async def test_a_notebook_shares_named_frames_and_nothing_else(notebook, tmp_pat
     parameters = StdioServerParameters(
         command=told["command"], args=told["args"], env={"AOAI_MAGIC_HOME": str(tmp_path / "home")}
     )
-    async with Client(parameters) as client:
+    async with Client(stdio_client(parameters)) as client:
         listed = await client.call_tool("list_variables", {})
         assert listed.structured_content == {
             "variables": [{"name": "sales", "kind": "DataFrame, 3 × 3"}]

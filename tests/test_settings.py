@@ -30,6 +30,7 @@ def test_the_stronger_source_wins_and_is_named():
         "attach_named": "default",
         "suggest_questions": "default",
         "guide": "default",
+        "mcp_allow": "default",
         "recordings": "default",
         "recordings_mode": "default",
         "keep_days": "default",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,29 @@ from aoai_magic.locale import gettext as _
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _LONGEST = 100_000
 """Characters of a result that the model is told."""
+
+
+PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+"""What a function may return as a picture."""
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What came of a call where that is more than text.
+
+    Attributes
+    ----------
+    text
+        What the model is told.
+    pictures
+        Their types, one of `PICTURES`, and their bytes.
+    files
+        Their names and bytes.
+    """
+
+    text: str
+    pictures: Sequence[tuple[str, bytes]] = ()
+    files: Sequence[tuple[str, bytes]] = ()
 
 
 @dataclass(frozen=True)
@@ -40,8 +63,8 @@ class Function:
         told = {"name": self.name, "description": self.description, "parameters": self.parameters}
         return {"type": "function", "function": told}
 
-    async def call(self, arguments: str) -> str:
-        """Call it with the model's arguments, a JSON object; gives what the model is told.
+    async def call(self, arguments: str) -> Returned:
+        """Call it with the model's arguments, a JSON object; return what came of it.
 
         It runs where the turn runs, so that it finds the notebook as a cell does. What it
         raises is told to the model too, which may try again.
@@ -50,9 +73,9 @@ class Function:
             value = self._adapter.validate_json(arguments or "{}")
             if inspect.isawaitable(value):
                 value = await value
-            return _told(value)
+            return value if isinstance(value, Returned) else Returned(_told(value))
         except Exception as error:
-            return f"{type(error).__name__}: {error}"[:_LONGEST]
+            return Returned(f"{type(error).__name__}: {error}"[:_LONGEST])
 
 
 def _told(value: Any) -> str:

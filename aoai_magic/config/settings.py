@@ -81,6 +81,9 @@ class Settings:
         Whether ``assistant.md`` or ``AGENTS.md`` in the working folder is sent along.
     suggest_questions
         Whether the model may offer questions to be asked next.
+    mcp_allow
+        Tools of MCP servers that the model may call without asking the user: names of servers, or
+        ``SERVER.TOOL``, with commas.
     recordings, recordings_mode
         Folder in which turns are recorded, empty for none, and what is done with them: one
         of `RECORDINGS_MODES`.
@@ -113,6 +116,7 @@ class Settings:
     attach_named: bool = True
     guide: bool = True
     suggest_questions: bool = True
+    mcp_allow: str = ""
     recordings: str = ""
     recordings_mode: str = "auto"
     keep_days: int = 90

@@ -75,6 +75,9 @@ class AssistantMagics(Magics):
     suggest_questions = Bool(True, help="let the model offer questions to be asked next").tag(
         config=True
     )
+    mcp_allow = Unicode(help="MCP tools called without asking: SERVER or SERVER.TOOL, …").tag(
+        config=True
+    )
     recordings = Unicode(help="folder to record turns in, or to play them from").tag(config=True)
     recordings_mode = Unicode("auto", help="auto, record or replay").tag(config=True)
     keep_days = Int(90, help="days that unused threads and files are kept, 0: for ever").tag(
@@ -143,6 +146,12 @@ class AssistantMagics(Magics):
     )
     @argument(
         "--tool", action="append", metavar="NAME", help=later("offer a function of the notebook")
+    )
+    @argument(
+        "--mcp",
+        action="append",
+        metavar="NAME",
+        help=later("offer the tools of an MCP server that .mcp.json names"),
     )
     @argument(
         "--tool-choice", metavar="CHOICE", help=later("auto, none, required, or a tool's name")
@@ -214,7 +223,7 @@ class AssistantMagics(Magics):
         if unknown:
             raise UsageError(_unknown_option(unknown))
         given = vars(known)
-        lists = {name: tuple(given[name] or ()) for name in ("items", "search", "tool")}
+        lists = {name: tuple(given[name] or ()) for name in ("items", "search", "tool", "mcp")}
         return Options(**{**given, **lists})
 
 
@@ -315,6 +324,7 @@ def unregister(shell: InteractiveShell) -> None:
             from aoai_magic.notebook.line_commands import stop_sharing
 
             stop_sharing(magics.state)
+            magics.state.mcp_servers.stop()
     if magics and as_async_cell in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(as_async_cell)
         shell.input_transformer_manager.token_transformers.remove(QuestionLine)

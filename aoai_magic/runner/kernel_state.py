@@ -25,6 +25,7 @@ from aoai_magic.runner.cancel import CancelToken, interrupts
 from aoai_magic.runner.context import read_context
 from aoai_magic.runner.event_loop import is_blocking, loop, run_blocking
 from aoai_magic.runner.interpolation import interpolate
+from aoai_magic.runner.mcp_servers import McpServers
 from aoai_magic.runner.notebook_cell import CellHistory
 from aoai_magic.runner.options import Options
 from aoai_magic.runner.planning import Asked, decide, plan_first
@@ -103,6 +104,8 @@ class Assistant:
         Cancels the turn that is going on.
     share
         What MCP clients may have of this kernel, if anything.
+    mcp_servers
+        The MCP servers that turns have used.
     opener
         Returns what opens the screen of a turn, by the setting ``display``.
     """
@@ -114,6 +117,7 @@ class Assistant:
     pending: list[PendingTurn] = field(default_factory=list)
     cancelling: CancelToken | None = None
     share: Share | None = None
+    mcp_servers: McpServers = field(default_factory=McpServers)
     opener: Callable[[str, CancelToken], Callable[[], Screen]] = _opener
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _tapes: dict[tuple[str, str], Tape] = field(default_factory=dict)
@@ -252,7 +256,8 @@ class Assistant:
         )
         attached = {} if options.new else self._attached.get(request.thread_key, {})
         context = read_context(settings, options, working_folder())
-        request = replace(request, attached=attached, context=context)
+        tools = self.mcp_servers.tools(options.mcp, working_folder(), settings.mcp_allow)
+        request = replace(request, attached=attached, context=context, mcp_tools=tools)
         request.check()
         if request.budget:
             from aoai_magic.config.prices import load

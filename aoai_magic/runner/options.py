@@ -32,6 +32,8 @@ class Options:
         Files, globs and folders that are searched.
     tool
         Functions of the notebook that the model may call, by name or themselves.
+    mcp
+        MCP servers, by the names that ``.mcp.json`` gives them, whose tools the model may call.
     tool_choice
         ``auto``, ``none``, ``required``, ``code_interpreter``, ``file_search`` or a
         function's name.
@@ -75,6 +77,7 @@ class Options:
     instructions: str | None = None
     search: tuple[str, ...] = ()
     tool: tuple[str | Callable[..., Any], ...] = ()
+    mcp: tuple[str, ...] = ()
     tool_choice: str | None = None
     rows: int | None = None
     cells: int | None = None
@@ -124,6 +127,8 @@ class Options:
         }
 
 
+_LISTS = ("search", "tool", "mcp")
+
 NAMES = tuple(f.name for f in fields(Options))
 
 
@@ -140,7 +145,7 @@ def from_keywords(items: tuple[str, ...], keywords: Mapping[str, Any]) -> Option
                 text = _("There is no option {name!r}; there are {names}.")
             names = ", ".join(NAMES[1:])
             raise UsageError(text.format(name=name, near="".join(near), names=names))
-    lists = {name: _several(keywords[name]) for name in ("search", "tool") if name in keywords}
+    lists = {name: _several(keywords[name]) for name in _LISTS if name in keywords}
     return Options(items=items, **{**keywords, **lists})
 
 

@@ -48,6 +48,8 @@ class Request:
         What the thread was given by this kernel: names of variables, and hashes of their content.
     context
         What the model reads besides question and data: the project's guide, cells.
+    mcp_tools
+        The tools of MCP servers that are offered.
     """
 
     prompt: str
@@ -61,6 +63,7 @@ class Request:
     place: str
     attached: Mapping[str, str] = field(default_factory=dict)
     context: Sequence[Context] = ()
+    mcp_tools: Sequence[Function] = ()
 
     @property
     def namespace(self) -> Mapping[str, Any]:
@@ -152,10 +155,10 @@ class Request:
             raise UsageError(_("--tool-choice file_search requires --search PATH."))
 
     def functions(self) -> list[Function]:
-        """Return the notebook's functions that are offered as tools."""
+        """Return the notebook's functions, and others' tools, that are offered as tools."""
         from aoai_magic.attach.function_tools import find
 
-        return find(self.options.tool, self.namespace)
+        return [*find(self.options.tool, self.namespace), *self.mcp_tools]
 
     def tool_choice(self) -> str | dict[str, Any] | None:
         """Return the choice as the API takes it: a word, a tool, or a function."""

@@ -7,9 +7,13 @@ import contextlib
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from aoai_magic._version import CONTRACT, __version__
+from aoai_magic.attach.attachment import Attachment
+from aoai_magic.attach.files import attach_document
 from aoai_magic.backends.responses_api.engine_uploads import Uploads
 from aoai_magic.backends.responses_api.exchange import (
     OUTPUTS,
@@ -170,9 +174,12 @@ class EngineBackend:
 class _Turn(Exchange):
     """One turn, in a conversation and its session."""
 
+    _about_files = "Code finds the files in /mnt/data."
+
     def __init__(self, backend: EngineBackend, question: Question) -> None:
         super().__init__(client(backend.endpoint), question, (OUTPUTS, EXTENSIONS))
         self._backend = backend
+        self._returned: list[Attachment] = []
         self._uploads = Uploads(client(backend.endpoint), backend.upload_log, backend.store)
         self._thread = ""
         self._documents = ""
@@ -286,7 +293,8 @@ class _Turn(Exchange):
 
     def _request(self) -> dict[str, Any]:
         asked = self._question
-        given = [] if self._outputs else [self._uploads.ids[i.sha256] for i in asked.attachments]
+        items = self._returned if self._outputs else asked.attachments
+        given = [self._uploads.ids[item.sha256] for item in items]
         body: dict[str, Any] = {
             "model": asked.model or "default",
             "input": self._outputs or [self._message()],
@@ -331,6 +339,14 @@ class _Turn(Exchange):
         async for event in super()._called():
             yield event
         self._key = ""
+        self._returned = []
+        with TemporaryDirectory(prefix="aoai-magic-") as folder:
+            for number, (name, data) in enumerate(self._files):
+                path = Path(folder) / str(number)
+                await asyncio.to_thread(path.write_bytes, data)
+                self._returned.append(attach_document(path, name))
+                async for event in self._uploads.send(self._returned[-1]):
+                    yield event
 
     def _search_tool(self) -> list[dict[str, Any]]:
         if not self._documents:

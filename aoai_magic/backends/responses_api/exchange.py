@@ -25,7 +25,7 @@ from aoai_magic.backends.retry import (
     retry_call,
     waited,
 )
-from aoai_magic.backends.tool_calls import called
+from aoai_magic.backends.tool_calls import called, output_of
 from aoai_magic.errors import ServiceError
 from aoai_magic.locale import gettext as _
 from aoai_magic.turn import events
@@ -34,7 +34,7 @@ from aoai_magic.turn.events import Event
 if TYPE_CHECKING:
     import openai
 
-    from aoai_magic.attach.function_tools import Function
+    from aoai_magic.attach.function_tools import Function, Returned
     from aoai_magic.backends.base import Question
 
 POLL_SECONDS = 1.0
@@ -63,7 +63,11 @@ class Exchange(ABC):
         self._stream: Any = None
         self._functions = {function.name: function for function in question.functions}
         self._outputs: list[Any] = []
+        self._files: list[tuple[str, bytes]] = []  # that functions returned
         self._asking = ""
+
+    _about_files = "The user has the files; code cannot read them."
+    """What the model is told of files that functions returned."""
 
     @abstractmethod
     def _request(self) -> dict[str, Any]:
@@ -101,14 +105,19 @@ class Exchange(ABC):
 
     async def _called(self) -> AsyncGenerator[Event, None]:
         """Call what the model asks for; the next request tells what came of it."""
-        outputs: list[str] = []
+        outputs: list[Returned] = []
         for name, arguments, _id in self._reader.calls:
             async for event in called(self._functions, name, arguments, outputs):
                 yield event
         self._outputs = [
-            {"type": "function_call_output", "call_id": id_, "output": output}
-            for (_name, _arguments, id_), output in zip(self._reader.calls, outputs, strict=True)
+            {
+                "type": "function_call_output",
+                "call_id": id_,
+                "output": output_of(one, self._about_files),
+            }
+            for (_name, _arguments, id_), one in zip(self._reader.calls, outputs, strict=True)
         ]
+        self._files = [file for one in outputs for file in one.files]
         # The thread stays where it is until all is answered: nothing builds upon open calls.
         self._asking = self._reader.response
         self._reader.go_on()

@@ -54,6 +54,7 @@ import anyio
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from aoai_magic.engine.models import pictures
 from aoai_magic.engine.models.base import (
     PYTHON_TOOL,
     Chunk,
@@ -174,6 +175,7 @@ class ScriptedModel:
         yield Finish(reply.finish_reason)
 
     def _reply(self, messages: Sequence[Mapping[str, Any]]) -> _Reply:
+        messages = [one for one in messages if not pictures.are(one)]  # not the user's
         turn = self._turn(_prompts(messages))
         done = _replies_given(messages)
         if done >= len(turn.replies):
