@@ -51,12 +51,13 @@ def test_text_appears_as_it_comes(capsys):
 def test_without_rich_links_show_where_they_go_and_code_stays(capsys):
     text = (
         "See [the docs](https://a.example/x), [top.csv](sandbox:/mnt/data/top.csv), `a**b**`.\n"
-        "```python\nx = a**b**c\n```\n**Done.**"
+        "```python\nx = a**b**c\n```\n**Done.** *Well*, 2 * 3 * 4, a*b*c."
     )
     run(PlainPaper(), [TextDone("t", text)])
     assert capsys.readouterr().out.startswith(
         "See the docs (https://a.example/x), top.csv, `a**b**`.\n"
-        "```python\nx = a**b**c\n```\nDone.\n\n"
+        "```python\nx = a**b**c\n```\n"
+        "Done. Well, 2 * 3 * 4, a*b*c.\n\n"
     )
 
 

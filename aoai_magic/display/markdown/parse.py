@@ -37,6 +37,7 @@ _SANDBOX_LINK = re.compile(r"!?\[([^\]\n]{0,300})\]\(sandbox:/+(?:mnt/data/)?([^
 _MARKS = re.compile(
     r"(`[^`\n]{1,500}`)|\*\*(?=\S)([^*\n]{1,1000}?)(?<=\S)\*\*"
     r"|\[([^\]\n]{1,300})\]\((https?://[^)\s]{1,2000})\)"
+    r"|(?<![\w*])\*(?=[^\s*])([^*\n]{1,1000}?)(?<=\S)\*(?![\w*])"
 )
 _BARE_URL = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!&'()*+,;=%]*[A-Za-z0-9/#=&_\-]")
 # TeX that leaves the formula: links, styles (a remote background is a request), sizes in
@@ -121,9 +122,9 @@ def plain(text: str) -> str:
 
 
 def without_marks(line: str) -> str:
-    """Return a line of Markdown without the marks of bold, and links as words and address."""
+    """Return a line of Markdown without the marks of emphasis, and links as words and address."""
     line = _SANDBOX_LINK.sub(lambda m: m[1] or unquote(m[2]), line)
-    return _MARKS.sub(lambda m: m[1] or m[2] or f"{m[3]} ({m[4]})", line)
+    return _MARKS.sub(lambda m: m[1] or m[2] or m[5] or f"{m[3]} ({m[4]})", line)
 
 
 def embedded(text: str) -> list[str]:
