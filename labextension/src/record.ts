@@ -6,6 +6,8 @@ export const MEDIA_TYPE = 'application/vnd.aoai-magic.turn+json';
 /** What the kernel freezes as a picture, see `aoai_magic/display/saved/bundles.py`. */
 const PICTURES = ['image/png', 'image/jpeg', 'image/gif'];
 
+const PLOTLY = 'application/vnd.plotly.v1+json';
+
 export const FILES_TYPE = 'application/vnd.aoai-magic.files+json';
 
 /** A file that came back: what it is, how to get it in Python, and its bytes if it is small. */
@@ -103,7 +105,9 @@ export function pictures(turn: TurnRecord, outputs: IOutputs): IPicture[] {
   );
   const drawn: IPicture[] = [];
   for (let place = 0; place < outputs.length; place++) {
-    const picture = pictureIn(outputs.get(place));
+    const output = outputs.get(place);
+    // Plotly's renderer adds a picture of its own to what it has drawn.
+    const picture = PLOTLY in output.data ? null : pictureIn(output);
     if (picture) {
       drawn.push({ ...picture, name: named[drawn.length]?.name ?? picture.name });
     }
