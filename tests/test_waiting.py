@@ -70,3 +70,16 @@ def test_what_waits_for_a_turn_may_wait_within_one():
         return run_blocking(inner())
 
     assert run_blocking(outer()) == 7
+
+
+def test_the_doctor_waits_until_a_model_in_a_file_is_loaded(monkeypatch):
+    waits = []
+
+    def wait_for(coroutine, more=0.0):
+        coroutine.close()
+        waits.append(more)
+        return {}
+
+    monkeypatch.setattr(event_loop, "wait_for", wait_for)
+    list(diagnostics._engine(Assistant({}).settings(), "gguf:model.gguf"))
+    assert waits[-1] == diagnostics.LOAD_SECONDS

@@ -43,6 +43,9 @@ ANY_FONTS = "pip install matplotlib-fontja"
 CHECK_SECONDS = 15.0
 """How much longer than a command's answer a model's may take that is only tried."""
 
+LOAD_SECONDS = 300.0
+"""The same for a model in a file, which is loaded to be tried: disks can be slow."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -174,7 +177,8 @@ def _engine(settings: Settings, target: Target) -> Iterator[Finding]:
     try:
         backend = open_backend(settings, Target(target.name, "", "doctor"))
         told = wait_for(backend.status())
-        model = wait_for(backend.check(spec), CHECK_SECONDS)
+        seconds = LOAD_SECONDS if spec.startswith("gguf:") else CHECK_SECONDS
+        model = wait_for(backend.check(spec), seconds)
     except AssistantError as error:
         yield Finding("bad", str(error))
         return
