@@ -43,13 +43,9 @@ def no_services(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
     yield
     monkeypatch.undo()
-    _close_database(home)
-
-
-def _close_database(home):
-    """Close what stays open as long as a kernel lives: here hundreds would pile up."""
+    # They stay open as long as a kernel lives: here hundreds would pile up.
     if database := sys.modules.get("aoai_magic.state.database"):
-        database.worker().submit(database.open_database(home).close).result(30)
+        database.close_databases(30)
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -60,9 +59,7 @@ class Endpoint:
         return made
 
 
-_clients: weakref.WeakKeyDictionary[
-    asyncio.AbstractEventLoop, dict[Endpoint | Service, openai.AsyncOpenAI]
-] = weakref.WeakKeyDictionary()
+_clients: dict[asyncio.AbstractEventLoop, dict[Endpoint | Service, openai.AsyncOpenAI]] = {}
 
 
 def client(endpoint: Endpoint | Service) -> openai.AsyncOpenAI:
@@ -70,6 +67,10 @@ def client(endpoint: Endpoint | Service) -> openai.AsyncOpenAI:
 
     A client's connections belong to one event loop, so that each loop has its own.
     """
+    # Not by weak references: a client's connections hold the loop, which would stay for ever.
+    for loop in list(_clients):
+        if loop.is_closed():
+            _clients.pop(loop, None)
     clients = _clients.setdefault(asyncio.get_running_loop(), {})
     if endpoint not in clients:
         clients[endpoint] = _open(endpoint)

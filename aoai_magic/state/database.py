@@ -210,19 +210,27 @@ class Database:
             self._connection = None
 
 
+_databases: dict[tuple[int, Path], Database] = {}
+
+
 class _Unusable(Exception):  # noqa: N818 - a state, caught here alone
     """The file cannot be used now."""
 
 
 def open_database(folder: Path) -> Database:
     """Return the process's database of a data directory."""
-    return _opened(os.getpid(), folder)
-
-
-@cache
-def _opened(pid: int, folder: Path) -> Database:
     # By process: a child that was forked must not use what its parent has open.
-    return Database(folder)
+    key = os.getpid(), folder
+    if key not in _databases:
+        _databases[key] = Database(folder)
+    return _databases[key]
+
+
+def close_databases(seconds: float) -> None:
+    """Close the files of this process's databases, waiting so long; a later use opens one again."""
+    opened = [database for (pid, _), database in list(_databases.items()) if pid == os.getpid()]
+    # Work that was given before is done before.
+    concurrent.futures.wait([worker().submit(one.close) for one in opened], seconds)
 
 
 class Worker:
@@ -257,16 +265,8 @@ def worker() -> Worker:
 
 @cache
 def _worker(pid: int) -> Worker:
-    made = Worker()
-    atexit.register(_end, pid, made)
-    return made
-
-
-def _end(pid: int, made: Worker) -> None:
-    """Return the worker a moment to write what it was given."""
-    if pid == os.getpid():
-        with contextlib.suppress(concurrent.futures.TimeoutError):
-            made.submit(lambda: None).result(BUSY_SECONDS)
+    atexit.register(close_databases, BUSY_SECONDS)
+    return Worker()
 
 
 def is_on_network(folder: Path) -> bool:

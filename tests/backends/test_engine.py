@@ -1,6 +1,8 @@
 """Turns at an engine of ours, in a process of its own."""
 
 import asyncio
+import gc
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -177,6 +179,18 @@ async def test_a_wrong_key_is_a_sentence_without_the_key(engine, tmp_path):
         await wrong.status()
     assert "very-secret" not in str(caught.value)
     assert "very-secret" not in repr(wrong)
+
+
+def test_event_loops_that_have_ended_leave_no_connections(backend):
+    def descriptors():
+        gc.collect()
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    asyncio.run(backend.status())
+    before = descriptors()
+    for _ in range(5):
+        asyncio.run(backend.status())
+    assert descriptors() <= before + 1
 
 
 async def test_an_engine_that_is_not_there_is_a_sentence(tmp_path):

@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 import time
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import postgres
 import pytest
 import uvicorn
 import yaml
-from openai import AsyncOpenAI, AzureOpenAI, OpenAI
+from openai import AsyncOpenAI, AzureOpenAI, NotFoundError, OpenAI
 
 from aoai_magic.engine.config import EngineConfig
 from aoai_magic.engine.server.app import create_app
@@ -25,22 +27,35 @@ TOKEN = "a-token-for-tests"
 
 @dataclass
 class Engine:
-    """An engine that runs in a thread."""
+    """An engine that runs in a thread; its clients are closed at the end of a test."""
 
     url: str
     data_dir: Path
     watched: Watched
+    clients: ExitStack = field(default_factory=ExitStack)
 
     def openai(self, **options) -> OpenAI:
-        return OpenAI(base_url=f"{self.url}/v1", api_key=TOKEN, max_retries=0, **options)
+        return self.clients.enter_context(
+            OpenAI(base_url=f"{self.url}/v1", api_key=TOKEN, max_retries=0, **options)
+        )
 
     def azure(self, api_version: str = "2024-05-01-preview") -> AzureOpenAI:
-        return AzureOpenAI(
-            azure_endpoint=self.url, api_key=TOKEN, api_version=api_version, max_retries=0
+        return self.clients.enter_context(
+            AzureOpenAI(
+                azure_endpoint=self.url, api_key=TOKEN, api_version=api_version, max_retries=0
+            )
         )
 
     def asynchronous(self) -> AsyncOpenAI:
         return AsyncOpenAI(base_url=f"{self.url}/v1", api_key=TOKEN, max_retries=0)
+
+    def clear(self) -> None:
+        """Close clients, and end the sessions that a test left."""
+        api = self.openai()
+        for session in api.get("/engine", cast_to=object)["sessions"]:
+            with suppress(NotFoundError):  # it has ended by itself
+                api.delete(f"/engine/sessions/{session['thread_id']}", cast_to=object)
+        self.clients.close()
 
 
 @pytest.fixture(autouse=True)
@@ -58,32 +73,53 @@ def postgresql():
         yield server
 
 
-@pytest.fixture(scope="session")
-def start_engine(tmp_path_factory, request):
-    """Start engines in threads; all of them stop at the end."""
-    running = []
-
-    def start(**settings) -> Engine:
-        if request.config.getoption("--postgresql") and "data_dir" not in settings:
-            settings.setdefault("database", request.getfixturevalue("postgresql").new_database())
-        data_dir = settings.pop("data_dir", None) or tmp_path_factory.mktemp("engine")
-        script = data_dir / "silent.yaml"
-        script.write_text("turns: []")
-        settings = {"model": f"scripted:{script}", "request_models": True, **settings}
-        watched = Watched(create_app(EngineConfig(data_dir=data_dir, token=TOKEN, **settings)))
-        listening = bind("127.0.0.1", 0)
-        server = uvicorn.Server(uvicorn.Config(watched, log_config=None, lifespan="on"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        running.append((server, thread))
+@contextmanager
+def _serve(data_dir: Path, **settings) -> Iterator[Engine]:
+    script = data_dir / "silent.yaml"
+    script.write_text("turns: []")
+    settings = {"model": f"scripted:{script}", "request_models": True, **settings}
+    watched = Watched(create_app(EngineConfig(data_dir=data_dir, token=TOKEN, **settings)))
+    listening = bind("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(watched, log_config=None, lifespan="on"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
         while not server.started:
             time.sleep(0.01)
-        return Engine(f"http://127.0.0.1:{listening.getsockname()[1]}", data_dir, watched)
-
-    yield start
-    for server, thread in running:
+        engine = Engine(f"http://127.0.0.1:{listening.getsockname()[1]}", data_dir, watched)
+        with engine.clients:
+            yield engine
+    finally:
         server.should_exit = True
         thread.join(20)
+
+
+@contextmanager
+def _starting(tmp_path_factory, request) -> Iterator[Callable[..., Engine]]:
+    with ExitStack() as running:
+
+        def start(**settings) -> Engine:
+            if request.config.getoption("--postgresql") and "data_dir" not in settings:
+                server = request.getfixturevalue("postgresql")
+                settings.setdefault("database", server.new_database())
+            data_dir = settings.pop("data_dir", None) or tmp_path_factory.mktemp("engine")
+            return running.enter_context(_serve(data_dir, **settings))
+
+        yield start
+
+
+@pytest.fixture
+def start_engine(tmp_path_factory, request):
+    """Start engines in threads; all of them stop at the end of the test."""
+    with _starting(tmp_path_factory, request) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_module_engine(tmp_path_factory, request):
+    """Start engines for all tests of a module."""
+    with _starting(tmp_path_factory, request) as start:
+        yield start
 
 
 @pytest.fixture
@@ -94,8 +130,9 @@ def on_sqlite(request):
 
 
 @pytest.fixture(scope="session")
-def shared_engine(start_engine) -> Engine:
-    return start_engine()
+def shared_engine(tmp_path_factory, request) -> Iterator[Engine]:
+    with _starting(tmp_path_factory, request) as start:
+        yield start()
 
 
 @pytest.fixture
@@ -103,6 +140,7 @@ def engine(shared_engine):
     """An engine, whose answers have to conform to the published description."""
     shared_engine.watched.problems.clear()
     yield shared_engine
+    shared_engine.clear()
     assert shared_engine.watched.problems == []
 
 

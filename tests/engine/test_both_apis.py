@@ -206,12 +206,12 @@ APIS = [Assistants, ResponsesApi]
 
 
 @pytest.fixture(scope="module")
-def far_and_engine(start_engine):
+def far_and_engine(start_module_engine):
     far = Far()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_BASE_URL", far.url)
         patch.setenv("OPENAI_API_KEY", "far")
-        engine = start_engine(model="openai:m", bounds=Bounds(run_steps=12))
+        engine = start_module_engine(model="openai:m", bounds=Bounds(run_steps=12))
     yield far, engine
     far.server.shutdown()
     far.server.server_close()
@@ -219,10 +219,11 @@ def far_and_engine(start_engine):
 
 @pytest.fixture
 def far(far_and_engine):
-    far = far_and_engine[0]
+    far, engine = far_and_engine
     far.asked.clear()
     far.answers.clear()
-    return far
+    yield far
+    engine.clear()
 
 
 @pytest.fixture(params=APIS)

@@ -114,13 +114,13 @@ def test_event_handler_sees_code_and_its_output_grow(client, script):
 
 
 async def test_asynchronous_client(engine, script):
-    client = engine.asynchronous()
-    assistant = await client.beta.assistants.create(model=script([{"text": "Hello."}]))
-    thread = await client.beta.threads.create(messages=[{"role": "user", "content": "Hi."}])
-    async with client.beta.threads.runs.stream(
-        thread_id=thread.id, assistant_id=assistant.id
-    ) as stream:
-        pieces = [piece async for piece in stream.text_deltas]
+    async with engine.asynchronous() as client:
+        assistant = await client.beta.assistants.create(model=script([{"text": "Hello."}]))
+        thread = await client.beta.threads.create(messages=[{"role": "user", "content": "Hi."}])
+        async with client.beta.threads.runs.stream(
+            thread_id=thread.id, assistant_id=assistant.id
+        ) as stream:
+            pieces = [piece async for piece in stream.text_deltas]
     assert pieces == ["Hello."]
 
 

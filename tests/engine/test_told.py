@@ -82,13 +82,13 @@ class Far:
 
 
 @pytest.fixture(scope="module")
-def far_and_engine(start_engine):
+def far_and_engine(start_module_engine):
     """Start the far end, and an engine whose model it is."""
     far = Far()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_BASE_URL", far.url)
         patch.setenv("OPENAI_API_KEY", "far")
-        engine = start_engine(model="openai:m", bounds=Bounds(earlier_tool_output=60))
+        engine = start_module_engine(model="openai:m", bounds=Bounds(earlier_tool_output=60))
     yield far, engine
     far.server.shutdown()
     far.server.server_close()
@@ -96,10 +96,11 @@ def far_and_engine(start_engine):
 
 @pytest.fixture
 def far(far_and_engine):
-    far = far_and_engine[0]
+    far, engine = far_and_engine
     far.asked.clear()
     far.answers.clear()
-    return far
+    yield far
+    engine.clear()
 
 
 @pytest.fixture
