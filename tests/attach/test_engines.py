@@ -1,6 +1,5 @@
 """Frames whose rows are with an engine: written by it in parts, and never collected."""
 
-import datetime as dt
 import importlib.util
 
 import dask
@@ -126,53 +125,6 @@ def test_unchanged_dask_frames_have_one_hash(attach):
     other = attach(dd.from_pandas(FRAME.assign(number=0), npartitions=3))
 
     assert first.sha256 == again.sha256 != other.sha256
-
-
-@pytest.fixture(scope="module")
-def spark():
-    if importlib.util.find_spec("pyspark") is None:
-        pytest.skip("pyspark is not installed")
-    from pyspark.sql import SparkSession
-
-    zone = ("spark.sql.session.timeZone", "Asia/Tokyo")
-    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    session = builder.config(*zone).getOrCreate()
-    yield session
-    session.stop()
-
-
-def test_a_spark_frame(attach, spark):
-    noon = dt.datetime(2024, 7, 1, 12, tzinfo=dt.timezone.utc)
-    rows = [(i, None if i % 2 else "a", noon + dt.timedelta(hours=i)) for i in range(500)]
-    frame = spark.createDataFrame(rows, ["number", "text", "moment"])
-
-    found, few = attach(frame), attach(frame, rows=20)
-
-    back = frame_codec.unpack(found.path)
-    assert (found.kind, len(back)) == ("pyspark.DataFrame", 500)
-    assert back["number"].tolist() == list(range(500))
-    assert back["moment"][0] == pd.Timestamp(noon)
-    assert str(back["moment"].dt.tz) == "Asia/Tokyo"
-    assert len(frame_codec.unpack(few.path)) == 20
-
-
-def test_a_frame_of_pandas_on_spark(attach, spark):
-    from pyspark import pandas as ps
-
-    made = FRAME[["number", "nanoseconds", "region", "text", "nullable"]].assign(
-        nanoseconds=FRAME["nanoseconds"].dt.floor("us")
-    )
-    index = pd.MultiIndex.from_arrays([FRAME["number"] // 10, FRAME["number"] % 10])
-    for frame in (made, made.set_index("number"), made.set_index(index).rename_axis(["a", None])):
-        found, few = attach(ps.from_pandas(frame)), attach(ps.from_pandas(frame), rows=20)
-
-        back = frame_codec.unpack(found.path)
-        assert found.kind == "pyspark.pandas.DataFrame"
-        pd.testing.assert_frame_equal(
-            back, ps.from_pandas(frame).to_pandas(), check_index_type="equiv", check_freq=False
-        )
-        assert len(frame_codec.unpack(few.path)) == 20
-        assert "made of a pyspark.pandas.DataFrame" in found.card
 
 
 @pytest.fixture(scope="module")

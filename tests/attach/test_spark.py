@@ -1,0 +1,77 @@
+"""Frames of Spark and of pandas on Spark; `scripts/test` runs this in their own environment."""
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aoai_magic import frame_codec
+from aoai_magic.attach.resolve import resolve
+
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(900)]
+
+ROWS = 1_200
+FRAME = pd.DataFrame(
+    {
+        "number": np.arange(ROWS),
+        "nanoseconds": pd.to_datetime(np.arange(ROWS), unit="ns"),
+        "region": pd.Categorical(["N", "S", None] * (ROWS // 3), ["S", "N", "W"], ordered=True),
+        "text": ["a", None] * (ROWS // 2),
+        "nullable": pd.array([1, None] * (ROWS // 2), "Int64"),
+    }
+)
+
+
+@pytest.fixture
+def attach(tmp_path):
+    def call(value, **options):
+        folder = tmp_path / f"packed-{len(list(tmp_path.iterdir()))}"
+        [found] = resolve(["x"], "", {"x": value}, tmp_path, folder=folder, **options)
+        return found
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def spark():
+    pytest.importorskip("pyspark", reason="needs Spark: pip install -e '.[test-spark]'")
+    from pyspark.sql import SparkSession
+
+    zone = ("spark.sql.session.timeZone", "Asia/Tokyo")
+    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    session = builder.config(*zone).getOrCreate()
+    yield session
+    session.stop()
+
+
+def test_a_spark_frame(attach, spark):
+    noon = dt.datetime(2024, 7, 1, 12, tzinfo=dt.timezone.utc)
+    rows = [(i, None if i % 2 else "a", noon + dt.timedelta(hours=i)) for i in range(500)]
+    frame = spark.createDataFrame(rows, ["number", "text", "moment"])
+
+    found, few = attach(frame), attach(frame, rows=20)
+
+    back = frame_codec.unpack(found.path)
+    assert (found.kind, len(back)) == ("pyspark.DataFrame", 500)
+    assert back["number"].tolist() == list(range(500))
+    assert back["moment"][0] == pd.Timestamp(noon)
+    assert str(back["moment"].dt.tz) == "Asia/Tokyo"
+    assert len(frame_codec.unpack(few.path)) == 20
+
+
+def test_a_frame_of_pandas_on_spark(attach, spark):
+    from pyspark import pandas as ps
+
+    made = FRAME.assign(nanoseconds=FRAME["nanoseconds"].dt.floor("us"))
+    index = pd.MultiIndex.from_arrays([FRAME["number"] // 10, FRAME["number"] % 10])
+    for frame in (made, made.set_index("number"), made.set_index(index).rename_axis(["a", None])):
+        found, few = attach(ps.from_pandas(frame)), attach(ps.from_pandas(frame), rows=20)
+
+        back = frame_codec.unpack(found.path)
+        assert found.kind == "pyspark.pandas.DataFrame"
+        pd.testing.assert_frame_equal(
+            back, ps.from_pandas(frame).to_pandas(), check_index_type="equiv", check_freq=False
+        )
+        assert len(frame_codec.unpack(few.path)) == 20
+        assert "made of a pyspark.pandas.DataFrame" in found.card
