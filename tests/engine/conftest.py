@@ -32,6 +32,7 @@ class Engine:
     url: str
     data_dir: Path
     watched: Watched
+    database: str | None
     clients: ExitStack = field(default_factory=ExitStack)
 
     def openai(self, **options) -> OpenAI:
@@ -86,7 +87,8 @@ def _serve(data_dir: Path, **settings) -> Iterator[Engine]:
     try:
         while not server.started:
             time.sleep(0.01)
-        engine = Engine(f"http://127.0.0.1:{listening.getsockname()[1]}", data_dir, watched)
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        engine = Engine(url, data_dir, watched, settings.get("database"))
         with engine.clients:
             yield engine
     finally:
@@ -100,8 +102,9 @@ def _starting(tmp_path_factory, request) -> Iterator[Callable[..., Engine]]:
 
         def start(**settings) -> Engine:
             if request.config.getoption("--postgresql") and "data_dir" not in settings:
-                server = request.getfixturevalue("postgresql")
-                settings.setdefault("database", server.new_database())
+                settings.setdefault("database", "postgresql")
+            if settings.get("database") == "postgresql":
+                settings["database"] = request.getfixturevalue("postgresql").new_database()
             data_dir = settings.pop("data_dir", None) or tmp_path_factory.mktemp("engine")
             return running.enter_context(_serve(data_dir, **settings))
 

@@ -110,12 +110,12 @@ def test_a_run_that_has_said_nothing_yet_is_taken_over(serve, script):
     assert texts(second, run.thread_id) == ["Well."]
 
 
-def test_an_engine_that_lost_its_lease_stops_its_runs(start_engine, postgresql, script):
-    url = postgresql.new_database()
-    client = start_engine(database=url).openai()
+def test_an_engine_that_lost_its_lease_stops_its_runs(start_engine, script):
+    engine = start_engine(database="postgresql")
+    client = engine.openai()
     run = begin(client, model=script({"when": "", "replies": [{"delay": 600, "text": "Late."}]}))
     until(client, run, "in_progress")
-    database = create_engine(url)
+    database = create_engine(engine.database)
     with database.begin() as connection:
         connection.execute(delete(ENGINES))
     database.dispose()
