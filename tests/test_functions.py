@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from aoai_magic.attach.function_tools import find
@@ -25,6 +26,13 @@ turns:
     - text: "It is 25 days 【0:0†handbook.md】, said twice 【0:0†handbook.md】."
   - - tool: {name: file_search, arguments: {query: travel}}
     - text: "Paid 【1:0†handbook.md】."
+"""
+ROWS = """
+turns:
+  - - tool: {name: file_search, arguments: {query: quick}}
+    - text: "It is z 【0:0†reviews.said.jsonl】."
+  - - tool: {name: file_search, arguments: {query: quick}}
+    - text: "None 【1:0†reviews.said.jsonl】."
 """
 
 
@@ -116,9 +124,23 @@ async def test_documents_are_searched_and_cited_and_stay_with_the_thread(here, s
     assert turn.text == "It is 25 days [1], said twice [1].\n\n[1] `handbook.md`"
     searched, failed = notices(turn)
     assert searched == "Searched the documents: vacation"
-    assert failed.startswith("scan.pdf was not searched. The file is no .pdf file")
+    assert failed.startswith("scan.pdf was not searched. The file is damaged")
     turn = await assistant.ask("And travel?", Options(model=model))
     assert turn.text == "Paid [1].\n\n[1] `handbook.md`"
+
+
+async def test_rows_of_a_column_are_searched_and_an_older_version_is_not(here, script):
+    model = script(ROWS)
+    reviews = pd.DataFrame({"said": ["slow zebra", None, "quick zebra"]}, index=["x", "y", "z"])
+    assistant = Assistant({"reviews": reviews})
+    turn = await assistant.ask("Quick?", Options(search=("reviews.said",), model=model))
+    assert turn.status == "completed", turn.error
+    assert turn.text == "It is z [1].\n\n[1] `reviews.said.jsonl`"
+    reviews.loc["z", "said"] = "late zebra"
+    turn = await assistant.ask("Late?", Options(search=("reviews.said",), model=model))
+    assert "[1]" not in turn.text
+    with pytest.raises(AttachError, match=r"There is no file reviews\.none"):
+        await assistant.ask("Quick?", Options(search=("reviews.none",), model=model))
 
 
 async def test_documents_that_are_not_there(here):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from aoai_magic import frame_codec
 from aoai_magic.attach import (
@@ -16,6 +17,7 @@ from aoai_magic.attach import (
     frames,
     nested_frames,
     schema_card,
+    text_column,
 )
 from aoai_magic.attach.attachment import Attachment
 from aoai_magic.attach.mentions import Mention, find_mentions, near_misses
@@ -112,22 +114,67 @@ def resolve(
     return attachments
 
 
-def documents(paths: Sequence[str], cwd: Path) -> list[Attachment]:
-    """Find the files that are to be searched: files, globs, and folders with all in them.
+def documents(
+    named: Sequence[str], namespace: Mapping[str, object], cwd: Path, folder: Path
+) -> list[Attachment]:
+    """Find what is to be searched: files, globs, folders with all in them, frames' columns.
+
+    Columns are written into ``folder``.
 
     Raises
     ------
     AttachError
-        There is no such file, or one cannot be read.
+        There is no such file or column, or one cannot be read.
     """
     taken: set[str] = set()
-    named = [path for text in paths for path in _paths(text.removeprefix("@"), cwd)]
+    paths, columns = _searched(named, namespace, cwd)
     found = [
         file
-        for path in named
+        for path in paths
         for file in ([one for _, one in files.inside(path)] if path.is_dir() else [path])
     ]
-    return [files.attach_document(path, _claim(path.name, taken)) for path in dict.fromkeys(found)]
+    searched = [
+        files.attach_document(path, _claim(path.name, taken)) for path in dict.fromkeys(found)
+    ]
+    for name, column in columns:
+        filename = _claim(f"{name}.jsonl", taken)
+        place = folder / "search" / filename
+        place.parent.mkdir(parents=True, exist_ok=True)
+        made = files.attach_document(text_column.write(column, place), filename)
+        searched.append(replace(made, expression=name))
+    return searched
+
+
+def describe_documents(
+    named: Sequence[str], namespace: Mapping[str, object], cwd: Path
+) -> list[Description]:
+    """Describe what `documents` would attach, without reading any data.
+
+    Raises
+    ------
+    AttachError
+        As `documents`, for what is not there.
+    """
+    paths, columns = _searched(named, namespace, cwd)
+    described = [
+        Description(name, type(column).__name__, len(column), 1, frames.estimate(column))
+        for name, column in columns
+    ]
+    return [*map(_described, paths), *described]
+
+
+def _searched(
+    named: Sequence[str], namespace: Mapping[str, object], cwd: Path
+) -> tuple[list[Path], list[tuple[str, Any]]]:
+    """Return the paths and the columns that are named; a file comes before a column."""
+    paths, columns = list[Path](), list[tuple[str, Any]]()
+    for text in (one.removeprefix("@") for one in named):
+        column = None if _is_there(_path(text, cwd)) else text_column.find(text, namespace)
+        if column is None:
+            paths += _paths(text, cwd)
+        else:
+            columns.append(column)
+    return paths, columns
 
 
 def describe(

@@ -63,7 +63,9 @@ def ensure_engine(settings: Settings, target: Target) -> Engine:
 
     containers = Containers(settings.container_program, settings.container_image)
     begin = containers if target.name == "container" else None
-    return launcher(target).ensure(settings.folder, settings.sandbox, begin=begin)
+    return launcher(target).ensure(
+        settings.folder, settings.sandbox, begin=begin, embeddings=settings.embeddings
+    )
 
 
 def launcher(target: Target) -> Launcher:

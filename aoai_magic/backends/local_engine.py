@@ -39,7 +39,11 @@ NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 START_SECONDS = 60.0
 """How long an engine may take until it says that it is ready."""
 
+EMBEDDINGS = "AOAI_MAGIC_EMBEDDINGS"
+"""Names the model with which file search compares meanings."""
+
 KEYS = (
+    EMBEDDINGS,
     "AOAI_MAGIC_PICTURES",
     "AZURE_OPENAI_AD_TOKEN",
     "AZURE_OPENAI_API_KEY",
@@ -116,8 +120,9 @@ class Launcher:
         sandbox: str,
         environ: Mapping[str, str] | None = None,
         begin: Start | None = None,
+        embeddings: str = "",
     ) -> Engine:
-        """Return a running engine over that data directory and sandbox SPEC.
+        """Return a running engine over that data directory, with these SPECs.
 
         ``begin`` starts one, as `start` does, which is meant by None.
 
@@ -126,7 +131,7 @@ class Launcher:
         EngineError
             If it cannot be started; says why and where its log is.
         """
-        env = dict(os.environ if environ is None else environ)
+        env = dict(os.environ if environ is None else environ) | {EMBEDDINGS: embeddings}
         fits = (begin, str(home), sandbox, *read_by_an_engine(env))
         with self._lock:
             if self.engine and self.engine.alive and fits == self._fits:

@@ -41,6 +41,7 @@ def serve(given: argparse.Namespace) -> int:
         port=given.port,
         data_dir=_home(given.data_dir),
         model=given.model,
+        embeddings=given.embeddings,
         sandbox=given.sandbox,
         database=given.database,
         blobs=given.blobs,
@@ -159,6 +160,13 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _add_sessions(run: argparse.ArgumentParser) -> None:
     run.add_argument("--data-dir", metavar="DIR", help="default: AOAI_MAGIC_HOME or the user's")
+    run.add_argument(
+        "--embeddings",
+        metavar="SPEC",
+        default=os.environ.get("AOAI_MAGIC_EMBEDDINGS", ""),
+        help="model with which file search compares meanings: azure:DEPLOYMENT, openai:MODEL, "
+        "ollama:MODEL or gguf:PATH; default: AOAI_MAGIC_EMBEDDINGS, or words alone",
+    )
     run.add_argument("--sandbox", metavar="SPEC", default="local")
     run.add_argument(
         "--limit",

@@ -61,6 +61,9 @@ class Settings:
         Model SPEC for an embedded engine, deployment or model name elsewhere; empty: the default.
     sandbox
         Sandbox SPEC of the local engine.
+    embeddings
+        SPEC of the model with which the local engine's file search compares meanings; empty:
+        words alone.
     effort
         How much a reasoning model reasons, as its server names it; empty: its own default.
     instructions
@@ -105,6 +108,7 @@ class Settings:
     target: str = field(default="", repr=False)
     model: str = field(default="", repr=False)
     sandbox: str = "local"
+    embeddings: str = field(default="", repr=False)
     instructions: str = ""
     timeout: float = 600.0
     max_tokens: int = 0

@@ -42,6 +42,8 @@ class EngineConfig:
         Folder of the database, the stored files and the sessions' files.
     model, sandbox
         SPECs of the configured model and sandbox, e.g. ``offline`` and ``local``.
+    embeddings
+        SPEC of the model that file search compares meanings with; empty: words alone.
     database
         SQLAlchemy URL of another database than the SQLite file in ``data_dir``.
     blobs
@@ -63,6 +65,7 @@ class EngineConfig:
     host: str = "127.0.0.1"
     port: int = 8787
     model: str = "offline"
+    embeddings: str = ""
     sandbox: str = "local"
     database: str | None = None
     blobs: str | None = None

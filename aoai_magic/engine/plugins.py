@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from aoai_magic.engine.models.base import Model
+from aoai_magic.engine.search.embedding import Embedder
 from aoai_magic.sandbox.protocol import Limits, Sandbox
 
 MODELS = "aoai_magic.models.v1"
@@ -40,6 +41,25 @@ def open_model(spec: str, folder: Path | None = None) -> Model:
     if folder is not None and remember is not None:
         remember(folder)
     return model
+
+
+def open_embeddings(spec: str) -> Embedder:
+    """Open the model that makes embeddings, which is named as any model.
+
+    Raises
+    ------
+    SpecError
+        When no such entry point is installed, or its models make no embeddings.
+    ModelError
+        When the model cannot be opened.
+    """
+    model = open_model(spec)
+    if not hasattr(model, "embed"):
+        raise SpecError(
+            f"{spec} makes no embeddings; use azure:DEPLOYMENT, openai:MODEL, ollama:MODEL or "
+            "gguf:PATH."
+        )
+    return cast("Embedder", model)
 
 
 def open_sandbox(spec: str, folder: Path, limits: Limits) -> Sandbox:

@@ -56,6 +56,9 @@ class AssistantMagics(Magics):
     )
     model = Unicode(help="model SPEC, deployment or model name").tag(config=True)
     sandbox = Unicode("local", help="sandbox SPEC of the local engine").tag(config=True)
+    embeddings = Unicode(
+        "", help="SPEC of the model with which file search compares meanings; empty: words alone"
+    ).tag(config=True)
     instructions = Unicode(help="what the model is told at each start").tag(config=True)
     effort = Unicode(help="reasoning effort; empty: the model's own").tag(config=True)
     timeout = Float(600.0, help="seconds that a turn may take, 0: no limit").tag(config=True)

@@ -23,6 +23,7 @@ def confirm(
     target: Target,
     settings: Settings,
     schema_only: bool = False,
+    embeddings: str = "",
 ) -> None:
     """Ask whether attached data may leave this machine, where the user wants to be asked.
 
@@ -34,7 +35,8 @@ def confirm(
     AttachError
         The answer is no, or nobody is there to give one.
     """
-    if not items or not settings.confirm_upload or is_here(target, settings):
+    is_safe = is_here(target, settings) and not embeddings
+    if not items or not settings.confirm_upload or is_safe:
         return
     one = _("{name} ({kind}, {size})")
     what = ", ".join(
@@ -46,14 +48,15 @@ def confirm(
             "at most {rows:,} rows of each frame of {what}",
             rows,
         ).format(rows=rows, what=what)
-    if keeps_files(target, settings):
+    if keeps_files(target, settings) and not embeddings:
         question = _(
             "Send the description of {what}, and then what the code prints and the pictures that "
             "it draws, to {where}? [y/N] "
         )
     else:
         question = _("Send {what} to {where}? [y/N] ")
-    question = question.format(what=what, where=destination(target, settings))
+    where = " + ".join(filter(None, [destination(target, settings), embeddings]))
+    question = question.format(what=what, where=where)
     warning = warn_of_values(target, settings) if schema_only else _of_pictures(items)
     if (agreed := ask_user(" ".join(filter(None, [warning, question])))) is None:
         raise AttachError(

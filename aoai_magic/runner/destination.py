@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aoai_magic.config.settings import SERVICES
@@ -39,6 +40,13 @@ def model_host(target: Target) -> str:
     else:
         return _("a host that the package of {kind!r} chooses").format(kind=kind)
     return "" if is_loopback(url) else without_credentials(url)
+
+
+def embeddings_host(target: Target, settings: Settings) -> str:
+    """Return where searched documents go to be compared by meaning; empty if nowhere else."""
+    if not target.is_embedded or not settings.embeddings:
+        return ""
+    return model_host(replace(target, model=settings.embeddings))
 
 
 def keeps_files(target: Target, settings: Settings) -> bool:

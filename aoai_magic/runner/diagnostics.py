@@ -193,6 +193,7 @@ def _engine(settings: Settings, target: Target) -> Iterator[Finding]:
         else _("the local engine starts, its files are in {folder}").format(folder=settings.folder),
     )
     yield from _bounds(told.get("limits") or {})
+    yield _search(told.get("search") or {})
     yield from _isolation(told.get("sandbox") or {})
     if "cjk-fonts" in (told.get("sandbox") or {}).get("lacks", ()):
         yield Finding("gap", _missing_fonts())
@@ -219,6 +220,26 @@ def _server(settings: Settings, target: Target) -> Iterator[Finding]:
         trouble or _("{name} is ready").format(name=target.name),
     )
     yield from _isolation(told.get("sandbox") or {})
+    if "search" in told:
+        yield _search(told["search"])
+
+
+def _search(told: dict[str, Any]) -> Finding:
+    """Describe what file search compares."""
+    if not told.get("embeddings"):
+        return Finding(
+            "ok",
+            _(
+                "file search compares words alone; set AOAI_MAGIC_EMBEDDINGS to compare meanings "
+                "too, e.g. to ollama:MODEL"
+            ),
+        )
+    if told.get("error"):
+        text = _("file search compares words alone, since {spec} failed: {reason}")
+        return Finding("gap", text.format(spec=told["embeddings"], reason=told["error"]))
+    return Finding(
+        "ok", _("file search compares meanings by {spec}").format(spec=told["embeddings"])
+    )
 
 
 def _service(settings: Settings, target: Target) -> Iterator[Finding]:

@@ -176,11 +176,11 @@ class Request:
             )
         return {"type": "function", "function": {"name": choice}}
 
-    def documents(self) -> list[Attachment]:
-        """Return the files that are to be searched."""
+    def documents(self, folder: Path) -> list[Attachment]:
+        """Return what is to be searched; columns are written into ``folder``."""
         from aoai_magic.attach.resolve import documents
 
-        return documents(self.options.search, working_folder())
+        return documents(self.options.search, self.namespace, working_folder(), folder)
 
     def attachments(self, folder: Path) -> list[Attachment]:
         """Return the data, packed into ``folder``.
@@ -208,17 +208,25 @@ class Request:
 
     def confirm(self) -> None:
         """Ask before data leaves this machine, or is read from elsewhere on it."""
-        from aoai_magic.attach.resolve import describe
+        from aoai_magic.attach.resolve import describe, describe_documents
         from aoai_magic.runner.consent import confirm, confirm_outside
+        from aoai_magic.runner.destination import embeddings_host
 
         here = working_folder()
         confirm_outside(self._outside(here), here)
         is_played = self.settings.recordings and self.settings.recordings_mode == REPLAY
         if self.settings.confirm_upload and not is_played:
             items = describe(self._items, self.mentioning, self.namespace, here)
-            searched = [f"@{path.removeprefix('@')}" for path in self.options.search]
-            items += describe(searched, "", {}, here)
-            confirm(items, self.options.rows, self.target, self.settings, self.options.schema_only)
+            items += describe_documents(self.options.search, self.namespace, here)
+            to_others = self.options.search and embeddings_host(self.target, self.settings)
+            confirm(
+                items,
+                self.options.rows,
+                self.target,
+                self.settings,
+                self.options.schema_only,
+                to_others or "",
+            )
 
     def plan(self, folder: Path) -> str:
         """Return what would be sent, in words; nothing is."""
@@ -226,7 +234,7 @@ class Request:
 
         here = working_folder()
         attached = self.attachments(folder)
-        sent = [*attached, *self.documents()]
+        sent = [*attached, *self.documents(folder)]
         outside = _("{path} is outside the folder {folder}; you will be asked before it goes.")
         notes = [
             *self.notes(attached),
@@ -246,7 +254,7 @@ class Request:
     def notes(self, attached: Sequence[Attachment]) -> list[str]:
         """Return what the user should know of what is sent: mentions that are mere text, values."""
         from aoai_magic.attach.resolve import unattached
-        from aoai_magic.runner.destination import warn_of_values
+        from aoai_magic.runner.destination import embeddings_host, warn_of_values
 
         notes = []
         sent = {item.name for item in attached}
@@ -259,6 +267,9 @@ class Request:
             notes.append(text.format(words=", ".join(words)))
         if self.options.schema_only:
             notes.append(warn_of_values(self.target, self.settings))
+        if self.options.search and (host := embeddings_host(self.target, self.settings)):
+            text = _("The documents' text goes to {host}, whose model compares meanings.")
+            notes.append(text.format(host=host))
         return [note for note in notes if note]
 
     def _unattached_names(self, attached: Sequence[Attachment]) -> list[str]:

@@ -210,7 +210,7 @@ async def _prepare(request: Request, deps: Dependencies, folder: Path) -> Prepar
     # A recording makes do without.
     opening = None if deps.tape else _open(deps)
     attachments = await in_thread(lambda: request.attachments(folder))
-    documents = await in_thread(request.documents)
+    documents = await in_thread(lambda: request.documents(folder))
     notes = [_(EARLIER)] if await in_thread(lambda: _is_earlier(request, deps)) else []
     thread = await _free_thread(request, deps)
     request.check_documents(thread)

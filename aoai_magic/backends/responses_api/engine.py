@@ -7,6 +7,7 @@ import contextlib
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
@@ -32,6 +33,7 @@ from aoai_magic.turn import events
 from aoai_magic.turn.events import Event
 
 if TYPE_CHECKING:
+    from aoai_magic.attach.attachment import Attachment
     from aoai_magic.backends.base import Question
     from aoai_magic.backends.responses_api.engine_holdings import EngineHoldings
     from aoai_magic.state.uploads import UploadLog
@@ -39,6 +41,14 @@ if TYPE_CHECKING:
 EXTENSIONS = "engine_extensions"
 STORE = "vector_store_id"
 """Metadata of a conversation that names the vector store of its documents."""
+
+_SOURCE = "source"
+"""Attribute of a file in a store: which document it is, whatever its content."""
+
+_BATCH = 2_000
+"""Files of one batch; the API takes no more."""
+
+_READING_SECONDS = 0.3
 
 _LEAST_OUTPUT = 16
 """Tokens; the API refuses a smaller limit."""
@@ -202,6 +212,8 @@ class _Turn(Exchange):
             yield events.Notice(_(_UNISOLATED))
         if asked.thread and asked.thread != self._thread:
             yield events.Notice(_(_COPIED if is_known else _DELETED))
+        async for progress in self._reading():
+            yield progress
         try:
             async with contextlib.aclosing(self._conversed()) as answer:
                 async for event in answer:
@@ -269,16 +281,39 @@ class _Turn(Exchange):
 
     async def _searched(self, held: str) -> str:
         """Return the vector store in which the turns of the thread search, empty for none."""
-        new = [self._uploads.ids[item.sha256] for item in self._question.documents]
+        new = {self._uploads.ids[item.sha256]: item for item in self._question.documents}
         if not new:
             return held
-        if not held:
-            return (await self._api.vector_stores.create(name="aoai_magic", file_ids=new)).id
-        there = {file.id async for file in self._api.vector_stores.files.list(held, limit=100)}
-        for id_ in dict.fromkeys(new):
-            if id_ not in there:
-                await self._api.vector_stores.files.create(held, file_id=id_)
+        held = held or (await self._api.vector_stores.create(name="aoai_magic")).id
+        files = self._api.vector_stores.files.list(held, limit=100)
+        there = {file.id: (file.attributes or {}).get(_SOURCE) async for file in files}
+        sources = {id_: _source(item) for id_, item in new.items()}
+        for id_, source in there.items():
+            # An older version of what is searched now would still be found.
+            if id_ not in new and source in sources.values():
+                await self._api.vector_stores.files.delete(id_, vector_store_id=held)
+        added = [
+            {"file_id": id_, "attributes": {_SOURCE: source}}
+            for id_, source in sources.items()
+            if id_ not in there
+        ]
+        for start in range(0, len(added), _BATCH):
+            # The oldest SDK knows no files with attributes in a batch.
+            path, body = f"/vector_stores/{held}/file_batches", {"files": added[start:][:_BATCH]}
+            options = cast("Any", {"headers": {"OpenAI-Beta": "assistants=v2"}})
+            await self._api.post(path, body=body, options=options, cast_to=object)
         return held
+
+    async def _reading(self) -> AsyncIterator[Event]:
+        """Wait until the documents are read; yields progress."""
+        while self._question.documents:
+            store = await self._api.vector_stores.retrieve(self._documents)
+            counts = store.file_counts
+            if not counts.in_progress:
+                return
+            done = counts.total - counts.in_progress
+            yield events.Progress(_("reading the documents"), done, counts.total)
+            await asyncio.sleep(_READING_SECONDS)
 
     async def _unsearchable(self) -> AsyncIterator[Event]:
         """Report which of the thread's documents cannot be searched, and why."""
@@ -356,6 +391,10 @@ class _Turn(Exchange):
     def _message(self) -> dict[str, Any]:
         cards = [item.card for item in self._question.attachments if item.card]
         return message_of(self._question, cards)
+
+
+def _source(item: Attachment) -> str:
+    return sha256((item.expression or str(item.path)).encode()).hexdigest()
 
 
 def _streamed() -> Any:

@@ -158,10 +158,14 @@ def passages(item: Body) -> str:
     """Return what a search found, as the model is given it."""
     number, found = item["_number"], enumerate(item.get("results") or ())
     told = [
-        f"{marker(f'{number}:{index}', one['filename'])}\n{one['text'].strip()}"
+        f"{marker(f'{number}:{index}', one['filename'])}{_place(one)}\n{one['text'].strip()}"
         for index, one in found
     ]
     return "\n\n".join(told) or "Nothing was found; search with other words."
+
+
+def _place(result: Body) -> str:
+    return f" ({result['place']})" if result.get("place") else ""
 
 
 def places(item: Body) -> dict[str, Body]:

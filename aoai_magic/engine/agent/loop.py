@@ -193,7 +193,7 @@ class AgentLoop:
         found: list[Found] = []
         if query and refusal is None:
             found = await self._services.library.search(
-                search.stores, query, search.most, search.threshold, fits
+                search.stores, query, search.most, search.threshold, fits, search.weights
             )
         found = _bounded(found, self._bounds.search_output)
         call.sink.find(number, query, search, found)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from aoai_magic.engine.agent.cell_outputs import clean
 from aoai_magic.engine.models.base import Usage
 from aoai_magic.engine.models.pictures import Picture
+from aoai_magic.engine.search.fusion import Weights
 from aoai_magic.engine.search.library import Found
 from aoai_magic.engine.storage.objects import Body
 
@@ -49,6 +50,7 @@ class Search:
     threshold: float
     most: int
     filters: Body | None = None
+    weights: Weights | None = None
 
 
 class CallSink:

@@ -20,7 +20,7 @@ from aoai_magic.engine.agent.tools import Toolbox
 from aoai_magic.engine.config import Bounds
 from aoai_magic.engine.models.base import Model
 from aoai_magic.engine.models.pictures import Picture
-from aoai_magic.engine.search import vector_stores
+from aoai_magic.engine.search import fusion, vector_stores
 from aoai_magic.engine.search.library import Library
 from aoai_magic.engine.storage.files import Files
 from aoai_magic.engine.storage.objects import Body
@@ -133,6 +133,7 @@ def search_settings(tool: Mapping[str, Any], stores: list[str]) -> Search:
         ranking["score_threshold"],
         tool.get("max_num_results") or _MOST_FOUND,
         tool.get("filters"),
+        fusion.weights_of(ranking),
     )
 
 

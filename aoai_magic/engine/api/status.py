@@ -14,6 +14,7 @@ from aoai_magic.engine.models.base import Model, ModelError
 from aoai_magic.engine.plugins import SpecError
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.sandbox.protocol import SandboxError
+from aoai_magic.shared.network import hide_credentials
 
 
 async def health(_request: Request) -> Response:
@@ -32,6 +33,7 @@ async def engine(call: Call) -> Response:
             "contract": CONTRACT,
             "model": call.engine.model_name(),
             "sandbox": await _sandbox(call),
+            "search": _search(call),
             "limits": asdict(call.engine.config.limits),
             "sessions": await call.engine.sessions.listing(),
         }
@@ -70,6 +72,14 @@ async def end_session(call: Call) -> Response:
     if not await call.engine.sessions.end(id_):
         raise not_found("session", id_)
     return reply({"thread_id": id_, "object": "engine.session", "ended": True})
+
+
+def _search(call: Call) -> Body:
+    """Return the model that file search compares meanings with, and why it failed last."""
+    embedding = call.engine.library.embedding
+    if embedding is None:
+        return {"embeddings": None, "error": None}
+    return {"embeddings": hide_credentials(embedding.name), "error": embedding.error or None}
 
 
 async def _sandbox(call: Call) -> Body:

@@ -21,6 +21,7 @@ from aoai_magic.engine.api.validation import TAG, Closed
 from aoai_magic.engine.errors import ApiError, invalid_value, missing_parameter
 from aoai_magic.engine.search import vector_stores as stores
 from aoai_magic.engine.search.filters import fitting
+from aoai_magic.engine.search.fusion import weights_of
 from aoai_magic.engine.storage import objects, store
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import VECTOR_STORE_FILES, VECTOR_STORES
@@ -139,11 +140,25 @@ Condition = Annotated[
 Compound.model_rebuild()
 
 
+class HybridSearch(Closed):
+    """How much meaning and words count."""
+
+    embedding_weight: Annotated[float, Field(ge=0)]
+    text_weight: Annotated[float, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _counts(self) -> HybridSearch:
+        if not self.embedding_weight + self.text_weight:
+            raise ValueError("At least one of the weights must be greater than 0.")
+        return self
+
+
 class SearchRanking(Closed):
     """How results are ranked, and which are good enough."""
 
     ranker: Literal["none", "auto", "default-2024-11-15"] = "auto"
     score_threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
+    hybrid_search: HybridSearch | None = None
 
 
 Query = Annotated[
@@ -325,13 +340,14 @@ async def search(call: Call) -> Response:
     given = await call.given(Search)
     await call.read(lambda c: stores.held(c, id_))
     asked = given["query"] if isinstance(given["query"], list) else [given["query"]]
-    condition = given.get("filters")
+    condition, options = given.get("filters"), given.get("ranking_options") or {}
     found = await call.engine.library.search(
         [id_],
         " ".join(asked),
         given.get("max_num_results", 10),
-        (given.get("ranking_options") or {}).get("score_threshold", 0.0),
+        options.get("score_threshold", 0.0),
         None if condition is None else fitting(condition),
+        weights_of(options),
     )
     data = [
         {

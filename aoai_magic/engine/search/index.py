@@ -1,4 +1,4 @@
-"""Index: the passages of one vector store, in an SQLite file with full-text search.
+"""Index: the passages of one vector store, in an SQLite file with full-text search, and vectors.
 
 It holds nothing that could not be made again from the stored files. FTS5 finds the
 passages that share words with the query; they are ranked here, by Okapi BM25 over all
@@ -19,8 +19,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from aoai_magic.engine.search.fusion import Weights, fuse, rank_again
 from aoai_magic.engine.search.passages import Passage
 from aoai_magic.engine.search.terms import asked, is_single, terms
+from aoai_magic.engine.search.vectors import Matrix, Vectors
 from aoai_magic.shared.private_files import private_file, private_folder
 
 _FORMAT = 2
@@ -31,6 +33,7 @@ CREATE TABLE passages (
     id INTEGER PRIMARY KEY, file_id TEXT NOT NULL, start INTEGER NOT NULL, text TEXT NOT NULL,
     place TEXT NOT NULL, length INTEGER NOT NULL);
 CREATE INDEX passages_file ON passages (file_id, start);
+CREATE TABLE files (id TEXT PRIMARY KEY, model TEXT NOT NULL, has_vectors INTEGER NOT NULL);
 CREATE INDEX passages_length ON passages (length);
 CREATE VIRTUAL TABLE terms USING fts5(
     words, tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M* Co'");
@@ -39,6 +42,7 @@ PRAGMA user_version = {_FORMAT};
 """
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000")
 CANDIDATES = 100
+_RERANKED = 50
 _LOOKED_AT = 2000
 _SATURATION, _LENGTH_WEIGHT = 1.2, 0.75
 """BM25's usual parameters, k1 and b."""
@@ -54,11 +58,34 @@ class Hit:
     place: str
 
 
+@dataclass(frozen=True)
+class Indexed:
+    """What is put into an index of one file.
+
+    Attributes
+    ----------
+    filename
+        Its name, whose words count too.
+    passages
+        What it was cut into.
+    model
+        The model of the vectors, also where it failed; empty for none.
+    vectors
+        A row for each passage, None without.
+    """
+
+    filename: str
+    passages: Sequence[Passage]
+    model: str = ""
+    vectors: Matrix | None = None
+
+
 class Index:
     """The index of one vector store; it is made by the first passages."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._vectors = Vectors(path.with_suffix(".vectors"))
 
     @property
     def usable(self) -> bool:
@@ -83,28 +110,53 @@ class Index:
             yield database
             database.execute("COMMIT")
 
-    def put(self, files: Mapping[str, tuple[str, Sequence[Passage]]]) -> None:
-        """Replace files' passages.
-
-        ``files`` gives, by the file's id, its name, whose words count too, and its passages.
-        """
+    def put(self, files: Mapping[str, Indexed]) -> None:
+        """Replace files, by their ids."""
         with self._writing() as database:
-            for file_id, (filename, passages) in files.items():
-                _remove(database, file_id)
-                named = list(terms(filename.rpartition(".")[0]))
-                for passage in passages:
+            for file_id, file in files.items():
+                self._remove(database, file_id)
+                named = list(terms(file.filename.rpartition(".")[0]))
+                ids = [
                     _insert(database, file_id, passage, [*named, *terms(passage.text)])
+                    for passage in file.passages
+                ]
+                row = (file_id, file.model, file.vectors is not None)
+                database.execute("INSERT INTO files VALUES (?, ?, ?)", row)
+                if file.vectors is not None:
+                    self._vectors.put(ids, file.vectors)
+
+    def unlike(self, model: str) -> list[str]:
+        """Return the files that were put with vectors of another model, or without."""
+        return self._listed("SELECT id FROM files WHERE model != ?", model)
+
+    def lacking(self, model: str) -> list[str]:
+        """Return the files for which the model failed."""
+        return self._listed("SELECT id FROM files WHERE model = ? AND NOT has_vectors", model)
+
+    def _listed(self, query: str, value: str) -> list[str]:
+        if not self.usable:
+            return []
+        with closing(_connect(self._path)) as database:
+            return [id_ for (id_,) in database.execute(query, [value])]
 
     def remove(self, file_id: str) -> None:
         """Remove a file's passages."""
         if self.usable:
             with self._writing() as database:
-                _remove(database, file_id)
+                self._remove(database, file_id)
+
+    def _remove(self, database: sqlite3.Connection, file_id: str) -> None:
+        held = "SELECT id FROM passages WHERE file_id = ?"
+        self._vectors.clear([id_ for (id_,) in database.execute(held, [file_id])])
+        database.execute(f"DELETE FROM terms WHERE rowid IN ({held})", [file_id])  # noqa: S608
+        database.execute("DELETE FROM passages WHERE file_id = ?", [file_id])
+        database.execute("DELETE FROM files WHERE id = ?", [file_id])
 
     def drop(self) -> None:
         """Delete the whole index."""
         for suffix in ("", "-wal", "-shm"):
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        self._vectors.drop()
 
     def text(self, file_id: str) -> str:
         """Return the text of a file, as it was cut into passages."""
@@ -112,23 +164,58 @@ class Index:
         with closing(_connect(self._path)) as database:
             return joined(database.execute(query, [file_id]))
 
-    def search(self, query: str, most: int, files: Collection[str] | None = None) -> list[Hit]:
-        """Find passages, of the ``files`` alone if they are given."""
-        wanted = asked(query)
-        if not wanted or not self.usable:
+    def search(
+        self,
+        query: str,
+        most: int,
+        files: Collection[str] | None = None,
+        vector: Matrix | None = None,
+        weights: Weights | None = None,
+    ) -> list[Hit]:
+        """Find passages, of the ``files`` alone if they are given.
+
+        ``vector`` is the query's; without it words alone are compared.
+        """
+        if not self.usable:
             return []
         with closing(_connect(self._path)) as database:
-            ranking = _ranking(database, wanted)
-            candidates = _candidates(database, ranking.telling(), files)
-            best = sorted(((ranking.score(text), id_) for id_, text in candidates), reverse=True)
-            return [_hit(database, id_, score) for score, id_ in best[:most]]
+            terms_ = _ranking(database, asked(query))
+            candidates = _candidates(database, terms_.telling(), files)
+            scores = {id_: terms_.score(words) for id_, words in candidates}
+            if vector is not None:
+                allowed = _passages(database, files)
+                meant = self._vectors.nearest(vector, CANDIDATES, allowed)
+                scores = self._merged(database, terms_, scores, meant, vector, weights or Weights())
+            best = sorted(scores, key=lambda id_: (-scores[id_], id_))
+            return _hits(database, [(id_, scores[id_]) for id_ in best[:most]])
+
+    def _merged(
+        self,
+        database: sqlite3.Connection,
+        terms_: Ranking,
+        worded: dict[int, float],
+        meant: dict[int, float],
+        vector: Matrix,
+        weights: Weights,
+    ) -> dict[int, float]:
+        """Merge what was found in both ways, and rank the best again."""
+        fused = fuse(worded, meant, weights)
+        if not weights.again:
+            return fused
+        best = sorted(fused, key=lambda id_: -fused[id_])[:_RERANKED]
+        query = "SELECT rowid, words FROM terms WHERE rowid IN (SELECT value FROM json_each(?))"
+        rows = database.execute(query, [json.dumps(best)])
+        worded = {id_: terms_.score(words) for id_, words in rows}
+        return rank_again(best, worded, self._vectors.cosines(vector, best), weights)
 
 
 def joined(passages: Iterable[Sequence[Any]]) -> str:
     """Return the text that was cut into passages, given as their starts and texts in order."""
     whole, end = "", 0
     for start, text in passages:
-        whole, end = whole + text[end - start :], start + len(text)
+        # Between rows there is the end of a line.
+        whole += "\n" * (start - end) + text[max(end - start, 0) :]
+        end = start + len(text)
     return whole
 
 
@@ -141,7 +228,8 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _insert(
     database: sqlite3.Connection, file_id: str, passage: Passage, found: Sequence[str]
-) -> None:
+) -> int:
+    """Store a passage and its terms; return its id."""
     row = (file_id, passage.start, passage.text, passage.place, len(found))
     made = database.execute(
         "INSERT INTO passages (file_id, start, text, place, length) VALUES (?, ?, ?, ?, ?)", row
@@ -149,12 +237,7 @@ def _insert(
     database.execute(
         "INSERT INTO terms (rowid, words) VALUES (?, ?)", (made.lastrowid, " ".join(found))
     )
-
-
-def _remove(database: sqlite3.Connection, file_id: str) -> None:
-    held = "SELECT id FROM passages WHERE file_id = ?"
-    database.execute(f"DELETE FROM terms WHERE rowid IN ({held})", [file_id])  # noqa: S608
-    database.execute("DELETE FROM passages WHERE file_id = ?", [file_id])
+    return made.lastrowid or 0
 
 
 def _candidates(
@@ -179,10 +262,25 @@ def _pattern(term: str) -> str:
     return f'"{term}"*' if is_single(term) else f'"{term}"'
 
 
-def _hit(database: sqlite3.Connection, id_: int, score: float) -> Hit:
-    query = "SELECT file_id, text, place FROM passages WHERE id = ?"
-    file_id, text, place = database.execute(query, [id_]).fetchone()
-    return Hit(file_id, text, round(score, 4), place)
+def _passages(database: sqlite3.Connection, files: Collection[str] | None) -> list[int] | None:
+    """Return the ids of the files' passages; None for all."""
+    if files is None:
+        return None
+    query = "SELECT id FROM passages WHERE file_id IN (SELECT value FROM json_each(?))"
+    return [id_ for (id_,) in database.execute(query, [json.dumps(list(files))])]
+
+
+def _hits(database: sqlite3.Connection, scores: Sequence[tuple[int, float]]) -> list[Hit]:
+    query = (
+        "SELECT id, file_id, text, place FROM passages WHERE id IN (SELECT value FROM json_each(?))"
+    )
+    rows = database.execute(query, [json.dumps([id_ for id_, _ in scores])])
+    held = {id_: facts for id_, *facts in rows}
+    return [
+        Hit(held[id_][0], held[id_][1], round(score, 4), held[id_][2])
+        for id_, score in scores
+        if id_ in held
+    ]
 
 
 @dataclass(frozen=True)
@@ -219,7 +317,7 @@ class Ranking:
         for term, worth in self.worth.items():
             times = counts[term] if not is_single(term) else sum(term == f[0] for f in found)
             total += worth * times * (_SATURATION + 1) / (times + _SATURATION * relative)
-        return min(total / sum(self.worth.values()), 1.0)
+        return min(total / (sum(self.worth.values()) or 1), 1.0)
 
 
 def _ranking(database: sqlite3.Connection, wanted: Sequence[str]) -> Ranking:

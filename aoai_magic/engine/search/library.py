@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ import anyio.to_thread
 from sqlalchemy import Connection, Row, select, update
 
 from aoai_magic.engine.search import vector_stores
-from aoai_magic.engine.search.index import Hit, Index
+from aoai_magic.engine.search.embedding import Embedding, EmbeddingError
+from aoai_magic.engine.search.fusion import Weights
+from aoai_magic.engine.search.index import Hit, Index, Indexed
 from aoai_magic.engine.search.passages import Passage, cut
 from aoai_magic.engine.search.reading import Reader, Unreadable
 from aoai_magic.engine.search.shared_index import SharedIndex
+from aoai_magic.engine.search.vectors import Matrix
 from aoai_magic.engine.storage import files, store
 from aoai_magic.engine.storage.files import Files
 from aoai_magic.engine.storage.ids import now
@@ -67,6 +71,10 @@ class _Taken:
     passages: Sequence[Passage] = ()
     error: Body | None = None
 
+    def noting(self, note: str) -> _Taken:
+        """Return the file with a note."""
+        return replace(self, error={"code": "server_error", "message": note})
+
     @property
     def is_good(self) -> bool:
         """Whether the file can be searched."""
@@ -80,9 +88,19 @@ class Library:
     ----------
     reader
         What reads files.
+    embedding
+        What turns texts into vectors, None where words alone are compared.
     """
 
-    def __init__(self, store: Store, files: Files, folder: Path, instance: Instance) -> None:
+    def __init__(
+        self,
+        store: Store,
+        files: Files,
+        folder: Path,
+        instance: Instance,
+        embedding: Embedding | None = None,
+    ) -> None:
+        self.embedding = embedding
         self._store = store
         self._files = files
         self._folder = folder
@@ -133,8 +151,7 @@ class Library:
             size += sum(len(passage.text) for passage in one.passages)
             if size > _CHARACTERS_AT_ONCE:
                 break
-        async with self._changing:
-            await self._keep(rows[0].vector_store_id, taken)
+        await self._keep(rows[0].vector_store_id, taken)
         await self._instance.release(_TAKING_IN)
         return True
 
@@ -157,9 +174,19 @@ class Library:
 
     async def _keep(self, store_id: str, taken: Sequence[_Taken]) -> None:
         """Index what was read, then say so; what was taken out meanwhile goes again."""
-        await self._renew(store_id)
         index = self._index(store_id)
-        good = {one.row.id: (one.filename, one.passages) for one in taken if one.is_good}
+        taken, good = await self._with_vectors(taken)
+        async with self._changing:
+            await self._renew(store_id)
+            await self._put(index, store_id, taken, good)
+
+    async def _put(
+        self,
+        index: Index | SharedIndex,
+        store_id: str,
+        taken: Sequence[_Taken],
+        good: dict[str, Indexed],
+    ) -> None:
         try:
             await anyio.to_thread.run_sync(index.put, good)
         except sqlite3.DatabaseError:
@@ -168,6 +195,29 @@ class Library:
         gone = await self._store.write(lambda c: [o.row.id for o in taken if not _settle(c, o)])
         for file_id in set(gone) & good.keys():
             await anyio.to_thread.run_sync(index.remove, file_id)
+
+    async def _with_vectors(
+        self, taken: Sequence[_Taken]
+    ) -> tuple[Sequence[_Taken], dict[str, Indexed]]:
+        """Return what is indexed of files, and the files, which note where there are no vectors."""
+        good = [one for one in taken if one.is_good]
+        model, vectors, note = self._model, None, ""
+        if self.embedding is not None and good:
+            try:
+                texts = [passage.text for one in good for passage in one.passages]
+                vectors = await self.embedding.vectors(texts)
+            except EmbeddingError as error:
+                note = f"The file is searched by words alone. {error}"
+        indexed, start = {}, 0
+        for one in good:
+            end = start + len(one.passages)
+            rows = None if vectors is None else vectors[start:end]
+            indexed[one.row.id], start = Indexed(one.filename, one.passages, model, rows), end
+        return [one.noting(note) if note and one.is_good else one for one in taken], indexed
+
+    @property
+    def _model(self) -> str:
+        return self.embedding.name if self.embedding is not None else ""
 
     async def settle(self, store_ids: Sequence[str]) -> None:
         """Wait until the stores' files are taken in, but no longer than a minute."""
@@ -182,10 +232,14 @@ class Library:
                 await anyio.sleep(_PAUSE)
 
     async def _renew(self, store_id: str) -> None:
-        """Begin again with a store whose index is missing, or of another format."""
-        if not await anyio.to_thread.run_sync(lambda: self._index(store_id).usable):
+        """Begin again with files whose index is missing, of another format or another model."""
+        index = self._index(store_id)
+        if not await anyio.to_thread.run_sync(lambda: index.usable):
             # What is there is replaced by the first passages.
             await self._store.write(lambda c: vector_stores.requeue(c, store_id))
+        elif isinstance(index, Index) and self.embedding is not None:
+            others = await anyio.to_thread.run_sync(index.unlike, self._model)
+            await self._store.write(lambda c: vector_stores.requeue(c, store_id, others))
 
     async def _begin_again(self, store_id: str) -> None:
         """Begin again with a store whose index is broken."""
@@ -201,36 +255,65 @@ class Library:
         most: int,
         threshold: float = 0.0,
         fits: Filter | None = None,
+        weights: Weights | None = None,
     ) -> list[Found]:
         """Find the passages that fit a query best, in stores that exist.
 
         ``fits`` tells by a file's attributes whether it is to be searched.
         """
         await self.settle(store_ids)
+        vector = await self._vector(query, weights)
         found: list[Found] = []
         for store_id in store_ids:
-            found += await self._search(store_id, query, most, fits)
+            found += await self._search(store_id, query, most, fits, vector, weights)
         best = sorted(found, key=lambda one: -one.score)
         return [one for one in best if one.score >= threshold][:most]
 
+    async def _vector(self, query: str, weights: Weights | None) -> Matrix | None:
+        """Return what a query means; None where words alone are compared."""
+        if self.embedding is None or not query.strip() or (weights and not weights.meaning):
+            return None
+        try:
+            return (await self.embedding.vectors([query]))[0]  # type: ignore[no-any-return]
+        except EmbeddingError:
+            return None
+
     async def _search(
-        self, store_id: str, query: str, most: int, fits: Filter | None
+        self,
+        store_id: str,
+        query: str,
+        most: int,
+        fits: Filter | None,
+        vector: Matrix | None,
+        weights: Weights | None,
     ) -> list[Found]:
         allowed = None
         if fits is not None:
             allowed = await self._store.read(lambda c: _fitting(c, store_id, fits))
         index = self._index(store_id)
+        find = partial(index.search, query, most, allowed)
+        if isinstance(index, Index):
+            find = partial(index.search, query, most, allowed, vector, weights)
         try:
-            hits = await anyio.to_thread.run_sync(index.search, query, most, allowed)
+            hits = await anyio.to_thread.run_sync(find)
         except sqlite3.DatabaseError:
             _LOG.exception("The index of %s is broken and is made anew", store_id)
             async with self._changing:
                 await self._begin_again(store_id)
             await self.settle([store_id])
-            hits = await anyio.to_thread.run_sync(index.search, query, most, allowed)
+            hits = await anyio.to_thread.run_sync(find)
         used = {"last_active_at": now()}
         await self._store.write(lambda c: store.patch(c, VECTOR_STORES, store_id, used))
+        if isinstance(index, Index) and vector is not None:
+            await self._make_up_for(index, store_id)
         return await self._store.read(lambda c: list(_known(c, store_id, hits)))
+
+    async def _make_up_for(self, index: Index, store_id: str) -> None:
+        """Queue the files for which the model failed, now that it answers again."""
+        lacking = await anyio.to_thread.run_sync(index.lacking, self._model)
+        if lacking:
+            await self._store.write(lambda c: vector_stores.requeue(c, store_id, lacking))
+            self.wake()
 
     async def text(self, store_id: str, file_id: str) -> str:
         """Return the text of a file in a store, once it is taken in."""

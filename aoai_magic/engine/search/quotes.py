@@ -6,7 +6,7 @@ import re
 
 from aoai_magic.engine.search.terms import asked, terms
 
-_MARKER = re.compile(r"^(【\d+:\d+†[^】\n]*】)\n", re.MULTILINE)
+_MARKER = re.compile(r"^(【\d+:\d+†[^】\n]*】)[^\n]*\n", re.MULTILINE)
 _BETWEEN = re.compile(r"(?<=[。！？])|(?<=[.!?])\s+|\n+")
 _MOST = 3
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
-from aoai_magic.engine.search.index import CANDIDATES, Hit, Ranking, joined
+from aoai_magic.engine.search.index import CANDIDATES, Hit, Indexed, Ranking, joined
 from aoai_magic.engine.search.passages import Passage
 from aoai_magic.engine.search.terms import asked, is_single, terms
 from aoai_magic.engine.storage.schema import PASSAGES as TABLE
@@ -42,12 +42,12 @@ class SharedIndex:
         self._id = store_id
         self._mine = TABLE.c.vector_store_id == store_id
 
-    def put(self, files: Mapping[str, tuple[str, Sequence[Passage]]]) -> None:
+    def put(self, files: Mapping[str, Indexed]) -> None:
         """Replace files' passages; see `Index.put`."""
         rows = [
             row
-            for file_id, (filename, passages) in files.items()
-            for row in self._rows(file_id, filename, passages)
+            for file_id, file in files.items()
+            for row in self._rows(file_id, file.filename, file.passages)
         ]
         lexemes = func.array_to_tsvector(cast(bindparam("lexemes"), ARRAY(Text)))
 

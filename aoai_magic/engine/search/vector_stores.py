@@ -5,7 +5,7 @@ A file waits, as ``in_progress``, until search has looked into it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -188,11 +188,16 @@ def load_file(connection: Connection, store_id: str, file_id: str) -> Body:
     return dict(row.body)
 
 
-def requeue(connection: Connection, store_id: str) -> None:
-    """Queue the files of a store, whose index is lost, to be indexed again."""
+def requeue(connection: Connection, store_id: str, file_ids: Collection[str] | None = None) -> None:
+    """Queue the files of a store, or these of them, to be indexed again."""
     table = VECTOR_STORE_FILES
     done = (table.c.vector_store_id == store_id, table.c.status == "completed")
-    for seq, body in connection.execute(select(table.c.seq, table.c.body).where(*done)).all():
+    if file_ids is not None and not file_ids:
+        return
+    found = connection.execute(select(table.c.id, table.c.seq, table.c.body).where(*done)).all()
+    for id_, seq, body in found:
+        if file_ids is not None and id_ not in file_ids:
+            continue
         values = {"body": {**body, "status": "in_progress"}, "status": "in_progress"}
         connection.execute(update(table).where(table.c.seq == seq).values(values))
 

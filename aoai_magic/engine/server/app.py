@@ -44,7 +44,8 @@ from aoai_magic.engine.errors import (
     server_error,
 )
 from aoai_magic.engine.models.base import Model
-from aoai_magic.engine.plugins import is_model_spec, open_model
+from aoai_magic.engine.plugins import SpecError, is_model_spec, open_embeddings, open_model
+from aoai_magic.engine.search.embedding import Embedding
 from aoai_magic.engine.search.library import Library
 from aoai_magic.engine.server.auth import Authentication, ensure_token, error_response
 from aoai_magic.engine.storage.blobs import Blobs, open_blobs
@@ -178,9 +179,9 @@ def create_app(config: EngineConfig, sandbox: EarlySandbox | None = None) -> Sta
     Raises
     ------
     SpecError
-        When the configured model is none that is installed.
+        When a configured model is none that is installed.
     ModelError
-        When the configured model cannot be opened.
+        When a configured model cannot be opened.
     StoreError
         When the database cannot be reached, or a newer engine has written it.
     """
@@ -188,6 +189,12 @@ def create_app(config: EngineConfig, sandbox: EarlySandbox | None = None) -> Sta
     token = ensure_token(config.token, config.data_dir)
     model = open_model(config.model, config.data_dir)
     store = Store(config.database_url)
+    if config.embeddings and not store.sqlite:
+        raise SpecError(
+            "Engines that share a database search by words alone; leave --embeddings out, or use "
+            "the SQLite database."
+        )
+    embedding = Embedding(open_embeddings(config.embeddings)) if config.embeddings else None
     store.prepare()
     blobs = open_blobs(config.blobs, config.data_dir)
     return Starlette(
@@ -197,7 +204,9 @@ def create_app(config: EngineConfig, sandbox: EarlySandbox | None = None) -> Sta
             Middleware(Authentication, token=token, host=config.host),
         ],
         exception_handlers=_HANDLERS,
-        lifespan=partial(_lifespan, config, model, store, blobs, sandbox or EarlySandbox(config)),
+        lifespan=partial(
+            _lifespan, config, model, embedding, store, blobs, sandbox or EarlySandbox(config)
+        ),
     )
 
 
@@ -229,6 +238,7 @@ def _by_method(handlers: dict[str, Handler]) -> Handler:
 async def _lifespan(
     config: EngineConfig,
     model: Model,
+    embedding: Embedding | None,
     store: Store,
     blobs: Blobs,
     sandbox: EarlySandbox,
@@ -240,7 +250,7 @@ async def _lifespan(
     stored = Files(store, blobs)
     sessions = Sessions(sandbox, store, stored, config.limits, instance)
     resolve = _model_opener(config, model)
-    library = Library(store, stored, config.data_dir / "search", instance)
+    library = Library(store, stored, config.data_dir / "search", instance, embedding)
     services = Services(store, stored, sessions, library, config.bounds, resolve)
     try:
         async with anyio.create_task_group() as tasks:

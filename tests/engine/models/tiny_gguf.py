@@ -14,7 +14,8 @@ _TOKENS = ["<unk>", "<s>", "</s>", *_BYTES, "▁", "a", "b"]
 _TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:"
 
 
-def write(path: Path) -> Path:
+def write(path: Path, pooling: int = 0) -> Path:
+    """Write the file; with a kind of pooling, 1 for the mean, it makes embeddings."""
     size, kinds = len(_TOKENS), [2, 3, 3, *[6] * 256, 1, 1, 1]
     fields: list[tuple[str, bytes]] = [
         ("general.architecture", _text("llama")),
@@ -27,6 +28,7 @@ def write(path: Path) -> Path:
         ("llama.rope.dimension_count", _number(WIDTH // HEADS)),
         ("llama.attention.layer_norm_rms_epsilon", struct.pack("<If", _F32, 1e-5)),
         ("llama.vocab_size", _number(size)),
+        ("llama.pooling_type", _number(pooling)),
         ("tokenizer.ggml.model", _text("llama")),
         ("tokenizer.ggml.tokens", _array(_STRING, [_string(t) for t in _TOKENS])),
         ("tokenizer.ggml.scores", _array(_F32, [struct.pack("<f", -n) for n in range(size)])),

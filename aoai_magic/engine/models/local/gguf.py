@@ -11,7 +11,7 @@ import secrets
 import subprocess
 import tempfile
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,6 +102,8 @@ class GgufModel:
         self._path = path
         self._bounds = bounds
         self._child: _Child | None = None
+        # llama.cpp does either: what a model was opened for shows in its first use.
+        self._embeds = False
         self._starting = threading.Lock()
 
     async def check(self) -> None:
@@ -113,6 +115,12 @@ class GgufModel:
         child = await anyio.to_thread.run_sync(self._ensure)
         told = await child.model.abilities()
         return {**told, "pictures": self.sees, "context": self._bounds.context}
+
+    async def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        """Return an embedding of each text; every error is a `ModelError`."""
+        self._embeds = True
+        child = await anyio.to_thread.run_sync(self._ensure)
+        return await child.model.embed(texts)
 
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
         """Yield the model's answer; every error is a `ModelError` with one sentence."""
@@ -136,7 +144,7 @@ class GgufModel:
     def _ensure(self) -> _Child:
         with self._starting:
             if self._child is None or self._child.process.poll() is not None:
-                self._child = _start(self._path, self.name, self._bounds)
+                self._child = _start(self._path, self.name, self._bounds, self._embeds)
             return self._child
 
 
@@ -155,7 +163,7 @@ class _Child:
         return lines[-1][:200] if lines else f"exit code {code}"
 
 
-def _start(path: Path, name: str, bounds: Bounds) -> _Child:
+def _start(path: Path, name: str, bounds: Bounds, embeds: bool) -> _Child:
     """Start the child and wait until its model is loaded; raise `ModelError`."""
     handle, log = tempfile.mkstemp(prefix="aoai-magic-llama-", suffix=".log")
     process = subprocess.Popen(  # noqa: S603 - our own module, no shell
@@ -175,6 +183,7 @@ def _start(path: Path, name: str, bounds: Bounds) -> _Child:
         "threads": bounds.threads,
         "context": bounds.context,
         "memory": bounds.memory,
+        "embeds": embeds,
     }
     url = _hand_over(process, settings)
     advice = Help("ask again", "check the path")

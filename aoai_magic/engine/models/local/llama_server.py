@@ -53,6 +53,10 @@ def _parameters(xllamacpp: Any, settings: dict[str, Any]) -> Any:
     # A memory of prompts that grows by gigabytes otherwise.
     parameters.cache_ram_mib = 0
     parameters.warmup = False
+    if settings["embeds"]:
+        # A text is embedded as a whole, so that a batch has to hold the longest.
+        parameters.embedding = True
+        parameters.n_batch = parameters.n_ubatch = settings["context"]
     return parameters
 
 

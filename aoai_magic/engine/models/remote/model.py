@@ -27,6 +27,7 @@ from aoai_magic.engine.models.base import (
 )
 from aoai_magic.engine.models.chat.wire import ChatWire
 from aoai_magic.engine.models.remote import conversation, errors, retry
+from aoai_magic.engine.models.remote.embeddings import embed
 from aoai_magic.engine.models.remote.first_answer import Added, FirstAnswer
 from aoai_magic.engine.models.remote.learned import Learned
 from aoai_magic.engine.models.remote.questions import awaits_results
@@ -153,6 +154,10 @@ class RemoteModel:
         return None
 
     # Asking
+
+    async def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        """Return an embedding of each text; every error is a `ModelError`."""
+        return await embed(self._endpoint, self._client, texts)
 
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
         """Yield the endpoint's answer; every error is a `ModelError` with one sentence.
