@@ -155,6 +155,18 @@ def brief(tmp_path_factory):
         yield OpenAI(base_url=f"{url}/v1", api_key=TOKEN, max_retries=0)
 
 
+def test_a_network_is_refused_rather_than_left_out(client):
+    policy = {"type": "allowlist", "allowed_domains": ["example.com"]}
+    with pytest.raises(BadRequestError, match="disabled"):
+        client.post("/containers", cast_to=object, body={"name": "x", "network_policy": policy})
+    tool = {"type": "code_interpreter", "container": {"type": "auto", "network_policy": policy}}
+    with pytest.raises(BadRequestError, match="disabled"):
+        client.responses.create(model="offline", input="Go.", tools=[tool])
+    body = {"name": "x", "network_policy": {"type": "disabled"}}
+    made = client.post("/containers", cast_to=object, body=body)
+    assert made["network_policy"] == {"type": "disabled"}
+
+
 @pytest.mark.slow
 def test_an_expired_container_is_not_brought_back(brief, run):
     container = brief.containers.create(name="c").id

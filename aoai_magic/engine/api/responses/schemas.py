@@ -187,7 +187,9 @@ Input = Annotated[Annotated[_Text, tagged("text")] | Annotated[Items, tagged("li
 
 
 class NetworkPolicy(Closed):
-    type: Literal["disabled", "allowlist"]
+    """Sessions have no network; an allow-list is refused rather than ignored."""
+
+    type: Literal["disabled"]
     allowed_domains: list[str] | None = None
     domain_secrets: list[dict[str, Any]] | None = None
 
