@@ -265,7 +265,8 @@ def _no_answer(program: str, reason: str) -> str:
 def _no_image(program: str, image: str) -> str:
     here = Path(__file__).parents[1] / "deploy"
     command = (
-        f"{program} build --tag {image} --build-arg VERSION={__version__} {here}"
+        f"{program} build --tag {image} --build-arg VERSION={__version__} "
+        f'--file "{here / "Containerfile"}" "{here}"'
         if here.is_dir()
         else "scripts/image"
     )

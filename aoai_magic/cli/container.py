@@ -21,6 +21,8 @@ from pathlib import Path
 
 from aoai_magic.cli.main import main as command_line
 
+assert sys.platform != "win32"  # a container is Linux, wherever Docker runs it
+
 PORT = 8787
 DATA = "/data"
 PIPE = Path("/tmp/aoai-magic-kernels")  # noqa: S108 - the container's own, which nobody shares
