@@ -167,7 +167,7 @@ def test_a_question_that_is_offered_goes_into_a_new_cell(open_notebook: Open):
     assert page.locator(".aoai-Turn-name").all_inner_texts()[1:] == ["revenue.png"]
     questions = page.get_by_role("list", name="You could ask next").get_by_role("button")
     assert questions.all_inner_texts() == ["Per <b>month</b>?", "Why?"]
-    assert labs.barriers(page, ".jp-OutputArea") == []
+    assert labs.barriers(page, ".aoai-Turn") == []
     questions.first.focus()
     page.keyboard.press("Enter")
     page.wait_for_function(f"() => {NOTEBOOK}.widgets.length === 2 && {NOTEBOOK}.mode === 'edit'")
