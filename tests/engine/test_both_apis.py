@@ -343,7 +343,7 @@ def test_frames_are_named_as_variables(api, far, code, tmp_path):
     id_ = upload(api, packed.name, packed.read_bytes())
     api.ask("Look.", code, files=[id_])
     system = far.asked[0]["messages"][0]["content"]
-    assert "the variable `sales` (pandas.DataFrame, 2 rows, 1 columns)" in system
+    assert "- `sales` (pandas.DataFrame, 2 rows, 1 columns)" in system
 
 
 def test_what_is_attached_again_is_what_code_sees(api, far, code, tmp_path):

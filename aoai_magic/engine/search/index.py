@@ -25,7 +25,7 @@ from aoai_magic.engine.search.terms import asked, is_single, terms
 from aoai_magic.engine.search.vectors import Matrix, Vectors
 from aoai_magic.shared.private_files import private_file, private_folder
 
-_FORMAT = 2
+_FORMAT = 3
 """To be raised when terms or tables change; indexes of another format are made anew."""
 
 _SCHEMA = f"""
