@@ -281,10 +281,12 @@ class Responses:
 
     async def get(self, id_: str, include: Collection[str]) -> Body:
         """Return a response as it stands."""
-        body = dict((await self.row(id_)).body)
+        row = await self.row(id_)
+        body = dict(row.body)
         execution = self.execution(id_)
         items = execution.record.items if execution else body["output"]
-        if execution:
+        # What another engine cancelled is over at once, though this one has yet to hear of it.
+        if execution and row.status != self.stopping:
             body = execution.record.response
         return {**body, "output": await self.shown(items, include)}
 
