@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "aoai_magic"
-FAR = ("engine", "sandbox", "__pycache__", "labextension", "notebooks")
+FAR = ("engine", "mcp", "sandbox", "__pycache__", "labextension", "notebooks")
 """What runs where the engine runs."""
 
 TURN = r"""
@@ -89,7 +89,7 @@ def test_its_types_hold_on(platform, tmp_path):
     near = [
         line
         for line in done.stdout.splitlines()
-        if "error:" in line and not line.startswith(("aoai_magic/engine", "aoai_magic/sandbox"))
+        if "error:" in line and not line.startswith(("aoai_magic/engine", "aoai_magic/mcp", "aoai_magic/sandbox"))
     ]
     assert near == []
     assert "source files" in done.stdout

@@ -46,10 +46,13 @@ class Share:
     Raises
     ------
     UsageError
-        Nothing tells when no cell runs, as in IPython in a terminal.
+        Nothing tells when no cell runs, as in IPython in a terminal; or this is Windows.
     """
 
     def __init__(self, namespace: Mapping[str, Any], folder: Path, place: str) -> None:
+        serve = getattr(asyncio, "start_unix_server", None)
+        if serve is None:
+            raise UsageError(_("Sharing needs Unix sockets, which Python lacks on Windows."))
         self.names: tuple[str, ...] = ()
         self._namespace = namespace
         try:
@@ -62,7 +65,7 @@ class Share:
         self._token = secrets.token_urlsafe(32)
         socket = str(self._folder / "socket")
         self._where = json.dumps({"socket": socket, "token": self._token}).encode()
-        self._server = run_blocking(asyncio.start_unix_server(self._serve, socket))
+        self._server = run_blocking(serve(self._serve, socket))
         write_whole(self.file, self._where)
         atexit.register(self.stop)
 

@@ -14,6 +14,8 @@ _MOST = 3
 def find_quotes(found: str, question: str) -> list[tuple[str, str]]:
     """Return the best sentences and their passages' markers, best passages first as they came.
 
+    A sentence stands once: passages overlap.
+
     `found` is what a search told a model: markers on lines of their own, each above its
     passage.
     """
@@ -24,8 +26,11 @@ def find_quotes(found: str, question: str) -> list[tuple[str, str]]:
         for passage in parts[2::2]
     ]
     most = max((count for count, _ in rated), default=0)
-    quotes = zip(rated, parts[1::2], strict=True)
-    return [(text, mark) for (count, text), mark in quotes if count and 2 * count >= most][:_MOST]
+    quotes: dict[str, str] = {}
+    for (count, text), mark in zip(rated, parts[1::2], strict=True):
+        if count and 2 * count >= most:
+            quotes.setdefault(text, mark)
+    return list(quotes.items())[:_MOST]
 
 
 def _sentences(passage: str) -> list[str]:

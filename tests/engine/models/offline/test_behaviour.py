@@ -642,6 +642,12 @@ def test_it_quotes_what_fits_with_its_marker():
     assert nothing.text.startswith("Nothing in the documents")
 
 
+def test_it_quotes_a_sentence_of_passages_that_overlap_once():
+    twice = FOUND + "\n" + FOUND.replace("0:0", "0:1")
+    text = next_step(asking("How many days of vacation?", found=twice)).text
+    assert text.count("Employees have 25 days of vacation.") == 1
+
+
 @pytest.mark.parametrize(
     ("prompt", "passage", "start"),
     [
