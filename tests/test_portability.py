@@ -89,7 +89,8 @@ def test_its_types_hold_on(platform, tmp_path):
     near = [
         line
         for line in done.stdout.splitlines()
-        if "error:" in line and not line.startswith(("aoai_magic/engine", "aoai_magic/mcp", "aoai_magic/sandbox"))
+        if "error:" in line
+        and not line.startswith(("aoai_magic/engine", "aoai_magic/mcp", "aoai_magic/sandbox"))
     ]
     assert near == []
     assert "source files" in done.stdout
