@@ -14,7 +14,9 @@ def test_the_stronger_source_wins_and_is_named():
         "file": {"timeout": 7.0, "instructions": "Be brief."},
     }
     settings = resolve(**layers)
-    assert settings == Settings("local", "from-option", "local", "Be brief.", 5.0)
+    assert settings == Settings(
+        "local", "from-option", "local", instructions="Be brief.", timeout=5.0
+    )
     assert dict(settings.sources) == {
         "model": "magic option",
         "target": "%config",
@@ -28,6 +30,7 @@ def test_the_stronger_source_wins_and_is_named():
         "display": "default",
         "confirm_upload": "default",
         "attach_named": "default",
+        "embeddings": "default",
         "suggest_questions": "default",
         "guide": "default",
         "mcp_allow": "default",

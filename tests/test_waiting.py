@@ -7,6 +7,7 @@ from serving import serving_app
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from aoai_magic.config.settings import Target
 from aoai_magic.errors import ServiceError
 from aoai_magic.notebook.line_commands import run_command
 from aoai_magic.runner import diagnostics, event_loop
@@ -81,5 +82,5 @@ def test_the_doctor_waits_until_a_model_in_a_file_is_loaded(monkeypatch):
         return {}
 
     monkeypatch.setattr(event_loop, "wait_for", wait_for)
-    list(diagnostics._engine(Assistant({}).settings(), "gguf:model.gguf"))
+    list(diagnostics._engine(Assistant({}).settings(), Target("local", "gguf:model.gguf", "")))
     assert waits[-1] == diagnostics.LOAD_SECONDS

@@ -12,6 +12,7 @@ export const VALUE_OPTIONS: readonly string[] = [
   '--thread',
   '-m',
   '--model',
+  '--mcp',
   '--on',
   '--effort',
   '--instructions',
