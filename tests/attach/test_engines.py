@@ -1,7 +1,5 @@
 """Frames whose rows are with an engine: written by it in parts, and never collected."""
 
-import importlib.util
-
 import dask
 import dask.dataframe as dd
 import numpy as np
@@ -125,25 +123,3 @@ def test_unchanged_dask_frames_have_one_hash(attach):
     other = attach(dd.from_pandas(FRAME.assign(number=0), npartitions=3))
 
     assert first.sha256 == again.sha256 != other.sha256
-
-
-@pytest.fixture(scope="module")
-def ray():
-    if importlib.util.find_spec("ray") is None:
-        pytest.skip("ray is not installed")
-    import ray
-
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield ray
-    ray.shutdown()
-
-
-def test_a_ray_dataset(attach, ray):
-    dataset = ray.data.from_pandas(FRAME[["number", "zone", "text"]])
-
-    found, few = attach(dataset), attach(dataset, rows=20)
-
-    back = frame_codec.unpack(found.path)
-    assert (found.kind, back["number"].tolist()) == ("ray.Dataset", list(range(ROWS)))
-    assert str(back["zone"].dt.tz) == "Europe/Vienna"
-    assert len(frame_codec.unpack(few.path)) == 20

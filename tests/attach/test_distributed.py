@@ -1,4 +1,4 @@
-"""Frames of Spark and of pandas on Spark; `scripts/test` runs this in their own environment."""
+"""Frames of Spark, pandas on Spark and Ray; `scripts/test` runs this in its own environment."""
 
 import datetime as dt
 
@@ -9,12 +9,15 @@ import pytest
 from aoai_magic import frame_codec
 from aoai_magic.attach.resolve import resolve
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.distributed, pytest.mark.timeout(900)]
+
+MISSING = "needs Spark and Ray: pip install -e '.[test-distributed]'"
 
 ROWS = 1_200
 FRAME = pd.DataFrame(
     {
         "number": np.arange(ROWS),
+        "zone": pd.date_range("2024-03-30", periods=ROWS, freq="h", tz="Europe/Vienna"),
         "nanoseconds": pd.to_datetime(np.arange(ROWS), unit="ns"),
         "region": pd.Categorical(["N", "S", None] * (ROWS // 3), ["S", "N", "W"], ordered=True),
         "text": ["a", None] * (ROWS // 2),
@@ -35,7 +38,7 @@ def attach(tmp_path):
 
 @pytest.fixture(scope="module")
 def spark():
-    pytest.importorskip("pyspark", reason="needs Spark: pip install -e '.[test-spark]'")
+    pytest.importorskip("pyspark", reason=MISSING)
     from pyspark.sql import SparkSession
 
     zone = ("spark.sql.session.timeZone", "Asia/Tokyo")
@@ -63,7 +66,7 @@ def test_a_spark_frame(attach, spark):
 def test_a_frame_of_pandas_on_spark(attach, spark):
     from pyspark import pandas as ps
 
-    made = FRAME.assign(nanoseconds=FRAME["nanoseconds"].dt.floor("us"))
+    made = FRAME.drop(columns="zone").assign(nanoseconds=FRAME["nanoseconds"].dt.floor("us"))
     index = pd.MultiIndex.from_arrays([FRAME["number"] // 10, FRAME["number"] % 10])
     for frame in (made, made.set_index("number"), made.set_index(index).rename_axis(["a", None])):
         found, few = attach(ps.from_pandas(frame)), attach(ps.from_pandas(frame), rows=20)
@@ -75,3 +78,22 @@ def test_a_frame_of_pandas_on_spark(attach, spark):
         )
         assert len(frame_codec.unpack(few.path)) == 20
         assert "made of a pyspark.pandas.DataFrame" in found.card
+
+
+@pytest.fixture(scope="module")
+def ray():
+    ray = pytest.importorskip("ray", reason=MISSING)
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield ray
+    ray.shutdown()
+
+
+def test_a_ray_dataset(attach, ray):
+    dataset = ray.data.from_pandas(FRAME[["number", "zone", "text"]])
+
+    found, few = attach(dataset), attach(dataset, rows=20)
+
+    back = frame_codec.unpack(found.path)
+    assert (found.kind, back["number"].tolist()) == ("ray.Dataset", list(range(ROWS)))
+    assert str(back["zone"].dt.tz) == "Europe/Vienna"
+    assert len(frame_codec.unpack(few.path)) == 20
