@@ -62,8 +62,8 @@ RECORD = "application/vnd.aoai-magic.turn+json"
 # JupyterLab draws pictures without their words; our extension, tested apart, adds them.
 PLAIN_LAB = ("image-alt",)
 STDOUT = "application/vnd.jupyter.stdout"
-# Text, picture, text; then files, the work in one fold, the last line.
-FROZEN_KINDS = ["text/markdown", "image/png", *["text/markdown"] * 5]
+# Picture, text, table, files, the work in one fold, the last line.
+FROZEN_KINDS = ["image/png", *["text/markdown"] * 5]
 
 
 def test_a_turn_streams_and_is_frozen_in_place(open_notebook):
@@ -114,7 +114,7 @@ def test_what_is_saved_shows_everything_again_without_kernel_or_widgets(open_not
     )
     notebook = open_notebook("saved.ipynb", labs.make_notebook(cell))
     notebook.run(0)
-    notebook.outputs(0).nth(6).wait_for()
+    notebook.outputs(0).nth(5).wait_for()
     assert notebook.kinds(0) == FROZEN_KINDS
     notebook.save()
     saved = lab.read("saved.ipynb")

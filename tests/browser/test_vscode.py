@@ -115,12 +115,12 @@ def test_vs_code_draws_a_turn_live_hears_stop_and_keeps_every_part(vscode, lab):
     run(vscode, CLOSE)
     page.locator("#vscode .widget-html").first.wait_for(state="detached")
     kinds = outputs.evaluate_all("all => all.map(one => one.dataset.kind || 'stream')")
-    assert kinds == ["text/markdown", "image/png", *["text/markdown"] * 5]
-    assert "North grew fastest" in outputs.nth(2).inner_text()
-    assert "customer" in outputs.nth(3).inner_text()
-    assert "top.csv" in outputs.nth(4).inner_text()
-    assert "Worked 3.2 s · 2 steps" in outputs.nth(5).inner_text()
-    assert "gpt-4o" in outputs.nth(6).inner_text()
+    assert kinds == ["image/png", *["text/markdown"] * 5]
+    assert "North grew fastest" in outputs.nth(1).inner_text()
+    assert "customer" in outputs.nth(2).inner_text()
+    assert "top.csv" in outputs.nth(3).inner_text()
+    assert "Worked 3.2 s · 2 steps" in outputs.nth(4).inner_text()
+    assert "gpt-4o" in outputs.nth(5).inner_text()
     assert vscode.problems.evaluate("read => read()") == []
     assert attacks.outward(vscode.requests, lab.url) == []
 
