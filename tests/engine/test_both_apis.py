@@ -452,7 +452,8 @@ def test_arguments_that_are_no_json_go_back_as_json(api, far, code, handbook):
 # An end that cannot be stored
 
 
-@pytest.mark.parametrize(("kind", "table"), zip(APIS, ("runs", "responses"), strict=True))
+@pytest.mark.usefixtures("on_sqlite")
+@pytest.mark.parametrize(("kind", "table"), [*zip(APIS, ("runs", "responses"), strict=True)])
 def test_an_end_that_cannot_be_stored_is_settled_as_failed(start_engine, script, kind, table):
     engine = start_engine()
     replies = [{"text": "All of it.", "chunk": 4, "pace": 0.3}]

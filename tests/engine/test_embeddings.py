@@ -45,7 +45,7 @@ def server():
 
 
 @pytest.fixture
-def meaning(server, start_engine, monkeypatch):
+def meaning(on_sqlite, server, start_engine, monkeypatch):
     """An engine that compares meanings."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
@@ -190,6 +190,7 @@ async def test_answer_that_is_none_is_refused(server, monkeypatch):
             await asked.vectors(["zebra"])
 
 
+@pytest.mark.usefixtures("on_sqlite")
 def test_model_that_makes_none_is_refused(start_engine):
     with pytest.raises(ValueError, match="offline makes no embeddings"):
         start_engine(embeddings="offline")

@@ -308,11 +308,11 @@ class Sessions:
         """
         there = thread_id in self._open
         await self._close(thread_id)
-        if there or self._store.sqlite:
+        if self._store.sqlite:
             return there
         held = (SESSIONS.c.thread_id == thread_id, SESSIONS.c.holder.is_not(None))
         release = update(SESSIONS).where(*held).values(holder=None)
-        return await self._store.write(lambda c: c.execute(release).rowcount) > 0
+        return await self._store.write(lambda c: c.execute(release).rowcount) > 0 or there
 
     async def known(self, thread_id: str) -> dict[str, Known]:
         """Return what is known of the files in the thread's folder, by name."""
