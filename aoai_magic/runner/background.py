@@ -163,10 +163,14 @@ class PendingTurn:
 
     def observe(self, event: Event) -> Event:
         """Mark that the server has the question and its data; see `follow.Observer`."""
-        is_started = isinstance(event, Started) and not self._cell.is_headless
-        if is_started and not self._started.done():
-            self._started.set_result(None)
+        if isinstance(event, Started) and not self._cell.is_headless:
+            # Once the turn is shown too: a front end may not show what comes after the cell's end.
+            event_loop.loop().call_soon(self._mark_started)
         return event
+
+    def _mark_started(self) -> None:
+        if not self._started.done():
+            self._started.set_result(None)
 
     async def over(self) -> None:
         """Wait for the end, whatever it is."""
