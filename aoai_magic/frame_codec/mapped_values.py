@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,9 +45,19 @@ class Mapped:
 
 def dump(value: Mapped) -> tuple[Any, Spec, Beside]:
     """Dump the frame."""
-    dtypes = {column: labels.dump(dtype) for column, dtype in value.dtypes.items()}
+    dtypes = {column: labels.dump(_bare(dtype)) for column, dtype in value.dtypes.items()}
     names = [labels.dump(name) for name in value.index]
     return value.table, {"names": names, "levels": list(value.levels), "dtypes": dtypes}, {}
+
+
+def _bare(dtype: Any) -> Any:
+    """Return a dtype without what pandas keeps in it of earlier look-ups, which is pickled too.
+
+    Equal frames would else differ in their bytes, and be sent again.
+    """
+    bare = copy.copy(dtype)
+    getattr(bare, "__dict__", {}).pop("_cache", None)
+    return bare
 
 
 def load(table: Any, header: Spec, _: Beside) -> Any:

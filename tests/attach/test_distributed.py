@@ -2,38 +2,15 @@
 
 import datetime as dt
 
-import numpy as np
 import pandas as pd
 import pytest
+from many_types import FRAME, ROWS
 
 from aoai_magic import frame_codec
-from aoai_magic.attach.resolve import resolve
 
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(900)]
 
 MISSING = "needs Spark and Ray: pip install -e '.[test-distributed]'"
-
-ROWS = 1_200
-FRAME = pd.DataFrame(
-    {
-        "number": np.arange(ROWS),
-        "zone": pd.date_range("2024-03-30", periods=ROWS, freq="h", tz="Europe/Vienna"),
-        "nanoseconds": pd.to_datetime(np.arange(ROWS), unit="ns"),
-        "region": pd.Categorical(["N", "S", None] * (ROWS // 3), ["S", "N", "W"], ordered=True),
-        "text": ["a", None] * (ROWS // 2),
-        "nullable": pd.array([1, None] * (ROWS // 2), "Int64"),
-    }
-)
-
-
-@pytest.fixture
-def attach(tmp_path):
-    def call(value, **options):
-        folder = tmp_path / f"packed-{len(list(tmp_path.iterdir()))}"
-        [found] = resolve(["x"], "", {"x": value}, tmp_path, folder=folder, **options)
-        return found
-
-    return call
 
 
 @pytest.fixture(scope="module")

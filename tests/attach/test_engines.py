@@ -2,35 +2,15 @@
 
 import dask
 import dask.dataframe as dd
-import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from many_types import FRAME, ROWS
 
 from aoai_magic import frame_codec
-from aoai_magic.attach.resolve import attachable, describe, resolve
+from aoai_magic.attach.resolve import attachable, describe
 from aoai_magic.errors import AttachError
-
-ROWS = 1_200
-FRAME = pd.DataFrame(
-    {
-        "number": np.arange(ROWS),
-        "zone": pd.date_range("2024-03-30", periods=ROWS, freq="h", tz="Europe/Vienna"),
-        "nanoseconds": pd.to_datetime(np.arange(ROWS), unit="ns"),
-        "region": pd.Categorical(["N", "S", None] * (ROWS // 3), ["S", "N", "W"], ordered=True),
-        "text": ["a", None] * (ROWS // 2),
-        "nullable": pd.array([1, None] * (ROWS // 2), "Int64"),
-    }
-)
-
-
-@pytest.fixture
-def attach(tmp_path):
-    def call(value, **options):
-        folder = tmp_path / f"packed-{len(list(tmp_path.iterdir()))}"
-        [found] = resolve(["x"], "", {"x": value}, tmp_path, folder=folder, **options)
-        return found
-
-    return call
+from aoai_magic.frame_codec.mapped_values import Mapped, dump
 
 
 def test_a_dask_frame_comes_back_as_what_it_computes(attach):
@@ -123,3 +103,11 @@ def test_unchanged_dask_frames_have_one_hash(attach):
     other = attach(dd.from_pandas(FRAME.assign(number=0), npartitions=3))
 
     assert first.sha256 == again.sha256 != other.sha256
+
+
+def test_what_pandas_has_looked_up_of_a_dtype_changes_no_byte():
+    dtype = pd.Int64Dtype()
+    mapped = Mapped("dask.DataFrame", pa.table({"n": [1, None]}), dtypes={"n": dtype})
+    before = dump(mapped)
+    assert dtype.itemsize == 8  # pandas keeps it in the dtype
+    assert dump(mapped) == before
