@@ -76,8 +76,7 @@ class _Answer:
 
     def text(self, file: str) -> str:
         query = self._query
-        counts = query.task == "figure" and not query.groups and not query.columns
-        if self._results.get("rows") == "0" and not counts:
+        if self._results.get("rows") == "0" and not query.counts_rows:
             return self._say("none")
         own = getattr(self, f"_{query.task}_task", None)
         parts = [own() if own else self._recipe(), self._remarks()]

@@ -146,6 +146,9 @@ class _Turn:
         queries = self._queries()
         files = {*self._talk.files} - (self._made if self._steps else set())
         programs: list[Program] = []
+        if empty := next((query.table for query in queries if query.lacks_rows), None):
+            said = sentence("answer empty", self._language, table=plain(empty.label))
+            return Next("answer", said)
         queries = [self._saving(query, files) for query in queries]
         for query in queries:
             programs.append(write(query, self._language, files))

@@ -22,7 +22,9 @@ def offers_questions(messages: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def next_questions(query: Query, language: Language) -> list[str]:
-    """Return up to three questions about the table of a query."""
+    """Return up to three questions about the table of a query; none where it has no rows."""
+    if not query.table.rows:
+        return []
     found: list[str] = []
     for question in dict.fromkeys(_candidates(query, language)):
         try:

@@ -196,6 +196,16 @@ class Query:
         return [measure.column for measure in self.measures if measure.column]
 
     @property
+    def counts_rows(self) -> bool:
+        """Whether it is the number of rows alone, which can be 0."""
+        return self.task == "figure" and not self.groups and not self.columns
+
+    @property
+    def lacks_rows(self) -> bool:
+        """Whether it asks for values of a table that has no rows."""
+        return not (self.table.rows or self.counts_rows or self.task in ("overview", "missing"))
+
+    @property
     def used(self) -> list[Column]:
         """Every column that the answer depends on."""
         found = [self.colour, *(measure.over for measure in self.measures), *self.columns]

@@ -63,6 +63,9 @@ def test_a_table_without_rows_is_called_that(tmp_path):
     notebook = Notebook(tmp_path, rows=pd.DataFrame({"region": [], "revenue": []}, dtype=float))
     answer = notebook.ask("total revenue by region")
     assert "the table has no rows" in answer
+    for question in ("average revenue", "plot revenue", "show the first 3 rows"):
+        assert notebook.ask(question) == "rows has no rows."
+    assert bold(notebook.ask("how many rows are there?")) == [number(0)]
 
 
 def test_the_other_end_and_another_figure(notebook):
