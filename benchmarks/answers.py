@@ -72,7 +72,7 @@ def verdict(text, truth, ran):
 
 
 def fits(text, truth, *, exact):
-    """Say whether a text gives the truth; counts exactly, other numbers to half a percent."""
+    """Return whether a text has the truth; counts exactly, other numbers to half a percent."""
     if isinstance(truth, list):
         given = {one.strip().casefold() for one in text.split(",")}
         wanted = {one.casefold() for one in truth}

@@ -181,7 +181,7 @@ class Tools:
 
 @contextmanager
 def _as_tool_errors() -> Iterator[None]:
-    """Tell the client what this package's own errors say; any other text stays here."""
+    """Report the errors of this package to the client, and the text of no others."""
     try:
         yield
     except (AssistantError, NotSharedError, SandboxError) as error:

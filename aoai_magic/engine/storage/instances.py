@@ -76,7 +76,7 @@ class LockedInstance:
         self._folder = folder
 
     async def start(self) -> None:
-        """Take the lock."""
+        """Acquire the lock."""
         self._lock = engine_locks.Instance(self._folder)
         self.id = self._lock.id
 
@@ -96,7 +96,7 @@ class LockedInstance:
         """Do nothing: nobody waits."""
 
     async def close(self) -> None:
-        """Give up the lock."""
+        """Release the lock."""
         self._lock.close()
 
 
@@ -115,7 +115,7 @@ class LeasedInstance:
         self._claimed: dict[str, float] = {}
 
     async def start(self) -> None:
-        """Take a lease, and remove those that were over long ago."""
+        """Acquire a lease, and delete those that expired long ago."""
         self.id = new_id("engine_")
         began = time.monotonic()
         old = delete(ENGINES).where(ENGINES.c.until < _NOW - _PRUNED_SECONDS)
@@ -168,7 +168,7 @@ class LeasedInstance:
         await self._store.write(lambda c: c.execute(delete(ENGINES).where(*mine)))
 
     async def close(self) -> None:
-        """Give up the lease; without a database it ends by itself."""
+        """Release the lease; where the database is gone, it expires by itself."""
         mine = delete(ENGINES).where(ENGINES.c.id == self.id)
         with suppress(DBAPIError):
             await self._store.write(lambda c: c.execute(mine))
