@@ -60,8 +60,12 @@ class Function:
     @property
     def tool(self) -> dict[str, Any]:
         """The function as a tool of the Assistants API."""
-        told = {"name": self.name, "description": self.description, "parameters": self.parameters}
-        return {"type": "function", "function": told}
+        function = {
+            "name": self.name,
+            "description": self.description,
+            "parameters": self.parameters,
+        }
+        return {"type": "function", "function": function}
 
     async def call(self, arguments: str) -> Returned:
         """Call it with the model's arguments, a JSON object; return what came of it.

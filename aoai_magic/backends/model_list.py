@@ -65,12 +65,12 @@ async def _listed(endpoint: Endpoint | Service) -> list[ListedModel]:
 
 def _end(model: Any) -> date | None:
     """Read when a model ends: OpenAI gives a day, Azure seconds since 1970."""
-    told = getattr(model, "shutdown_date", None)
+    shutdown = getattr(model, "shutdown_date", None)
     azure = getattr(model, "deprecation", None)
     seconds = azure.get("inference") if isinstance(azure, Mapping) else None
     try:
-        if told:
-            return date.fromisoformat(str(told)[:10])
+        if shutdown:
+            return date.fromisoformat(str(shutdown)[:10])
         return datetime.fromtimestamp(seconds, timezone.utc).date() if seconds else None
     except (ValueError, TypeError, OverflowError, OSError):
         return None

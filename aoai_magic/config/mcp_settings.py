@@ -77,10 +77,10 @@ def _files(folder: Path) -> Iterator[Path]:
 def _servers(file: Path) -> dict[str, Any]:
     """Return what a file says of each server, by name."""
     try:
-        told = json.loads(_text(file))
-        listed = told.get("mcp_servers") or []  # Jupyter's form
+        raw = json.loads(_text(file))
+        listed = raw.get("mcp_servers") or []  # Jupyter's form
         named = {one["name"]: one for one in listed}
-        return {**named, **(told.get("mcpServers") or {})}
+        return {**named, **(raw.get("mcpServers") or {})}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         text = _("{file} cannot be read ({reason}); correct it.")
         raise SettingsError(text.format(file=file, reason=error)) from error
@@ -101,11 +101,11 @@ def _text(file: Path) -> str:
         return opened.read(_LARGEST).decode("utf-8")
 
 
-def _server(name: str, told: Any, file: Path) -> McpServer:
+def _server(name: str, raw: Any, file: Path) -> McpServer:
     try:
-        args = tuple(_filled(one) for one in told.get("args") or ())
-        env, headers = (_pairs(told.get(key)) for key in ("env", "headers"))
-        command, url = _filled(told.get("command") or ""), _filled(told.get("url") or "")
+        args = tuple(_filled(one) for one in raw.get("args") or ())
+        env, headers = (_pairs(raw.get(key)) for key in ("env", "headers"))
+        command, url = _filled(raw.get("command") or ""), _filled(raw.get("url") or "")
     except (AttributeError, TypeError, KeyError) as error:
         text = _("{file} cannot be read ({reason}); correct it.")
         raise SettingsError(text.format(file=file, reason=error)) from error
@@ -115,9 +115,9 @@ def _server(name: str, told: Any, file: Path) -> McpServer:
     return McpServer(name, file, command, args, env, url, headers)
 
 
-def _pairs(told: Any) -> Pairs:
+def _pairs(raw: Any) -> Pairs:
     """Return names and values of an object, or of Jupyter's list of names and values."""
-    pairs = {one["name"]: one["value"] for one in told} if isinstance(told, list) else told or {}
+    pairs = {one["name"]: one["value"] for one in raw} if isinstance(raw, list) else raw or {}
     return tuple((name, _filled(value)) for name, value in pairs.items())
 
 

@@ -51,19 +51,19 @@ class Price:
     above: tuple[int, Price] | None = None
 
     @classmethod
-    def read(cls, told: Any) -> Price:
+    def read(cls, raw: Any) -> Price:
         """Read ``[input, cached, output]`` or an object; raise `ValueError` and its like."""
-        if isinstance(told, list):
-            input_, cached, output = map(float, told)
+        if isinstance(raw, list):
+            input_, cached, output = map(float, raw)
             return cls(input_, cached, output, input_)
-        input_, output = float(told["input"]), float(told["output"])
-        above = told.get("above")
+        input_, output = float(raw["input"]), float(raw["output"])
+        above = raw.get("above")
         return cls(
             input_,
-            float(told.get("cached", input_)),
+            float(raw.get("cached", input_)),
             output,
-            float(told.get("written", input_)),
-            str(told.get("since", "")),
+            float(raw.get("written", input_)),
+            str(raw.get("since", "")),
             (int(above["tokens"]), cls.read(above)) if above else None,
         )
 
@@ -156,30 +156,30 @@ def load(folder: Path) -> Prices:
 
 def _read(path: Path) -> Prices:
     try:
-        told = json.loads(path.read_text("utf-8"))
-        models = {name: _prices(price) for name, price in told["models"].items()}
+        raw = json.loads(path.read_text("utf-8"))
+        models = {name: _prices(price) for name, price in raw["models"].items()}
         containers = {
             name: _container(container)
-            for name, container in told.get("containers", {}).items()
+            for name, container in raw.get("containers", {}).items()
             if not isinstance(container, str)  # where they come from
         }
-        return Prices(models, str(told.get("as_of", "")), path, containers)
+        return Prices(models, str(raw.get("as_of", "")), path, containers)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unusable(path) from error
 
 
-def _prices(told: Any) -> tuple[Price, ...]:
-    dated = isinstance(told, list) and bool(told) and isinstance(told[0], dict)
-    prices = [Price.read(one) for one in (told if dated else [told])]
+def _prices(raw: Any) -> tuple[Price, ...]:
+    dated = isinstance(raw, list) and bool(raw) and isinstance(raw[0], dict)
+    prices = [Price.read(one) for one in (raw if dated else [raw])]
     return tuple(sorted(prices, key=lambda price: price.since))
 
 
-def _container(told: Any) -> Container:
-    if isinstance(told, list):
-        each, least = told
+def _container(raw: Any) -> Container:
+    if isinstance(raw, list):
+        each, least = raw
         return Container({SMALLEST: float(each)}, int(least))
-    per_minute = {size: float(each) for size, each in told["per_minute"].items()}
-    return Container(per_minute, int(told.get("least_minutes", 1)))
+    per_minute = {size: float(each) for size, each in raw["per_minute"].items()}
+    return Container(per_minute, int(raw.get("least_minutes", 1)))
 
 
 def _unusable(path: Path) -> SettingsError:

@@ -40,7 +40,7 @@ class Answer:
     def result(self, handle: str, files: Sequence[FileInfo]) -> CallToolResult:
         """Return the answer, with links to the files that the cell made or changed."""
         links = [link(handle, file.name, file.bytes) for file in files[:_MOST_FILES]]
-        told = {
+        structured = {
             "session": handle,
             "outcome": self._outputs.outcome,
             "seconds": round(self._outputs.seconds, 3),
@@ -49,7 +49,7 @@ class Answer:
         }
         failed = self._outputs.outcome != "ok"
         return CallToolResult(
-            content=[*blocks(self._pieces), *links], structured_content=told, is_error=failed
+            content=[*blocks(self._pieces), *links], structured_content=structured, is_error=failed
         )
 
 

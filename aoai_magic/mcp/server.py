@@ -130,21 +130,21 @@ class Tools:
             async with self._sessions.use(handle) as held:
                 await _put_files(turn, held.session)
             links = [link(handle, file.name, file.blob.size) for file in turn.view.files]
-        told = {"status": turn.status, "session": handle}
-        return CallToolResult(content=[*content, *links], structured_content=told)
+        structured = {"status": turn.status, "session": handle}
+        return CallToolResult(content=[*content, *links], structured_content=structured)
 
     async def list_variables(self) -> CallToolResult:
         """List the variables that the user's notebook shares, with their types and sizes."""
         with _as_tool_errors():
-            told = await self._shared().request("list")
-        lines = [f"{one['name']}: {one['kind']}" for one in told["variables"]]
-        return _said("\n".join(lines), told)
+            answer = await self._shared().request("list")
+        lines = [f"{one['name']}: {one['kind']}" for one in answer["variables"]]
+        return _said("\n".join(lines), answer)
 
     async def describe(self, name: str) -> CallToolResult:
         """Describe a variable that the user's notebook shares: its columns, types and values."""
         with _as_tool_errors():
-            told = await self._shared().request("describe", name)
-        return _said(told["card"], told)
+            answer = await self._shared().request("describe", name)
+        return _said(answer["card"], answer)
 
     async def attach(self, name: str, ctx: Context, session: str = "") -> CallToolResult:
         """Copy a variable that the user's notebook shares into your session, with its types.
@@ -152,15 +152,15 @@ class Tools:
         run_python then has it under the same name. Changes stay in the session.
         """
         with _as_tool_errors():
-            told = await self._shared().request("copy", name)
-            copy = Path(told.pop("path"))
+            answer = await self._shared().request("copy", name)
+            copy = Path(answer.pop("path"))
             try:
                 handle = self._sessions.handle(session, _client(ctx))
                 async with self._sessions.use(handle) as held:
-                    await held.session.put(told.pop("filename"), copy)
+                    await held.session.put(answer.pop("filename"), copy)
             finally:
                 await anyio.Path(copy).unlink(missing_ok=True)
-        return _said(told["card"], {**told, "session": handle})
+        return _said(answer["card"], {**answer, "session": handle})
 
     async def read_file(self, session: str, name: str) -> bytes:
         """Return a file of a session."""
@@ -221,8 +221,8 @@ async def _put_files(turn: Turn, session: Session) -> None:
             await session.put(file.name, path, bind=False)
 
 
-def _said(text: str, told: dict[str, Any]) -> CallToolResult:
-    return CallToolResult(content=[TextContent(text=text)], structured_content=told)
+def _said(text: str, structured: dict[str, Any]) -> CallToolResult:
+    return CallToolResult(content=[TextContent(text=text)], structured_content=structured)
 
 
 @asynccontextmanager

@@ -40,8 +40,8 @@ class SharedNotebook:
         except (OSError, ValueError, LookupError) as error:
             raise NotSharedError(_GONE) from error
         try:
-            told = {"token": where["token"], "action": action, "name": name}
-            writer.write(json.dumps(told).encode() + b"\n")
+            request = {"token": where["token"], "action": action, "name": name}
+            writer.write(json.dumps(request).encode() + b"\n")
             answer: dict[str, Any] = json.loads(await reader.readline())
         except (OSError, ValueError) as error:
             raise NotSharedError(_GONE) from error

@@ -88,7 +88,7 @@ def _far(_: Asked, shell: Any) -> Reply:
     if state is None:
         return {"far": None}
     remote = RemoteResources(state)
-    return {"far": None if remote.is_asleep else remote.told()}
+    return {"far": None if remote.is_asleep else remote.as_json()}
 
 
 def _download(asked: Asked, shell: Any) -> Reply:
@@ -237,7 +237,7 @@ def overview(state: Assistant) -> dict[str, Any]:
     """
     settings = state.settings()
     target = resolve_target(settings)
-    told = cost(state)
+    money = cost(state)
     return {
         "target": target.name,
         "why": target.why,
@@ -248,7 +248,7 @@ def overview(state: Assistant) -> dict[str, Any]:
             "output_tokens": state.usage.output_tokens,
             "cached_tokens": state.usage.cached_tokens,
         },
-        "cost": told._asdict() if told else None,
+        "cost": money._asdict() if money else None,
         "threads": [
             {
                 "id": one.id,

@@ -183,8 +183,8 @@ def _isolation(state: Assistant, settings: settings_.Settings, target: settings_
     """Describe in words how code is isolated; its small print is the doctor's."""
     if target.name in settings_.SERVICES:
         return _("the service's container")
-    told = wait_for(state.backend(settings, target).status())
-    sandbox = told.get("sandbox") or {}
+    status = wait_for(state.backend(settings, target).status())
+    sandbox = status.get("sandbox") or {}
     if sandbox.get("error"):
         return _("none: {reason}").format(reason=sandbox["error"])
     return str(sandbox.get("level") or _("unknown"))
@@ -313,9 +313,9 @@ def usage(state: Assistant, words: Sequence[str]) -> str:
 
 
 def _kernel_usage(state: Assistant) -> str:
-    used, told = state.usage, cost(state)
+    used, money = state.usage, cost(state)
     said = [_turns(len(state.turns)), *([_tokens(used)] if used.total_tokens else [])]
-    return _(", ").join([*said, *([_dollars(told.dollars)] if told else [])])
+    return _(", ").join([*said, *([_dollars(money.dollars)] if money else [])])
 
 
 def _amounts(one: Sum) -> str:

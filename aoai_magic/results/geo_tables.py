@@ -17,10 +17,10 @@ Frame = Any
 def with_geometry(frame: Frame, table: Any) -> Frame:
     """Make a GeoDataFrame of a DataFrame whose table says that it is one."""
     geopandas = sys.modules.get("geopandas")
-    told = (table.schema.metadata or {}).get(b"geo")
-    if geopandas is None or not told:
+    metadata = (table.schema.metadata or {}).get(b"geo")
+    if geopandas is None or not metadata:
         return frame
-    geo = json.loads(told)
+    geo = json.loads(metadata)
     for name, column in geo["columns"].items():
         if column["encoding"] == "WKB":
             frame[name] = geopandas.GeoSeries.from_wkb(frame[name], crs=_system(column))

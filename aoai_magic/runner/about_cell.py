@@ -52,10 +52,10 @@ class AboutCell:
     @property
     def text(self) -> str:
         """What the model is told."""
-        told = [f"The cell [{self.number}] of the notebook:", fence(self.source, "python")]
+        parts = [f"The cell [{self.number}] of the notebook:", fence(self.source, "python")]
         if self.error:
-            told += ["Its error:", fence(self.error, "text")]
-        return "\n\n".join([*told, *([self.hint] if self.hint else []), HOW])
+            parts += ["Its error:", fence(self.error, "text")]
+        return "\n\n".join([*parts, *([self.hint] if self.hint else []), HOW])
 
 
 def about_cell(number: int) -> AboutCell:

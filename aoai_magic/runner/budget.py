@@ -113,11 +113,11 @@ class Spending:
     @property
     def usage(self) -> Usage:
         """What the turn took: what was reported, and what was counted since."""
-        told, counted = self._reported, self._counted
+        reported, counted = self._reported, self._counted
         return replace(
-            told,
-            input_tokens=told.input_tokens + counted.input_tokens,
-            output_tokens=told.output_tokens + counted.output_tokens,
+            reported,
+            input_tokens=reported.input_tokens + counted.input_tokens,
+            output_tokens=reported.output_tokens + counted.output_tokens,
             estimated=counted.total_tokens > 0,
         )
 

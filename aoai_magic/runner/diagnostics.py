@@ -176,7 +176,7 @@ def _engine(settings: Settings, target: Target) -> Iterator[Finding]:
     spec = target.model
     try:
         backend = open_backend(settings, Target(target.name, "", "doctor"))
-        told = wait_for(backend.status())
+        status = wait_for(backend.status())
         seconds = LOAD_SECONDS if spec.startswith("gguf:") else CHECK_SECONDS
         model = wait_for(backend.check(spec), seconds)
     except AssistantError as error:
@@ -192,10 +192,10 @@ def _engine(settings: Settings, target: Target) -> Iterator[Finding]:
         if target.name == "container"
         else _("the local engine starts, its files are in {folder}").format(folder=settings.folder),
     )
-    yield from _bounds(told.get("limits") or {})
-    yield _search(told.get("search") or {})
-    yield from _isolation(told.get("sandbox") or {})
-    if "cjk-fonts" in (told.get("sandbox") or {}).get("lacks", ()):
+    yield from _bounds(status.get("limits") or {})
+    yield _search(status.get("search") or {})
+    yield from _isolation(status.get("sandbox") or {})
+    if "cjk-fonts" in (status.get("sandbox") or {}).get("lacks", ()):
         yield Finding("gap", _missing_fonts())
 
 
@@ -207,26 +207,26 @@ def _server(settings: Settings, target: Target) -> Iterator[Finding]:
 
     try:
         backend = open_backend(settings, target)
-        told = wait_for(backend.status())
-        trouble = wait_for(backend.check(target.model), CHECK_SECONDS) if told else ""
+        status = wait_for(backend.status())
+        trouble = wait_for(backend.check(target.model), CHECK_SECONDS) if status else ""
     except AssistantError as error:
         yield Finding("bad", str(error))
         return
-    if not told:
+    if not status:
         yield Finding("bad", no_engine(target.name))
         return
     yield Finding(
         "bad" if trouble else "ok",
         trouble or _("{name} is ready").format(name=target.name),
     )
-    yield from _isolation(told.get("sandbox") or {})
-    if "search" in told:
-        yield _search(told["search"])
+    yield from _isolation(status.get("sandbox") or {})
+    if "search" in status:
+        yield _search(status["search"])
 
 
-def _search(told: dict[str, Any]) -> Finding:
+def _search(status: dict[str, Any]) -> Finding:
     """Describe what file search compares."""
-    if not told.get("embeddings"):
+    if not status.get("embeddings"):
         return Finding(
             "ok",
             _(
@@ -234,11 +234,11 @@ def _search(told: dict[str, Any]) -> Finding:
                 "too, e.g. to ollama:MODEL"
             ),
         )
-    if told.get("error"):
+    if status.get("error"):
         text = _("file search compares words alone, since {spec} failed: {reason}")
-        return Finding("gap", text.format(spec=told["embeddings"], reason=told["error"]))
+        return Finding("gap", text.format(spec=status["embeddings"], reason=status["error"]))
     return Finding(
-        "ok", _("file search compares meanings by {spec}").format(spec=told["embeddings"])
+        "ok", _("file search compares meanings by {spec}").format(spec=status["embeddings"])
     )
 
 
@@ -298,11 +298,11 @@ def _bounds(limits: Mapping[str, Any]) -> Iterator[Finding]:
     """Describe what bounds a session; how to change it stands in the documentation."""
     if not limits:
         return
-    told = {name: labels.size(limits.get(name, 0)) for name in ("memory", "disk")}
+    values = {name: labels.size(limits.get(name, 0)) for name in ("memory", "disk")}
     for name in ("cell_seconds", "idle_seconds"):
-        told[name] = labels.duration(limits.get(name, 0))
+        values[name] = labels.duration(limits.get(name, 0))
     text = _(
         "Each session may use {memory} of memory and {disk} for files. A cell may run for "
         "{cell_seconds}; a session ends after {idle_seconds} without work."
     )
-    yield Finding("limit", text.format(**told))
+    yield Finding("limit", text.format(**values))

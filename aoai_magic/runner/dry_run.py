@@ -41,8 +41,8 @@ def plan(
     if instructions:
         lines += ["", *_text(_("instructions  {size}"), instructions)]
     for function in functions:
-        told = _("function {name}, as the model is told of it:").format(name=function.name)
-        lines += ["", f"  {told}"]
+        heading = _("function {name}, as the model is told of it:").format(name=function.name)
+        lines += ["", f"  {heading}"]
         lines += _indented(json.dumps(function.tool["function"], ensure_ascii=False))
     apart = keeps_files(target, settings) and not is_here(target, settings)
     lines += _pictures(attachments)

@@ -55,7 +55,7 @@ class Place:
     ----------
     named
         How its models are named on the magic line.
-    told
+    where
         What it is.
     models
         What it says that it has; None where it was not asked.
@@ -64,7 +64,7 @@ class Place:
     """
 
     named: str
-    told: str = ""
+    where: str = ""
     models: Sequence[ListedModel] | None = None
     trouble: str = ""
 
@@ -110,8 +110,8 @@ async def _running(server: local_ports.LocalServer) -> tuple[local_ports.LocalSe
 
     if not await local_ports.listens(server):
         return server, None
-    told = _("runs at {url}").format(url=server.url)
-    place = await _asked(server.named, lambda: (Service(server.url, "none"), told))
+    where = _("runs at {url}").format(url=server.url)
+    place = await _asked(server.named, lambda: (Service(server.url, "none"), where))
     return server, place if server.kind or place.models is not None else None
 
 
@@ -149,7 +149,7 @@ def _models(kind: str, found: Sequence[Place]) -> Sequence[ListedModel] | None:
 
 def describe(place: Place, word: str = "") -> str:
     """Describe in lines what a place has; with ``word``, only the names that hold it."""
-    lines = [f"{pad(place.named, 24)}  {place.told}".rstrip()]
+    lines = [f"{pad(place.named, 24)}  {place.where}".rstrip()]
     if place.trouble:
         lines += [f"{INDENT}{place.trouble}"]
     if place.models is not None:
@@ -189,8 +189,8 @@ def _shown(name: str) -> str:
 
 def _local(point: EntryPoint) -> Place:
     if point.name in _OURS:
-        named, told = _OURS[point.name]
-        return Place(f"-m {named}", _(told))
+        named, where = _OURS[point.name]
+        return Place(f"-m {named}", _(where))
     origin = _("of a package")
     if package := point.dist:
         origin = _("of the package {name} {version}").format(
@@ -206,8 +206,8 @@ def _service(name: str, noun: str, listed: Place) -> Place:
     try:
         azure.azure() if name == "azure" else azure.openai_service()
     except AssistantError as error:
-        told = _("as above") if str(error) == listed.trouble else ""
-        return Place(named, told, trouble="" if told else str(error))
+        where = _("as above") if str(error) == listed.trouble else ""
+        return Place(named, where, trouble="" if where else str(error))
     return Place(named, _("the same, with code and files in the service's container, not here"))
 
 
@@ -218,12 +218,12 @@ async def _asked(named: str, opener: Opener) -> Place:
     """Ask a place; whatever keeps it from answering is said in its own row."""
     from aoai_magic.backends.model_list import listed_models
 
-    told = ""
+    where = ""
     try:
-        endpoint, told = opener()
-        return Place(named, told, await listed_models(endpoint))
+        endpoint, where = opener()
+        return Place(named, where, await listed_models(endpoint))
     except AssistantError as error:
-        return Place(named, told, trouble=str(error))
+        return Place(named, where, trouble=str(error))
 
 
 def _openai_server() -> tuple[Service, str]:
@@ -243,8 +243,8 @@ def _azure_resource() -> tuple[Service, str]:
     from aoai_magic.shared.network import without_credentials
 
     service = azure()
-    told = _("deployments have the names that you gave them; models of {url}")
-    return service, told.format(url=without_credentials(service.url))
+    where = _("deployments have the names that you gave them; models of {url}")
+    return service, where.format(url=without_credentials(service.url))
 
 
 def _engine(target: Target) -> tuple[Endpoint, str]:

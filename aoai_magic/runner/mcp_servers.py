@@ -176,8 +176,8 @@ class _Running:
             self.task.cancel()
             reason = sanitize.cut(sanitize.line(str(error) or type(error).__name__), _SHOWN)
             text = _("The MCP server {name} could not be started ({reason}); check {file}.")
-            told = text.format(name=self._server.name, reason=reason, file=self._server.file)
-            raise AssistantError(told) from error
+            message = text.format(name=self._server.name, reason=reason, file=self._server.file)
+            raise AssistantError(message) from error
 
     async def stop(self) -> None:
         """End the connection, and with it the server's process."""

@@ -45,8 +45,8 @@ def plan_first(prompt: str, options: Options, settings: Settings, target: Target
         raise UsageError(
             _("--plan needs a language model, which the offline model is not; name one with -m.")
         )
-    told = "\n\n".join(filter(None, [settings.instructions, _TOLD]))
-    only = replace(options, plan=False, instructions=told, tool_choice="none")
+    instructions = "\n\n".join(filter(None, [settings.instructions, _TOLD]))
+    only = replace(options, plan=False, instructions=instructions, tool_choice="none")
     return Asked(prompt, replace(only, out=None, as_=None, save=None, tool=()))
 
 

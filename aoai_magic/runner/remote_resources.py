@@ -52,7 +52,7 @@ class RemoteResources:
         engine = launcher(self._target).engine
         return engine is None or not engine.alive
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return the sessions, the files that code made, and the threads that have no name here.
 
         ``titles`` are those of the others.

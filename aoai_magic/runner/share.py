@@ -156,9 +156,9 @@ class Share:
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         only = {name: self._namespace[name]}
         item = resolve([name], "", only, Path(), folder=folder)[0]
-        told = {"name": item.name, "kind": item.kind, "card": item.card, "notice": item.notice}
+        fields = {"name": item.name, "kind": item.kind, "card": item.card, "notice": item.notice}
         packed = {"filename": item.filename, "path": str(item.path)} if is_packed else {}
-        return {**told, **packed}
+        return {**fields, **packed}
 
 
 def describe_frame(name: str, namespace: Mapping[str, Any]) -> str:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 
-def filtered_categories(told: object) -> set[str]:
+def filtered_categories(body: object) -> set[str]:
     """Find the categories that Azure says its content filter struck, wherever it says so."""
-    if isinstance(told, list):
-        return {name for one in told for name in filtered_categories(one)}
-    if not isinstance(told, Mapping):
+    if isinstance(body, list):
+        return {name for one in body for name in filtered_categories(one)}
+    if not isinstance(body, Mapping):
         return set()
     here = {
         str(name).replace("_", " ")
-        for name, value in told.items()
+        for name, value in body.items()
         if isinstance(value, Mapping) and value.get("filtered")
     }
-    return here.union(*map(filtered_categories, told.values()))
+    return here.union(*map(filtered_categories, body.values()))
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -146,9 +146,9 @@ def _read(path: Path) -> View:
     head = json.loads(lines[0])
     if head["version"] != VERSION:
         raise ValueError(f"version {head['version']}")
-    told = [json.loads(line) for line in lines[1:]]
-    happened = (read(line) for line in told if "event" in line)
-    cell = next((line["cell"] for line in told if "cell" in line), None)
+    records = [json.loads(line) for line in lines[1:]]
+    happened = (read(line) for line in records if "event" in line)
+    cell = next((line["cell"] for line in records if "cell" in line), None)
     return replace(reduce(fold, happened, View()), question=head["question"], cell=cell)
 
 

@@ -123,8 +123,8 @@ def _is_of_file(error: Exception) -> bool:
     """Whether a library says that the file is broken; anything else is a mistake of ours."""
     import pyarrow as pa
 
-    told = (pa.ArrowException, OSError, EOFError, UnicodeError, zlib.error, lzma.LZMAError)
-    return isinstance(error, (*told, zipfile.BadZipFile))
+    faults = (pa.ArrowException, OSError, EOFError, UnicodeError, zlib.error, lzma.LZMAError)
+    return isinstance(error, (*faults, zipfile.BadZipFile))
 
 
 def _read(data: bytes, request: Request) -> Sequence[Found]:

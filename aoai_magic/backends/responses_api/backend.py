@@ -176,10 +176,10 @@ class Responses:
             cause = error.__cause__
             if not isinstance(cause, openai.APIStatusError):
                 raise
-            told = remedy(cause, model)
-            if not told:
+            advice = remedy(cause, model)
+            if not advice:
                 raise
-            raise ServiceError(f"{told} ({self.service.url})") from cause
+            raise ServiceError(f"{advice} ({self.service.url})") from cause
         except Exception as error:
             if not is_dropped(error):
                 raise
@@ -362,11 +362,11 @@ async def _said(api: openai.AsyncOpenAI, id_: str | None) -> list[dict[str, Any]
     """Return what was said up to a response, without what was run."""
     turns: list[list[dict[str, Any]]] = []
     while id_:
-        told = await api.responses.retrieve(id_)
+        response = await api.responses.retrieve(id_)
         given = [item async for item in api.responses.input_items.list(id_, order="asc")]
-        items = (*given, *(told.output or ()))
+        items = (*given, *(response.output or ()))
         turns.append([_plain(item) for item in items if item.type == "message"])
-        id_ = told.previous_response_id
+        id_ = response.previous_response_id
     return [message for turn in reversed(turns) for message in turn]
 
 

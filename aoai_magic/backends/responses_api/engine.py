@@ -121,13 +121,13 @@ class EngineBackend:
                 answer = await client(self.endpoint).get("/engine", cast_to=object)
             except openai.NotFoundError:
                 return {}
-        told = answer if isinstance(answer, dict) and "version" in answer else {}
-        if told and told.get("contract") != CONTRACT:
-            raise ServiceError(self._mismatch(told))
-        return told
+        status = answer if isinstance(answer, dict) and "version" in answer else {}
+        if status and status.get("contract") != CONTRACT:
+            raise ServiceError(self._mismatch(status))
+        return status
 
-    def _mismatch(self, told: dict[str, Any]) -> str:
-        contract = told.get("contract")
+    def _mismatch(self, status: dict[str, Any]) -> str:
+        contract = status.get("contract")
         if self.target == "local":  # the same packages, replaced while this kernel ran
             text = _(
                 "The local engine is aoai_magic {theirs}, this kernel {ours}; restart the kernel."
@@ -142,7 +142,7 @@ class EngineBackend:
                 "The engine at {url} is aoai_magic {theirs}, which {ours} here cannot use; run "
                 "pip install -U 'aoai-magic[local]' where the engine runs and restart it."
             )
-        theirs = told.get("version", "?")
+        theirs = status.get("version", "?")
         return text.format(url=self.endpoint.url, theirs=theirs, ours=__version__)
 
     async def check(self, model: str) -> str:
@@ -156,8 +156,8 @@ class EngineBackend:
     async def _ask_of(self, **params: str) -> dict[str, Any]:
         with self.words():
             api: Any = client(self.endpoint)
-            told = await api.get("/engine/model", cast_to=object, options={"params": params})
-        return dict(told)
+            found = await api.get("/engine/model", cast_to=object, options={"params": params})
+        return dict(found)
 
     async def delete(self, file_id: str) -> None:
         """Delete an uploaded file; one that has gone already is no error."""
@@ -198,15 +198,15 @@ class _Turn(Exchange):
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield the events."""
-        asked, told = self._question, await self._backend.status()
-        if not told:
+        asked, status = self._question, await self._backend.status()
+        if not status:
             raise ServiceError(no_engine(self._backend.endpoint.url))
         for item in (*asked.attachments, *asked.documents):
             async for progress in self._uploads.send(item):
                 yield progress
         is_known = await self._open()
-        isolation = (told.get("sandbox") or {}).get("level")
-        model = hide_credentials(asked.model or str(told.get("model", "")))
+        isolation = (status.get("sandbox") or {}).get("level")
+        model = hide_credentials(asked.model or str(status.get("model", "")))
         yield events.Started(self._thread, self._backend.target, model, isolation)
         if isolation == "none":
             yield events.Notice(_(_UNISOLATED))
@@ -274,8 +274,8 @@ class _Turn(Exchange):
         return dict(found)
 
     async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        told: Any = await self._api.post(path, body=body, cast_to=object)
-        return dict(told)
+        answer: Any = await self._api.post(path, body=body, cast_to=object)
+        return dict(answer)
 
     # Documents
 
@@ -367,8 +367,8 @@ class _Turn(Exchange):
     async def _reopen(self) -> None:
         params = {"stream": "true", "starting_after": self._reader.number}
         path, options = f"/responses/{self._reader.response}", cast("Any", {"params": params})
-        told = await self._impatient.get(path, options=options, **_streamed())
-        self._stream = _Plain(told)
+        answer = await self._impatient.get(path, options=options, **_streamed())
+        self._stream = _Plain(answer)
 
     async def _called(self) -> AsyncGenerator[Event, None]:
         async for event in super()._called():

@@ -48,20 +48,20 @@ class EngineHoldings:
         """List the sessions of an engine of ours."""
         return [
             RemoteSession(
-                told["thread_id"],
-                told.get("memory_bytes"),
-                told.get("expires_at"),
-                bool(told.get("busy")),
+                item["thread_id"],
+                item.get("memory_bytes"),
+                item.get("expires_at"),
+                bool(item.get("busy")),
             )
-            for told in await self._listed("/engine/sessions")
-            if told.get("alive")
+            for item in await self._listed("/engine/sessions")
+            if item.get("alive")
         ]
 
     async def threads(self) -> list[RemoteThread]:
         """List the newest threads of an engine of ours."""
         return [
-            RemoteThread(told["id"], told["title"], told["created_at"])
-            for told in await self._listed("/engine/threads")
+            RemoteThread(item["id"], item["title"], item["created_at"])
+            for item in await self._listed("/engine/threads")
         ]
 
     def session(self, thread: str) -> str:
@@ -115,10 +115,10 @@ class EngineHoldings:
 
         async with self._api() as api:
             try:
-                told: Any = await api.get(path, cast_to=object)
+                page: Any = await api.get(path, cast_to=object)
             except openai.NotFoundError:
                 return []
-        return list(told.get("data") or ())
+        return list(page.get("data") or ())
 
     @asynccontextmanager
     async def _api(self) -> AsyncIterator[openai.AsyncOpenAI]:

@@ -43,9 +43,9 @@ class ContainerHoldings:
         found = []
         for container in await to_thread.run_sync(self._copies.containers):
             with self._gone_already():
-                told: Any = await client(self._backend.service).containers.retrieve(container)
-                if told.status == "running":
-                    found.append(RemoteSession(container, None, _expires(told)))
+                answer: Any = await client(self._backend.service).containers.retrieve(container)
+                if answer.status == "running":
+                    found.append(RemoteSession(container, None, _expires(answer)))
         return found
 
     async def threads(self) -> list[RemoteThread]:
@@ -118,7 +118,7 @@ class ContainerHoldings:
                     raise
 
 
-def _expires(told: Any) -> float | None:
-    last, after = getattr(told, "last_active_at", None), getattr(told, "expires_after", None)
+def _expires(answer: Any) -> float | None:
+    last, after = getattr(answer, "last_active_at", None), getattr(answer, "expires_after", None)
     minutes = getattr(after, "minutes", None)
     return last + 60 * minutes if last and minutes else None

@@ -313,8 +313,8 @@ def raised(logs: str) -> str | None:
     return str(found[-1]) if found else _("the code raised an exception")
 
 
-def _usage(told: Any) -> Usage:
-    fields = _fields(told)
+def _usage(usage: Any) -> Usage:
+    fields = _fields(usage)
     details = _fields(fields.get("input_tokens_details") or {})
     cached, written = details.get("cached_tokens") or 0, details.get("cache_write_tokens") or 0
     return Usage(fields["input_tokens"], fields["output_tokens"], cached, written_tokens=written)
@@ -347,9 +347,9 @@ def _ending(response: Any) -> events.Finished:
         )
     if response.error and response.error.code == "content_filter":
         return events.Finished("failed", filtered(response))
-    told = (
+    reason = (
         response.error.message
         if response.error
         else _("The response is {status}.").format(status=response.status)
     )
-    return events.Finished("failed", sentence(told))
+    return events.Finished("failed", sentence(reason))

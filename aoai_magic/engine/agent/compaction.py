@@ -34,9 +34,9 @@ _LONG = 1 << 40
 def count_tokens(services: Services, items: Sequence[Body], given: Body) -> int:
     """Return about how many tokens a model would be given for these items."""
     bounds = replace(services.bounds, history=_LONG, tool_output=_LONG, earlier_tool_output=_LONG)
-    told = sum(map(token_estimate.count, history.messages(items, bounds)))
+    tokens = sum(map(token_estimate.count, history.messages(items, bounds)))
     tools = [str(tool) for tool in given.get("tools") or ()]
-    return told + sum(map(token_estimate.of_text, [given.get("instructions") or "", *tools]))
+    return tokens + sum(map(token_estimate.of_text, [given.get("instructions") or "", *tools]))
 
 
 async def compact(services: Services, items: Sequence[Body], given: Body) -> Body:

@@ -45,13 +45,13 @@ def messages(items: Sequence[Body], bounds: Bounds, limit: int | None = None) ->
             results.setdefault(result["tool_call_id"], result)
             if seen := _pictures(item):
                 shown.setdefault(result["tool_call_id"], seen)
-    told = [
+    chats = [
         chat
         for _, group in groupby(items, _reply)
-        for message in _tell(list(group))
+        for message in _chats(list(group))
         for chat in _followed(message, results, shown)
     ]
-    fitting = token_estimate.fit(told, min(bounds.history, limit or bounds.history))
+    fitting = token_estimate.fit(chats, min(bounds.history, limit or bounds.history))
     return [dict(chat) for chat in fitting]
 
 
@@ -69,23 +69,23 @@ def _reply(item: Body) -> Any:
     return "calls" if item["type"] in _CALLS else id(item)
 
 
-def _tell(group: list[Body]) -> list[Chat]:
+def _chats(group: list[Body]) -> list[Chat]:
     """Return what one reply or message is told as: one message, or none."""
     if group[0]["type"] == "compaction":
         return [{"role": "system", "content": f"{_SUMMARY}\n{group[0]['_summary']}"}]
     calls = [_call(item) for item in group if item["type"] in _CALLS]
     spoken = [item for item in group if item["type"] == "message"]
     if not calls and len(spoken) < 2:
-        told = list(map(_message, spoken))
+        chats = list(map(_message, spoken))
     else:
         text = "".join(_text(item["content"]) for item in spoken)
-        told = [{"role": "assistant", "content": text or None}]
+        chats = [{"role": "assistant", "content": text or None}]
         if calls:
-            told[0]["tool_calls"] = calls
+            chats[0]["tool_calls"] = calls
     for item in group:
-        if told and item.get("_reasoning"):
-            told[0][REASONING_ITEMS] = item["_reasoning"]
-    return told
+        if chats and item.get("_reasoning"):
+            chats[0][REASONING_ITEMS] = item["_reasoning"]
+    return chats
 
 
 def _call(item: Body) -> Chat:
@@ -157,11 +157,11 @@ def _words(part: Body) -> str:
 def passages(item: Body) -> str:
     """Return what a search found, as the model is given it."""
     number, found = item["_number"], enumerate(item.get("results") or ())
-    told = [
+    texts = [
         f"{marker(f'{number}:{index}', one['filename'])}{_place(one)}\n{one['text'].strip()}"
         for index, one in found
     ]
-    return "\n\n".join(told) or "Nothing was found; search with other words."
+    return "\n\n".join(texts) or "Nothing was found; search with other words."
 
 
 def _place(result: Body) -> str:

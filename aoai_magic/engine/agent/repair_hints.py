@@ -27,8 +27,8 @@ def hint(error: str, messages: Sequence[Chat]) -> str:
     if not error.startswith(_ELSEWHERE):
         return ""
     ready = [f"Loaded already, read no file for them: {_listed(tables)}."] if tables else []
-    told = [*ready, *(call for text in texts for call in _READ.findall(text))]
-    return f"[{' '.join(told)}]" if told else ""
+    hints = [*ready, *(call for text in texts for call in _READ.findall(text))]
+    return f"[{' '.join(hints)}]" if hints else ""
 
 
 def _descriptions(message: Chat) -> list[str]:

@@ -287,13 +287,13 @@ class Gathering:
     # Containers
 
     async def _container(
-        self, tools: list[Body], told: list[Body]
+        self, tools: list[Body], items: list[Body]
     ) -> tuple[str | None, bool, dict[str, str]]:
         """Return where code runs, whether that is new, and the names of the tool's files by id."""
         tool = next((tool for tool in tools if tool["type"] == "code_interpreter"), None)
         if tool is None:
             return None, False, {}
-        last = await self._last_container(told)
+        last = await self._last_container(items)
         asked = tool["container"]
         if isinstance(asked, str):
             return str((await self._containers.running(asked))["id"]), False, {}
@@ -306,13 +306,13 @@ class Gathering:
         made = str((await self._containers.create("auto", {}, memory=memory))["id"])
         return made, True, await self._containers.copy(made, files)
 
-    async def _last_container(self, told: list[Body]) -> str | None:
+    async def _last_container(self, items: list[Body]) -> str | None:
         """Return the container that the conversation used last; None if that was deleted.
 
         A conversation with a call whose container has expired is refused, as the service
         does: its model would count on variables that are gone.
         """
-        used = [item["container_id"] for item in told if item["type"] == "code_interpreter_call"]
+        used = [item["container_id"] for item in items if item["type"] == "code_interpreter_call"]
         last = None
         for id_ in dict.fromkeys(reversed(used)):
             body = await self._containers.find(id_)
@@ -464,9 +464,9 @@ def _content(role: str, content: Any) -> Any:
     return [{"type": "input_text", "text": content}]
 
 
-def _parts(told: Iterable[Body]) -> Iterator[Body]:
+def _parts(items: Iterable[Body]) -> Iterator[Body]:
     """Yield the parts of items that may name files."""
-    for item in told:
+    for item in items:
         content = item.get("content") if item["type"] == "message" else item.get("output")
         yield from content if isinstance(content, list) else ()
 
@@ -498,7 +498,7 @@ def _resolve(connection: Connection, item: Body) -> Body:
 
 
 def _chain(connection: Connection, id_: str | None) -> list[Body]:
-    told: list[list[Body]] = []
+    turns: list[list[Body]] = []
     first = id_
     while id_ is not None:
         row = store.row(connection, RESPONSES, RESPONSES.c.id == id_)
@@ -515,9 +515,9 @@ def _chain(connection: Connection, id_: str | None) -> list[Body]:
                 f"Previous response with id '{id_}' has status '{row.status}'.",
                 param="previous_response_id",
             )
-        told.append([*row.input, *row.body["output"]])
+        turns.append([*row.input, *row.body["output"]])
         id_ = row.previous_id
-    return [item for items_ in reversed(told) for item in items_]
+    return [item for items_ in reversed(turns) for item in items_]
 
 
 def _whole(item: Body) -> bool:
@@ -562,17 +562,17 @@ def _bare(output: Any) -> Any:
 
 def _unanswered(earlier: Sequence[Body], new: Sequence[Body]) -> list[Body]:
     """Return empty answers to the earlier calls that nobody has answered."""
-    told = [item for item in (*earlier, *new) if item["type"] == "function_call_output"]
-    answered = {item["call_id"] for item in told}
+    outputs = [item for item in (*earlier, *new) if item["type"] == "function_call_output"]
+    answered = {item["call_id"] for item in outputs}
     calls = [item["call_id"] for item in earlier if item["type"] == "function_call"]
     empty = {"type": "function_call_output", "output": "", "status": "completed"}
     return [{**empty, "id": new_id("fco_"), "call_id": id_} for id_ in calls if id_ not in answered]
 
 
 def _check_answered(earlier: Sequence[Body], new: Sequence[Body]) -> None:
-    told = [*earlier, *new]
-    calls = [item["call_id"] for item in told if item["type"] == "function_call"]
-    answers = [item["call_id"] for item in told if item["type"] == "function_call_output"]
+    items = [*earlier, *new]
+    calls = [item["call_id"] for item in items if item["type"] == "function_call"]
+    answers = [item["call_id"] for item in items if item["type"] == "function_call_output"]
     for id_ in calls:
         if id_ not in answers:
             raise ApiError(f"No tool output found for function call {id_}.", param="input")

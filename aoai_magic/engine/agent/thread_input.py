@@ -114,7 +114,7 @@ class ThreadInput:
         searches = [item for item in items if item["type"] == "file_search_call"]
         for item in searches:
             self._sink.citations |= history.places(item)
-        told = [item for entry in self._last(entries) for item in entry]
+        items = [item for entry in self._last(entries) for item in entry]
         self._resume(thread)
         workspace = await self._workspace(thread, items) if toolbox.python else None
         search = await self._search(thread.body) if toolbox.search else None
@@ -124,7 +124,7 @@ class ThreadInput:
         return Task(
             model=run,
             system=await write_system(self._services, instructions, items, workspace, search),
-            messages=history.messages(told, self._services.bounds, limit),
+            messages=history.messages(items, self._services.bounds, limit),
             toolbox=toolbox,
             options=model_options(run, form, run["reasoning_effort"]),
             tokens=run["max_completion_tokens"],

@@ -78,9 +78,9 @@ def answer(words: Mapping[str, Any]) -> None:
     with open(0, "rb", closefd=False) as source:
         source.seek(0)
         pieces, fault = _parsed(source, words["suffix"], notes)
-    told = {"pieces": pieces, "fault": fault, "note": _shortened(notes)}
+    parsed = {"pieces": pieces, "fault": fault, "note": _shortened(notes)}
     with open(1, "wb", closefd=False) as target:
-        target.write(json.dumps(told, ensure_ascii=False).encode(errors="replace"))
+        target.write(json.dumps(parsed, ensure_ascii=False).encode(errors="replace"))
 
 
 def _parsed(

@@ -112,20 +112,20 @@ class Reader:
     def _parsed(self, path: Path, suffix: str) -> Document:
         """Parse a document in a process that is ended when it takes too long or too much."""
         with path.open("rb") as source:
-            code, told, log = self._process.read({"suffix": suffix}, source, SECONDS, MOST_OUTPUT)
+            code, parsed, log = self._process.read({"suffix": suffix}, source, SECONDS, MOST_OUTPUT)
         if -code in (confined.SIGALRM, confined.SIGXCPU):
             raise Unreadable(f"Reading the file took more than {SECONDS} seconds.")
         if code:
             _LOG.warning("The process that reads %s files ended with %s: %s", suffix, code, log)
             raise Unreadable("The process that read the file came to a sudden end.")
         try:
-            return _document(json.loads(told))
+            return _document(json.loads(parsed))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             # It was made to say this by the file.
             raise Unreadable("The file is damaged.") from error
 
 
-def _document(told: Any) -> Document:
+def _document(parsed: Any) -> Document:
     """Return what a process answered, of which nothing is believed.
 
     Raises
@@ -133,17 +133,17 @@ def _document(told: Any) -> Document:
     Unreadable
         When the file has no text.
     """
-    if told["fault"] is not None:
-        message, code = map(str, told["fault"])
+    if parsed["fault"] is not None:
+        message, code = map(str, parsed["fault"])
         known = code if code == "unsupported_file" else "invalid_file"
         raise Unreadable(message[:_LONGEST_MESSAGE], known)
     texts, marks, start = [], [], 0
-    for place, text in told["pieces"]:
+    for place, text in parsed["pieces"]:
         if text:
             marks.append((start, str(place)[:_LONGEST_MESSAGE]))
             texts.append(_valid(text))
             start += len(texts[-1]) + 1
-    return Document("\n".join(texts), marks, note=str(told["note"])[:_LONGEST_MESSAGE])
+    return Document("\n".join(texts), marks, note=str(parsed["note"])[:_LONGEST_MESSAGE])
 
 
 def _plain(path: Path, suffix: str) -> Document:

@@ -39,7 +39,7 @@ class RichDisplays:
         """Start a cell."""
         self._left = _MOST_FILES
 
-    def told(self, bundle: Mapping[str, Any], identity: str | None) -> Mapping[str, Any]:
+    def described(self, bundle: Mapping[str, Any], identity: str | None) -> Mapping[str, Any]:
         """Return the bundle with a picture or words for it; what neither holds is kept."""
         if not _has_picture(bundle) and "image/svg+xml" in bundle:
             picture = vegalite.draw_svg(str(bundle["image/svg+xml"]))

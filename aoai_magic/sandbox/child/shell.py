@@ -196,7 +196,7 @@ class Shell(InteractiveShell):
     ) -> None:
         """Send a display, after all that was printed before it."""
         flush_all()
-        data = self.rich.told(data, id)
+        data = self.rich.described(data, id)
         frame = {"type": "display", "data": encode_bundle(data), "id": id}
         try:
             self.send({**frame, "update": update, "result": result})

@@ -113,8 +113,8 @@ class GgufModel:
     async def abilities(self) -> dict[str, Any]:
         """Return what its answers have shown; see `RemoteModel.abilities`."""
         child = await anyio.to_thread.run_sync(self._ensure)
-        told = await child.model.abilities()
-        return {**told, "pictures": self.sees, "context": self._bounds.context}
+        abilities = await child.model.abilities()
+        return {**abilities, "pictures": self.sees, "context": self._bounds.context}
 
     async def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
         """Return an embedding of each text; every error is a `ModelError`."""

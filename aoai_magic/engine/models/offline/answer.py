@@ -118,23 +118,23 @@ class _Answer:
     def _remarks(self) -> str:
         """Describe which rows are in or out for want of a value, and how tables were joined."""
         query = self._query
-        told = [self._say("taken", word=plain(a), name=plain(b)) for a, b in query.notes]
+        sentences = [self._say("taken", word=plain(a), name=plain(b)) for a, b in query.notes]
         left = query.table.label
         for join in query.joins if query.task != "unmatched" else ():
             key = plain(" = ".join(dict.fromkeys([join.left, join.right])))
-            told.append(self._say("joined", key=key, left=left, right=join.table.label))
+            sentences.append(self._say("joined", key=key, left=left, right=join.table.label))
         outside = [f.column for f in query.filters if f.operator in ("not in", "!=")]
         inside = [g.column for g in query.groups if query.task == "figure" and not query.joins]
         timed = [g.column for g in query.groups if g.by]
         timed += [f.column for f in query.filters if f.is_date]
         written = dict.fromkeys(plain(column.name) for column in timed if column.has_offset)
-        told += [self._say("written", what=name) for name in written]
+        sentences += [self._say("written", what=name) for name in written]
         for key, columns in (("kept", outside), ("dropped", inside)):
             without = [plain(column.label) for column in dict.fromkeys(columns) if column.nulls]
-            told += [self._say(key, what=name) for name in without]
+            sentences += [self._say(key, what=name) for name in without]
         if query.step in ("growth", "rolling") or (query.is_time and query.step == "cumulative"):
-            told += self._end_of_data()
-        return " ".join(told)
+            sentences += self._end_of_data()
+        return " ".join(sentences)
 
     def _end_of_data(self) -> list[str]:
         """Describe that the last period is not over in the data."""

@@ -255,12 +255,12 @@ class Query:
 
     def conditions(self, language: Language) -> str:
         """Name the conditions in brackets: " (region = Europe, date = 2024)"."""
-        told = [found.text(language) for found in self.filters]
+        texts = [found.text(language) for found in self.filters]
         if self.any_of:
-            told = [sentence("or", language).join(told)]
-        told += [sentence(f"without {what}", language) for what in self.clean]
+            texts = [sentence("or", language).join(texts)]
+        texts += [sentence(f"without {what}", language) for what in self.clean]
         return (
-            sentence("brackets", language, sentence("comma", language).join(told)) if told else ""
+            sentence("brackets", language, sentence("comma", language).join(texts)) if texts else ""
         )
 
     def file_stem(self) -> str:

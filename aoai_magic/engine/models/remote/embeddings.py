@@ -57,10 +57,12 @@ async def _embedded(
         # As for questions: with a slash Azure's client writes the deployment into the path.
         path = "/embeddings" if route.client == "dated" else "embeddings"
         try:
-            told: Any = await client(route).post(path, cast_to=object, body=body)
+            answer: Any = await client(route).post(path, cast_to=object, body=body)
         except openai.NotFoundError:
             if route is last:
                 raise
         else:
-            return [one["embedding"] for one in sorted(told["data"], key=lambda one: one["index"])]
+            return [
+                one["embedding"] for one in sorted(answer["data"], key=lambda one: one["index"])
+            ]
     raise AssertionError("the last route answers or raises")

@@ -132,8 +132,8 @@ def refuses_effort(error: Exception) -> bool:
 
 def refuses_reasoning_items(error: Exception) -> bool:
     """Return whether the server cannot read reasoning that was sent back, e.g. another key's."""
-    told = f"{_code(error)} {_message(error)}"
-    return _status(error) == 400 and bool(_UNREADABLE.search(told))
+    text = f"{_code(error)} {_message(error)}"
+    return _status(error) == 400 and bool(_UNREADABLE.search(text))
 
 
 def refuses_encrypted_reasoning(error: Exception) -> bool:

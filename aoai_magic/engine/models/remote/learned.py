@@ -62,21 +62,21 @@ class Learned:
     def load(self, folder: Path, key: str) -> None:
         """Load what an earlier process learned, and save in `folder` what is new."""
         self._path, self._key = folder / FILE, key
-        told = _read(self._path).get(key)
-        if not isinstance(told, dict) or time.time() - told.get("at", 0) > DAYS * 86_400:
+        stored = _read(self._path).get(key)
+        if not isinstance(stored, dict) or time.time() - stored.get("at", 0) > DAYS * 86_400:
             return
         with suppress(TypeError, ValueError, AttributeError):
-            self.closed = {str(name): str(why) for name, why in told["closed"].items()}
-            self.refused = set(map(str, told["refused"]))
-            self.tools, self.pictures = bool(told["tools"]), bool(told["pictures"])
-            self.streams, self.calls = bool(told["streams"]), bool(told["calls"])
-            self.effort_off = bool(told["effort_off"])
+            self.closed = {str(name): str(why) for name, why in stored["closed"].items()}
+            self.refused = set(map(str, stored["refused"]))
+            self.tools, self.pictures = bool(stored["tools"]), bool(stored["pictures"])
+            self.streams, self.calls = bool(stored["streams"]), bool(stored["calls"])
+            self.effort_off = bool(stored["effort_off"])
 
     def save(self) -> None:
         """Keep it for later processes; a data directory that cannot be written is no fault."""
         if self._path is None:
             return
-        told = {
+        stored = {
             "at": int(time.time()),
             "closed": self.closed,
             "refused": sorted(self.refused),
@@ -87,25 +87,25 @@ class Learned:
             "effort_off": self.effort_off,
         }
         try:
-            _write(self._path, {**_read(self._path), self._key: told})
+            _write(self._path, {**_read(self._path), self._key: stored})
         except OSError as error:
             _LOG.warning("What was learned of %s could not be kept: %s", self._key, error)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_text("utf-8"))
+        stored = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return stored if isinstance(stored, dict) else {}
 
 
-def _write(path: Path, told: dict[str, Any]) -> None:
+def _write(path: Path, stored: dict[str, Any]) -> None:
     # Other engines over the same data directory read it meanwhile.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(told, file, indent=1)
+            json.dump(stored, file, indent=1)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -55,8 +55,8 @@ CONTEXT_KEYS = ("context_length", "context_window", "max_context_length", "max_m
 def context_length(listed: Mapping[str, Any]) -> int | None:
     """Return the tokens of context of a model as a server lists it; None if it does not say."""
     meta = listed.get("meta")
-    told = {**(meta if isinstance(meta, Mapping) else {}), **listed}
-    lengths = [told.get(name) for name in (*CONTEXT_KEYS, "n_ctx_train")]
+    details = {**(meta if isinstance(meta, Mapping) else {}), **listed}
+    lengths = [details.get(name) for name in (*CONTEXT_KEYS, "n_ctx_train")]
     return next((length for length in lengths if isinstance(length, int) and length > 0), None)
 
 

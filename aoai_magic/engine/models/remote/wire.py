@@ -17,8 +17,8 @@ _WRITES = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_
 
 def written_tokens(usage: Mapping[str, Any], details: Mapping[str, Any], unread: int) -> int:
     """Return the tokens that were written to a cache, ``unread`` at most: what was not cached."""
-    told = {**usage, **details}
-    found = next((told[name] for name in _WRITES if told.get(name)), 0)
+    counts = {**usage, **details}
+    found = next((counts[name] for name in _WRITES if counts.get(name)), 0)
     return min(int(found), unread)
 
 
