@@ -194,7 +194,7 @@ async def test_a_model_that_runs_the_same_code_for_ever_is_told_and_stopped(serv
     seen = await ask()
     assert seen.status == "failed"
     assert "same code 4 times over" in seen.error
-    assert len([part for part in seen.parts if isinstance(part, view.Code)]) == 4
+    assert len([part for part in seen.parts if isinstance(part, view.Code)]) == 5
     assert "has run before" in server.bodies[2]["messages"][-1]["content"]
 
 

@@ -296,11 +296,31 @@ def test_a_choice_of_what_is_not_there_is_refused(api, code):
 # Bounds
 
 
-@pytest.mark.parametrize("same", ["print(1)", "1 / 0"])
-def test_a_model_that_goes_round_in_circles_is_stopped(api, far, code, same):
-    far.answers = [same] * 6
+def test_a_model_that_repeats_what_fails_is_stopped(api, far, code):
+    far.answers = ["1 / 0"] * 6
     turn = api.ask("Go.", code)
     assert (turn.status, turn.error, len(turn.code)) == ("failed", STUCK, 4)
+
+
+def test_a_model_that_repeats_what_works_is_asked_for_the_answer_alone(api, far, code):
+    far.answers = ["print(1)"] * 4 + [{"text": "It is 1."}]
+    turn = api.ask("Go.", code)
+    assert (turn.status, turn.text, len(turn.code)) == ("completed", "It is 1.", 4)
+    assert "tools" not in far.asked[-1]
+    assert "tools" in far.asked[-2]
+
+
+def test_a_model_that_repeats_what_works_instead_of_its_answer_is_stopped(api, far, code):
+    far.answers = ["print(1)"] * 6
+    turn = api.ask("Go.", code)
+    assert (turn.status, turn.error) == ("failed", STUCK)
+    assert len([logs for logs in turn.logs if logs == "1\n"]) == 4
+
+
+def test_a_model_that_repeats_what_works_and_then_says_nothing_is_stopped(api, far, code):
+    far.answers = ["print(1)"] * 4 + [{"text": ""}]
+    turn = api.ask("Go.", code)
+    assert (turn.status, turn.error) == ("failed", STUCK)
 
 
 def test_failures_in_a_row_are_bounded(api, far, code):

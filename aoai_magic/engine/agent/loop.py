@@ -58,6 +58,7 @@ class AgentLoop:
         self._drawn: list[Picture] = []
         self._sees = False
         self._repeats = Repeats()
+        self._concludes = False
 
     async def run(self) -> Ending:
         """Run until the model is done, a client has to act, or a limit is reached."""
@@ -109,7 +110,7 @@ class AgentLoop:
     @property
     def _spent(self) -> bool:
         most = self._task.tool_calls
-        return most is not None and self._calls >= most
+        return self._concludes or (most is not None and self._calls >= most)
 
     def _options(self) -> Body:
         if not self._task.tokens:
@@ -149,22 +150,33 @@ class AgentLoop:
         self._messages.append(reply.chat())
         if not reply.calls:
             await self._sink.leave_nothing()
-            return Ending("completed")
+            silent = self._concludes and not self._messages[-1]["content"]
+            return failed(STUCK) if silent else Ending("completed")
         for call in reply.calls:
             if (text := await self._do(call)) is not None:
                 self._messages.append(tool_result(call.id, text))
-        if self._repeats.stuck:
+        if (fault := self._going_wrong()) is not None:
+            return fault
+        if any(isinstance(call, FunctionCall) for call in reply.calls):
+            return Ending("requires_action")
+        drawn, self._drawn = pictures.shown(self._drawn), []
+        if drawn and self._sees:
+            self._messages.append(drawn)
+        return None
+
+    def _going_wrong(self) -> Ending | None:
+        """Return the failure of a model that repeats itself, or whose code fails again and again.
+
+        One that has a result, and computes it again and again, is first asked for its answer.
+        """
+        concludes, self._concludes = self._concludes, self._repeats.stuck
+        if concludes or (self._concludes and self._failures):
             return failed(STUCK)
         if self._failures >= self._bounds.failures_in_a_row:
             return failed(
                 f"The model's code failed {self._failures} times in a row; "
                 "say more precisely what to do, or use another model."
             )
-        if any(isinstance(call, FunctionCall) for call in reply.calls):
-            return Ending("requires_action")
-        drawn, self._drawn = pictures.shown(self._drawn), []
-        if drawn and self._sees:
-            self._messages.append(drawn)
         return None
 
     async def _do(self, call: Call) -> str | None:

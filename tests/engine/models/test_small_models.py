@@ -15,7 +15,7 @@ from aoai_magic.engine.models.base import (
     Usage,
 )
 from aoai_magic.engine.models.remote import open_azure, open_openai
-from aoai_magic.engine.models.remote.fenced_code import INSTRUCTIONS
+from aoai_magic.engine.models.remote.fenced_code import INSTRUCTIONS, NO_CODE
 
 from .chat_server import KEY, call, calls, fault, say, stream, take, text
 from .services import Services
@@ -272,6 +272,23 @@ async def test_a_question_in_fences_ends_with_what_to_do(server, messages, end):
     told, *_, last = server.bodies[-1]["messages"]
     assert last["content"].split("\n\n")[-1].startswith(end)
     assert told["content"] == f"{INSTRUCTIONS}\n\n- Compute."
+
+
+async def test_a_model_in_fences_that_may_run_no_more_is_told_so(server):
+    server.answer = lambda body: (
+        fault(400, "m does not support tools") if "tools" in body else stream(say("North."))
+    )
+    model = open_openai("m")
+    await take(model, DATA, *ran("3700"))
+    assert text(await take(model, DATA, *ran("3700"), tools=[], tool_choice="none")) == "North."
+    told, *_, last = server.bodies[-1]["messages"]
+    assert {message["role"] for message in server.bodies[-1]["messages"]} <= {
+        "system",
+        "user",
+        "assistant",
+    }
+    assert told["content"] == NO_CODE
+    assert last["content"].endswith("with the values of this output; run no more code.")
 
 
 @pytest.mark.parametrize(

@@ -20,18 +20,22 @@ def sent_messages(request: Request, learned: Learned) -> list[dict[str, Any]]:
     messages = [_flattened(message, learned.pictures) for message in request.messages]
     if learned.limit is not None:
         messages = [dict(message) for message in token_estimate.fit(messages, learned.limit)]
-    if not request.runs_python or learned.tools:
+    has_run = any(message["role"] == "tool" for message in messages)
+    if learned.tools or not (request.runs_python or has_run):
         return messages
     if words := _next_step(request):
         # What stands last weighs most with small models.
         asked = words.format(question=asked_question(request)[:_LONGEST_REPEATED])
         messages.append({"role": "user", "content": asked})
-    return fenced_code.with_fences(messages)
+    instructions = fenced_code.INSTRUCTIONS if request.runs_python else fenced_code.NO_CODE
+    return fenced_code.with_fences(messages, instructions)
 
 
 def _next_step(request: Request) -> str:
     """Return how a model without tools is told what to do now; ``""`` where it needs no telling."""
     last = request.messages[-1]
+    if last["role"] == "tool" and not request.runs_python:
+        return fenced_code.LAST
     if last["role"] == "tool":
         return "" if FAILED in str(last["content"]) else fenced_code.THEN
     if last["role"] != "user" or not awaits_results(request):

@@ -26,6 +26,7 @@ INSTRUCTIONS = (
     "and print what you need, then stop: you are given the output next. Never guess an output. "
     "When you have what you need, answer in words without a ```python block."
 )
+NO_CODE = "You had a Python session, whose outputs you were given. No more code can be run."
 FIRST = (
     "To find out “{question}”, write one ```python block now that computes it from the variables "
     "and files above; answer when you have its output."
@@ -44,6 +45,9 @@ THEN = (
 )
 """What follows an output: small models state other values than they have just computed."""
 
+LAST = "Answer “{question}” in words now, with the values of this output; run no more code."
+"""What follows an output when no more code may run."""
+
 _OPEN = re.compile(r"\s{0,3}```+[ \t]*(python3?|py|tool_code)[ \t]*\r?\n?", re.IGNORECASE)
 _UNDECIDED = re.compile(r"\s{0,3}(`{0,2}|```+[ \t]*\w{0,9}[ \t]*\r?)")
 """An unfinished line that may still become a fence."""
@@ -55,9 +59,9 @@ _NOTHING = ("", "(no output)")
 _CLOSE = re.compile(r"\s{0,3}```+[ \t]*\r?\n?")
 
 
-def with_fences(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def with_fences(messages: Sequence[Mapping[str, Any]], instructions: str) -> list[dict[str, Any]]:
     """Rewrite a history with tool calls into one of plain texts with alternating roles."""
-    plain: list[dict[str, Any]] = [{"role": "system", "content": INSTRUCTIONS}]
+    plain: list[dict[str, Any]] = [{"role": "system", "content": instructions}]
     for message in messages:
         role, content = _plain(message)
         # Chat templates of small models refuse two messages of one role in a row.
