@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import fields, replace
+from pathlib import Path
 
 from aoai_magic.sandbox.protocol import Limits
 
@@ -16,8 +19,9 @@ NAMES = tuple(field.name for field in fields(Limits))
 MORE_MEMORY = f"; take the data in parts, or allow more by {PREFIX}MEMORY"
 """What can be done where a session may hold too little."""
 
-_BYTES = ("memory", "disk", "file", "output")
+_BYTES = ("memory", "disk", "file", "output", "most_memory")
 _LEAST = {
+    "most_memory": 1 << 30,
     "memory": 1 << 30,  # what numpy, pandas and Arrow map counts in part
     "disk": 1 << 20,
     "file": 1 << 20,
@@ -28,6 +32,14 @@ _LEAST = {
 _OTHERS = ("PRELOAD",)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _POWERS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+
+
+def most_memory(limits: Limits) -> int:
+    """Return the bytes that one session may be given on this machine."""
+    there = min(limits.most_memory, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with suppress(OSError, ValueError):  # no container, or one without a bound ("max")
+        there = min(there, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return there
 
 
 def read_limits(usual: Limits, environ: Mapping[str, str], given: Iterable[str] = ()) -> Limits:

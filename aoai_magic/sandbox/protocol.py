@@ -113,6 +113,8 @@ class Limits:
         After how long, and after how long without use, its interpreter is put away.
     sessions
         Living interpreters at a time; the one idle for longest makes room for another.
+    most_memory
+        Bytes that a client may ask for as the memory of one session, if the machine has them.
     """
 
     memory: int = 2 << 30
@@ -126,6 +128,23 @@ class Limits:
     life_seconds: float = 3600.0
     idle_seconds: float = 1800.0
     sessions: int = 50
+    most_memory: int = 64 << 30
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What one session has that others have not.
+
+    Attributes
+    ----------
+    memory
+        Bytes that its processes may hold together, in place of `Limits.memory`.
+    folders
+        Folders of the host that its code can read and not write, by where it finds them.
+    """
+
+    memory: int | None = None
+    folders: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -141,6 +160,9 @@ class Isolation:
     gaps: tuple[str, ...] = ()
     tried: tuple[str, ...] = field(default=())
     lacks: tuple[str, ...] = ()
+
+
+NO_SETUP = Setup()
 
 
 class SandboxError(Exception):
@@ -207,8 +229,12 @@ class Sandbox(Protocol):
         """Get ready (idempotent); raise `SandboxError` where no isolation can be had."""
         ...
 
-    async def open(self, key: str) -> Session:
-        """Return the session of that key: the live one, or a fresh one with the files kept."""
+    async def open(self, key: str, setup: Setup = NO_SETUP) -> Session:
+        """Return the session of that key: the live one, or a fresh one with the files kept.
+
+        ``setup`` is given where a session is to have what others have not; raise
+        `SandboxError` for what cannot be had.
+        """
         ...
 
     async def discard(self, key: str) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from aoai_magic.sandbox.protocol import MOUNT, Limits
 
@@ -16,6 +18,7 @@ class Plan:
     ``level`` is one of `Isolation.level`; ``data`` the host path of the session's
     folder; ``uid`` the account to become where the host is root, else None; ``proc``
     whether the session gets a ``/proc`` of its own. The bounds are those of `Limits`.
+    ``folders`` are host paths by where the session finds them, for reading only.
     ``group`` is the host path of the session's control group, if it has one.
     """
 
@@ -28,16 +31,14 @@ class Plan:
     processes: int
     open_files: int
     output: int
+    folders: Mapping[str, str] = field(default_factory=dict)
     group: str | None = None
 
     @classmethod
-    def within(cls, limits: Limits, level: str, data: str, uid: int | None, proc: bool) -> Plan:
-        """Make the plan of one interpreter from the sandbox's limits."""
+    def within(cls, limits: Limits, **rest: Any) -> Plan:
+        """Make the plan of one interpreter from the limits of its session."""
         return cls(
-            level=level,
-            data=data,
-            uid=uid,
-            proc=proc,
+            **rest,
             memory=limits.memory,
             file=limits.file,
             processes=limits.processes,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 
+import psutil
 import pytest
 from openai import AsyncOpenAI, BadRequestError, NotFoundError, OpenAI
 from serving import TOKEN, serving, write_script
 
 from aoai_magic.engine.config import Bounds
+from aoai_magic.sandbox.limits import most_memory
+from aoai_magic.sandbox.protocol import Limits
 
 pytestmark = pytest.mark.skipif(
     not hasattr(OpenAI, "containers"), reason="this openai SDK knows no code interpreter yet"
@@ -191,3 +194,40 @@ def test_a_conversation_with_an_expired_container_is_refused(brief, tmp_path):
         )
     again = brief.responses.create(model=model, input="On.", tools=[auto])
     assert again.status == "completed"
+
+
+ROOM = """
+try:
+    print(len(bytearray({size} << 20)))
+except MemoryError:
+    print("too much")
+"""
+
+
+def test_a_container_may_hold_what_its_memory_limit_says(client, run):
+    less, usual, more = (client.containers.create(name="c", **given) for given in GIVEN)
+    assert (less.memory_limit, usual.memory_limit, more.memory_limit) == ("1g", None, "4g")
+    assert run(less.id, ROOM.format(size=1400)) == "too much\n"
+    assert run(usual.id, ROOM.format(size=1400)) == f"{1400 << 20}\n"
+    assert run(usual.id, ROOM.format(size=3000)) == "too much\n"
+    assert run(more.id, ROOM.format(size=3000)) == f"{3000 << 20}\n"
+
+
+GIVEN = [{"memory_limit": "1g"}, {}, {"memory_limit": "4g"}]
+
+
+def test_more_memory_than_there_is_is_refused(tmp_path, client):
+    with serving(tmp_path, limits=Limits(most_memory=8 << 30)) as url:
+        bounded = OpenAI(base_url=f"{url}/v1", api_key=TOKEN, max_retries=0)
+        with pytest.raises(BadRequestError, match=r"'16g' is more than .* \(8.0g\)") as refused:
+            bounded.containers.create(name="c", memory_limit="16g")
+        assert refused.value.param == "memory_limit"
+        container = {"type": "auto", "memory_limit": "16g"}
+        tool = {"type": "code_interpreter", "container": container}
+        with pytest.raises(BadRequestError, match="'16g' is more than"):
+            bounded.responses.create(model="offline", input="Go.", tools=[tool])
+        assert bounded.containers.list().data == []
+
+
+def test_a_client_may_ask_for_all_of_the_machine():
+    assert 1 << 30 <= most_memory(Limits()) <= psutil.virtual_memory().total

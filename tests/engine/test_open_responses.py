@@ -16,11 +16,40 @@ pytestmark = pytest.mark.skipif(
     not hasattr(OpenAI, "containers"), reason="this openai SDK knows no code interpreter yet"
 )
 
-REQUIRED = """id object created_at completed_at status incomplete_details model instructions
-previous_response_id output error tools tool_choice truncation parallel_tool_calls text top_p
-presence_penalty frequency_penalty top_logprobs temperature reasoning user usage
-max_output_tokens max_tool_calls store background service_tier metadata safety_identifier
-prompt_cache_key""".split()
+REQUIRED = [
+    "id",
+    "object",
+    "created_at",
+    "completed_at",
+    "status",
+    "incomplete_details",
+    "model",
+    "instructions",
+    "previous_response_id",
+    "output",
+    "error",
+    "tools",
+    "tool_choice",
+    "truncation",
+    "parallel_tool_calls",
+    "text",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "top_logprobs",
+    "temperature",
+    "reasoning",
+    "user",
+    "usage",
+    "max_output_tokens",
+    "max_tool_calls",
+    "store",
+    "background",
+    "service_tier",
+    "metadata",
+    "safety_identifier",
+    "prompt_cache_key",
+]
 """The keys that the specification requires of every response."""
 
 HEART = (
@@ -101,8 +130,7 @@ def client(tmp_path_factory):
     script = folder / "script.yaml"
     script.write_text(SCRIPT)
     with serving(folder, model=f"scripted:{script}") as url:
-        with OpenAI(base_url=f"{url}/v1", api_key=TOKEN, max_retries=0) as client:
-            yield client
+        yield OpenAI(base_url=f"{url}/v1", api_key=TOKEN, max_retries=0)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -32,7 +32,8 @@ from aoai_magic.engine.storage.schema import (
     SESSION_FILES,
 )
 from aoai_magic.engine.storage.store import Store
-from aoai_magic.sandbox.protocol import MOUNT
+from aoai_magic.sandbox.limits import most_memory
+from aoai_magic.sandbox.protocol import MOUNT, Limits, Setup
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,7 +51,10 @@ def expired() -> ApiError:
 class Containers:
     """The containers of an engine."""
 
-    def __init__(self, store_: Store, files: Files, sessions: Sessions, bounds: Bounds) -> None:
+    def __init__(
+        self, store_: Store, files: Files, sessions: Sessions, bounds: Bounds, limits: Limits
+    ) -> None:
+        self._limits = limits
         self._store = store_
         self._files = files
         self._sessions = sessions
@@ -71,8 +75,15 @@ class Containers:
         """Make a container that holds copies of the ``given`` file objects, by name.
 
         It expires when nobody has used it for ``minutes``, never later than the engine's
-        own bound.
+        own bound. Without ``memory`` its session may hold what every other may.
+
+        Raises
+        ------
+        ApiError
+            When it asks for more memory than there is.
         """
+        if memory is not None:
+            self._check_memory(memory)
         expires = minutes and {"anchor": "last_active_at", "minutes": minutes}
         body = response_objects.container(name, expires_after=expires, memory_limit=memory)
         idle = min((minutes or 20) * 60, self._bounds.container_idle)
@@ -88,6 +99,21 @@ class Containers:
         )
         await self.copy(body["id"], list(given.values()))
         return body
+
+    def _check_memory(self, asked: str) -> None:
+        most = most_memory(self._limits)
+        if _bytes(asked) > most:
+            raise ApiError(
+                f"Invalid 'memory_limit': '{asked}' is more than a container of this engine may "
+                f"have ({most / (1 << 30):.1f}g).",
+                param="memory_limit",
+                code="invalid_value",
+            )
+
+    @staticmethod
+    def _setup(container: Body) -> Setup:
+        memory = container.get("memory_limit")
+        return Setup(memory=_bytes(memory) if memory else None)
 
     async def get(self, id_: str) -> Body:
         """Return a container as it is now.
@@ -304,10 +330,10 @@ class Containers:
             When the container has expired.
         """
         async with self._locks.setdefault(id_, anyio.Lock()):
-            await self.running(id_)
+            setup = self._setup(await self.running(id_))
             rows = await self._rows(id_)
             given = {row.name: {"id": row.file_id} for row in rows if row.body["source"] == "user"}
-            async with self._sessions.lease(id_, given, attached) as lease:
+            async with self._sessions.lease(id_, given, attached, setup) as lease:
                 yield lease
             await self.touch(id_)
 
@@ -337,6 +363,10 @@ class Containers:
         body = response_objects.container_file(id_, name, file["bytes"], "assistant", cfile)
         await self._store.write(lambda c: _put(c, body, name, file["id"]))
         return body, str(file["id"])
+
+
+def _bytes(memory: str) -> int:
+    return int(memory.removesuffix("g")) << 30
 
 
 def _named(name: str) -> Body:

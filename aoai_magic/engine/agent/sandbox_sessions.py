@@ -24,12 +24,14 @@ from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import SESSION_FILES, SESSIONS
 from aoai_magic.engine.storage.store import Store
 from aoai_magic.sandbox.protocol import (
+    NO_SETUP,
     FileInfo,
     Isolation,
     Limits,
     Sandbox,
     SandboxError,
     Session,
+    Setup,
 )
 
 State = Literal["new", "live", "restored"]
@@ -156,7 +158,11 @@ class Sessions:
 
     @asynccontextmanager
     async def lease(
-        self, thread_id: str, given: Mapping[str, Body], attached: Collection[str] = ()
+        self,
+        thread_id: str,
+        given: Mapping[str, Body],
+        attached: Collection[str] = (),
+        setup: Setup = NO_SETUP,
     ) -> AsyncIterator[Lease]:
         """Hold the thread's session for one cell, with the ``given`` files in place.
 
@@ -170,7 +176,7 @@ class Sessions:
                 for id_ in await self._moved([thread_id]):
                     await self._leave(id_)
                 state = await self.state(thread_id)
-                held = await self._hold(thread_id)
+                held = await self._hold(thread_id, setup)
                 held.busy = True
             try:
                 await self._touch(thread_id)
@@ -180,7 +186,7 @@ class Sessions:
                 held.busy = False
                 held.used = anyio.current_time()
 
-    async def _hold(self, thread_id: str) -> Open:
+    async def _hold(self, thread_id: str, setup: Setup) -> Open:
         held = self._open.get(thread_id)
         if held is not None and self._usable(held):
             return held
@@ -189,7 +195,9 @@ class Sessions:
             await self._close(thread_id)
         await self._make_room()
         started = anyio.current_time()
-        held = Open(await sandbox.open(thread_id), started, started)
+        # A plug-in of before has no second parameter.
+        given = (thread_id,) if setup == NO_SETUP else (thread_id, setup)
+        held = Open(await sandbox.open(*given), started, started)
         self._open[thread_id] = held
         return held
 

@@ -256,7 +256,7 @@ async def _lifespan(
         async with anyio.create_task_group() as tasks:
             executor = Executor(services, instance, tasks)
             running = Runs(services, executor)
-            containers_ = Containers(store, stored, sessions, config.bounds)
+            containers_ = Containers(store, stored, sessions, config.bounds, config.limits)
             answering = Responses(services, containers_, executor)
             app.state.engine = Engine(
                 config,

@@ -181,7 +181,7 @@ def container(name: str, **given: Any) -> Body:
         "status": "running",
         "expires_after": {"anchor": "last_active_at", "minutes": _MINUTES},
         "last_active_at": created,
-        "memory_limit": "1g",
+        "memory_limit": None,
         "name": name,
         # There is no network in our sandbox, whatever the client allows.
         "network_policy": {"type": "disabled"},

@@ -111,7 +111,7 @@ class Worker:
         self._pictures = SavedPictures(Path(plan.workdir), self._shell.show)
         self._main = MainModule(self._shell.transform_cell)
         if not plan.isolated:
-            places = {MOUNT: plan.data, "/tmp": plan.scratch}  # noqa: S108
+            places = {MOUNT: plan.data, "/tmp": plan.scratch, **plan.folders}  # noqa: S108
             self._shell.ast_transformers.append(FolderPaths(places))
         if plan.level == "landlock":
             refuse_pools()

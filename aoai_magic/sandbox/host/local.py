@@ -26,6 +26,7 @@ from aoai_magic.sandbox.host.uncancellable import run_uncancelled
 from aoai_magic.sandbox.host.watchdog import Watchdog
 from aoai_magic.sandbox.host.zygote_client import PRELOAD, ZygoteClient
 from aoai_magic.sandbox.protocol import (
+    NO_SETUP,
     Ended,
     Event,
     FileInfo,
@@ -33,6 +34,7 @@ from aoai_magic.sandbox.protocol import (
     Limits,
     Sandbox,
     SandboxError,
+    Setup,
     Stream,
 )
 from aoai_magic.sandbox.spec import Plan
@@ -50,13 +52,13 @@ class LocalSession:
     def __init__(self, sandbox: LocalSandbox, key: str, path: Path) -> None:
         self.key = key
         self._sandbox = sandbox
-        self._limits = sandbox.limits
-        self._uid = levels.account_for(key)
+        self.setup = NO_SETUP
+        self.uid = levels.account_for(key)
         self._path = path
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.data = path / "data"
         self.data.mkdir(mode=0o700, exist_ok=True)
-        self.folder = Folder(self.data, self._limits.disk)
+        self.folder = Folder(self.data, sandbox.limits.disk)
         self._scratch = path / "scratch"
         self._lock = asyncio.Lock()  # held while a cell runs
         self._waking = asyncio.Lock()
@@ -70,6 +72,12 @@ class LocalSession:
         self._notes: list[str] = []
         self._placed: dict[str, tuple[Stamp | None, Stamp | None]] = {}
         self._unbound: set[str] = set()
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds of this session."""
+        shared = self._sandbox.limits
+        return replace(shared, memory=self.setup.memory or shared.memory)
 
     @property
     def alive(self) -> bool:
@@ -95,10 +103,10 @@ class LocalSession:
         """Describe why the interpreter should be put away now; empty if it should not."""
         if not self.alive or self.busy:
             return ""
-        if now - self.used > self._limits.idle_seconds:
-            return f"The session was not used for {self._limits.idle_seconds:g} seconds"
-        if now - self._born > self._limits.life_seconds:
-            return f"The session was {self._limits.life_seconds:g} seconds old"
+        if now - self.used > self.limits.idle_seconds:
+            return f"The session was not used for {self.limits.idle_seconds:g} seconds"
+        if now - self._born > self.limits.life_seconds:
+            return f"The session was {self.limits.life_seconds:g} seconds old"
         return ""
 
     def note(self, text: str) -> None:
@@ -121,7 +129,7 @@ class LocalSession:
         data = self.folder.used()
         if not self._scratch.exists():
             return data
-        scratch = Folder(self._scratch, self._limits.disk).used()
+        scratch = Folder(self._scratch, self.limits.disk).used()
         return Usage(data.bytes + scratch.bytes, data.complete and scratch.complete)
 
     async def ensure(self) -> Interpreter:
@@ -141,9 +149,8 @@ class LocalSession:
             if self._interpreter is not None and not self._interpreter.alive:
                 await self._end("The session's process ended")
             if self._interpreter is None:
-                start = self._sandbox.start_interpreter
                 await asyncio.to_thread(self._clear_scratch)
-                self._interpreter = await start(str(self.data), self._uid)
+                self._interpreter = await self._sandbox.start_interpreter(self)
                 self._born = time.monotonic()
             self.used = time.monotonic()
             return self._interpreter
@@ -164,9 +171,7 @@ class LocalSession:
             self._lost, self._has_state = "", True
             for text in self._take_notes():
                 yield Stream("stderr", f"{text}\n")
-            cell = self._cell = Cell(
-                interpreter, self._limits, timeout or self._limits.cell_seconds
-            )
+            cell = self._cell = Cell(interpreter, self.limits, timeout or self.limits.cell_seconds)
             cell.start(code, self._unbound)
             if self._stopping:
                 cell.interrupt()
@@ -206,7 +211,7 @@ class LocalSession:
         here = self.folder.stamp(name)
         if origin is not None and here is not None and self._placed.get(name) == (origin, here):
             return
-        self.folder.put(name, source, self._uid, make_folders=make_folders)
+        self.folder.put(name, source, self.uid, make_folders=make_folders)
         self._placed[name] = (origin, self.folder.stamp(name))
 
     async def alias(self, name: str, target: str) -> None:
@@ -369,7 +374,7 @@ class LocalSandbox:
             self._rung = None
             await session.discard()
 
-    async def start_interpreter(self, data: str, uid: int | None) -> Interpreter:
+    async def start_interpreter(self, session: LocalSession) -> Interpreter:
         """Start an interpreter over a session's folder; put another away if need be.
 
         Raises
@@ -383,8 +388,14 @@ class LocalSandbox:
                 raise SandboxError("The sandbox is closed; start it again.")
             await self._make_room()
             zygote = await self._fresh_zygote()
-            uid = uid if self._rung.level == "namespaces" else None
-            plan = Plan.within(self.limits, self._rung.level, data, uid, self._rung.proc)
+            plan = Plan.within(
+                session.limits,
+                level=self._rung.level,
+                data=str(session.data),
+                uid=session.uid if self._rung.level == "namespaces" else None,
+                proc=self._rung.proc,
+                folders={place: str(path) for place, path in session.setup.folders.items()},
+            )
             return await Interpreter.start(zygote, plan)
 
     async def _fresh_zygote(self) -> ZygoteClient:
@@ -400,7 +411,7 @@ class LocalSandbox:
     def _path(self, key: str) -> Path:
         return self._folder / hashlib.sha256(key.encode()).hexdigest()[:32]
 
-    async def open(self, key: str) -> LocalSession:
+    async def open(self, key: str, setup: Setup = NO_SETUP) -> LocalSession:
         """Return the session of that key; see `Sandbox.open`.
 
         Raises
@@ -412,6 +423,7 @@ class LocalSandbox:
         session = self._sessions.get(key)
         if session is None:
             session = self._sessions[key] = LocalSession(self, key, self._path(key))
+        session.setup = setup
         await session.ensure()
         return session
 

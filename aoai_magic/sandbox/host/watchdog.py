@@ -186,7 +186,8 @@ class Watchdog:
             return
         watch = self._watch(session, interpreter)
         pid = interpreter.pid
-        excess, used = await asyncio.to_thread(_measure, pid, self._limits) if pid else (None, 0.0)
+        measured = await asyncio.to_thread(_measure, pid, session.limits) if pid else (None, 0.0)
+        excess, used = measured
         excess = excess or self._look_at_the_clock(session, watch, used, pid)
         excess = excess or await self._look_at_files(session, watch)
         if excess is not None:

@@ -153,7 +153,8 @@ def restrict(plan: Plan) -> None:
             landlock.restrict(["/"], writable)
         seccomp.restrict(contained=True)
     elif plan.level == "landlock":
-        landlock.restrict([*root_fs.software(), *READABLE], [plan.data, plan.scratch, "/dev/null"])
+        readable = [*root_fs.software(), *READABLE, *plan.folders.values()]
+        landlock.restrict(readable, [plan.data, plan.scratch, "/dev/null"])
         version = syscalls.landlock_version()
         own_signals = None if version >= landlock.SCOPES_SIGNALS else os.getpid()
         truncation = version >= landlock.WATCHES_TRUNCATION

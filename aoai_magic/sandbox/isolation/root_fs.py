@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import site
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from aoai_magic.sandbox.isolation.syscalls import (
@@ -146,6 +146,13 @@ def _make_devices() -> None:
     (dev / "fd").symlink_to("/proc/self/fd")
 
 
+def _show_folders(folders: Mapping[str, str]) -> None:
+    for place, source in folders.items():
+        target = _new(place)
+        target.mkdir(parents=True)
+        bind_read_only(_old(source), target)
+
+
 def _show_folder(data: str) -> None:
     target = _new(MOUNT)
     target.mkdir(parents=True)
@@ -172,6 +179,7 @@ def build(plan: Plan, uid: int, gid: int) -> None:
     _write_etc(uid, gid)
     _make_devices()
     _show_folder(plan.data)
+    _show_folders(plan.folders)
     _new("proc").mkdir()
 
 
