@@ -74,6 +74,7 @@ def evil():
         *(Notice(f"n{i}", name) for i, name in enumerate(hostile.NAMES)),
         *(Image(f"i{i}", name, story.png()) for i, name in enumerate(hostile.NAMES)),
         Image("svg", "x.svg", b"<svg onload='window.pwned=1'/>", "image/svg+xml"),
+        hostile.sources(),
     ]
     files = tuple(File(name, b"a,b\n<script>,2\n") for name in hostile.NAMES)
     view = View("t", hostile.PROSE[0], hostile.NAMES[2], parts=tuple(parts), files=files)

@@ -11,6 +11,7 @@ from aoai_magic.notebook.magics import parser
 from aoai_magic.runner.kernel_state import Assistant
 from aoai_magic.runner.options import Options, from_keywords
 from aoai_magic.turn import view
+from aoai_magic.turn.events import Passage
 
 CALLS = """
 turns:
@@ -52,6 +53,11 @@ def here(engine, monkeypatch, tmp_path):
 
 def notices(turn):
     return [part.text for part in turn.view.parts if isinstance(part, view.Notice)]
+
+
+def sources(turn):
+    found = [part for part in turn.view.parts if isinstance(part, view.Sources)]
+    return [passage for part in found for passage in part.passages]
 
 
 # Functions
@@ -121,12 +127,15 @@ async def test_documents_are_searched_and_cited_and_stay_with_the_thread(here, s
     assistant, model = Assistant({}), script(SEARCHES)
     turn = await assistant.ask("How many days?", Options(search=("docs",), model=model))
     assert turn.status == "completed", turn.error
-    assert turn.text == "It is 25 days [1], said twice [1].\n\n[1] `handbook.md`"
+    assert turn.text == "It is 25 days [1], said twice [1]."
+    assert sources(turn) == [
+        Passage(1, "handbook.md", "line 1", "25 days of vacation. Travel is paid.")
+    ]
     searched, failed = notices(turn)
     assert searched == "Searched the documents: vacation"
     assert failed.startswith("scan.pdf was not searched. The file is damaged")
     turn = await assistant.ask("And travel?", Options(model=model))
-    assert turn.text == "Paid [1].\n\n[1] `handbook.md`"
+    assert (turn.text, len(sources(turn))) == ("Paid [1].", 1)
 
 
 async def test_rows_of_a_column_are_searched_and_an_older_version_is_not(here, script):
@@ -135,7 +144,8 @@ async def test_rows_of_a_column_are_searched_and_an_older_version_is_not(here, s
     assistant = Assistant({"reviews": reviews})
     turn = await assistant.ask("Quick?", Options(search=("reviews.said",), model=model))
     assert turn.status == "completed", turn.error
-    assert turn.text == "It is z [1].\n\n[1] `reviews.said.jsonl`"
+    assert turn.text == "It is z [1]."
+    assert sources(turn) == [Passage(1, "reviews.said.jsonl", "row z", "quick zebra")]
     reviews.loc["z", "said"] = "late zebra"
     turn = await assistant.ask("Late?", Options(search=("reviews.said",), model=model))
     assert "[1]" not in turn.text

@@ -8,19 +8,50 @@ from pathlib import PurePosixPath
 from aoai_magic.display.picture_title import picture_title
 from aoai_magic.display.steps import work
 from aoai_magic.locale import gettext as _
-from aoai_magic.locale import ngettext
+from aoai_magic.locale import later, ngettext
 from aoai_magic.text import sanitize
 from aoai_magic.turn import view as views
+from aoai_magic.turn.events import Passage
 
 TITLE_CHARS = 100
 ERROR_CHARS = 200
 NAME_CHARS = 80
+QUOTE_CHARS = 200
 WHERE_WORK_IS = "(_assistant.code, .logs)"
 SHOWN_SECONDS = 0.05
 """Below that, a part of a turn's time is not worth a word."""
 
 _TABLES = {".csv", ".tsv", ".xlsx", ".xls", ".parquet", ".feather", ".arrow", ".ods"}
 _ARCHIVES = {".zip", ".gz", ".tar", ".7z", ".bz2", ".xz"}
+
+
+_PLACES = {
+    "page": later("page {where}"),
+    "slide": later("slide {where}"),
+    "line": later("line {where}"),
+    "row": later("row {where}"),
+    "rows": later("rows {where}"),
+}
+"""Words that name the places in documents, as engine and backends write them."""
+
+
+def source(passage: Passage) -> str:
+    """Return the number, document and place of what an answer cites."""
+    word, _space, where = sanitize.line(passage.place).partition(" ")
+    place = _(_PLACES[word]).format(where=where) if word in _PLACES else ""
+    name = sanitize.cut(sanitize.line(passage.file), NAME_CHARS)
+    facts = filter(None, (name, sanitize.cut(place, NAME_CHARS)))
+    return f"[{passage.number}] {', '.join(facts)}"
+
+
+def quote(passage: Passage) -> str:
+    """Return the beginning of a passage, in one line."""
+    return sanitize.cut(sanitize.line(passage.text), QUOTE_CHARS)
+
+
+def no_passage() -> str:
+    """Return the words for a source of which only the name is known."""
+    return _("The passage is not known: it was found in an earlier turn.")
 
 
 def size(count: int) -> str:

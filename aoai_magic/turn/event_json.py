@@ -28,6 +28,8 @@ def _value(value: Any) -> Any:
         return _bytes(value)
     if isinstance(value, str) and "\n" in value:
         return _lines(value)
+    if isinstance(value, tuple):
+        return [_value(one) for one in value]
     if is_dataclass(value):
         return {one.name: getattr(value, one.name) for one in fields(value)}
     return value
@@ -61,6 +63,8 @@ def _given(name: str, value: Any) -> Any:
         return events.Usage(**value)
     if name == "times":
         return events.Times(**value)
+    if name == "passages":
+        return tuple(events.Passage(**one) for one in value)
     if name == "data":
         if "text" in value:
             return "".join(value["text"]).encode("utf-8")

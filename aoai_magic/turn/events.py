@@ -197,6 +197,36 @@ class FileMade:
 
 
 @dataclass(frozen=True)
+class Passage:
+    """A passage of a document that an answer cites.
+
+    Attributes
+    ----------
+    number
+        By which the answer cites it.
+    file
+        The document's name.
+    place
+        Where in the document, such as ``page 2``; empty where nobody says.
+    text
+        The passage; empty where it is not known.
+    """
+
+    number: int
+    file: str
+    place: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Cited:
+    """What the text of a part cites, in the order of its numbers."""
+
+    part: str
+    passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True)
 class Notice:
     """One sentence that the user should read, e.g. that a session began afresh."""
 
@@ -267,6 +297,7 @@ Event = (
     | CodeDone
     | ImageMade
     | FileMade
+    | Cited
     | Notice
     | Progress
     | UsageReported

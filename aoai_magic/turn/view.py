@@ -156,6 +156,15 @@ class Image(Content):
 
 
 @dataclass(frozen=True)
+class Sources:
+    """The passages of documents that the text before it cites."""
+
+    id: str
+    passages: tuple[events.Passage, ...]
+    done: bool = True
+
+
+@dataclass(frozen=True)
 class Notice:
     """One sentence for the user that is not the model's."""
 
@@ -178,7 +187,7 @@ class File(Content):
     saved: str | None = None
 
 
-Part = Text | Reasoning | Code | Logs | Image | Notice
+Part = Text | Reasoning | Code | Logs | Image | Sources | Notice
 
 
 @dataclass(frozen=True)
@@ -331,6 +340,11 @@ def _(event: events.ImageMade, view: View) -> View:
 def _(event: events.FileMade, view: View) -> View:
     others = tuple(file for file in view.files if file.name != event.name)
     return replace(view, files=(*others, File(event.name, event.data, event.id)))
+
+
+@_fold.register
+def _(event: events.Cited, view: View) -> View:
+    return _put(view, Sources(f"{event.part}/sources", event.passages))
 
 
 @_fold.register

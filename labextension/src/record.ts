@@ -149,6 +149,7 @@ function isPart(part: unknown): boolean {
     text: ['text'],
     reasoning: [],
     notice: ['text'],
+    sources: [],
     logs: [],
     code: ['state'],
     image: ['name', 'media_type']

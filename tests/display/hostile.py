@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
-from itertools import chain, zip_longest
+from itertools import chain, cycle, zip_longest
 
-from aoai_magic.turn.events import Progress
+from aoai_magic.turn.events import Passage, Progress
 from aoai_magic.turn.view import (
     Code,
     File,
@@ -18,6 +18,7 @@ from aoai_magic.turn.view import (
     Logs,
     Notice,
     Reasoning,
+    Sources,
     Text,
     View,
 )
@@ -261,6 +262,14 @@ TURN_PARTS = 40
 """How many parts a turn has here: JupyterLab draws the first 50 outputs of a cell."""
 
 
+def sources() -> Sources:
+    """All of it as passages that an answer cites, their documents and places."""
+    texts = [*PROSE, *CODE, *LOGS]
+    names = cycle(NAMES)
+    passages = (Passage(i, next(names), f"row {text}", text) for i, text in enumerate(texts, 1))
+    return Sources("sources", tuple(passages))
+
+
 def views() -> list[View]:
     """All of it as turns that still run; the last part says which one it is."""
     code = [Code(f"c{i}", text, "running") for i, text in enumerate(CODE)]
@@ -272,6 +281,7 @@ def views() -> list[View]:
         Reasoning("thought", f"{PROSE[1]}\n\n{PROSE[5]}"),
         Image("drawing", NAMES[2], b"<svg onload=window.pwned=1>", "image/svg+xml"),
         *(Notice(f"n{i}", text) for i, text in enumerate(NAMES)),
+        sources(),
     ]
     files = tuple(File(name, table()) for name in NAMES)
     progress = Progress(PROSE[1], 1, 2)

@@ -18,6 +18,7 @@ from aoai_magic.attach.files import attach_document
 from aoai_magic.backends.responses_api.engine_uploads import Uploads
 from aoai_magic.backends.responses_api.exchange import (
     OUTPUTS,
+    RESULTS,
     Exchange,
     blind_notice,
     choice_of,
@@ -187,7 +188,7 @@ class _Turn(Exchange):
     _about_files = "Code finds the files in /mnt/data."
 
     def __init__(self, backend: EngineBackend, question: Question) -> None:
-        super().__init__(client(backend.endpoint), question, (OUTPUTS, EXTENSIONS))
+        super().__init__(client(backend.endpoint), question, (OUTPUTS, RESULTS, EXTENSIONS))
         self._backend = backend
         self._returned: list[Attachment] = []
         self._uploads = Uploads(client(backend.endpoint), backend.upload_log, backend.store)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 1.0
 OUTPUTS = "code_interpreter_call.outputs"
+RESULTS = "file_search_call.results"
 
 _GOING = ("queued", "in_progress")
 

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from aoai_magic.backends.api_errors import filtered, sentence
+from aoai_magic.backends.responses_api.citations import Citations
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
 from aoai_magic.turn import chart, events
@@ -61,6 +62,7 @@ class Reader:
         self._written: set[str] = set()
         self._live: set[str] = set()
         self._paragraph: dict[str, int] = {}
+        self._citations = Citations()
         self._done: set[str] = set()
 
     @property
@@ -156,6 +158,8 @@ class Reader:
         elif item.type == "reasoning":
             yield from self._thoughts(item)
         elif item.type == "file_search_call":
+            results = list(map(_fields, getattr(item, "results", None) or ()))
+            self._citations.add(results, _fields(getattr(item, "engine", None) or {}))
             for query in filter(None, item.queries):
                 yield events.Notice(_("Searched the documents: {query}").format(query=query))
         elif item.type == "function_call":
@@ -165,9 +169,12 @@ class Reader:
         for index, part in enumerate(item.content):
             refused = part.type == "refusal"
             annotations = list(map(_fields, getattr(part, "annotations", None) or ()))
-            text = part.refusal if refused else _with_sources(part.text, annotations)
+            said = part.refusal if refused else part.text
+            text, sources = self._citations.resolve(said, annotations)
             if text:
                 yield events.TextDone(_text_part(item.id, index), text)
+            if sources:
+                yield events.Cited(_text_part(item.id, index), sources)
             if refused:
                 yield events.Notice(_("The model refused to answer; put the question differently."))
             for cited in annotations:
@@ -273,23 +280,6 @@ def _fields(value: Any) -> dict[str, Any]:
 
 def _text_part(item_id: str, index: int) -> str:
     return f"{item_id}/{index}"
-
-
-_MARK = re.compile(r"【[^【】\n]*】")
-
-
-def _with_sources(text: str, annotations: list[dict[str, Any]]) -> str:
-    """Return a text with its citations as numbers, and the names of the sources below it."""
-    cited = [one for one in annotations if one["type"] == "file_citation"]
-    names = {one["file_id"]: one.get("filename") or one["file_id"] for one in cited}
-    numbers = {id_: number for number, id_ in enumerate(names, 1)}
-    for one in sorted(cited, key=lambda one: -one["index"]):
-        start = one["index"]
-        mark = _MARK.match(text, start)
-        number = f"[{numbers[one['file_id']]}]"
-        text = text[:start] + number + text[mark.end() if mark else start :]
-    lines = [f"[{numbers[id_]}] `{name.replace('`', '_')}`" for id_, name in names.items()]
-    return "\n\n".join([text, "  \n".join(lines)]) if lines else text
 
 
 def _decoded(url: str) -> bytes | None:

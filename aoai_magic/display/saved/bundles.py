@@ -61,6 +61,8 @@ def answer_output(part: views.Part) -> Bundle | None:
         return _text(part)
     if isinstance(part, views.Image):
         return _image(part)
+    if isinstance(part, views.Sources):
+        return _sources(part)
     assert isinstance(part, views.Notice)
     return _notice(part)
 
@@ -175,6 +177,17 @@ def _image(part: views.Image) -> Bundle:
 def drawn(media_type: str, data: str, alternative: str) -> str:
     """Return a picture of base64 data as HTML: whatever is in it, SVG too, cannot act."""
     return f'<img alt="{alternative}" src="data:{media_type};base64,{data}">'
+
+
+def _sources(part: views.Sources) -> Bundle:
+    """Return what an answer cites: each source unfolds into the passage."""
+    marked, plain = [], []
+    for passage in part.passages:
+        title = labels.source(passage)
+        quote = to_markdown.fence(passage.text) if passage.text.strip() else labels.no_passage()
+        marked.append(folded(title, quote))
+        plain.append(f"{title}\n  {quoted}" if (quoted := labels.quote(passage)) else title)
+    return Bundle({"text/markdown": "\n\n".join(marked), "text/plain": "\n".join(plain)})
 
 
 def _notice(part: views.Notice) -> Bundle:

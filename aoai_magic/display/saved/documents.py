@@ -20,7 +20,7 @@ from aoai_magic.display.markdown import to_html, to_markdown
 from aoai_magic.display.markdown.parse import cited
 from aoai_magic.display.outputs import Bundle
 from aoai_magic.display.saved import bundles
-from aoai_magic.display.saved.html_details import worked_html
+from aoai_magic.display.saved.html_details import sources_html, worked_html
 from aoai_magic.display.saved.table_preview import Preview
 from aoai_magic.display.steps import WORK, Step, announcements, attempts, steps
 from aoai_magic.locale import language
@@ -130,6 +130,8 @@ def _drawn(part: views.Part) -> str:
         return to_html.safe_html(cited(part.text))
     if isinstance(part, views.Image):
         return _picture(part)
+    if isinstance(part, views.Sources):
+        return sources_html(part)
     assert isinstance(part, views.Notice)
     label = to_html.text_html(labels.note())
     return f"<blockquote><strong>{label}</strong> {to_html.text_html(part.text)}</blockquote>"

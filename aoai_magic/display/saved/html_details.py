@@ -38,6 +38,14 @@ def logs_html(part: views.Logs | None) -> str:
     return to_html.printed_html(text) if text else ""
 
 
+def sources_html(part: views.Sources) -> str:
+    """Return what an answer cites, each source folded over its passage."""
+    return "\n".join(
+        _folded(labels.source(one), to_html.printed_html(one.text.strip() or labels.no_passage()))
+        for one in part.passages
+    )
+
+
 def _folded(title: str, content: str, unfolded: bool = False) -> str:
     summary = f'<summary class="aoai-head">{to_html.text_html(title)}</summary>'
     return f"<details{' open' if unfolded else ''}>\n{summary}\n{content}\n</details>"

@@ -57,6 +57,10 @@ def _part(part: views.Part) -> dict[str, Any]:
     facts: dict[str, Any] = {"type": type(part).__name__.lower(), "id": _text(part.id)}
     if isinstance(part, views.Text | views.Notice):
         return {**facts, "text": _text(part.text)}
+    if isinstance(part, views.Sources):
+        named = [(one.number, _text(one.file), _text(one.place)) for one in part.passages]
+        keys = ("number", "file", "place")
+        return {**facts, "passages": [dict(zip(keys, one, strict=True)) for one in named]}
     if isinstance(part, views.Code):
         error = _text(part.error)
         tried = {"state": part.state, "attempt": part.attempt, "error": error}

@@ -468,7 +468,8 @@ class FileSearch(Item):
         """Record what was found."""
         keys = ("file_id", "filename", "score", "text", "attributes")
         results = [{key: getattr(one, key) for key in keys} for one in found]
-        self.body.update(queries=[query], results=results, _number=number)
+        places = [one.place for one in found]
+        self.body.update(queries=[query], results=results, _number=number, _places=places)
         self.send("response.file_search_call.completed")
 
 
@@ -500,8 +501,11 @@ def show(item: Body, include: Collection[str]) -> Body:
         shown["outputs"] = found if response_objects.OUTPUTS in include else None
         if extended:
             shown["engine"] = {**item.get("_facts", {}), "files": item.get("_made", [])}
-    elif item["type"] == "file_search_call" and response_objects.RESULTS not in include:
-        shown["results"] = None
+    elif item["type"] == "file_search_call":
+        if response_objects.RESULTS not in include:
+            shown["results"] = None
+        elif response_objects.EXTENSIONS in include:
+            shown["engine"] = {"number": item.get("_number"), "places": item.get("_places")}
     elif isinstance(item.get("content"), list):
         shown["content"] = [response_objects.bare(part) for part in item["content"]]
     elif isinstance(item.get("output"), list):
