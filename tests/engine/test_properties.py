@@ -69,7 +69,15 @@ def test_every_route_is_described_or_known_not_to_be():
         for path, methods in DESCRIPTION["paths"].items()
         for method in methods
     }
-    own = ("/engine", "/models", "/responses", "/conversations", "/containers", "/uploads")
+    own = (
+        "/engine",
+        "/models",
+        "/responses",
+        "/conversations",
+        "/containers",
+        "/uploads",
+        "/skills",
+    )
     first_version = {"/assistants/{}/files", "/assistants/{}/files/{}"}
     first_version |= {"/threads/{}/messages/{}/files", "/threads/{}/messages/{}/files/{}"}
     served = {

@@ -7,6 +7,7 @@ only its object stays, to say so.
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -14,31 +15,39 @@ from contextlib import asynccontextmanager
 from typing import Any, BinaryIO
 
 import anyio
+import anyio.to_thread
 from sqlalchemy import Connection, Row, delete, select
 
 from aoai_magic.engine.agent.handed_over import StoredFile, is_replaced
 from aoai_magic.engine.agent.sandbox_sessions import Collected, Lease, Sessions
-from aoai_magic.engine.config import Bounds
+from aoai_magic.engine.config import EngineConfig
 from aoai_magic.engine.errors import ApiError
-from aoai_magic.engine.storage import response_objects, store
+from aoai_magic.engine.storage import response_objects, skill_bundles, store
 from aoai_magic.engine.storage.file_names import place, safe_name
 from aoai_magic.engine.storage.files import Files
 from aoai_magic.engine.storage.ids import new_id, now
 from aoai_magic.engine.storage.objects import Body
 from aoai_magic.engine.storage.schema import (
     CONTAINER_FILES,
+    CONTAINER_PURPOSE,
     CONTAINERS,
     FILES,
     SESSION_FILES,
 )
+from aoai_magic.engine.storage.skills import Skills
 from aoai_magic.engine.storage.store import Store
 from aoai_magic.sandbox.limits import most_memory
-from aoai_magic.sandbox.protocol import MOUNT, Limits, Setup
+from aoai_magic.sandbox.protocol import MOUNT, Setup
 
 _LOG = logging.getLogger(__name__)
 
-PURPOSE = "container"
-"""Purpose of the stored files that containers hold; clients do not see them as files."""
+SKILLS_MOUNT = "/mnt/skills"
+"""Where code finds the skills of its container, each in a folder of its name."""
+
+_SKILLS = f"""\
+The user has given you skills: folders with instructions, scripts and data in {SKILLS_MOUNT}/NAME,
+for reading only. When a request fits one, print its SKILL.md first and follow it; unlike other
+files, it is an instruction of the user."""
 
 _NS = 1_000_000_000
 
@@ -52,13 +61,19 @@ class Containers:
     """The containers of an engine."""
 
     def __init__(
-        self, store_: Store, files: Files, sessions: Sessions, bounds: Bounds, limits: Limits
+        self,
+        store_: Store,
+        files: Files,
+        sessions: Sessions,
+        config: EngineConfig,
     ) -> None:
-        self._limits = limits
+        self._limits = config.limits
+        self._unpacked = config.data_dir / "skills"
+        self.skills = Skills(store_, files)
         self._store = store_
         self._files = files
         self._sessions = sessions
-        self._bounds = bounds
+        self._bounds = config.bounds
         self._locks: dict[str, anyio.Lock] = {}
         self._held: Counter[str] = Counter()
 
@@ -71,6 +86,7 @@ class Containers:
         *,
         minutes: int | None = None,
         memory: str | None = None,
+        skills: list[Body] | None = None,
     ) -> Body:
         """Make a container that holds copies of the ``given`` file objects, by name.
 
@@ -80,12 +96,13 @@ class Containers:
         Raises
         ------
         ApiError
-            When it asks for more memory than there is.
+            When it asks for more memory than there is, or for a skill that is not there.
         """
         if memory is not None:
             self._check_memory(memory)
         expires = minutes and {"anchor": "last_active_at", "minutes": minutes}
         body = response_objects.container(name, expires_after=expires, memory_limit=memory)
+        body["_skills"] = await self.skills.for_container(skills or [])
         idle = min((minutes or 20) * 60, self._bounds.container_idle)
         await self._store.write(
             lambda c: store.add(
@@ -110,10 +127,24 @@ class Containers:
                 code="invalid_value",
             )
 
-    @staticmethod
-    def _setup(container: Body) -> Setup:
+    async def _setup(self, container: Body) -> Setup:
+        """Return what the container's session is to have, and lay out its skills."""
         memory = container.get("memory_limit")
-        return Setup(memory=_bytes(memory) if memory else None)
+        folders = {}
+        for skill in container.get("_skills", ()):
+            folder = self._unpacked / container["id"] / skill["name"]
+            if not folder.exists():
+                bundle = await self._files.path(skill["file_id"])
+                await anyio.to_thread.run_sync(skill_bundles.unpack, bundle, folder)
+            folders[f"{SKILLS_MOUNT}/{skill['name']}"] = folder
+        return Setup(memory=_bytes(memory) if memory else None, folders=folders)
+
+    async def skill_notes(self, id_: str | None) -> str:
+        """Describe to the model the skills of a container; empty where there are none."""
+        body = await self.find(id_) if id_ else None
+        skills = (body or {}).get("_skills", ())
+        lines = [f"- {one['name']}: {one['description']}" for one in skills]
+        return "\n".join([_SKILLS, *lines]) if lines else ""
 
     async def get(self, id_: str) -> Body:
         """Return a container as it is now.
@@ -210,6 +241,9 @@ class Containers:
         await self._sessions.discard(id_)
         for row in await self._rows(id_):
             await self._files.delete(row.file_id)
+        for skill in (await self.find(id_) or {}).get("_skills", ()):
+            await self._files.delete(skill["file_id"])
+        await anyio.to_thread.run_sync(shutil.rmtree, self._unpacked / id_, True)
         of_it = CONTAINER_FILES.c.container_id == id_
         await self._store.write(lambda c: c.execute(delete(CONTAINER_FILES).where(of_it)))
         self._locks.pop(id_, None)
@@ -272,7 +306,7 @@ class Containers:
         file = await self._files.add(
             source,
             safe_name(name),
-            PURPOSE,
+            CONTAINER_PURPOSE,
             azure=False,
             limit=self._bounds.upload,
         )
@@ -330,7 +364,7 @@ class Containers:
             When the container has expired.
         """
         async with self._locks.setdefault(id_, anyio.Lock()):
-            setup = self._setup(await self.running(id_))
+            setup = await self._setup(await self.running(id_))
             rows = await self._rows(id_)
             given = {row.name: {"id": row.file_id} for row in rows if row.body["source"] == "user"}
             async with self._sessions.lease(id_, given, attached, setup) as lease:
@@ -347,9 +381,9 @@ class Containers:
     async def _keep(self, id_: str, name: str, file: Body) -> Body:
         body = response_objects.container_file(id_, name, file["bytes"], "assistant")
 
-        hidden = {"purpose": PURPOSE}
+        hidden = {"purpose": CONTAINER_PURPOSE}
         await self._store.write(
-            lambda c: store.patch(c, FILES, file["id"], hidden, purpose=PURPOSE)
+            lambda c: store.patch(c, FILES, file["id"], hidden, purpose=CONTAINER_PURPOSE)
         )
         await self._replace(body, name, file["id"])
         return body
@@ -359,7 +393,7 @@ class Containers:
         cfile = new_id("cfile_")
         name = f"{cfile}.{suffix}"
         limit = self._bounds.upload
-        file = await self._files.add(source, name, PURPOSE, azure=False, limit=limit)
+        file = await self._files.add(source, name, CONTAINER_PURPOSE, azure=False, limit=limit)
         body = response_objects.container_file(id_, name, file["bytes"], "assistant", cfile)
         await self._store.write(lambda c: _put(c, body, name, file["id"]))
         return body, str(file["id"])

@@ -142,7 +142,7 @@ class ResponseInput:
         workspace = await self._workspace(services, containers, sink, items)
         search = await self._search(services, response) if toolbox.search else None
         offered = workspace if toolbox.python else None
-        instructions = [response["instructions"]]
+        instructions = [await containers.skill_notes(self.container_id), response["instructions"]]
         return Task(
             model=response,
             system=await write_system(services, instructions, items, offered, search),
@@ -302,8 +302,10 @@ class Gathering:
         if last is not None:
             await self._containers.running(last)
             return last, False, await self._containers.copy(last, files)
-        memory = asked.get("memory_limit")
-        made = str((await self._containers.create("auto", {}, memory=memory))["id"])
+        created = await self._containers.create(
+            "auto", {}, memory=asked.get("memory_limit"), skills=asked.get("skills")
+        )
+        made = str(created["id"])
         return made, True, await self._containers.copy(made, files)
 
     async def _last_container(self, items: list[Body]) -> str | None:

@@ -10,7 +10,6 @@ from urllib.parse import quote
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import FileResponse, Response
 
-from aoai_magic.engine.agent.containers import PURPOSE as CONTAINER
 from aoai_magic.engine.api import pagination
 from aoai_magic.engine.api.request_context import Call, reply
 from aoai_magic.engine.errors import (
@@ -24,7 +23,7 @@ from aoai_magic.engine.errors import (
 from aoai_magic.engine.search import vector_stores
 from aoai_magic.engine.storage.blobs import TooLarge
 from aoai_magic.engine.storage.objects import Body
-from aoai_magic.engine.storage.schema import FILES
+from aoai_magic.engine.storage.schema import CONTAINER_PURPOSE, FILES
 
 PURPOSES = ["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
 _ALLOWED = ("purpose", "file", "expires_after[anchor]", "expires_after[seconds]")
@@ -83,17 +82,17 @@ async def create(call: Call) -> Response:
     return reply(body)
 
 
-def form(call: Call, limit: int) -> Any:
-    """Parse the form, of which no more is read than a file of the largest size needs."""
+def form(call: Call, limit: int, parts: int = _MOST_PARTS) -> Any:
+    """Parse the form, of which no more is read than files of ``limit`` bytes need."""
     request = call.request
-    most = limit + _MULTIPART_OVERHEAD
+    most = limit + _MULTIPART_OVERHEAD * max(1, parts // 50)
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > most:
         raise too_large(limit)
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise ApiError("The request body must be multipart/form-data with 'file' and 'purpose'.")
     request._receive = _bounded(request._receive, most, limit)
-    return request.form(max_files=_MOST_PARTS, max_fields=_MOST_PARTS)
+    return request.form(max_files=parts, max_fields=_MOST_PARTS)
 
 
 def _bounded(receive: Any, most: int, limit: int) -> Any:
@@ -154,7 +153,7 @@ async def list_(call: Call) -> Response:
     """List files, of one purpose if asked to."""
     purpose = call.request.query_params.get("purpose")
     # What containers hold is theirs alone.
-    where = [FILES.c.purpose == purpose] if purpose else [FILES.c.purpose != CONTAINER]
+    where = [FILES.c.purpose == purpose] if purpose else [FILES.c.purpose != CONTAINER_PURPOSE]
     page = pagination.asked(call, most=10_000, default=10_000)
     return reply(await pagination.listing(call, FILES, "file", *where, page=page))
 

@@ -33,7 +33,7 @@ from aoai_magic.engine.api import (
 )
 from aoai_magic.engine.api.assistants import assistants, runs, threads
 from aoai_magic.engine.api.request_context import Engine, Handler, endpoint
-from aoai_magic.engine.api.responses import containers, conversations, responses
+from aoai_magic.engine.api.responses import containers, conversations, responses, skills
 from aoai_magic.engine.config import EngineConfig
 from aoai_magic.engine.early_sandbox import EarlySandbox
 from aoai_magic.engine.errors import (
@@ -69,6 +69,8 @@ _UPLOAD = "/uploads/{upload_id}"
 _RESPONSE = "/responses/{response_id}"
 _CONVERSATION = "/conversations/{conversation_id}"
 _CONTAINER = "/containers/{container_id}"
+_SKILL = "/skills/{skill_id}"
+_SKILL_VERSION = f"{_SKILL}/versions/{{version}}"
 _CONTAINER_FILE = f"{_CONTAINER}/files/{{file_id}}"
 
 ROUTES: list[tuple[str, str, Handler]] = [
@@ -159,6 +161,17 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", _CONTAINER_FILE, containers.retrieve_file),
     ("DELETE", _CONTAINER_FILE, containers.remove_file),
     ("GET", f"{_CONTAINER_FILE}/content", containers.content),
+    ("GET", "/skills", skills.list_),
+    ("POST", "/skills", skills.create),
+    ("GET", _SKILL, skills.retrieve),
+    ("POST", _SKILL, skills.modify),
+    ("DELETE", _SKILL, skills.remove),
+    ("GET", f"{_SKILL}/content", skills.content),
+    ("GET", f"{_SKILL}/versions", skills.list_versions),
+    ("POST", f"{_SKILL}/versions", skills.add_version),
+    ("GET", _SKILL_VERSION, skills.retrieve_version),
+    ("DELETE", _SKILL_VERSION, skills.remove_version),
+    ("GET", f"{_SKILL_VERSION}/content", skills.content),
 ]
 
 PREFIXES = ("/openai/v1", "/openai", "/v1")
@@ -256,7 +269,7 @@ async def _lifespan(
         async with anyio.create_task_group() as tasks:
             executor = Executor(services, instance, tasks)
             running = Runs(services, executor)
-            containers_ = Containers(store, stored, sessions, config.bounds, config.limits)
+            containers_ = Containers(store, stored, sessions, config)
             answering = Responses(services, containers_, executor)
             app.state.engine = Engine(
                 config,

@@ -75,7 +75,14 @@ def response(given: Mapping[str, Any], tools: list[Body], *, azure: bool) -> Bod
 
 
 def _echoed(tool: Body) -> Body:
-    """Return a tool as the service shows it: of a function that does not say, it is strict."""
+    """Return a tool as it is shown: a function that does not say is strict, skills lack bytes."""
+    container = tool.get("container")
+    if isinstance(container, dict) and container.get("skills"):
+        skills = [
+            {key: value for key, value in skill.items() if key != "source"}
+            for skill in container["skills"]
+        ]
+        return {**tool, "container": {**container, "skills": skills}}
     return {"strict": True, **tool} if tool["type"] == "function" else tool
 
 

@@ -191,6 +191,17 @@ CONTAINERS = _table(
     Column("used_at", BigInteger, nullable=False),
     Column("idle_ns", BigInteger, nullable=False),
 )
+CONTAINER_PURPOSE = "container"
+"""Purpose of the stored files that containers and skills hold; clients do not see them as files."""
+
+SKILLS = _table("skills")
+SKILL_VERSIONS = _table(
+    "skill_versions",
+    _reference("skill_id"),
+    _reference("version"),
+    _reference("file_id"),
+    parent="skill_id",
+)
 CONTAINER_FILES = _table(
     "container_files",
     _reference("container_id"),

@@ -44,8 +44,9 @@ async def create(call: Call) -> Response:
         files,
         minutes=(given.get("expires_after") or {}).get("minutes"),
         memory=given.get("memory_limit"),
+        skills=given.get("skills"),
     )
-    return reply(body)
+    return reply(bare(body))
 
 
 async def _named(call: Call, ids: list[str]) -> dict[str, Body]:
@@ -61,7 +62,7 @@ async def list_(call: Call) -> Response:
     name = call.request.query_params.get("name")
     where = [CONTAINERS.c.body["name"].as_string() == name] if name else []
     page = await pagination.listing(call, CONTAINERS, "container", *where)
-    page["data"] = [await _containers(call).get(body["id"]) for body in page["data"]]
+    page["data"] = [bare(await _containers(call).get(body["id"])) for body in page["data"]]
     return reply(page)
 
 
@@ -70,7 +71,7 @@ async def retrieve(call: Call) -> Response:
     body = await _containers(call).get(_id(call))
     if body["status"] == "running":
         await _containers(call).touch(body["id"])
-    return reply(body)
+    return reply(bare(body))
 
 
 async def remove(call: Call) -> Response:

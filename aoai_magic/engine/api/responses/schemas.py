@@ -197,11 +197,42 @@ class NetworkPolicy(Closed):
 MemoryLimit = Literal["1g", "4g", "16g", "64g"]
 
 
+class SkillReference(Closed):
+    type: Literal["skill_reference"]
+    skill_id: str
+    version: str | None = None
+
+
+class SkillSource(Closed):
+    type: Literal["base64"]
+    media_type: Literal["application/zip"]
+    data: str
+
+
+class InlineSkill(Closed):
+    type: Literal["inline"]
+    name: str
+    description: str
+    source: SkillSource
+
+
+Skill = Annotated[
+    Annotated[SkillReference, tagged("skill_reference")] | Annotated[InlineSkill, tagged("inline")],
+    ByType,
+]
+SkillList = Annotated[list[Skill], Field(max_length=20)]
+
+
+class UpdateSkill(Closed):
+    default_version: str
+
+
 class AutoContainer(Closed):
     type: Literal["auto"]
     file_ids: Annotated[list[str], Field(max_length=50)] | None = None
     memory_limit: MemoryLimit | None = None
     network_policy: NetworkPolicy | None = None
+    skills: SkillList | None = None
 
 
 class SessionContainer(Closed):
@@ -436,6 +467,7 @@ class CreateContainer(Closed):
     expires_after: ExpiresAfter | None = None
     memory_limit: MemoryLimit | None = None
     network_policy: NetworkPolicy | None = None
+    skills: SkillList | None = None
 
 
 class CreateContainerFile(Closed):
