@@ -138,6 +138,15 @@ REQUESTS = [
         "files that code makes are ordinary files, cited by `file_path` annotations. Calls that "
         "the client left unanswered count as answered with nothing.",
     ],
+    [
+        '`tools[].container: {"type": "auto", "memory_limit": "4g", "skills": […]}`',
+        "As for `POST /containers`. Without `memory_limit` (`1g`, `4g`, `16g`, `64g`) code may "
+        "hold what the [limit](limits.md) `memory` says; more than `most_memory` or the machine "
+        "has is refused. A skill, by reference or inline, lies at `/mnt/skills/NAME` for reading, "
+        "and the model is shown its name and description. A skill is a zip file of at most 16 MB, "
+        "or files by their paths, with a `SKILL.md` that begins with a front matter of `name` and "
+        "`description`: at most 500 files and 50 MB unpacked.",
+    ],
     ['`include: ["engine_extensions"]`', "Asks for the events and fields below."],
     [
         "header `Idempotency-Key`",
