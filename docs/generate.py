@@ -202,6 +202,9 @@ def engine() -> str:
         table(["item", "fields"], FIELDS),
         "## The Assistants and Responses APIs",
         table(["endpoint", "what it does"], public),
+        "`/responses` takes a WebSocket too (`client.responses.connect()`): each message of type "
+        "`response.create` asks for a response, one after another, and each event is a message. "
+        "`background`, `generate`, `stream_id` and `response.steer` are refused.",
     )
 
 

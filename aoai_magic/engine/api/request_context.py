@@ -16,6 +16,7 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.websockets import WebSocket
 
 from aoai_magic.engine.agent.event_stream import Feed, body
 from aoai_magic.engine.agent.responses import Responses
@@ -137,8 +138,7 @@ class Call:
 
     async def body(self, model: type[Closed]) -> Body:
         """Read and check a body of an API that has but one version; gives the keys sent."""
-        raw = await read(self.request, self.engine.config.bounds.body)
-        return validation.check(model, _json(raw) if raw.strip() else {}).given()
+        return parse(await read(self.request, self.engine.config.bounds.body), model)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Read from the store."""
@@ -214,6 +214,17 @@ def endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     return serve
 
 
+def web_socket(serve: Callable[[Call, WebSocket], Awaitable[None]]) -> Any:
+    """Make a Starlette endpoint of what serves a WebSocket."""
+
+    async def endpoint(socket: WebSocket) -> None:
+        azure = socket.url.path.startswith("/openai")
+        call = Call(cast("Engine", socket.app.state.engine), cast("Request", socket), azure)
+        await serve(call, socket)
+
+    return endpoint
+
+
 async def read(request: Request, limit: int) -> bytes:
     """Read a body of at most ``limit`` bytes."""
     declared = request.headers.get("content-length", "0")
@@ -226,6 +237,11 @@ async def read(request: Request, limit: int) -> bytes:
             raise too_large(limit)
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def parse(raw: bytes, model: type[Closed]) -> Body:
+    """Check a body; gives the keys sent. An empty one counts as ``{}``."""
+    return validation.check(model, _json(raw) if raw.strip() else {}).given()
 
 
 def _json(raw: bytes) -> Any:

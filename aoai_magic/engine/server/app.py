@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aoai_magic.engine.agent.containers import Containers
@@ -32,8 +32,14 @@ from aoai_magic.engine.api import (
     vector_stores,
 )
 from aoai_magic.engine.api.assistants import assistants, runs, threads
-from aoai_magic.engine.api.request_context import Engine, Handler, endpoint
-from aoai_magic.engine.api.responses import containers, conversations, responses, skills
+from aoai_magic.engine.api.request_context import Engine, Handler, endpoint, web_socket
+from aoai_magic.engine.api.responses import (
+    containers,
+    conversations,
+    responses,
+    skills,
+    websocket,
+)
 from aoai_magic.engine.config import EngineConfig
 from aoai_magic.engine.early_sandbox import EarlySandbox
 from aoai_magic.engine.errors import (
@@ -233,7 +239,8 @@ def _routes() -> list[BaseRoute]:
             Route(path, endpoint(_by_method(handlers)), methods=list(handlers))
             for path, handlers in methods.items()
         ]
-        served.append(Mount(prefix, routes=routes))
+        stream = WebSocketRoute("/responses", web_socket(websocket.serve))
+        served.append(Mount(prefix, routes=[*routes, stream]))
     return served
 
 

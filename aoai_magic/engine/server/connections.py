@@ -42,7 +42,7 @@ def bounded_protocol(seconds: float, most: int = MOST_SILENT) -> type[asyncio.Pr
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
-            if self.cycle is None or self.cycle.response_complete:
+            if _is_silent(self):
                 self._expect()
             else:
                 self._forget()
@@ -68,6 +68,12 @@ def bounded_protocol(seconds: float, most: int = MOST_SILENT) -> type[asyncio.Pr
                 timer.cancel()
 
     return BoundedProtocol
+
+
+def _is_silent(protocol: Any) -> bool:
+    """Return whether a connection is to send a request; one that is a WebSocket by now is not."""
+    answered = protocol.cycle is None or protocol.cycle.response_complete
+    return answered and protocol.transport.get_protocol() is protocol
 
 
 class RepeatFilter(logging.Filter):

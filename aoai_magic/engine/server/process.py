@@ -80,6 +80,7 @@ def serve(config: EngineConfig, sandbox: EarlySandbox | None = None) -> None:
         log_config=None,
         access_log=False,
         lifespan="on",
+        ws_max_size=config.bounds.body,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     server = Server(settings)

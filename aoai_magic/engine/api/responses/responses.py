@@ -37,7 +37,7 @@ def _responses(call: Call) -> Responses:
 async def create(call: Call) -> Response:
     """Create a response; the answer is its stream, its end, or its beginning."""
     given = await call.body(CreateResponse)
-    _refuse_unserved(given)
+    refuse_unserved(given)
     if given.get("background") and given.get("store") is False:
         raise ApiError("Background mode requires 'store' to be true.", param="store")
     key = call.request.headers.get("idempotency-key", "")
@@ -52,7 +52,7 @@ async def create(call: Call) -> Response:
     return reply(execution.record.shown())
 
 
-def _refuse_unserved(given: Body) -> None:
+def refuse_unserved(given: Body) -> None:
     """Refuse by name what the service has and this engine has not, unless it is null."""
     for name in ("prompt", "moderation", "context_management"):
         if given.get(name):

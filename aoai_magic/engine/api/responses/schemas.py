@@ -401,6 +401,12 @@ class CreateResponse(Closed):
     user: str | None = None
 
 
+class CreateEvent(CreateResponse):
+    """A message over a WebSocket."""
+
+    type: Literal["response.create"]
+
+
 class CountTokens(Closed):
     """The body of ``/responses/input_tokens``: what of a request the model would read."""
 
