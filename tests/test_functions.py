@@ -186,17 +186,6 @@ async def test_a_choice_of_nothing_known_is_refused(here):
         await Assistant({}).ask("Go.", Options(tool_choice="file_search"))
 
 
-@pytest.mark.parametrize("target", ["azure", "openai"])
-async def test_services_are_not_asked_to_search(target, monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "none")
-    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "none")
-    for given in ({"search": ("a.md",)}, {"tool_choice": "file_search"}):
-        options = Options(**given, on=target, model="m")
-        with pytest.raises(UsageError, match=f"search is not available with --on {target}"):
-            await Assistant({}).ask("Go.", options)
-
-
 def test_the_magic_line_takes_lists():
     line = "sales --search a.md docs -o top --tool price --search b.md --tool cost"
     given = parser().parse_intermixed_args(line.split())

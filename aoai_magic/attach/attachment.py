@@ -65,6 +65,8 @@ class Attachment:
         A sentence for the user on what could not be sent as it is; empty if all could.
     is_picture
         Whether a model that sees is shown it, besides.
+    within
+        Of a document: the argument by which it was found, with its whole path.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Attachment:
     expression: str = ""
     notice: str = field(default="", compare=False)
     is_picture: bool = False
+    within: str = ""
 
     @property
     def path(self) -> Path:
@@ -88,6 +91,11 @@ class Attachment:
             The file cannot be written or read.
         """
         return self.parcel.path
+
+    @property
+    def source(self) -> str:
+        """Which document it is, whatever its content."""
+        return self.expression or str(self.path)
 
     @property
     def bytes(self) -> int:

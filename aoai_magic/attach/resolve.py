@@ -128,20 +128,21 @@ def documents(
     """
     taken: set[str] = set()
     paths, columns = _searched(named, namespace, cwd)
-    found = [
-        file
-        for path in paths
+    found = {
+        file: within
+        for path, within in paths.items()
         for file in ([one for _, one in files.inside(path)] if path.is_dir() else [path])
-    ]
+    }
     searched = [
-        files.attach_document(path, _claim(path.name, taken)) for path in dict.fromkeys(found)
+        replace(files.attach_document(path, _claim(path.name, taken)), within=within)
+        for path, within in found.items()
     ]
     for name, column in columns:
         filename = _claim(f"{name}.jsonl", taken)
         place = folder / "search" / filename
         place.parent.mkdir(parents=True, exist_ok=True)
         made = files.attach_document(text_column.write(column, place), filename)
-        searched.append(replace(made, expression=name))
+        searched.append(replace(made, expression=name, within=name))
     return searched
 
 
@@ -165,13 +166,13 @@ def describe_documents(
 
 def _searched(
     named: Sequence[str], namespace: Mapping[str, object], cwd: Path
-) -> tuple[list[Path], list[tuple[str, Any]]]:
-    """Return the paths and the columns that are named; a file comes before a column."""
-    paths, columns = list[Path](), list[tuple[str, Any]]()
+) -> tuple[dict[Path, str], list[tuple[str, Any]]]:
+    """Return the paths, each with what named it, and the columns; a file comes before a column."""
+    paths, columns = dict[Path, str](), list[tuple[str, Any]]()
     for text in (one.removeprefix("@") for one in named):
         column = None if _is_there(_path(text, cwd)) else text_column.find(text, namespace)
         if column is None:
-            paths += _paths(text, cwd)
+            paths |= dict.fromkeys(_paths(text, cwd), str(_path(text, cwd)))
         else:
             columns.append(column)
     return paths, columns

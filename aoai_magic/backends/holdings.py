@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,31 @@ class RemoteFile:
     bytes: int
     expires: float | None = None
     created: float | None = None
+
+
+@dataclass(frozen=True)
+class RemoteStore:
+    """A vector store: documents that are searched.
+
+    Attributes
+    ----------
+    bytes
+        What is paid for, where a service keeps it.
+    created, expires
+        Seconds since 1970; ``expires`` is None where it stays.
+    """
+
+    id: str
+    documents: int
+    bytes: int
+    created: float
+    expires: float | None
+
+
+def remote_store(told: Any) -> RemoteStore:
+    """Return a vector store as the SDK has it."""
+    total = told.file_counts.total
+    return RemoteStore(told.id, total, told.usage_bytes or 0, told.created_at, told.expires_at)
 
 
 @dataclass(frozen=True)
@@ -60,6 +85,10 @@ class Holdings(Protocol):
         """List the sessions that are alive."""
         ...
 
+    async def stores(self) -> list[RemoteStore]:
+        """List the vector stores that are searched."""
+        ...
+
     async def threads(self) -> list[RemoteThread]:
         """List the newest threads, none where the server keeps no list."""
         ...
@@ -74,6 +103,10 @@ class Holdings(Protocol):
 
     async def delete_file(self, file_id: str) -> None:
         """Delete a file; one that has gone already is no error."""
+        ...
+
+    async def delete_store(self, store_id: str) -> None:
+        """Delete a vector store; one that has gone already is no error."""
         ...
 
     async def end_session(self, session_id: str) -> None:

@@ -394,7 +394,28 @@ def save(state: Assistant, words: Sequence[str]) -> str:
 
 
 def files(state: Assistant, words: Sequence[str]) -> str:
-    """List uploaded files."""
+    """List uploaded files and the stores of searched documents."""
+    return "\n\n".join(filter(None, [_uploads(state), _stores(state)]))
+
+
+def _stores(state: Assistant) -> str:
+    """List the vector stores of the current target; empty where there are none."""
+    resources = RemoteResources(state)
+    if resources.is_asleep:
+        return ""
+    try:
+        stores = resources.stores()
+    except AssistantError as error:
+        return _("The stores of documents could not be listed. {reason}").format(reason=error)
+    rows = [(_("store of documents"), _("documents"), _("bytes"), _("created"), _("expires"))]
+    for one in stores:
+        gone = _when(one.expires) if one.expires else _("never")
+        size = (f"{one.documents:,}", f"{one.bytes:,}")
+        rows.append((one.id, *size, _when(one.created), gone))
+    return "\n".join(line(row, (29, -9, -14, 16, 16)) for row in rows) if stores else ""
+
+
+def _uploads(state: Assistant) -> str:
     from aoai_magic.state.uploads import UploadLog
 
     entries = UploadLog(state.settings().folder).entries()
@@ -543,7 +564,7 @@ HELP = {
     "share": later(
         "Share DataFrames with MCP clients as copies, or list those shared; --stop ends it."
     ),
-    "files": later("List uploaded files."),
+    "files": later("List uploaded files and the stores of searched documents."),
     "models": later(
         "List the models and targets that -m and --on can name here, and the current model."
     ),

@@ -24,6 +24,7 @@ from aoai_magic.locale import ngettext
 from aoai_magic.runner.remote_resources import upload_store
 from aoai_magic.state import crash_journal, result_files
 from aoai_magic.state.database import NAME, open_database
+from aoai_magic.state.search_stores import SearchStore, SearchStores
 from aoai_magic.state.threads import StartedThread, forget_started, started_threads
 from aoai_magic.state.uploads import Entry, UploadLog
 
@@ -49,6 +50,8 @@ class Leftovers:
         Files that were sent.
     threads
         Threads, each with its session and the messages in it.
+    stores
+        Vector stores that were made at a service.
     made
         Files that code made there.
     paths
@@ -57,19 +60,22 @@ class Leftovers:
 
     uploads: Sequence[Entry] = ()
     threads: Sequence[StartedThread] = ()
+    stores: Sequence[SearchStore] = ()
     made: Sequence[RemoteFile] = ()
     paths: Sequence[Path] = ()
 
     @property
     def count(self) -> int:
         """How many things these are."""
-        return len(self.uploads) + len(self.threads) + len(self.made) + len(self.paths)
+        kinds = (self.uploads, self.threads, self.stores, self.made, self.paths)
+        return sum(map(len, kinds))
 
     def lines(self) -> list[str]:
         """Return what these are, in words, a line for each kind."""
         lines = (
             _uploads_line(self.uploads),
             _threads_line(self.threads),
+            _stores_line(self.stores),
             _made_line(self.made),
             _paths_line(self.paths),
         )
@@ -85,6 +91,12 @@ def _uploads_line(uploads: Sequence[Entry]) -> str:
 def _threads_line(threads: Sequence[StartedThread]) -> str:
     count = len(threads)
     text = ngettext("{count:,} thread with its session", "{count:,} threads with sessions", count)
+    return text.format(count=count) if count else ""
+
+
+def _stores_line(stores: Sequence[SearchStore]) -> str:
+    count = len(stores)
+    text = ngettext("{count:,} store of documents", "{count:,} stores of documents", count)
     return text.format(count=count) if count else ""
 
 
@@ -122,6 +134,7 @@ def of_notebook(settings: Settings, target: Target, place: str, turns: Sequence[
     return Leftovers(
         [entry for entry in uploads if entry.place == place],
         threads,
+        SearchStores(settings.folder, store).stores(place),
         list(made.values()),
         crash_journal.kept(settings.folder, place),
     )
@@ -143,7 +156,9 @@ async def of_all(settings: Settings, target: Target, holdings: Holdings) -> Left
             for one in await holdings.threads()
             if one.id not in ids
         ]
-    return Leftovers(uploads, threads, made, await asyncio.to_thread(left_here, settings.folder))
+    stores = await asyncio.to_thread(SearchStores(settings.folder, store).stores)
+    paths = await asyncio.to_thread(left_here, settings.folder)
+    return Leftovers(uploads, threads, stores, made, paths)
 
 
 def left_here(home: Path, before: float = float("inf")) -> list[Path]:
@@ -163,6 +178,8 @@ async def delete(
     for thread in leftovers.threads:
         await holdings.delete_thread(thread.id)
         await asyncio.to_thread(_forget, settings.folder, threads, thread)
+    for store in leftovers.stores:
+        await holdings.delete_store(store.id)
     for entry in leftovers.uploads:
         await holdings.delete_file(entry.file_id)
     for file in leftovers.made:
@@ -222,6 +239,7 @@ async def _outdated(settings: Settings, target: str, holdings: Holdings) -> Left
     return Leftovers(
         [file for file in gone if isinstance(file, Entry)],
         [one for one in known if one.target == target and one.used < before],
+        [],
         [file for file in gone if isinstance(file, RemoteFile)],
         await asyncio.to_thread(left_here, settings.folder, before),
     )

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def plan(
     prompt: str,
-    attachments: Sequence[Attachment],
+    attached: Sequence[Attachment],
+    documents: Sequence[Attachment],
     target: Target,
     settings: Settings,
     functions: Sequence[Function] = (),
@@ -33,7 +34,8 @@ def plan(
     from aoai_magic.backends.responses_api.limits import check_items
 
     if target.name in SERVICES:
-        check_items(attachments)
+        check_items(attached)
+    attachments = [*attached, *documents]
     where = destination(target, settings)
     lines = [_("Nothing was sent. This would go to {where}:").format(where=where), ""]
     lines += _text(_("prompt  {size}"), prompt)
@@ -108,7 +110,8 @@ def _outgoing(item: Attachment, target: Target) -> list[tuple[str, int, str]]:
     from aoai_magic.backends.responses_api.typed_csv import convert
 
     what = f"{_kind(item.kind)} {item.name}"
-    typed = convert(item.path) if target.name in SERVICES else None
+    is_typed = target.name in SERVICES and item.kind != "document"
+    typed = convert(item.path) if is_typed else None
     if typed is None:
         return [(item.filename, item.path.stat().st_size, what)]
     check_size(item.name, len(typed.data))

@@ -15,7 +15,7 @@ from aoai_magic.runner.options import Options
 from aoai_magic.state.uploads import Entry, UploadLog
 
 if TYPE_CHECKING:
-    from aoai_magic.backends.holdings import Holdings
+    from aoai_magic.backends.holdings import Holdings, RemoteStore
     from aoai_magic.config.settings import Settings, Target
     from aoai_magic.runner.kernel_state import Assistant
     from aoai_magic.state.threads import Known, Threads
@@ -75,6 +75,10 @@ class RemoteResources:
     def content(self, file_id: str) -> tuple[str, bytes]:
         """Return the name that a file has there, and its bytes."""
         return self._done(lambda holdings: holdings.content(file_id))
+
+    def stores(self) -> list[RemoteStore]:
+        """List the vector stores that are there."""
+        return self._done(lambda holdings: holdings.stores())
 
     def delete_file(self, file_id: str) -> None:
         """Delete a file."""

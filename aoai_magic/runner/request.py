@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aoai_magic.config import settings as settings_
 from aoai_magic.config.settings import Settings, Target
 from aoai_magic.errors import AttachError, UsageError
 from aoai_magic.locale import gettext as _
@@ -130,14 +129,6 @@ class Request:
 
     def check(self) -> None:
         """Refuse options that the target cannot keep."""
-        searches = self.options.search or self.options.tool_choice == "file_search"
-        if searches and self.target.name in settings_.SERVICES:
-            raise UsageError(
-                _(
-                    "File search is not available with --on {target}; use --on local or an "
-                    "engine's URL."
-                ).format(target=self.target.name)
-            )
         if self.expected and self.options.tool_choice == "none":
             raise UsageError(
                 _(
@@ -233,8 +224,8 @@ class Request:
         from aoai_magic.runner.dry_run import plan
 
         here = working_folder()
-        attached = self.attachments(folder)
-        sent = [*attached, *self.documents(folder)]
+        attached, documents = self.attachments(folder), self.documents(folder)
+        sent = [*attached, *documents]
         outside = _("{path} is outside the folder {folder}; you will be asked before it goes.")
         notes = [
             *self.notes(attached),
@@ -243,7 +234,8 @@ class Request:
         ]
         return plan(
             self.prompt,
-            sent,
+            attached,
+            documents,
             self.target,
             self.settings,
             self.functions(),

@@ -72,6 +72,14 @@ CREATE TABLE IF NOT EXISTS container_copies (
     service TEXT, container TEXT, path TEXT, digest TEXT, name TEXT, id TEXT, blob TEXT,
     sent INTEGER, at REAL, PRIMARY KEY (service, container, path)
 );
+CREATE TABLE IF NOT EXISTS search_stores (
+    service TEXT, id TEXT, place TEXT, created REAL, PRIMARY KEY (service, id)
+);
+CREATE TABLE IF NOT EXISTS search_files (
+    service TEXT, store TEXT, file_id TEXT, digest TEXT, source TEXT, within TEXT, name TEXT,
+    bytes INTEGER, error TEXT, PRIMARY KEY (service, store, file_id)
+);
+CREATE INDEX IF NOT EXISTS search_files_digest ON search_files (service, digest);
 CREATE TABLE IF NOT EXISTS tidied (at REAL);
 CREATE TABLE IF NOT EXISTS imported (file TEXT PRIMARY KEY);
 """

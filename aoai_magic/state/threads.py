@@ -137,10 +137,11 @@ def _put(
     if is_named:
         database.execute("INSERT OR REPLACE INTO threads VALUES (?, ?, ?, ?, ?)", row)
     # A service's thread has another id after each turn, and the same container.
-    container = id_.partition("|")[2]
-    if container:
+    _response, _bar, rest = id_.partition("|")
+    if container := rest.partition("|")[0]:
         database.execute(
-            "DELETE FROM begun_threads WHERE target = ? AND id LIKE '%|' || ?", (target, container)
+            "DELETE FROM begun_threads WHERE target = ? AND id || '|' LIKE '%|' || ? || '|%'",
+            (target, container),
         )
     database.execute(
         "INSERT OR REPLACE INTO begun_threads VALUES (?, ?, ?, ?)", (target, id_, place_, used)

@@ -15,12 +15,15 @@ from aoai_magic.backends.api_errors import remedy
 from aoai_magic.backends.responses_api.containers import Container, is_expired
 from aoai_magic.backends.responses_api.exchange import (
     OUTPUTS,
+    RESULTS,
     Exchange,
     blind_notice,
     choice_of,
     message_of,
+    search_tool,
     tool_of,
 )
+from aoai_magic.backends.responses_api.thread_documents import ThreadDocuments
 from aoai_magic.backends.retry import is_dropped, retry_call
 from aoai_magic.backends.sdk import client, translate_sdk_errors
 from aoai_magic.backends.services import Service
@@ -28,6 +31,7 @@ from aoai_magic.errors import ServiceError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
 from aoai_magic.state.container_copies import ContainerCopies
+from aoai_magic.state.search_stores import SearchStores
 from aoai_magic.turn import events
 from aoai_magic.turn.events import Event
 
@@ -64,19 +68,19 @@ _FORGOTTEN = later("The service no longer has the earlier conversation; a new on
 
 @dataclass(frozen=True)
 class Thread:
-    """What a thread is here: its last response and its container, either may be empty."""
+    """What a thread is here: its last response, container and vector store; any may be empty."""
 
     response: str = ""
     container: str = ""
+    store: str = ""
 
     @classmethod
     def parse(cls, text: str | None) -> Thread:
         """Read what `str` wrote."""
-        response, _, container = (text or "").partition("|")
-        return cls(response, container)
+        return cls(*(text or "").split("|"))
 
     def __str__(self) -> str:
-        return f"{self.response}|{self.container}"
+        return "|".join([self.response, self.container, *filter(None, [self.store])])
 
 
 @dataclass
@@ -104,6 +108,17 @@ class Responses:
     least_minutes: int = field(default=1, compare=False)
     _refused: set[tuple[str, str]] = field(default_factory=set, compare=False)
     _paid: dict[str, int] = field(default_factory=dict, compare=False)
+
+    @property
+    def stores(self) -> SearchStores:
+        """What is recorded of its vector stores."""
+        log = self.upload_log
+        return SearchStores(log.folder, self.service.url, log.place)
+
+    def documents(self, store: str, api: openai.AsyncOpenAI | None = None) -> ThreadDocuments:
+        """Return the documents of one of its vector stores."""
+        api = api or client(self.service)
+        return ThreadDocuments(api, self.stores, self.upload_log, self.service.url, store)
 
     async def turn(self, question: Question) -> AsyncIterator[Event]:
         """Yield the events of one turn; see `base.Backend`."""
@@ -147,7 +162,7 @@ class Responses:
         return ContainerHoldings(self)
 
     async def cleanup(self) -> int:
-        """Delete the containers that we opened, and our copies; give the number of files."""
+        """Delete our containers and vector stores, and our copies; give the number of files."""
         import openai
 
         count = 0
@@ -160,6 +175,9 @@ class Responses:
                     if error.status_code != 404 and not is_expired(error):
                         raise
                 await to_thread.run_sync(self.copies.drop, container)
+            for store in await to_thread.run_sync(self.stores.stores):
+                count += store.documents
+                await self.documents(store.id).delete()
         for entry in await to_thread.run_sync(self.upload_log.entries, self.service.url):
             await to_thread.run_sync(self.upload_log.forget, self.service.url, entry.file_id)
         return count
@@ -204,12 +222,16 @@ class _Turn(Exchange):
             backend.service.url,
             self._thread.container,
         )
+        self._documents = backend.documents(self._thread.store, self._api)
         self._input: list[Any] = []
         self._started = False
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield the events."""
         await to_thread.run_sync(self._backend.copies.sweep)
+        # First: it takes longer, and a container is paid for by the minute.
+        async for event in self._searchable():
+            yield event
         yield events.Progress(_("opening a container"), 0)
         async for progress in retry_call(self._container.open):
             yield progress
@@ -229,11 +251,20 @@ class _Turn(Exchange):
         for event in self._over():
             yield event
 
+    async def _searchable(self) -> AsyncGenerator[Event, None]:
+        """Have the service ready to search the thread's documents, if there are any."""
+        async for event in self._documents.prepare(self._question.documents):
+            yield event
+        if self._documents.id:
+            self._include = (*self._include, RESULTS)
+        elif self._question.tool_choice == {"type": "file_search"}:
+            raise ServiceError(_("--tool-choice file_search requires --search PATH."))
+
     def _over(self) -> Iterator[Event]:
         ending = self._reader.ending or events.Finished("incomplete", _("The answer was cut off."))
         if ending.status in ("completed", "incomplete"):
             # A response that failed cannot be built upon, the one before it can.
-            self._thread = Thread(self._reader.response, self._container.id)
+            self._thread = Thread(self._reader.response)
         yield self._start()
         yield events.UsageReported(replace(self._reader.usage, container_minutes=self._minutes()))
         yield ending
@@ -246,7 +277,7 @@ class _Turn(Exchange):
         return paid[id_] - before
 
     def _start(self) -> Event:
-        thread = str(Thread(self._thread.response, self._container.id))
+        thread = str(Thread(self._thread.response, self._container.id, self._documents.id))
         return events.Started(thread, self._backend.target, self._question.model)
 
     # Asking
@@ -268,7 +299,7 @@ class _Turn(Exchange):
 
     def _forget(self) -> None:
         self._reader.notices.append(_(_FORGOTTEN))
-        self._thread = Thread("", self._container.id)
+        self._thread = Thread()
         self._input = []
 
     async def _go_back(self) -> None:
@@ -280,7 +311,7 @@ class _Turn(Exchange):
             self._input = await _said(self._api, self._thread.response or None)
         except openai.NotFoundError:
             self._forget()
-        self._thread = Thread("", self._container.id)
+        self._thread = Thread()
 
     def _begun(self) -> Iterator[Event]:
         """Describe once that the service has taken the turn, and what there is to know of it."""
@@ -325,6 +356,7 @@ class _Turn(Exchange):
             "input": self._outputs or [*self._input, _message(asked, self._container)],
             "tools": [
                 {"type": "code_interpreter", "container": self._container.id},
+                *search_tool(self._documents.id),
                 *map(tool_of, asked.functions),
             ],
             "include": list(self._include),

@@ -23,6 +23,7 @@ from aoai_magic.backends.responses_api.exchange import (
     blind_notice,
     choice_of,
     message_of,
+    search_tool,
     tool_of,
 )
 from aoai_magic.backends.sdk import Endpoint, client, translate_sdk_errors
@@ -30,6 +31,7 @@ from aoai_magic.errors import ServiceError
 from aoai_magic.locale import gettext as _
 from aoai_magic.locale import later
 from aoai_magic.shared.network import hide_credentials
+from aoai_magic.state.database import storable
 from aoai_magic.turn import events
 from aoai_magic.turn.events import Event
 
@@ -45,6 +47,9 @@ STORE = "vector_store_id"
 
 _SOURCE = "source"
 """Attribute of a file in a store: which document it is, whatever its content."""
+
+_WITHIN = "within"
+"""Attribute of a file in a store: the argument by which it was found, a folder or a pattern."""
 
 _BATCH = 2_000
 """Files of one batch; the API takes no more."""
@@ -287,15 +292,16 @@ class _Turn(Exchange):
             return held
         held = held or (await self._api.vector_stores.create(name="aoai_magic")).id
         files = self._api.vector_stores.files.list(held, limit=100)
-        there = {file.id: (file.attributes or {}).get(_SOURCE) async for file in files}
-        sources = {id_: _source(item) for id_, item in new.items()}
-        for id_, source in there.items():
-            # An older version of what is searched now would still be found.
-            if id_ not in new and source in sources.values():
+        there = {file.id: file.attributes or {} async for file in files}
+        names = {id_: _named(item) for id_, item in new.items()}
+        known = {pair for named in names.values() for pair in named.items()}
+        for id_, attributes in there.items():
+            # An older version, and what has left its folder, would still be found.
+            if id_ not in new and not known.isdisjoint(attributes.items()):
                 await self._api.vector_stores.files.delete(id_, vector_store_id=held)
         added = [
-            {"file_id": id_, "attributes": {_SOURCE: source}}
-            for id_, source in sources.items()
+            {"file_id": id_, "attributes": named}
+            for id_, named in names.items()
             if id_ not in there
         ]
         for start in range(0, len(added), _BATCH):
@@ -342,7 +348,7 @@ class _Turn(Exchange):
                     "type": "code_interpreter",
                     "container": {"type": "session", "file_ids": given},
                 },
-                *self._search_tool(),
+                *search_tool(self._documents),
                 *map(tool_of, asked.functions),
             ],
             "include": list(self._include),
@@ -384,18 +390,15 @@ class _Turn(Exchange):
                 async for event in self._uploads.send(self._returned[-1]):
                     yield event
 
-    def _search_tool(self) -> list[dict[str, Any]]:
-        if not self._documents:
-            return []
-        return [{"type": "file_search", "vector_store_ids": [self._documents]}]
-
     def _message(self) -> dict[str, Any]:
         cards = [item.card for item in self._question.attachments if item.card]
         return message_of(self._question, cards)
 
 
-def _source(item: Attachment) -> str:
-    return sha256((item.expression or str(item.path)).encode()).hexdigest()
+def _named(item: Attachment) -> dict[str, str]:
+    """Return attributes that name a document and where it was found, without its path."""
+    names = {_SOURCE: item.source, _WITHIN: item.within}
+    return {key: sha256(storable(name).encode()).hexdigest() for key, name in names.items()}
 
 
 def _streamed() -> Any:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 
-from aoai_magic.backends.holdings import RemoteFile, RemoteSession, RemoteThread
+from aoai_magic.backends.holdings import (
+    RemoteFile,
+    RemoteSession,
+    RemoteStore,
+    RemoteThread,
+    remote_store,
+)
 from aoai_magic.backends.sdk import client
 from aoai_magic.errors import ServiceError
 from aoai_magic.locale import gettext as _
@@ -56,6 +62,17 @@ class EngineHoldings:
             for item in await self._listed("/engine/sessions")
             if item.get("alive")
         ]
+
+    async def stores(self) -> list[RemoteStore]:
+        """List the newest vector stores."""
+        async with self._api() as api:
+            page = await api.vector_stores.list(order="desc", limit=_MOST_FILES)
+        return [remote_store(told) for told in page.data]
+
+    async def delete_store(self, store_id: str) -> None:
+        """Delete a vector store; its files stay files."""
+        async with self._api() as api, _gone_already():
+            await api.vector_stores.delete(store_id)
 
     async def threads(self) -> list[RemoteThread]:
         """List the newest threads of an engine of ours."""

@@ -289,6 +289,11 @@ def tool_of(function: Function) -> dict[str, Any]:
     return {"type": "function", "strict": False, **function.tool["function"]}
 
 
+def search_tool(store: str) -> list[dict[str, Any]]:
+    """Offer the search of a vector store; none where that is empty."""
+    return [{"type": "file_search", "vector_store_ids": [store]}] if store else []
+
+
 def choice_of(choice: str | dict[str, Any]) -> str | dict[str, Any]:
     """Return a choice of a function in this API's form, which is flat."""
     if isinstance(choice, dict) and "function" in choice:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 
-from aoai_magic.backends.holdings import RemoteFile, RemoteSession, RemoteThread
+from aoai_magic.backends.holdings import (
+    RemoteFile,
+    RemoteSession,
+    RemoteStore,
+    RemoteThread,
+    remote_store,
+)
+from aoai_magic.backends.responses_api.backend import Thread
 from aoai_magic.backends.responses_api.containers import LIFE_SECONDS, Container, is_expired
 from aoai_magic.backends.sdk import client, translate_sdk_errors
 from aoai_magic.errors import ServiceError
@@ -54,7 +61,7 @@ class ContainerHoldings:
 
     def session(self, thread: str) -> str:
         """Return the id of a thread's container."""
-        return thread.partition("|")[2]
+        return Thread.parse(thread).container
 
     async def content(self, file_id: str) -> tuple[str, bytes]:
         """Return the name that a file has there, and the bytes of our copy."""
@@ -72,8 +79,33 @@ class ContainerHoldings:
                 files = client(self._backend.service).containers.files
                 await files.delete(file_id, container_id=container)
             await to_thread.run_sync(self._copies.delete_file, container, kept)
+        elif not file_id.startswith("cfile"):
+            # A document: what made it is no container, whose files go with it.
+            await self._delete_document(file_id)
         forget = self._backend.upload_log.forget
         await to_thread.run_sync(forget, self._backend.service.url, file_id)
+
+    async def _delete_document(self, file_id: str) -> None:
+        stores = self._backend.stores
+        with self._gone_already():
+            await client(self._backend.service).files.delete(file_id)
+        for store in await to_thread.run_sync(stores.holders, file_id):
+            await to_thread.run_sync(stores.remove, store, file_id)
+
+    async def stores(self) -> list[RemoteStore]:
+        """List the vector stores that we made and that are there."""
+        known = await to_thread.run_sync(self._backend.stores.stores)
+        found = []
+        for one in known:
+            with self._gone_already():
+                told = await client(self._backend.service).vector_stores.retrieve(one.id)
+                found.append(remote_store(told))
+        return found
+
+    async def delete_store(self, store_id: str) -> None:
+        """Delete a vector store, and the documents that no other one holds."""
+        with self._gone_already():
+            await self._backend.documents(store_id).delete()
 
     async def end_session(self, session_id: str) -> None:
         """Delete a container; it is rebuilt with our copies of its files when it is needed."""
@@ -81,30 +113,33 @@ class ContainerHoldings:
             await client(self._backend.service).containers.delete(session_id)
 
     async def delete_thread(self, thread: str) -> None:
-        """Delete a thread's last response, its container and our copies."""
-        response, _, container = thread.partition("|")
-        if response:
+        """Delete a thread's last response, its container and our copies, and its documents."""
+        parts = Thread.parse(thread)
+        if parts.response:
             with self._gone_already():
-                await client(self._backend.service).responses.delete(response)
-        if container:
-            await self.end_session(container)
-            await to_thread.run_sync(self._copies.drop, container)
+                await client(self._backend.service).responses.delete(parts.response)
+        if parts.container:
+            await self.end_session(parts.container)
+            await to_thread.run_sync(self._copies.drop, parts.container)
+        if parts.store:
+            await self.delete_store(parts.store)
 
     async def fork(self, thread: str, parts: Sequence[str]) -> str:
-        """Return the turn's response, which is the place in its thread, a container of its own."""
-        response, _bar, container = thread.partition("|")
-        backend = self._backend
+        """Return the turn's response with a container and a vector store of its own."""
+        source, backend = Thread.parse(thread), self._backend
+        documents = backend.documents(source.store)
         copied = Container(
             client(backend.service),
             self._copies,
             backend.upload_log,
             backend.service.url,
-            container,
+            source.container,
         )
-        if container:
-            with translate_sdk_errors(_("The service at {url}").format(url=backend.service.url)):
+        with translate_sdk_errors(_("The service at {url}").format(url=backend.service.url)):
+            if source.container:
                 await copied.copy()
-        return f"{response}|{copied.id}"
+            store = await documents.copy()
+        return str(Thread(source.response, copied.id, store))
 
     @contextmanager
     def _gone_already(self) -> Iterator[None]:
