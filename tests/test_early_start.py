@@ -26,7 +26,9 @@ class Kernel:
     def run(self, code):
         """Run a cell; give all that it shows, and its error's text."""
         said = []
-        self._client.execute_interactive(code, timeout=120, output_hook=said.append)
+        self._client.execute_interactive(
+            code, stop_on_error=False, timeout=120, output_hook=said.append
+        )
         contents = [m["content"] for m in said]
         return "".join(c.get("text") or c.get("evalue") or str(c.get("data", "")) for c in contents)
 

@@ -201,7 +201,8 @@ class Notebook:
             content = message["content"]
             said.append(content.get("text") or "\n".join(content.get("traceback", [])))
 
-        self.client.execute_interactive(code, timeout=60, output_hook=take)
+        # Else a cell after one that fails could be dropped.
+        self.client.execute_interactive(code, stop_on_error=False, timeout=60, output_hook=take)
         return "".join(said)
 
     def close(self):

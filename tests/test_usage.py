@@ -142,10 +142,11 @@ def test_help_lists_every_option_and_every_command(shell):
 def test_loading_is_light():
     code = (
         "import sys; from IPython.core.interactiveshell import InteractiveShell;"
-        "InteractiveShell.instance().run_line_magic('load_ext', 'aoai_magic');"
+        "shell, before = InteractiveShell.instance(), set(sys.modules);"
+        "shell.run_line_magic('load_ext', 'aoai_magic');"
         "heavy = {'openai', 'pandas', 'ipywidgets', 'pyarrow', 'aoai_magic.engine', 'difflib',"
         " 'aoai_magic.runner.turn'};"
-        "print(heavy & set(sys.modules))"
+        "print(heavy & (set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

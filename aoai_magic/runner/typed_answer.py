@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from aoai_magic.errors import UsageError
 from aoai_magic.locale import gettext as _
 from aoai_magic.runner.bind_tables import instructions_for
-from aoai_magic.shared.json_schema import check_schema, not_found, validator
+from aoai_magic.shared.json_schema import bounded_depth, check_schema, not_found, validator
 from aoai_magic.shared.value_file import VALUE_FILE, new_value_file
 from aoai_magic.turn.events import Event, FileMade, Finished, Notice, Started, UsageReported
 
@@ -143,7 +143,8 @@ class Expected:
         from referencing.exceptions import Unresolvable
 
         try:
-            validator(self.schema).validate(value)
+            with bounded_depth():
+                validator(self.schema).validate(value)
         except ValidationError as error:
             raise ValueMismatchError(_fault(tuple(error.absolute_path), error.message)) from error
         except Unresolvable as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from aoai_magic.locale import gettext as _
@@ -22,6 +23,21 @@ def validator(schema: Mapping[str, Any]) -> Any:
     return validator_for(schema)(dict(schema), registry=REGISTRY)
 
 
+@contextmanager
+def bounded_depth() -> Iterator[None]:
+    """Raise `RecursionError` where the stack ends, whoever notices it.
+
+    The dictionaries of `jsonschema` are written in Rust, whose panics are no `Exception`.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":
+            raise RecursionError(_("it is nested too deeply")) from None
+        raise
+
+
+@bounded_depth()
 def check_schema(schema: Any) -> None:
     """Raise an error where a schema cannot be used, of jsonschema or `ValueError`.
 

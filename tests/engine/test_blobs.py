@@ -17,7 +17,7 @@ def bucket(monkeypatch):
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
-    url = "http://{}:{}".format(*server.get_host_and_port())
+    url = f"http://127.0.0.1:{server._server.port}"
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "none")
     monkeypatch.setenv("AWS_REGION", "us-east-1")

@@ -106,7 +106,10 @@ class Store:
         """
         options = {} if self.sqlite else PREPARING
         try:
-            with self._writers.execution_options(**options).begin() as connection:
+            with (
+                self._writers.connect() as connection,
+                connection.execution_options(**options).begin(),
+            ):
                 if not self.sqlite:
                     lock_schema(connection)
                 upgrade(connection)
