@@ -69,7 +69,7 @@ FAR = pa.array([[2**60], None, [0]], pa.list_(pa.timestamp("ms")))
     ("column", "sorted_"),
     [
         (FAR, ["<list<item: timestamp[ms]>>", "[datetime.datetime(1970, 1, 1, 0, 0)]", ""]),
-        (pa.array([np.float16(2), None, np.float16(1)], pa.float16()), ["1", "2", ""]),
+        (pa.array([np.float16(2.5), None, np.float16(1.5)], pa.float16()), ["1.5", "2.5", ""]),
         (pa.array([pa.MonthDayNano([1, 2, 3]), None, None]), [None, "", ""]),
         (pa.array([2, None, 1], pa.timestamp("us", tz="Nowhere/X")), [None, None, ""]),
         (pa.array([2**62, None, -(2**62)], pa.duration("s")), [f"-{2**62}", f"{2**62}", ""]),

@@ -106,8 +106,8 @@ def _text(scalar: pa.Scalar) -> str | None:
 
 def _sortable(column: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = column.type
-    if pa.types.is_float16(kind):  # has no order of its own
-        return column.cast(pa.float32())
+    if pa.types.is_float16(kind):  # has no order of its own, nor a cast everywhere
+        return pa.chunked_array([pa.array(column.to_pylist(), pa.float32())])
     is_span = pa.types.is_interval(kind)
     has_order = _is_number(kind) or pa.types.is_temporal(kind) or pa.types.is_boolean(kind)
     return column if has_order and not is_span else _texts(column)
