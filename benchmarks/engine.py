@@ -4,16 +4,15 @@
   runs no code; beside it, what the same four exchanges cost with a server that does
   nothing (the floor that HTTP and the SDK set);
 * 100 runs at once on 100 threads, and whether any of them failed;
-* the newest page of a thread of 100,000 messages;
-* a store of 10,000 small files: taking them in, and a question about them, beside a look
-  through the same texts for its words.
+* the newest page of a thread of 100,000 messages.
+
+File search is in `search.py`.
 
 Usage: python benchmarks/engine.py [RUNS]
 """
 
 import json
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -65,7 +64,6 @@ class Server(uvicorn.Server):
 Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off")).run()
 """
 MESSAGES_IN_A_LONG_THREAD = 100_000
-DOCUMENTS = 10_000
 
 
 class Process:
@@ -131,56 +129,6 @@ def fill(data_dir, thread_id):
     anyio.run(fill)
 
 
-WORDS = [f"{a}{b}" for a in ("pol", "rev", "cust", "mod", "sys", "dat") for b in range(400)]
-COMMON = ("the", "report", "of", "a", "customer", "is", "about", "policy", "and", "revenue", "in")
-
-
-def documents():
-    """Make the texts of small files, about a page each, in few common and many rare words."""
-    chance = random.Random(1)
-    for number in range(DOCUMENTS):
-        words = chance.choices(COMMON, k=120) + chance.choices(WORDS, k=60)
-        chance.shuffle(words)
-        yield f"document {number}", " ".join(words)
-
-
-def look_through(texts, question):
-    """Do without an index: count the question's words in every text; gives the seconds."""
-    began = time.perf_counter()
-    words = question.lower().split()
-    sorted(texts, key=lambda text: -sum(text.count(word) for word in words))[:10]
-    return time.perf_counter() - began
-
-
-def search(client, runs):
-    texts = list(documents())
-    with ThreadPoolExecutor(8) as pool:
-        files = list(pool.map(lambda text: upload(client, *text), texts))
-    began = time.perf_counter()
-    store = client.vector_stores.create()
-    for start in range(0, DOCUMENTS, 500):
-        ids = files[start : start + 500]
-        client.vector_stores.file_batches.create(store.id, file_ids=ids)
-    while client.vector_stores.retrieve(store.id).file_counts.in_progress:
-        time.sleep(0.1)
-    took = time.perf_counter() - began
-    counts = client.vector_stores.retrieve(store.id).file_counts
-    print(f"{counts.completed:,} files taken in, {counts.failed} failed, in {took:.1f} s")
-    chance, times, floors = random.Random(2), [], []
-    for _ in range(runs):
-        question = f"What is the policy on revenue of {' '.join(chance.sample(WORDS, 3))}?"
-        began = time.perf_counter()
-        assert client.vector_stores.search(store.id, query=question).data
-        times.append(time.perf_counter() - began)
-        floors.append(look_through([text for _, text in texts], question))
-    print("query:", milliseconds(times))
-    print("  looking through all texts:", milliseconds(floors))
-
-
-def upload(client, name, text):
-    return client.files.create(file=(f"{name}.txt", text.encode()), purpose="assistants").id
-
-
 def main(runs):
     warnings.simplefilter("ignore", DeprecationWarning)
     with tempfile.TemporaryDirectory() as folder:
@@ -209,7 +157,6 @@ def main(runs):
                 assert len(client.beta.threads.messages.list(thread.id).data) == 20
                 pages.append(time.perf_counter() - began)
             print("page of 100,000 messages:", milliseconds(pages))
-            search(client, runs)
 
 
 if __name__ == "__main__":

@@ -377,3 +377,23 @@ def test_version_1_shows_retrieval(engine, script):
     message = request(engine, "GET", path, **{"OpenAI-Beta": "assistants=v1"})[1]["data"][0]
     (cited,) = message["content"][0]["text"]["annotations"]
     assert cited["file_citation"] == {"file_id": file.id, "quote": ""}
+
+
+def test_more_of_what_is_asked_comes_first(client, engine):
+    texts = {
+        "once.md": "Refunds take five days.",
+        "often.md": "Refunds: five days. Refunds by card: five days. Refunds take five days.",
+    }
+    ids = [upload(client, name, text).id for name, text in texts.items()]
+    held = client.vector_stores.create(file_ids=ids).id
+    best, other = client.vector_stores.search(held, query="refunds five days").data
+    assert (best.filename, other.filename) == ("often.md", "once.md")
+    assert 1 >= best.score > other.score > 0
+
+
+def test_one_character_in_common_is_enough(client, engine):
+    texts = {"a.md": "開車通勤可申請補助。", "b.md": "與客戶聚餐可報銷。"}
+    ids = [upload(client, name, text).id for name, text in texts.items()]
+    held = client.vector_stores.create(file_ids=ids).id
+    found = client.vector_stores.search(held, query="計程車費").data
+    assert [one.filename for one in found] == ["a.md"]

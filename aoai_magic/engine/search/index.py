@@ -21,11 +21,11 @@ from typing import Any
 
 from aoai_magic.engine.search.fusion import Weights, fuse, rank_again
 from aoai_magic.engine.search.passages import Passage
-from aoai_magic.engine.search.terms import asked, is_single, terms
+from aoai_magic.engine.search.terms import asked, terms
 from aoai_magic.engine.search.vectors import Matrix, Vectors
 from aoai_magic.shared.private_files import private_file, private_folder
 
-_FORMAT = 3
+_FORMAT = 4
 """To be raised when terms or tables change; indexes of another format are made anew."""
 
 _SCHEMA = f"""
@@ -246,7 +246,7 @@ def _candidates(
     """Find passages that share words with the query; gives their ids and terms."""
     if not wanted:
         return []
-    match = " OR ".join(map(_pattern, wanted))
+    match = " OR ".join(f'"{term}"' for term in wanted)
     query, values = "SELECT rowid, words FROM terms WHERE terms MATCH ?", [match]
     if files is not None:
         query += (
@@ -255,11 +255,6 @@ def _candidates(
         )
         values.append(json.dumps(list(files)))
     return database.execute(f"{query} ORDER BY rank LIMIT {CANDIDATES}", values).fetchall()
-
-
-def _pattern(term: str) -> str:
-    """Write a term for FTS5; a single unspaced character begins a pair."""
-    return f'"{term}"*' if is_single(term) else f'"{term}"'
 
 
 def _passages(database: sqlite3.Connection, files: Collection[str] | None) -> list[int] | None:
@@ -309,15 +304,19 @@ class Ranking:
         ] or rarest[:1]
 
     def score(self, text: str) -> float:
-        """Return the score of a passage's terms: 1 if it has each of the query once."""
+        """Return the score of a passage's terms, between 0 and 1: 0.9 with each of the query once.
+
+        What is above is kept: a bound that cuts off would make all good passages equal.
+        """
         found = text.split(" ")
         counts = Counter(found)
         relative = 1 - _LENGTH_WEIGHT + _LENGTH_WEIGHT * len(found) / self.length
         total = 0.0
         for term, worth in self.worth.items():
-            times = counts[term] if not is_single(term) else sum(term == f[0] for f in found)
+            times = counts[term]
             total += worth * times * (_SATURATION + 1) / (times + _SATURATION * relative)
-        return min(total / (sum(self.worth.values()) or 1), 1.0)
+        total /= sum(self.worth.values()) or 1
+        return 0.9 * min(total, 1) + 0.1 * max(total - 1, 0) / _SATURATION
 
 
 def _ranking(database: sqlite3.Connection, wanted: Sequence[str]) -> Ranking:
@@ -327,9 +326,5 @@ def _ranking(database: sqlite3.Connection, wanted: Sequence[str]) -> Ranking:
 
 def _holding(database: sqlite3.Connection, term: str) -> int:
     """Count the passages that have a term."""
-    if is_single(term):
-        query, value = "SELECT count(*) FROM terms WHERE terms MATCH ?", _pattern(term)
-    else:
-        query, value = "SELECT doc FROM vocabulary WHERE term = ?", term
-    row = database.execute(query, [value]).fetchone()
+    row = database.execute("SELECT doc FROM vocabulary WHERE term = ?", [term]).fetchone()
     return int(row[0]) if row else 0

@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 
 from aoai_magic.engine.search.index import CANDIDATES, Hit, Indexed, Ranking, joined
 from aoai_magic.engine.search.passages import Passage
-from aoai_magic.engine.search.terms import asked, is_single, terms
+from aoai_magic.engine.search.terms import asked, terms
 from aoai_magic.engine.storage.schema import PASSAGES as TABLE
 from aoai_magic.engine.storage.store import Store
 
@@ -121,8 +121,6 @@ class SharedIndex:
 
 
 def _has(term: str) -> ColumnElement[bool]:
-    """Return whether a passage has a term; a single unspaced character begins a pair."""
+    """Return whether a passage has a term."""
     quoted = "'" + term.replace("'", "''") + "'"
-    return TABLE.c.terms.op("@@", is_comparison=True)(
-        cast(quoted + ":*" if is_single(term) else quoted, TSQUERY)
-    )
+    return TABLE.c.terms.op("@@", is_comparison=True)(cast(quoted, TSQUERY))

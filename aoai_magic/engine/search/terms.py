@@ -1,7 +1,8 @@
 """Terms: what of a text is compared with a query.
 
 Words are folded and stemmed. Where words stand unspaced, as in Japanese and Chinese,
-every two neighbouring characters are a term: that needs no dictionary and no language.
+every character and every two neighbouring ones are terms: that needs no dictionary and no
+language. `benchmarks/search.py` shows what the single ones are worth.
 """
 
 from __future__ import annotations
@@ -39,9 +40,8 @@ def terms(text: str) -> Iterator[str]:
         word = match[0]
         if not _STARTS_UNSPACED.match(word):
             yield _folded(word[:_LONGEST])
-        elif len(word) == 1:
-            yield word
         else:
+            yield from word
             yield from (word[at : at + 2] for at in range(len(word) - 1))
 
 
@@ -50,11 +50,6 @@ def asked(query: str) -> list[str]:
     found = list(dict.fromkeys(terms(query)))
     telling = [term for term in found if term not in _dull()]
     return telling or found
-
-
-def is_single(term: str) -> bool:
-    """Return whether a term is one character of unspaced script, which may begin others."""
-    return len(term) == 1 and _STARTS_UNSPACED.match(term) is not None
 
 
 @lru_cache(maxsize=1 << 16)
