@@ -60,6 +60,8 @@ def test_files_after_an_at_sign(complete):
         ("%%assistant --on ", {"local": "target", "azure": "target", "http://engine:1": "target"}),
         ("%%assistant --save ", {"data": "folder"}),
         ("%%assistant --search da", {"data/": "file"}),
+        ("%%assistant --search sal", {"sales.a": "column"}),
+        ("%%assistant --search data/ sales.", {"sales.a": "column"}),
         ("%%assistant --tool pr", {"price": "function"}),
         ("%%assistant --back", {"--background": "option"}),
         ("%assistant thr", {"threads": "command"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import openai
 import pandas as pd
 import pytest
 
@@ -34,6 +35,16 @@ turns:
     - text: "It is z 【0:0†reviews.said.jsonl】."
   - - tool: {name: file_search, arguments: {query: quick}}
     - text: "None 【1:0†reviews.said.jsonl】."
+"""
+
+AGAIN = """
+turns:
+  - when: "Days"
+    replies:
+      - tool: {name: file_search, arguments: {query: vacation}}
+      - text: "25 【1:0†x】."
+  - when: "Hello"
+    replies: [text: "Hello."]
 """
 
 
@@ -151,6 +162,35 @@ async def test_rows_of_a_column_are_searched_and_an_older_version_is_not(here, s
     assert "[1]" not in turn.text
     with pytest.raises(AttachError, match=r"There is no file reviews\.none"):
         await assistant.ask("Quick?", Options(search=("reviews.none",), model=model))
+
+
+async def test_what_left_the_folder_is_not_found(here, script):
+    model = script(SEARCHES)
+    (here / "docs").mkdir()
+    for name in ("handbook.md", "travel.md"):
+        (here / "docs" / name).write_text("vacation and travel")
+    assistant = Assistant({})
+    await assistant.ask("How many days?", Options(search=("docs",), model=model))
+    (here / "docs" / "handbook.md").unlink()
+    turn = await assistant.ask("And travel?", Options(search=("docs",), model=model))
+    assert [one.file for one in sources(turn)] == ["travel.md"]
+
+
+async def test_documents_whose_store_is_gone_are_named_or_searched_again(here, engine, script):
+    model = script(AGAIN)
+    (here / "handbook.md").write_text("25 days of vacation.")
+    assistant = Assistant({})
+    await assistant.ask("Days?", Options(search=("handbook.md",), model=model))
+    async with openai.AsyncOpenAI(base_url=f"{engine.url}/v1", api_key=engine.token) as api:
+        async for store in api.vector_stores.list():
+            await api.vector_stores.delete(store.id)
+    lost = "The thread's documents have expired or were deleted"
+    turn = await assistant.ask("Hello?", Options(model=model))
+    assert any(one.startswith(lost) for one in notices(turn))
+    turn = await assistant.ask("Hello?", Options(model=model))
+    assert notices(turn) == []
+    turn = await assistant.ask("Days?", Options(search=("handbook.md",), model=model))
+    assert [one.text for one in sources(turn)] == ["25 days of vacation."]
 
 
 async def test_documents_that_are_not_there(here):

@@ -56,10 +56,10 @@ def _completions(context: CompletionContext, magics: AssistantMagics) -> Iterabl
         return () if fragment else _variables("@", state, "@")
     if fragment.startswith("-"):
         return _options(fragment)
-    word = _word_before(context)
-    if word == "--search":
-        return _paths(f"@{fragment}", "")
-    values = VALUES.get(word)
+    *before, _end = context.line_with_cursor[: context.cursor_position].split(" ")
+    if next((word for word in reversed(before) if word.startswith("-")), "") == "--search":
+        return [*_columns(fragment, state), *_paths(f"@{fragment}", "")]
+    values = VALUES.get(before[-1] if before else "")
     if values is None:
         return _variables(fragment, state)
     kind, give = values
@@ -111,11 +111,6 @@ def _fragment(context: CompletionContext) -> str:
     before = context.line_with_cursor[: context.cursor_position]
     found = re.search(r"\S*$", before)
     return found.group() if found else ""
-
-
-def _word_before(context: CompletionContext) -> str:
-    words = context.line_with_cursor[: context.cursor_position].split(" ")
-    return words[-2] if len(words) > 1 else ""
 
 
 def _commands(fragment: str) -> list[SimpleCompletion]:
@@ -181,6 +176,16 @@ def _variables(fragment: str, state: Assistant, mark: str = "") -> list[SimpleCo
         SimpleCompletion(f"{mark}{name}", type=described.replace(" ", "\u00a0"))
         for name, described in attachable_names(names, state.namespace).items()
     ]
+
+
+def _columns(fragment: str, state: Assistant) -> list[SimpleCompletion]:
+    """Complete ``FRAME.COLUMN``."""
+    from aoai_magic.attach.named_frames import columns, tables
+
+    space = state.namespace
+    known = (quote(f"{name}.{one}") for name in tables(space) for one in columns(space[name]))
+    found = [one for one in known if one.startswith(fragment)]
+    return [SimpleCompletion(one, type="column") for one in found[:_MOST_NAMES]]
 
 
 def _paths(fragment: str, mark: str = "@") -> list[SimpleCompletion]:

@@ -48,6 +48,9 @@ def test_an_engine_cites_passages_with_their_places():
 def test_what_an_earlier_turn_found_has_only_a_name(citations):
     text, passages = citations.resolve("So 【0:9†c.md】.", [cite("file-9", 3)])
     assert (text, passages) == ("So [1].", (Passage(1, "a.md"),))
+    citations.add(FOUND, {"number": "1", "places": ["", "", ""]})
+    _text, passages = citations.resolve("So 【0:0†a.md】.", [cite("file-1", 3)])
+    assert passages == (Passage(1, "a.md"),)
 
 
 def test_rows_of_a_column_are_told_apart():

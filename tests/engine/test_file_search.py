@@ -10,6 +10,9 @@ import pptx
 import pytest
 from openai import BadRequestError, NotFoundError
 
+from aoai_magic.engine.search import vector_stores
+from aoai_magic.engine.storage import ids
+
 from .test_errors import request
 from .test_runs import steps, texts
 
@@ -247,6 +250,68 @@ def test_batch_can_be_cancelled_only_while_it_goes_on(client):
     assert counts.cancelled + counts.completed == counts.total == 30
     with pytest.raises(BadRequestError, match="Cannot cancel file batch with status 'cancelled'"):
         client.vector_stores.file_batches.cancel(batch.id, vector_store_id=held)
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """Have so many days pass for the vector stores of the engine."""
+
+    def later(days):
+        at = ids.now() + days * 86_400
+        monkeypatch.setattr(vector_stores, "now", lambda: at)
+
+    return later
+
+
+@pytest.fixture
+def expiring(client):
+    """Make a store of a file, which expires after a day without use."""
+    held = client.vector_stores.create(expires_after={"anchor": "last_active_at", "days": 1})
+    assert held.expires_at == held.last_active_at + 86_400
+    file = upload(client, "handbook.md", HANDBOOK)
+    client.vector_stores.files.create_and_poll(file.id, vector_store_id=held.id)
+    assert client.vector_stores.retrieve(held.id).status == "completed"
+    return held.id
+
+
+def test_expired_store_is_neither_searched_nor_filled(client, expiring, later):
+    (file,) = client.vector_stores.files.list(expiring)
+    later(2)
+    assert client.vector_stores.retrieve(expiring).status == "expired"
+    refused = (
+        lambda: client.vector_stores.search(expiring, query="vacation"),
+        lambda: client.vector_stores.files.create(expiring, file_id=file.id),
+        lambda: client.vector_stores.file_batches.create(expiring, file_ids=[file.id]),
+        lambda: client.responses.create(
+            model="x",
+            input="Vacation?",
+            tools=[{"type": "file_search", "vector_store_ids": [expiring]}],
+        ),
+    )
+    for ask in refused:
+        with pytest.raises(BadRequestError, match=f"Vector store {expiring} is expired") as error:
+            ask()
+        assert error.value.code == "vector_store_expired"
+    client.vector_stores.delete(expiring)
+
+
+def test_search_keeps_a_store_from_expiring(client, expiring, later):
+    before = client.vector_stores.retrieve(expiring)
+    client.vector_stores.search(expiring, query="vacation")
+    after = client.vector_stores.retrieve(expiring)
+    assert after.last_active_at >= before.last_active_at
+    assert after.expires_at == after.last_active_at + 86_400
+    client.vector_stores.update(expiring, expires_after=None)
+    assert client.vector_stores.retrieve(expiring).expires_at is None
+    later(2)
+    assert found(client, expiring, "vacation")
+
+
+def test_run_fails_where_its_store_has_expired(client, script, expiring, later):
+    later(2)
+    run = run_search(client, script, expiring, search_call("vacation"), {"text": "25."})
+    assert (run.status, run.last_error.code) == ("failed", "server_error")
+    assert run.last_error.message == f"Vector store {expiring} is expired."
 
 
 # The tool

@@ -34,7 +34,8 @@ class Citations:
         places = facts.get("places") or [""] * len(results)
         for index, (result, place) in enumerate(zip(results, places, strict=True)):
             found = _read_rows(result.get("text") or "", place)
-            self._by_mark[f"{facts.get('number')}:{index}"] = found
+            if "number" in facts:
+                self._by_mark[f"{facts['number']}:{index}"] = found
             known = self._by_file.setdefault(result.get("file_id") or "", [])
             known += [found] if found not in known else []
 
@@ -49,8 +50,9 @@ class Citations:
             numbers = []
             match = _MARK.match(text, index)
             for one in marks:
-                mark = (match and match[1]) or ""
-                key = mark if mark in self._by_mark else one["file_id"]
+                # A service's marks number nothing that it reports.
+                mark = match[1] if match and self._by_mark else ""
+                key = mark or one["file_id"]
                 if key not in passages:
                     passages[key] = self._passage(len(passages) + 1, key, one)
                 numbers.append(f"[{passages[key].number}]")
@@ -60,8 +62,7 @@ class Citations:
 
     def _passage(self, number: int, key: str, cited: Mapping[str, Any]) -> Passage:
         found = self._by_file.get(key, [])[:_OF_FILE]
-        if key in self._by_mark:
-            found = [self._by_mark[key]]
+        found = [self._by_mark[key]] if key in self._by_mark else found
         places = ", ".join(dict.fromkeys(place for place, _text in found if place))
         quote = "\n\n…\n\n".join(text.strip() for _place, text in found)
         name = cited.get("filename") or cited["file_id"]

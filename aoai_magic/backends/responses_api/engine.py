@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -64,6 +64,11 @@ _DELETED = later("The server no longer has this thread; this question starts a n
 _COPIED = later(
     "This thread was started through the Assistants API and goes on as a copy, without its "
     "variables."
+)
+
+_LOST = later(
+    "The thread's documents have expired or were deleted; name them by --search again to have "
+    "them searched."
 )
 
 _UNISOLATED = later(
@@ -199,6 +204,7 @@ class _Turn(Exchange):
         self._uploads = Uploads(client(backend.endpoint), backend.upload_log, backend.store)
         self._thread = ""
         self._documents = ""
+        self._is_lost = False
         # By this the engine knows a request again whose answer was lost.
         self._key = ""
 
@@ -214,10 +220,8 @@ class _Turn(Exchange):
         isolation = (status.get("sandbox") or {}).get("level")
         model = hide_credentials(asked.model or str(status.get("model", "")))
         yield events.Started(self._thread, self._backend.target, model, isolation)
-        if isolation == "none":
-            yield events.Notice(_(_UNISOLATED))
-        if asked.thread and asked.thread != self._thread:
-            yield events.Notice(_(_COPIED if is_known else _DELETED))
+        for notice in self._notices(isolation == "none", is_known):
+            yield events.Notice(notice)
         async for progress in self._reading():
             yield progress
         try:
@@ -229,6 +233,15 @@ class _Turn(Exchange):
             raise
         async for event in self._end():
             yield event
+
+    def _notices(self, is_unisolated: bool, is_known: bool) -> Iterator[str]:
+        """Yield what the user should know before the answer."""
+        if is_unisolated:
+            yield _(_UNISOLATED)
+        if self._question.thread and self._question.thread != self._thread:
+            yield _(_COPIED if is_known else _DELETED)
+        if self._is_lost:
+            yield _(_LOST)
 
     async def _end(self) -> AsyncIterator[Event]:
         for id_, name in self._reader.made.items():
@@ -252,8 +265,8 @@ class _Turn(Exchange):
         """Find or make the conversation, with its documents; returns whether it was there."""
         found = await self._found()
         held = (found or {}).get("metadata", {}).get(STORE, "")
-        self._documents = await self._searched(held)
-        metadata = {STORE: self._documents} if self._documents else {}
+        self._documents = await self._searched(await self._existing(held))
+        metadata = {STORE: self._documents} if self._documents or held else {}
         if found is None:
             self._thread = (await self._post("/conversations", {"metadata": metadata}))["id"]
             return False
@@ -284,6 +297,16 @@ class _Turn(Exchange):
         return dict(answer)
 
     # Documents
+
+    async def _existing(self, store: str) -> str:
+        """Return the thread's vector store; empty where it has none, or that is gone."""
+        import openai
+
+        with contextlib.suppress(openai.NotFoundError):
+            if store and (await self._api.vector_stores.retrieve(store)).status != "expired":
+                return store
+        self._is_lost = bool(store) and not self._question.documents
+        return ""
 
     async def _searched(self, held: str) -> str:
         """Return the vector store in which the turns of the thread search, empty for none."""

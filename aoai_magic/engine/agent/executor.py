@@ -19,6 +19,7 @@ from sqlalchemy import Row, Select, Table, select
 from aoai_magic.engine.agent.loop import AgentLoop
 from aoai_magic.engine.agent.sink import Ending, Sink, failed
 from aoai_magic.engine.agent.task import Services, Task
+from aoai_magic.engine.errors import ApiError
 from aoai_magic.engine.models.base import ModelError
 from aoai_magic.engine.plugins import SpecError
 from aoai_magic.engine.storage.instances import Instance
@@ -171,7 +172,7 @@ class Executor:
                 return await loop.run()
         except ModelError as error:
             return failed(str(error), error.code)
-        except (SandboxError, SpecError) as error:
+        except (SandboxError, SpecError, ApiError) as error:
             return failed(str(error))
         except Exception:
             _LOG.exception("%s failed", execution.id)

@@ -641,7 +641,7 @@ def _check_choice(given: Body) -> None:
 def _check_stores(connection: Connection, tools: Iterable[Body]) -> None:
     for tool in tools:
         for id_ in tool.get("vector_store_ids") or ():
-            vector_stores.load(connection, id_)
+            vector_stores.usable(connection, id_)
 
 
 def _response_format(form: Mapping[str, Any]) -> Body | None:

@@ -161,6 +161,8 @@ class ThreadInput:
         def work(connection: Connection) -> list[str]:
             ids = dict.fromkeys([*_store_ids(self._run), *_store_ids(thread)])
             found = [id_ for id_ in ids if store.get(connection, VECTOR_STORES, id_)]
+            for id_ in found:
+                vector_stores.usable(connection, id_)
             if self._context.get("v1"):
                 named = [*_resources(self._run), *_resources(thread)]
                 found.append(vector_stores.hidden(connection, self._run["thread_id"], named))

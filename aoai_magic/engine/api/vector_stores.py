@@ -256,7 +256,7 @@ async def add_file(call: Call) -> Response:
     given = await call.given(AddFile)
 
     def work(connection: Connection) -> Body:
-        stores.held(connection, id_)
+        stores.usable(connection, id_)
         references.check_files(connection, [("file_id", given["file_id"])])
         stores.add_files(connection, id_, [given], given.get("chunking_strategy"))
         return stores.load_file(connection, id_, given["file_id"])
@@ -338,7 +338,7 @@ async def search(call: Call) -> Response:
     """Find passages in a store; several queries are searched for together."""
     id_ = _store_id(call)
     given = await call.given(Search)
-    await call.read(lambda c: stores.held(c, id_))
+    await call.read(lambda c: stores.usable(c, id_))
     asked = given["query"] if isinstance(given["query"], list) else [given["query"]]
     condition, options = given.get("filters"), given.get("ranking_options") or {}
     found = await call.engine.library.search(
@@ -390,7 +390,7 @@ async def create_batch(call: Call) -> Response:
     entries = _entries(given)
 
     def work(connection: Connection) -> Body:
-        stores.held(connection, id_)
+        stores.usable(connection, id_)
         _check(connection, [entry["file_id"] for entry in entries])
         return stores.add_batch(connection, id_, entries, given)
 

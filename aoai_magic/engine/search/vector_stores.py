@@ -72,20 +72,40 @@ def held(connection: Connection, id_: str) -> Body:
     return body
 
 
+def usable(connection: Connection, id_: str) -> Body:
+    """Return a vector store as it is stored, which files can be added to and searched in.
+
+    Raises
+    ------
+    ApiError
+        When there is none, or it has expired.
+    """
+    body = held(connection, id_)
+    if _has_expired(body):
+        raise ApiError(f"Vector store {id_} is expired.", code="vector_store_expired")
+    return body
+
+
+def _expires_at(body: Body) -> int | None:
+    after = body["expires_after"]
+    return body["last_active_at"] + after["days"] * _DAY if after else None
+
+
+def _has_expired(body: Body) -> bool:
+    expires = _expires_at(body)
+    return expires is not None and expires <= now()
+
+
 def shown(connection: Connection, body: Body) -> Body:
     """Add to a stored vector store what follows from its files and the time."""
     counts, size = _count(connection, VECTOR_STORE_FILES.c.vector_store_id == body["id"])
-    expires = None
-    if body["expires_after"]:
-        expires = body["last_active_at"] + body["expires_after"]["days"] * _DAY
-    expired = expires is not None and expires <= now()
-    status = "expired" if expired else "in_progress" if counts["in_progress"] else "completed"
+    status = "in_progress" if counts["in_progress"] else "completed"
     return {
         **body,
         "usage_bytes": size,
         "file_counts": counts,
-        "status": status,
-        "expires_at": expires,
+        "status": "expired" if _has_expired(body) else status,
+        "expires_at": _expires_at(body),
     }
 
 
