@@ -145,7 +145,8 @@ REQUESTS = [
         "has is refused. A skill, by reference or inline, lies at `/mnt/skills/NAME` for reading, "
         "and the model is shown its name and description. A skill is a zip file of at most 16 MB, "
         "or files by their paths, with a `SKILL.md` that begins with a front matter of `name` and "
-        "`description`: at most 500 files and 50 MB unpacked.",
+        "`description`: at most 500 files and 50 MB unpacked. A `network_policy` with an "
+        "allow-list is refused: sessions have no network at all, and the engine has no proxy.",
     ],
     ['`include: ["engine_extensions"]`', "Asks for the events and fields below."],
     [

@@ -41,6 +41,7 @@ def needed(method):
     return {one.name: argument(one) for one in parameters if one.default is one.empty}
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("form", ["openai", "azure"])
 def test_every_call_of_the_sdk_gets_an_answer_or_an_error_of_the_api(engine, form):
     client = getattr(engine, form)()

@@ -1,0 +1,1 @@
+"""A persona for the chats of Jupyter AI, which answers from the sandbox."""
