@@ -66,11 +66,6 @@ def notices(turn):
     return [part.text for part in turn.view.parts if isinstance(part, view.Notice)]
 
 
-def sources(turn):
-    found = [part for part in turn.view.parts if isinstance(part, view.Sources)]
-    return [passage for part in found for passage in part.passages]
-
-
 # Functions
 
 
@@ -139,14 +134,14 @@ async def test_documents_are_searched_and_cited_and_stay_with_the_thread(here, s
     turn = await assistant.ask("How many days?", Options(search=("docs",), model=model))
     assert turn.status == "completed", turn.error
     assert turn.text == "It is 25 days [1], said twice [1]."
-    assert sources(turn) == [
+    assert turn.sources == [
         Passage(1, "handbook.md", "line 1", "25 days of vacation. Travel is paid.")
     ]
     searched, failed = notices(turn)
     assert searched == "Searched the documents: vacation"
     assert failed.startswith("scan.pdf was not searched. The file is damaged")
     turn = await assistant.ask("And travel?", Options(model=model))
-    assert (turn.text, len(sources(turn))) == ("Paid [1].", 1)
+    assert (turn.text, len(turn.sources)) == ("Paid [1].", 1)
 
 
 async def test_rows_of_a_column_are_searched_and_an_older_version_is_not(here, script):
@@ -156,7 +151,7 @@ async def test_rows_of_a_column_are_searched_and_an_older_version_is_not(here, s
     turn = await assistant.ask("Quick?", Options(search=("reviews.said",), model=model))
     assert turn.status == "completed", turn.error
     assert turn.text == "It is z [1]."
-    assert sources(turn) == [Passage(1, "reviews.said.jsonl", "row z", "quick zebra")]
+    assert turn.sources == [Passage(1, "reviews.said.jsonl", "row z", "quick zebra")]
     reviews.loc["z", "said"] = "late zebra"
     turn = await assistant.ask("Late?", Options(search=("reviews.said",), model=model))
     assert "[1]" not in turn.text
@@ -173,7 +168,7 @@ async def test_what_left_the_folder_is_not_found(here, script):
     await assistant.ask("How many days?", Options(search=("docs",), model=model))
     (here / "docs" / "handbook.md").unlink()
     turn = await assistant.ask("And travel?", Options(search=("docs",), model=model))
-    assert [one.file for one in sources(turn)] == ["travel.md"]
+    assert [one.file for one in turn.sources] == ["travel.md"]
 
 
 async def test_documents_whose_store_is_gone_are_named_or_searched_again(here, engine, script):
@@ -190,7 +185,7 @@ async def test_documents_whose_store_is_gone_are_named_or_searched_again(here, e
     turn = await assistant.ask("Hello?", Options(model=model))
     assert notices(turn) == []
     turn = await assistant.ask("Days?", Options(search=("handbook.md",), model=model))
-    assert [one.text for one in sources(turn)] == ["25 days of vacation."]
+    assert [one.text for one in turn.sources] == ["25 days of vacation."]
 
 
 async def test_documents_that_are_not_there(here):

@@ -18,7 +18,7 @@ from aoai_magic.locale import gettext as _
 from aoai_magic.runner.typed_answer import Expected, ValueMismatchError
 from aoai_magic.shared.value_file import VALUE_FILE
 from aoai_magic.turn import view as views
-from aoai_magic.turn.events import Status, Times, Usage
+from aoai_magic.turn.events import Passage, Status, Times, Usage
 from aoai_magic.turn.view import View
 
 if TYPE_CHECKING:
@@ -209,6 +209,12 @@ class Turn:
     def parts(self) -> tuple[views.Part, ...]:
         """Everything in the order in which it came: text, code, logs, images, notices."""
         return self.view.parts
+
+    @property
+    def sources(self) -> list[Passage]:
+        """The passages of documents that the answer cites: number, file, place and text."""
+        cited = (part for part in self.parts if isinstance(part, views.Sources))
+        return [passage for part in cited for passage in part.passages]
 
     @property
     def code(self) -> str:

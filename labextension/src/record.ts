@@ -91,9 +91,18 @@ export function canFork(turn: TurnRecord): boolean {
   return turn.thread !== '' && turn.parts.some(part => part.type === 'text');
 }
 
-/** The prose of a turn, Markdown. */
+/** The prose of a turn, Markdown, with the names of the sources that it cites. */
 export function answer(turn: TurnRecord): string {
-  return turn.parts.flatMap(part => (part.type === 'text' ? [part.text.trim()] : [])).join('\n\n');
+  return turn.parts.flatMap(prose).join('\n\n');
+}
+
+function prose(part: TurnRecord['parts'][number]): string[] {
+  if (part.type === 'sources') {
+    return [
+      part.passages.map(one => `[${one.number}] ${one.file} ${one.place}`.trim()).join('  \n')
+    ];
+  }
+  return part.type === 'text' ? [part.text.trim()] : [];
 }
 
 /**
@@ -154,8 +163,23 @@ function isPart(part: unknown): boolean {
     code: ['state'],
     image: ['name', 'media_type']
   };
+  if (part.type === 'sources' && !isList(part.passages, isPassage)) {
+    return false;
+  }
   const wanted = typeof part.type === 'string' ? shapes[part.type] : undefined;
   return wanted !== undefined && ['id', ...wanted].every(name => typeof part[name] === 'string');
+}
+
+function isList(value: unknown, sound: (one: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(sound);
+}
+
+function isPassage(one: unknown): boolean {
+  return (
+    isObject(one) &&
+    typeof one.number === 'number' &&
+    [one.file, one.place].every(text => typeof text === 'string')
+  );
 }
 
 function isFile(file: unknown): boolean {

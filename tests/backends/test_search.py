@@ -182,11 +182,6 @@ def notices(turn):
     return [part.text for part in turn.view.parts if isinstance(part, view.Notice)]
 
 
-def sources(turn):
-    found = [part for part in turn.view.parts if isinstance(part, view.Sources)]
-    return [passage for part in found for passage in part.passages]
-
-
 def store_of(turn):
     return turn.thread.split("|")[2]
 
@@ -200,7 +195,7 @@ async def names(api, turn):
 async def test_documents_are_searched_and_cited(ask, service, folder, api):
     turn = await ask("25 days 【0:0†handbook.md】.", "vacation", search=("docs",))
     assert turn.text == "25 days [1]."
-    (passage,) = sources(turn)
+    (passage,) = turn.sources
     assert (passage.file, passage.text) == ("handbook.md", "Everybody has 25 days of vacation.")
     code, search = service.tools[0]
     assert code["type"] == "code_interpreter"
@@ -259,7 +254,7 @@ async def test_a_column_is_searched_with_its_rows(ask, service):
     ask.assistant.namespace["reviews"] = pd.DataFrame({"said": said}, index=["x", "y", "z"])
     turn = await ask("Late 【0:0†reviews】.", search=("reviews.said",))
     assert service.sent == ["reviews.said.txt"]
-    (passage,) = sources(turn)
+    (passage,) = turn.sources
     assert (passage.place, passage.text) == (
         "rows x – z",
         "x: slow zebra\nz: quick zebra\nwith a second line",
@@ -300,6 +295,28 @@ async def test_documents_that_are_gone_are_named_or_sent_again(ask, service, fol
     turn = await ask("Third.", search=("docs",))
     assert sorted(service.sent) == ["handbook.md", "travel.md"]
     assert await names(api, turn) == ["handbook.md", "travel.md"]
+
+
+async def test_a_document_that_was_taken_out_is_named_or_sent_again(ask, service, folder, api):
+    first = await ask("First.", search=("docs",))
+    ids = {service.names[id_]: id_ for id_ in service.names}
+    await api.vector_stores.files.delete(ids["travel.md"], vector_store_id=store_of(first))
+    await api.files.delete(ids["travel.md"])
+    turn = await ask("Second.")
+    assert [one.split()[0] for one in notices(turn) if "no longer at" in one] == ["travel.md"]
+    await ask("Third.")
+    service.sent.clear()
+    turn = await ask("Fourth.", search=("docs",))
+    assert service.sent == ["travel.md"]
+    assert await names(api, turn) == ["handbook.md", "travel.md"]
+
+
+async def test_a_store_that_we_did_not_make_is_left_alone(ask, service, folder, api):
+    await ask("First.", search=("docs",))
+    other = await api.vector_stores.create(name="somebody's")
+    resources = RemoteResources(ask.assistant)
+    await asyncio.to_thread(resources.delete_thread, f"||{other.id}")
+    assert (await api.vector_stores.retrieve(other.id)).id == other.id
 
 
 async def test_a_busy_service_is_asked_again(ask, service, folder):

@@ -77,7 +77,7 @@ class Thread:
     @classmethod
     def parse(cls, text: str | None) -> Thread:
         """Read what `str` wrote."""
-        return cls(*(text or "").split("|"))
+        return cls(*(text or "").split("|", 2))
 
     def __str__(self) -> str:
         return "|".join([self.response, self.container, *filter(None, [self.store])])

@@ -103,7 +103,10 @@ class ContainerHoldings:
         return found
 
     async def delete_store(self, store_id: str) -> None:
-        """Delete a vector store, and the documents that no other one holds."""
+        """Delete a vector store that we made, and the documents that no other one holds."""
+        known = await to_thread.run_sync(self._backend.stores.stores)
+        if store_id not in [one.id for one in known]:
+            return  # a notebook that somebody else wrote may name any
         with self._gone_already():
             await self._backend.documents(store_id).delete()
 

@@ -83,6 +83,7 @@ class ThreadDocuments:
         self._upload_log = upload_log
         self._service = service
         self._is_there = False
+        self._count = 0
         self._sent: dict[str, StoredDocument] = {}
         self._batch: Any = None
         self._failed: list[tuple[str, str]] = []
@@ -92,11 +93,13 @@ class ThreadDocuments:
         """Bring the store up to date; yields progress, and a notice for each that is left out."""
         if not self.id and not documents:
             return
+        async for event in retry_call(self._look):
+            yield event
+        for name in await self._forget_lost(documents):
+            yield events.Notice(_(_LOST).format(name=name))
         old, held = self.id, await to_thread.run_sync(self._known.documents, self.id)
         stale = _stale(held, documents)
         kept = [one for one in held if one not in stale]
-        async for event in retry_call(self._look):
-            yield event
         if is_gone := not self._is_there:
             async for event in self._remake(kept, {item.sha256 for item in documents}):
                 yield event
@@ -132,6 +135,21 @@ class ThreadDocuments:
             if self.id:
                 found = await self._api.vector_stores.retrieve(self.id)
                 self._is_there = found.status != "expired"
+                self._count = found.file_counts.total
+
+    async def _forget_lost(self, documents: Sequence[Attachment]) -> list[str]:
+        """Forget what somebody took out of the store; return what is not sent again now."""
+        held = await to_thread.run_sync(self._known.documents, self.id)
+        usable = [one for one in held if not one.error]
+        if not self._is_there or self._count == len(usable):
+            return []
+        files = self._api.vector_stores.files.list(self.id, limit=100)
+        there = {file.id async for file in files}
+        lost = [one for one in usable if one.file_id not in there]
+        for one in lost:
+            await to_thread.run_sync(self._known.remove, self.id, one.file_id)
+        digests = {item.sha256 for item in documents}
+        return [one.name for one in lost if one.digest not in digests]
 
     async def _remake(
         self, kept: Sequence[StoredDocument], named: Collection[str]
@@ -356,9 +374,9 @@ class ThreadDocuments:
 
     async def copy(self) -> str:
         """Make another store of the same files; return its id, empty where there is none."""
-        if not self.id:
-            return ""
         documents = await to_thread.run_sync(self._known.documents, self.id)
+        if not documents:
+            return ""
         await self._make()
         async for _event in self._attach(documents):
             pass
