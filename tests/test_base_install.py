@@ -11,7 +11,7 @@ needs_containers = pytest.mark.skipif(
 )
 SENTENCE = (
     "The local engine needs packages that are not installed (python-multipart, pyyaml, "
-    "snowballstemmer, sqlalchemy, starlette, uvicorn); install them with pip install "
+    "snowballstemmer, sqlalchemy, starlette, uvicorn, websockets); install them with pip install "
     "'aoai-magic[local]'."
 )
 

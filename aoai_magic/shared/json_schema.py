@@ -32,7 +32,7 @@ def bounded_depth() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if type(error).__name__ == "PanicException":
+        if isinstance(error, RecursionError) or type(error).__name__ == "PanicException":
             raise RecursionError(_("it is nested too deeply")) from None
         raise
 
