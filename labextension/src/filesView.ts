@@ -1,11 +1,11 @@
 /** The files of an answer: what each is, and what can be done with it. */
 import type { IRenderMime } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { launchIcon, tableRowsIcon } from '@jupyterlab/ui-components';
+import { launchIcon } from '@jupyterlab/ui-components';
 import { PanelLayout, Widget } from '@lumino/widgets';
 import { chips, downloadButton } from './chips.js';
 import { button, download, element } from './dom.js';
-import { showGrid } from './gridPanel.js';
+import { gridButton, showGrid } from './gridPanel.js';
 import { isTable, opensInert, safeName } from './names.js';
 import { FILES_TYPE, readFiles, type TurnFile } from './record.js';
 import type { TableSource } from './tableSource.js';
@@ -66,7 +66,7 @@ export class FilesView extends Widget implements IRenderMime.IRenderer {
     const { data } = file;
     if (isTable(name) && this.around.opener(this.node)) {
       const caption = trans.__('Show %1 as a grid that sorts, filters and copies', name);
-      item.append(button(tableRowsIcon, trans.__('Grid'), () => void this.showGrid(file), caption));
+      item.append(gridButton(trans, () => void this.showGrid(file), caption));
     }
     if (data === null) {
       item.append(element('code', '', file.way));

@@ -9,6 +9,7 @@ import {
   DataGrid,
   TextRenderer
 } from '@lumino/datagrid';
+import { MessageLoop } from '@lumino/messaging';
 import { PanelLayout, Widget } from '@lumino/widgets';
 import { button, element, iconButton } from './dom.js';
 import { openModel, type PagedModel } from './pagedModel.js';
@@ -67,6 +68,7 @@ class GridView extends Widget {
     model.report = trouble => this.describe(trouble);
     this.paint();
     this.describe('');
+    this.setWidths();
   }
 
   override dispose(): void {
@@ -75,11 +77,17 @@ class GridView extends Widget {
   }
 
   protected override onAfterAttach(): void {
+    this.themes.observe(document.body, { attributeFilter: ['data-jp-theme-name'] });
+  }
+
+  /** Give each column the width of its texts. */
+  private setWidths(): void {
     this.model.columns.forEach((_, place) => {
       const width = this.model.longest(place) * CHARACTER_WIDTH + 30;
       this.grid.resizeColumn('body', place, Math.min(width, WIDEST));
     });
-    this.themes.observe(document.body, { attributeFilter: ['data-jp-theme-name'] });
+    // Now, while nothing is shown: later each column would be painted anew, which takes long.
+    MessageLoop.flush();
   }
 
   private bar(): HTMLElement {

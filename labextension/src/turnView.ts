@@ -7,13 +7,12 @@ import {
   editIcon,
   launchIcon,
   refreshIcon,
-  searchIcon,
-  tableRowsIcon
+  searchIcon
 } from '@jupyterlab/ui-components';
 import { PanelLayout, Widget } from '@lumino/widgets';
 import { chips, downloadButton } from './chips.js';
 import { button, download, element, textButton } from './dom.js';
-import { showGrid } from './gridPanel.js';
+import { gridButton, showGrid } from './gridPanel.js';
 import { forkIcon } from './icons.js';
 import { isTable, safeName } from './names.js';
 import { answer, canFork, type IPicture, MEDIA_TYPE, readRecord } from './record.js';
@@ -100,7 +99,7 @@ export class TurnView extends Widget implements IRenderMime.IRenderer {
     }
     if (hasOwnTable(turn)) {
       const caption = trans.__('Show the table as a grid that sorts, filters and copies');
-      bar.append(button(tableRowsIcon, trans.__('Grid'), () => this.showTable(), caption));
+      bar.append(gridButton(trans, () => this.showTable(), caption));
     }
     if (this.around.hasChange(turn, this.node)) {
       const caption = trans.__('Show the suggested change in the cell');
