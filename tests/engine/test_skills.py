@@ -37,8 +37,13 @@ GOOD = {"tables/SKILL.md": manifest(), "tables/code/table.py": "print('a table')
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("engine")) as url:
+def data_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("engine")
+
+
+@pytest.fixture(scope="module")
+def url(data_dir):
+    with serving(data_dir) as url:
         yield url
 
 
@@ -96,6 +101,24 @@ def test_the_content_is_a_zip_file_without_the_folder_around(client):
         with zipfile.ZipFile(io.BytesIO(answer.read())) as archive:
             assert sorted(archive.namelist()) == ["SKILL.md", "code/table.py"]
     assert not [file for file in client.files.list() if file.filename.endswith(".zip")]
+
+
+def stored(data_dir):
+    """Return the names of all files that the engine keeps beside its database."""
+    places = (data_dir / "files", data_dir / "skills")
+    return {path for place in places for path in place.rglob("*") if path.is_file()}
+
+
+def test_a_container_keeps_its_skills_until_it_is_deleted(client, run, data_dir):
+    before = stored(data_dir)
+    made = client.skills.create(files=("tables.zip", packed(GOOD)))
+    reference = {"type": "skill_reference", "skill_id": made.id}
+    container = client.containers.create(name="c", skills=[reference])
+    client.skills.delete(made.id)
+    assert run(container.id, "%run /mnt/skills/tables/code/table.py") == "a table\n"
+    assert (data_dir / "skills" / container.id / "tables/SKILL.md").exists()
+    client.containers.delete(container.id)
+    assert stored(data_dir) == before
 
 
 def test_code_reads_a_skill_and_cannot_write_it(client, run):

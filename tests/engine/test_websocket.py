@@ -114,12 +114,13 @@ def test_who_goes_away_ends_the_response(client, tmp_path):
     assert made.status != "completed"
 
 
+@pytest.mark.lengthy
 def test_a_silent_websocket_stays(tmp_path):
     app = create_app(EngineConfig(data_dir=tmp_path, model="offline", token=TOKEN))
-    with serving_app(app, http=bounded_protocol(0.2)) as url:
+    with serving_app(app, http=bounded_protocol(3.0)) as url:
         client = OpenAI(base_url=f"{url}/v1", api_key=TOKEN, max_retries=0)
         with client.responses.connect() as connection:
-            time.sleep(0.5)
+            time.sleep(3.5)  # longer than a connection may be silent
             connection.response.create(model="m", input="x", background=True)
             assert events(connection)[0].type == "error"
 
