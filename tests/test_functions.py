@@ -37,6 +37,13 @@ turns:
     - text: "None 【1:0†reviews.said.jsonl】."
 """
 
+FOLDER = """
+turns:
+  - when: ""
+    replies:
+      - tool: {name: file_search, arguments: {query: travel}}
+      - text: "Paid 【2:0†x】."
+"""
 AGAIN = """
 turns:
   - when: "Days"
@@ -160,12 +167,13 @@ async def test_rows_of_a_column_are_searched_and_an_older_version_is_not(here, s
 
 
 async def test_what_left_the_folder_is_not_found(here, script):
-    model = script(SEARCHES)
+    model = script(FOLDER)
     (here / "docs").mkdir()
-    for name in ("handbook.md", "travel.md"):
-        (here / "docs" / name).write_text("vacation and travel")
+    (here / "docs" / "handbook.md").write_text("travel")
+    (here / "docs" / "travel.md").write_text("vacation and travel")
     assistant = Assistant({})
-    await assistant.ask("How many days?", Options(search=("docs",), model=model))
+    for path in ("docs/handbook.md", "docs"):
+        await assistant.ask("How many days?", Options(search=(path,), model=model))
     (here / "docs" / "handbook.md").unlink()
     turn = await assistant.ask("And travel?", Options(search=("docs",), model=model))
     assert [one.file for one in turn.sources] == ["travel.md"]

@@ -12,11 +12,17 @@ import pandas as pd
 import pytest
 from serving import TOKEN, serving, write_script
 
+from aoai_magic.attach.resolve import documents
+from aoai_magic.backends import services
+from aoai_magic.backends.responses_api.backend import Responses
+from aoai_magic.engine.search import vector_stores
 from aoai_magic.errors import AttachError, TurnError
 from aoai_magic.notebook.line_commands import run_command
 from aoai_magic.runner.kernel_state import Assistant
 from aoai_magic.runner.options import Options
 from aoai_magic.runner.remote_resources import RemoteResources
+from aoai_magic.state.container_copies import ContainerCopies
+from aoai_magic.state.uploads import UploadLog
 from aoai_magic.turn import view
 
 pytestmark = pytest.mark.skipif(
@@ -206,14 +212,29 @@ async def test_documents_are_searched_and_cited(ask, service, folder, api):
     assert store.file_counts.completed == 2
 
 
+async def test_progress_counts_documents(target, served, folder, tmp_path):
+    url, _made = served
+    for number in range(4):
+        (folder / f"{number}.md").write_text("zebra")
+    home = tmp_path / "home"
+    at = services.Service(f"{url}/openai/v1", TOKEN)
+    backend = Responses(at, target, ContainerCopies(home, at.url), UploadLog(home))
+    found = documents(["docs"], {}, tmp_path, tmp_path)
+    seen = [event async for event in backend.documents("").prepare(found)]
+    sent = [one for one in seen if one.what == "sending the documents"]
+    assert [(one.done, one.total) for one in sent] == [(0, 6), (4, 6)]
+    assert all(one.total == 6 for one in seen)
+
+
 async def test_only_what_changed_is_sent_again(ask, service, folder, api):
+    await ask("Zeroth.", search=("docs/travel.md",))
     await ask("First.", search=("docs",))
     assert sorted(service.sent) == ["handbook.md", "travel.md"]
     service.sent.clear()
     (folder / "handbook.md").write_text("Everybody has 30 days of vacation.")
     (folder / "new.md").write_text("A new zebra.")
     (folder / "travel.md").unlink()
-    turn = await ask("30 【1:0†handbook.md】.", search=("docs",))
+    turn = await ask("30.", search=("docs",))
     assert sorted(service.sent) == ["handbook.md", "new.md"]
     assert await names(api, turn) == ["handbook.md", "new.md"]
     service.sent.clear()
@@ -261,20 +282,11 @@ async def test_a_column_is_searched_with_its_rows(ask, service):
     )
 
 
-async def delete_store(api, turn):
-    await api.vector_stores.delete(store_of(turn))
-
-
-async def expire(api, turn):
-    day = {"anchor": "last_active_at", "days": 1}
-    await api.vector_stores.update(store_of(turn), expires_after=day)
-
-
 @pytest.mark.parametrize("again", [(), ("docs",)])
 async def test_a_store_that_is_gone_is_made_again(ask, service, folder, api, again):
     first = await ask("First.", search=("docs",))
     service.sent.clear()
-    await delete_store(api, first)
+    await api.vector_stores.delete(store_of(first))
     turn = await ask("25 【1:0†handbook.md】.", search=again)
     assert (turn.status, service.sent) == ("completed", [])
     assert await names(api, turn) == ["handbook.md", "travel.md"]
@@ -282,10 +294,23 @@ async def test_a_store_that_is_gone_is_made_again(ask, service, folder, api, aga
     assert store_of(turn) != store_of(first)
 
 
+async def test_a_store_that_expired_is_made_again(ask, service, folder, api, monkeypatch):
+    first = await ask("First.", search=("docs",))
+    service.sent.clear()
+    at = time.time() + 8 * 86_400
+    with monkeypatch.context() as later:
+        later.setattr(vector_stores, "now", lambda: int(at))
+        turn = await ask("Second.")
+    assert (turn.status, service.sent) == ("completed", [])
+    assert await names(api, turn) == ["handbook.md", "travel.md"]
+    with pytest.raises(openai.NotFoundError):
+        await api.vector_stores.retrieve(store_of(first))
+
+
 async def test_documents_that_are_gone_are_named_or_sent_again(ask, service, folder, api):
     first = await ask("First.", search=("docs",))
     held = [file.id async for file in api.vector_stores.files.list(store_of(first))]
-    await delete_store(api, first)
+    await api.vector_stores.delete(store_of(first))
     for id_ in held:
         await api.files.delete(id_)
     service.sent.clear()

@@ -322,6 +322,11 @@ class _Turn(Exchange):
             # An older version, and what has left its folder, would still be found.
             if id_ not in new and not known.isdisjoint(attributes.items()):
                 await self._api.vector_stores.files.delete(id_, vector_store_id=held)
+            elif id_ in new and attributes != names[id_]:
+                # It is found by another folder now, with which it would leave.
+                await self._api.vector_stores.files.update(
+                    id_, vector_store_id=held, attributes=dict(names[id_])
+                )
         added = [
             {"file_id": id_, "attributes": named}
             for id_, named in names.items()

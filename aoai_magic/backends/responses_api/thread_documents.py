@@ -107,7 +107,7 @@ class ThreadDocuments:
             yield event
         await self._remove(old, stale)
         if is_gone and old:
-            await to_thread.run_sync(self._known.drop, old)
+            await self._drop(old)
         for notice in await to_thread.run_sync(self._unsearched, documents):
             yield notice
 
@@ -173,6 +173,14 @@ class ThreadDocuments:
         async for event in self._attach(there):
             yield event
 
+    async def _drop(self, store: str) -> None:
+        """Forget a store that is gone; one that expired is still listed by the service."""
+        import openai
+
+        with contextlib.suppress(openai.NotFoundError, openai.BadRequestError):
+            await self._api.vector_stores.delete(store)
+        await to_thread.run_sync(self._known.drop, store)
+
     async def _make(self) -> None:
         made = await self._api.vector_stores.create(name="aoai_magic", expires_after=EXPIRES_AFTER)
         await to_thread.run_sync(self._known.add, made.id)
@@ -192,6 +200,12 @@ class ThreadDocuments:
     async def _add(self, documents: Sequence[Attachment]) -> AsyncGenerator[Event, None]:
         """Send and add the documents that the store has not as they are."""
         held = await to_thread.run_sync(self._known.documents, self.id)
+        places = {item.sha256: item.within for item in documents}
+        for one in held:
+            # It may be found by another folder now, with which it would leave.
+            found = replace(one, within=places.get(one.digest, one.within))
+            if found != one:
+                await to_thread.run_sync(self._known.put, self.id, found)
         digests = {one.digest for one in held}
         new = [item for item in documents if item.sha256 not in digests]
         for start in range(0, len(new), _AT_ONCE):
@@ -349,9 +363,9 @@ class ThreadDocuments:
         """Remove a file from stores, and delete it unless another one holds it."""
         import openai
 
-        for store in (one for one in stores if one != UNSENT):
+        if self.id in stores:
             with contextlib.suppress(openai.NotFoundError):
-                await self._api.vector_stores.files.delete(file_id, vector_store_id=store)
+                await self._api.vector_stores.files.delete(file_id, vector_store_id=self.id)
         for store in stores:
             await to_thread.run_sync(self._known.remove, store, file_id)
         if not await to_thread.run_sync(self._known.holders, file_id):
