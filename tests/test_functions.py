@@ -42,7 +42,7 @@ turns:
   - when: ""
     replies:
       - tool: {name: file_search, arguments: {query: travel}}
-      - text: "Paid 【2:0†x】."
+      - text: "Paid 【2:0†x】 and 【2:1†x】."
 """
 AGAIN = """
 turns:
