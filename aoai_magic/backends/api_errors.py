@@ -41,11 +41,11 @@ def remedy(error: openai.APIStatusError, model: str) -> str:
             "The endpoint does not serve the Responses API; check its address, or use --on local"
         )
     if _LACKS_TOOL.search(str(error.message)):
+        tool = "file_search" if "file_search" in str(error.message) else "code_interpreter"
         return _(
-            "The region or the model of {model!r} does not offer code_interpreter; name "
-            "another deployment with -m, or use --on local, where code runs on this "
-            "machine"
-        ).format(model=model)
+            "The region or the model of {model!r} does not offer {tool}; name another "
+            "deployment with -m, or use --on local, where code and search run on this machine"
+        ).format(model=model, tool=tool)
     if "content_filter" in code or "content management policy" in str(error.message):
         found = ", ".join(sorted(filtered_categories(body)))
         detail = f" ({found})" if found else ""

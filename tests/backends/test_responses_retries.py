@@ -186,6 +186,11 @@ async def test_a_quota_that_is_used_up_is_not_waited_for(faults, ask):
             {"message": "Hosted tool 'code_interpreter' is not supported with gpt-9."},
             "model of 'gpt-9' does not offer code_interpreter",
         ),
+        (
+            400,
+            {"message": "Hosted tool 'file_search' is not supported with gpt-9."},
+            "model of 'gpt-9' does not offer file_search",
+        ),
         (400, {"message": "Bad input."}, "Bad input."),
     ],
 )
