@@ -59,6 +59,13 @@ def test_an_article_is_no_value_of_a_column(tmp_path):
     assert bold(notebook.ask("What is the average size of kind a?")) == [number(2.5)]
 
 
+@pytest.mark.parametrize("words", ["，畫成長條圖", "，做成長條圖", "用長條圖表示"])
+def test_a_chart_is_asked_for_in_chinese(notebook, words):
+    # 畫成/長條圖: "draw as a bar chart", not 畫/成長/條圖, "draw growth".
+    notebook.ask(f"各region的revenue平均{words}")
+    assert notebook.titles == ["各region的revenue的平均"]
+
+
 def test_a_table_without_rows_is_called_that(tmp_path):
     notebook = Notebook(tmp_path, rows=pd.DataFrame({"region": [], "revenue": []}, dtype=float))
     answer = notebook.ask("total revenue by region")
