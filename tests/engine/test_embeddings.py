@@ -6,8 +6,10 @@ import importlib.util
 
 import numpy as np
 import pytest
+from sqlalchemy import create_engine, text
 from starlette.responses import JSONResponse
 
+from aoai_magic.engine.errors import StoreError
 from aoai_magic.engine.models.base import ModelError
 from aoai_magic.engine.models.local import open_gguf
 from aoai_magic.engine.models.remote import open_azure, open_openai
@@ -45,7 +47,7 @@ def server():
 
 
 @pytest.fixture
-def meaning(on_sqlite, server, start_engine, monkeypatch):
+def meaning(server, start_engine, monkeypatch):
     """An engine that compares meanings."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
@@ -133,12 +135,41 @@ def test_file_is_kept_where_the_model_fails_and_made_up_for_later(meaning, serve
 def test_another_model_begins_again(meaning, server, start_engine):
     held = fill(meaning.openai(), **ANIMALS)
     asked = len(server.bodies)
-    other = start_engine(embeddings=f"openai:other@{server.url}/v1", data_dir=meaning.data_dir)
+    held_there = {"data_dir": meaning.data_dir, "database": meaning.database}
+    other = start_engine(embeddings=f"openai:other@{server.url}/v1", **held_there)
     assert names(other.openai(), held, "striped horse")[0] == "a.txt"
     assert [body["model"] for body in server.bodies[asked:]].count("other") >= 2
-    plain = start_engine(data_dir=meaning.data_dir)
+    plain = start_engine(**held_there)
     assert names(plain.openai(), held, "striped horse") == []
     assert names(plain.openai(), held, "zebra") == ["a.txt"]
+
+
+QUERIES = ("striped horse", "the automobile", "car, no zebra runs", "シマウマ", "duty on tea", "!?")
+
+
+@pytest.mark.lengthy
+def test_both_databases_find_the_same(server, start_engine, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    lists = []
+    for database in (None, "postgresql"):
+        engine = start_engine(embeddings=f"openai:m@{server.url}/v1", database=database)
+        client = engine.openai()
+        held = fill(client, **ANIMALS, d="A striped horse and a car.", e="Tax, duty and zebra.")
+        lists.append([found(client, held, query) for query in QUERIES])
+    assert lists[0] == lists[1]
+    assert [bool(one) for one in lists[0]] == [True] * 6
+
+
+@pytest.mark.lengthy
+def test_an_account_that_may_not_turn_vectors_on_is_told_so(server, start_engine, postgresql):
+    url = postgresql.new_database()
+    with create_engine(url).begin() as admin:
+        admin.execute(text("CREATE ROLE plain LOGIN"))
+        admin.execute(text("GRANT ALL ON SCHEMA public TO plain"))
+    with pytest.raises(StoreError, match=r"^Search by meaning needs .* pgvector \(permission den"):
+        start_engine(
+            embeddings="openai:m@http://127.0.0.1:9", database=url.replace("tests", "plain")
+        )
 
 
 async def test_model_that_failed_is_left_alone_for_a_while(server, monkeypatch):

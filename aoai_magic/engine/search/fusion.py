@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+_RERANKED = 50
 _OFFSET = 60
 """The usual constant of reciprocal ranks: how little the first of a list is above the next."""
 
@@ -36,6 +37,25 @@ def weights_of(options: Mapping[str, Any]) -> Weights:
     given = options.get("hybrid_search") or {"text_weight": 1.0, "embedding_weight": 1.0}
     again = options.get("ranker") != "none"
     return Weights(given["text_weight"], given["embedding_weight"], again)
+
+
+def merge(
+    by_words: Scores,
+    by_meaning: Scores,
+    weights: Weights,
+    score: Callable[[Sequence[int]], Scores],
+    cosines: Callable[[Sequence[int]], Scores],
+) -> Scores:
+    """Merge two lists, and rank the best again.
+
+    ``score`` and ``cosines`` return how well passages fit by words and by meaning, since each
+    list lacks some of the other's.
+    """
+    fused = fuse(by_words, by_meaning, weights)
+    if not weights.again:
+        return fused
+    best = sorted(fused, key=lambda id_: -fused[id_])[:_RERANKED]
+    return rank_again(best, score(best), cosines(best), weights)
 
 
 def fuse(by_words: Scores, by_meaning: Scores, weights: Weights) -> dict[int, float]:

@@ -19,7 +19,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from aoai_magic.engine.search.fusion import Weights, fuse, rank_again
+from aoai_magic.engine.search.fusion import Scores, Weights, merge
 from aoai_magic.engine.search.passages import Passage
 from aoai_magic.engine.search.terms import asked, terms
 from aoai_magic.engine.search.vectors import Matrix, Vectors
@@ -42,7 +42,6 @@ PRAGMA user_version = {_FORMAT};
 """
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000")
 CANDIDATES = 100
-_RERANKED = 50
 _LOOKED_AT = 2000
 _SATURATION, _LENGTH_WEIGHT = 1.2, 0.75
 """BM25's usual parameters, k1 and b."""
@@ -181,32 +180,18 @@ class Index:
         with closing(_connect(self._path)) as database:
             terms_ = _ranking(database, asked(query))
             candidates = _candidates(database, terms_.telling(), files)
-            scores = {id_: terms_.score(words) for id_, words in candidates}
+            scores: Scores = {id_: terms_.score(words) for id_, words in candidates}
             if vector is not None:
-                allowed = _passages(database, files)
-                meant = self._vectors.nearest(vector, CANDIDATES, allowed)
-                scores = self._merged(database, terms_, scores, meant, vector, weights or Weights())
+                meant = self._vectors.nearest(vector, CANDIDATES, _passages(database, files))
+                scores = merge(
+                    scores,
+                    meant,
+                    weights or Weights(),
+                    lambda ids: _scored(database, terms_, ids),
+                    lambda ids: self._vectors.cosines(vector, ids),
+                )
             best = sorted(scores, key=lambda id_: (-scores[id_], id_))
             return _hits(database, [(id_, scores[id_]) for id_ in best[:most]])
-
-    def _merged(
-        self,
-        database: sqlite3.Connection,
-        terms_: Ranking,
-        worded: dict[int, float],
-        meant: dict[int, float],
-        vector: Matrix,
-        weights: Weights,
-    ) -> dict[int, float]:
-        """Merge what was found in both ways, and rank the best again."""
-        fused = fuse(worded, meant, weights)
-        if not weights.again:
-            return fused
-        best = sorted(fused, key=lambda id_: -fused[id_])[:_RERANKED]
-        query = "SELECT rowid, words FROM terms WHERE rowid IN (SELECT value FROM json_each(?))"
-        rows = database.execute(query, [json.dumps(best)])
-        worded = {id_: terms_.score(words) for id_, words in rows}
-        return rank_again(best, worded, self._vectors.cosines(vector, best), weights)
 
 
 def joined(passages: Iterable[Sequence[Any]]) -> str:
@@ -255,6 +240,12 @@ def _candidates(
         )
         values.append(json.dumps(list(files)))
     return database.execute(f"{query} ORDER BY rank LIMIT {CANDIDATES}", values).fetchall()
+
+
+def _scored(database: sqlite3.Connection, terms_: Ranking, ids: Sequence[int]) -> Scores:
+    query = "SELECT rowid, words FROM terms WHERE rowid IN (SELECT value FROM json_each(?))"
+    rows = database.execute(query, [json.dumps(ids)])
+    return {id_: terms_.score(words) for id_, words in rows}
 
 
 def _passages(database: sqlite3.Connection, files: Collection[str] | None) -> list[int] | None:

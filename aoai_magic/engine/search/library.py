@@ -237,7 +237,7 @@ class Library:
         if not await anyio.to_thread.run_sync(lambda: index.usable):
             # What is there is replaced by the first passages.
             await self._store.write(lambda c: vector_stores.requeue(c, store_id))
-        elif isinstance(index, Index) and self.embedding is not None:
+        elif self.embedding is not None:
             others = await anyio.to_thread.run_sync(index.unlike, self._model)
             await self._store.write(lambda c: vector_stores.requeue(c, store_id, others))
 
@@ -291,9 +291,7 @@ class Library:
         if fits is not None:
             allowed = await self._store.read(lambda c: _fitting(c, store_id, fits))
         index = self._index(store_id)
-        find = partial(index.search, query, most, allowed)
-        if isinstance(index, Index):
-            find = partial(index.search, query, most, allowed, vector, weights)
+        find = partial(index.search, query, most, allowed, vector, weights)
         try:
             hits = await anyio.to_thread.run_sync(find)
         except sqlite3.DatabaseError:
@@ -304,11 +302,11 @@ class Library:
             hits = await anyio.to_thread.run_sync(find)
         used = {"last_active_at": now()}
         await self._store.write(lambda c: store.patch(c, VECTOR_STORES, store_id, used))
-        if isinstance(index, Index) and vector is not None:
+        if vector is not None:
             await self._make_up_for(index, store_id)
         return await self._store.read(lambda c: list(_known(c, store_id, hits)))
 
-    async def _make_up_for(self, index: Index, store_id: str) -> None:
+    async def _make_up_for(self, index: Index | SharedIndex, store_id: str) -> None:
         """Queue the files for which the model failed, now that it answers again."""
         lacking = await anyio.to_thread.run_sync(index.lacking, self._model)
         if lacking:

@@ -6,7 +6,7 @@ our terms: its parsers know no Japanese. They are ranked as those of `index` are
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -20,14 +20,20 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    join,
     or_,
+    outerjoin,
     select,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
+from aoai_magic.engine.search import shared_vectors
+from aoai_magic.engine.search.fusion import Scores, Weights, merge
 from aoai_magic.engine.search.index import CANDIDATES, Hit, Indexed, Ranking, joined
 from aoai_magic.engine.search.passages import Passage
+from aoai_magic.engine.search.shared_vectors import VECTORS, cosine, is_like
 from aoai_magic.engine.search.terms import asked, terms
+from aoai_magic.engine.search.vectors import Matrix
 from aoai_magic.engine.storage.schema import PASSAGES as TABLE
 from aoai_magic.engine.storage.store import Store
 
@@ -50,11 +56,15 @@ class SharedIndex:
             for row in self._rows(file_id, file.filename, file.passages)
         ]
         lexemes = func.array_to_tsvector(cast(bindparam("lexemes"), ARRAY(Text)))
+        added = insert(TABLE).values(terms=lexemes)
 
         def work(connection: Connection) -> None:
             connection.execute(delete(TABLE).where(self._mine, TABLE.c.file_id.in_(list(files))))
             if rows:
-                connection.execute(insert(TABLE).values(terms=lexemes), rows)
+                found = connection.execute(
+                    added.returning(TABLE.c.seq, sort_by_parameter_order=True), rows
+                )
+                shared_vectors.put(connection, found.scalars().all(), _vectors(files.values()))
 
         self._store.write_here(work)
 
@@ -86,38 +96,107 @@ class SharedIndex:
         ordered = query.order_by(TABLE.c.start)
         return joined(self._store.read_here(lambda c: c.execute(ordered).all()))
 
-    def search(self, query: str, most: int, files: Collection[str] | None = None) -> list[Hit]:
-        """Find passages, of the ``files`` alone if they are given."""
-        wanted = asked(query)
-        if not wanted:
-            return []
-        return self._store.read_here(lambda c: self._search(c, wanted, most, files))
+    def unlike(self, model: str) -> list[str]:
+        """Return the files that were put with vectors of another model, or without."""
+        return self._listed(VECTORS.c.model.is_distinct_from(model))
 
-    def _search(
-        self, connection: Connection, wanted: list[str], most: int, files: Collection[str] | None
+    def lacking(self, model: str) -> list[str]:
+        """Return the files for which the model failed."""
+        return self._listed((VECTORS.c.model == model) & VECTORS.c.embedding.is_(None))
+
+    def _listed(self, where: ColumnElement[bool]) -> list[str]:
+        both = outerjoin(TABLE, VECTORS, TABLE.c.seq == VECTORS.c.seq)
+        query = select(TABLE.c.file_id).select_from(both).where(self._mine, where).distinct()
+        return list(self._store.read_here(lambda c: c.execute(query).scalars().all()))
+
+    def search(
+        self,
+        query: str,
+        most: int,
+        files: Collection[str] | None = None,
+        vector: Matrix | None = None,
+        weights: Weights | None = None,
     ) -> list[Hit]:
-        ranking = self._ranking(connection, wanted)
-        telling = ranking.telling()
-        if not telling:
-            return []
-        where = [self._mine, or_(*map(_has, telling))]
+        """Find passages; see `Index.search`."""
+        where = [self._mine]
         if files is not None:
-            where.append(TABLE.c.file_id.in_(files))
-        worth: Any = sum(case((_has(term), ranking.worth[term]), else_=0.0) for term in telling)
-        query = select(TABLE).where(*where).order_by(worth.desc(), TABLE.c.seq).limit(CANDIDATES)
-        hits = [
-            Hit(row.file_id, row.text, round(ranking.score(row.words), 4), row.place)
-            for row in connection.execute(query)
-        ]
-        return sorted(hits, key=lambda hit: -hit.score)[:most]
+            where.append(TABLE.c.file_id.in_(list(files)))
+
+        def find(connection: Connection) -> list[Hit]:
+            ranking = self._ranking(connection, asked(query))
+            scores = _worded(connection, ranking, where)
+            if vector is not None:
+                scores = merge(
+                    scores,
+                    _nearest(connection, vector, where),
+                    weights or Weights(),
+                    lambda ids: _scored(connection, ranking, ids),
+                    lambda ids: _cosines(connection, vector, ids),
+                )
+            return _hits(connection, scores, most)
+
+        return self._store.read_here(find)
 
     def _ranking(self, connection: Connection, wanted: Sequence[str]) -> Ranking:
+        if not wanted:
+            return Ranking.of(0, 0, {})
         sizes = select(func.count(), func.avg(TABLE.c.length)).where(self._mine)
         count, length = connection.execute(sizes).one()
         counts = [func.count().filter(_has(term)) for term in wanted]
         any_ = or_(*map(_has, wanted))
         held = connection.execute(select(*counts).where(self._mine, any_)).one()
         return Ranking.of(count, float(length or 0), dict(zip(wanted, held, strict=True)))
+
+
+def _vectors(files: Iterable[Indexed]) -> Iterator[tuple[str, Matrix | None]]:
+    """Yield the model and vector of each passage."""
+    for file in files:
+        for place in range(len(file.passages)):
+            yield file.model, None if file.vectors is None else file.vectors[place]
+
+
+def _worded(
+    connection: Connection, ranking: Ranking, where: Sequence[ColumnElement[bool]]
+) -> Scores:
+    """Find passages by words, and score them."""
+    telling = ranking.telling()
+    if not telling:
+        return {}
+    worth: Any = sum(case((_has(term), ranking.worth[term]), else_=0.0) for term in telling)
+    query = select(TABLE.c.seq, TABLE.c.words).where(*where, or_(*map(_has, telling)))
+    best = query.order_by(worth.desc(), TABLE.c.seq).limit(CANDIDATES)
+    return {seq: ranking.score(words) for seq, words in connection.execute(best)}
+
+
+def _scored(connection: Connection, ranking: Ranking, seqs: Sequence[int]) -> Scores:
+    query = select(TABLE.c.seq, TABLE.c.words).where(TABLE.c.seq.in_(seqs))
+    return {seq: ranking.score(words) for seq, words in connection.execute(query)}
+
+
+def _nearest(
+    connection: Connection, vector: Matrix, where: Sequence[ColumnElement[bool]]
+) -> Scores:
+    """Find passages by meaning."""
+    near = cosine(vector).label("near")
+    both = join(TABLE, VECTORS, TABLE.c.seq == VECTORS.c.seq)
+    query = select(TABLE.c.seq, near).select_from(both).where(*where, is_like(vector))
+    best = query.order_by(near.desc(), TABLE.c.seq).limit(CANDIDATES)
+    return {seq: value for seq, value in connection.execute(best) if value > 0}
+
+
+def _cosines(connection: Connection, vector: Matrix, seqs: Sequence[int]) -> Scores:
+    query = select(VECTORS.c.seq, cosine(vector)).where(VECTORS.c.seq.in_(seqs), is_like(vector))
+    return {seq: max(value, 0.0) for seq, value in connection.execute(query)}
+
+
+def _hits(connection: Connection, scores: Scores, most: int) -> list[Hit]:
+    best = sorted(scores, key=lambda seq: (-scores[seq], seq))[:most]
+    rows = connection.execute(select(TABLE).where(TABLE.c.seq.in_(best)))
+    held = {row.seq: row for row in rows}
+    return [
+        Hit(held[seq].file_id, held[seq].text, round(scores[seq], 4), held[seq].place)
+        for seq in best
+    ]
 
 
 def _has(term: str) -> ColumnElement[bool]:

@@ -50,7 +50,8 @@ from aoai_magic.engine.errors import (
     server_error,
 )
 from aoai_magic.engine.models.base import Model
-from aoai_magic.engine.plugins import SpecError, is_model_spec, open_embeddings, open_model
+from aoai_magic.engine.plugins import is_model_spec, open_embeddings, open_model
+from aoai_magic.engine.search import shared_vectors
 from aoai_magic.engine.search.embedding import Embedding
 from aoai_magic.engine.search.library import Library
 from aoai_magic.engine.server.auth import Authentication, ensure_token, error_response
@@ -208,13 +209,10 @@ def create_app(config: EngineConfig, sandbox: EarlySandbox | None = None) -> Sta
     token = ensure_token(config.token, config.data_dir)
     model = open_model(config.model, config.data_dir)
     store = Store(config.database_url)
-    if config.embeddings and not store.sqlite:
-        raise SpecError(
-            "Engines that share a database search by words alone; leave --embeddings out, or use "
-            "the SQLite database."
-        )
     embedding = Embedding(open_embeddings(config.embeddings)) if config.embeddings else None
     store.prepare()
+    if embedding is not None and not store.sqlite:
+        shared_vectors.prepare(store)
     blobs = open_blobs(config.blobs, config.data_dir)
     return Starlette(
         routes=_routes(),
