@@ -5,12 +5,13 @@ import json
 import socket
 from importlib.resources import files
 from pathlib import Path
+from typing import Annotated
 
 import openai
 import pandas as pd
 import pytest
 from jsonschema import validate
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
 from aoai_magic.display.saved.turn_record import record
 from aoai_magic.errors import AssistantError, UsageError
@@ -21,6 +22,14 @@ from aoai_magic.runner.options import Options
 class Best(BaseModel):
     region: str
     revenue: float
+
+
+def look_up(value: int) -> int:
+    return {1: 1}[value]
+
+
+def leave(value: int) -> int:
+    raise SystemExit(value)
 
 
 SCHEMA = files("aoai_magic.display.saved") / "turn.schema.json"
@@ -105,6 +114,8 @@ async def test_the_value_is_what_the_code_saved(asked, saved, as_, value):
         ("About 3.14", "float", "It is not JSON"),
         ('["a"]', "schema", "0: 'a' is not of type 'integer'"),
         ('{"region": 1}', Best, "region: Input should be a valid string; revenue: Field required"),
+        ("7", Annotated[int, AfterValidator(look_up)], "Checking it failed: KeyError: 7"),
+        ("7", Annotated[int, AfterValidator(leave)], "Checking it failed: SystemExit: 7"),
     ],
 )
 async def test_what_does_not_fit_fails_the_cell_and_keeps_the_turn(asked, saved, as_, problem):
