@@ -29,7 +29,7 @@ def look_up(value: int) -> int:
 
 
 def leave(value: int) -> int:
-    raise SystemExit(value)
+    raise (KeyboardInterrupt if value == 8 else SystemExit)(value)
 
 
 SCHEMA = files("aoai_magic.display.saved") / "turn.schema.json"
@@ -116,6 +116,7 @@ async def test_the_value_is_what_the_code_saved(asked, saved, as_, value):
         ('{"region": 1}', Best, "region: Input should be a valid string; revenue: Field required"),
         ("7", Annotated[int, AfterValidator(look_up)], "Checking it failed: KeyError: 7"),
         ("7", Annotated[int, AfterValidator(leave)], "Checking it failed: SystemExit: 7"),
+        ("8", Annotated[int, AfterValidator(leave)], "Checking it failed: KeyboardInterrupt: 8"),
     ],
 )
 async def test_what_does_not_fit_fails_the_cell_and_keeps_the_turn(asked, saved, as_, problem):

@@ -137,7 +137,11 @@ class Expected:
         except ValidationError as error:
             faults = [_fault(one["loc"], one["msg"]) for one in error.errors()[:5]]
             raise ValueMismatchError("; ".join(faults)) from error
-        except (Exception, SystemExit) as error:  # of a validator of the user's own
+        except (
+            Exception,
+            SystemExit,
+            KeyboardInterrupt,
+        ) as error:  # of a validator of the user's own
             text = _("Checking it failed: {kind}: {reason}.")
             raise ValueMismatchError(
                 text.format(kind=type(error).__name__, reason=error)

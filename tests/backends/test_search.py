@@ -45,6 +45,8 @@ class Service:
         The tools of each request for a response.
     busy
         How many requests are refused first, with 429.
+    meanwhile
+        Called when a store is made.
     """
 
     def __init__(self, app):
@@ -52,6 +54,7 @@ class Service:
         self.sent, self.tools, self.includes = [], [], []
         self.names = {}
         self.busy = 0
+        self.meanwhile = lambda: None
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http" or scope["method"] != "POST":
@@ -73,6 +76,8 @@ class Service:
         if path.endswith("/responses"):
             self.tools.append(json.loads(body)["tools"])
             self.includes.append(json.loads(body)["include"])
+        if path.endswith("/openai/v1/vector_stores"):
+            self.meanwhile()
         if path.endswith("/file_batches"):
             for id_ in json.loads(body)["file_ids"]:
                 if not self.names[id_].endswith(TYPES):
@@ -268,6 +273,16 @@ async def test_a_file_that_the_service_refuses_fails_alone_and_is_not_sent_again
     assert await names(api, turn) == ["handbook.md", "travel.md"]
     kept = {file.filename async for file in api.files.list(purpose="assistants")}
     assert not kept & {"table.csv", "broken.pdf"}
+
+
+async def test_a_file_that_is_deleted_meanwhile_is_named(ask, service, folder, api):
+    service.meanwhile = lambda: (folder / "travel.md").unlink(missing_ok=True)
+    turn = await ask("First.", search=("docs",))
+    service.meanwhile = lambda: None
+    assert "travel.md was not searched. It cannot be read (No such file or directory)." in (
+        notices(turn)
+    )
+    assert (turn.status, await names(api, turn)) == ("completed", ["handbook.md"])
 
 
 async def test_a_column_is_searched_with_its_rows(ask, service):

@@ -231,6 +231,9 @@ class ThreadDocuments:
         sending = asyncio.ensure_future(self._upload(item))
         try:
             await asyncio.shield(sending)
+        except OSError as error:  # it was there when it was hashed
+            text = _("It cannot be read ({reason}).").format(reason=error.strerror)
+            self._failed.append((item.name, text))
         except asyncio.CancelledError:
             await asyncio.wait({sending}, timeout=CANCEL_SECONDS)
             sending.cancel()
