@@ -161,6 +161,15 @@ def test_both_databases_find_the_same(server, start_engine, monkeypatch):
 
 
 @pytest.mark.lengthy
+def test_passages_of_an_earlier_format_are_made_anew(start_engine):
+    engine = start_engine(database="postgresql")
+    held = fill(engine.openai(), **ANIMALS)
+    with create_engine(engine.database).begin() as database:
+        database.execute(text("UPDATE passages SET format = 3, words = '', terms = ''"))
+    assert names(engine.openai(), held, "zebra") == ["a.txt"]
+
+
+@pytest.mark.lengthy
 def test_an_account_that_may_not_turn_vectors_on_is_told_so(server, start_engine, postgresql):
     url = postgresql.new_database()
     with create_engine(url).begin() as admin:
@@ -265,6 +274,8 @@ def test_lists_are_merged_by_rank_and_ranked_again_by_score():
     fused = fuse(words, meant, Weights())
     assert max(fused, key=fused.get) == 2
     assert fuse({1: 0.5}, {1: 0.1}, Weights()) == {1: 1.0}
+    tied = [fuse(scores, {}, Weights()) for scores in ({1: 0.5, 3: 0.5}, {3: 0.5, 1: 0.5})]
+    assert tied[0] == tied[1]
     assert max(fuse(words, meant, Weights(words=0)).items(), key=lambda one: one[1])[0] == 2
     again = rank_again([1, 2, 3], words, meant, Weights())
     assert again == pytest.approx({1: 0.5, 2: 0.5 * (0.2 / 0.9) + 0.5, 3: 0.5 * 0.7 / 0.8})

@@ -54,7 +54,7 @@ def merge(
     fused = fuse(by_words, by_meaning, weights)
     if not weights.again:
         return fused
-    best = sorted(fused, key=lambda id_: -fused[id_])[:_RERANKED]
+    best = _best(fused)[:_RERANKED]
     return rank_again(best, score(best), cosines(best), weights)
 
 
@@ -65,7 +65,7 @@ def fuse(by_words: Scores, by_meaning: Scores, weights: Weights) -> dict[int, fl
     """
     fused = defaultdict[int, float](float)
     for weight, scores in _weighted(by_words, by_meaning, weights):
-        for rank, id_ in enumerate(sorted(scores, key=lambda one: -scores[one])):
+        for rank, id_ in enumerate(_best(scores)):
             fused[id_] += weight * (_OFFSET + 1) / (_OFFSET + 1 + rank)
     return fused
 
@@ -80,6 +80,11 @@ def rank_again(
         for id_ in ids:
             mean[id_] += weight * scores.get(id_, 0) / best
     return mean
+
+
+def _best(scores: Scores) -> list[int]:
+    """Return the ids, the best first; of equal ones the older, on every database."""
+    return sorted(scores, key=lambda id_: (-scores[id_], id_))
 
 
 def _weighted(by_words: Scores, by_meaning: Scores, weights: Weights) -> list[tuple[float, Scores]]:

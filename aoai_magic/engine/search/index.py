@@ -25,7 +25,7 @@ from aoai_magic.engine.search.terms import asked, terms
 from aoai_magic.engine.search.vectors import Matrix, Vectors
 from aoai_magic.shared.private_files import private_file, private_folder
 
-_FORMAT = 4
+FORMAT = 4
 """To be raised when terms or tables change; indexes of another format are made anew."""
 
 _SCHEMA = f"""
@@ -38,7 +38,7 @@ CREATE INDEX passages_length ON passages (length);
 CREATE VIRTUAL TABLE terms USING fts5(
     words, tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M* Co'");
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab(terms, row);
-PRAGMA user_version = {_FORMAT};
+PRAGMA user_version = {FORMAT};
 """
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000")
 CANDIDATES = 100
@@ -92,7 +92,7 @@ class Index:
         if not self._path.exists():
             return False
         with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(self._path)) as database:
-            return bool(database.execute("PRAGMA user_version").fetchone()[0] == _FORMAT)
+            return bool(database.execute("PRAGMA user_version").fetchone()[0] == FORMAT)
         return False
 
     @contextmanager
@@ -103,7 +103,7 @@ class Index:
             private_file(self._path)
         with closing(_connect(self._path)) as database:
             database.execute("BEGIN IMMEDIATE")
-            if database.execute("PRAGMA user_version").fetchone()[0] != _FORMAT:
+            if database.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
                 for statement in filter(str.strip, _SCHEMA.split(";\n")):
                     database.execute(statement)
             yield database
@@ -124,9 +124,12 @@ class Index:
                 if file.vectors is not None:
                     self._vectors.put(ids, file.vectors)
 
-    def unlike(self, model: str) -> list[str]:
-        """Return the files that were put with vectors of another model, or without."""
-        return self._listed("SELECT id FROM files WHERE model != ?", model)
+    def outdated(self, model: str) -> list[str]:
+        """Return the files that were put with vectors of another model than this, or without.
+
+        Without a model there are none: words are compared whatever stands beside them.
+        """
+        return self._listed("SELECT id FROM files WHERE model != ?", model) if model else []
 
     def lacking(self, model: str) -> list[str]:
         """Return the files for which the model failed."""

@@ -237,8 +237,7 @@ class Library:
         if not await anyio.to_thread.run_sync(lambda: index.usable):
             # What is there is replaced by the first passages.
             await self._store.write(lambda c: vector_stores.requeue(c, store_id))
-        elif self.embedding is not None:
-            others = await anyio.to_thread.run_sync(index.unlike, self._model)
+        elif others := await anyio.to_thread.run_sync(index.outdated, self._model):
             await self._store.write(lambda c: vector_stores.requeue(c, store_id, others))
 
     async def _begin_again(self, store_id: str) -> None:

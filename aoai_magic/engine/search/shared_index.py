@@ -13,6 +13,7 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Connection,
+    FromClause,
     Text,
     bindparam,
     case,
@@ -29,13 +30,15 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 
 from aoai_magic.engine.search import shared_vectors
 from aoai_magic.engine.search.fusion import Scores, Weights, merge
-from aoai_magic.engine.search.index import CANDIDATES, Hit, Indexed, Ranking, joined
+from aoai_magic.engine.search.index import CANDIDATES, FORMAT, Hit, Indexed, Ranking, joined
 from aoai_magic.engine.search.passages import Passage
 from aoai_magic.engine.search.shared_vectors import VECTORS, cosine, is_like
 from aoai_magic.engine.search.terms import asked, terms
 from aoai_magic.engine.search.vectors import Matrix
 from aoai_magic.engine.storage.schema import PASSAGES as TABLE
 from aoai_magic.engine.storage.store import Store
+
+_BOTH = outerjoin(TABLE, VECTORS, TABLE.c.seq == VECTORS.c.seq)
 
 
 class SharedIndex:
@@ -76,7 +79,7 @@ class SharedIndex:
         for passage in passages:
             found = [*named, *terms(passage.text)]
             row = {"vector_store_id": self._id, "file_id": file_id, "start": passage.start}
-            row |= {"text": passage.text, "place": passage.place}
+            row |= {"text": passage.text, "place": passage.place, "format": FORMAT}
             row |= {"length": len(found), "words": " ".join(found)}
             rows.append({**row, "lexemes": sorted({*found})})
         return rows
@@ -96,17 +99,19 @@ class SharedIndex:
         ordered = query.order_by(TABLE.c.start)
         return joined(self._store.read_here(lambda c: c.execute(ordered).all()))
 
-    def unlike(self, model: str) -> list[str]:
-        """Return the files that were put with vectors of another model, or without."""
-        return self._listed(VECTORS.c.model.is_distinct_from(model))
+    def outdated(self, model: str) -> list[str]:
+        """Return the files that were put by another format, or as `Index.outdated` says."""
+        found = self._listed(TABLE, TABLE.c.format != FORMAT)
+        if model:
+            found += self._listed(_BOTH, VECTORS.c.model.is_distinct_from(model))
+        return found
 
     def lacking(self, model: str) -> list[str]:
         """Return the files for which the model failed."""
-        return self._listed((VECTORS.c.model == model) & VECTORS.c.embedding.is_(None))
+        return self._listed(_BOTH, (VECTORS.c.model == model) & VECTORS.c.embedding.is_(None))
 
-    def _listed(self, where: ColumnElement[bool]) -> list[str]:
-        both = outerjoin(TABLE, VECTORS, TABLE.c.seq == VECTORS.c.seq)
-        query = select(TABLE.c.file_id).select_from(both).where(self._mine, where).distinct()
+    def _listed(self, tables: FromClause, where: ColumnElement[bool]) -> list[str]:
+        query = select(TABLE.c.file_id).select_from(tables).where(self._mine, where).distinct()
         return list(self._store.read_here(lambda c: c.execute(query).scalars().all()))
 
     def search(

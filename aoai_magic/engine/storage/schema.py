@@ -131,6 +131,7 @@ PASSAGES = Table(
     Column("length", Integer, nullable=False),
     Column("words", Name, nullable=False),
     Column("terms", TSVECTOR, nullable=False),
+    Column("format", Integer, nullable=False, server_default="3"),
     Index("ix_passages_order", "vector_store_id", "file_id", "start"),
     Index("ix_passages_terms", "terms", postgresql_using="gin"),
     info={"database": "postgresql"},
