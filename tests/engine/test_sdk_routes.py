@@ -42,6 +42,7 @@ def needed(method):
 
 
 @pytest.mark.lengthy
+@pytest.mark.once  # an older SDK has fewer calls
 @pytest.mark.parametrize("form", ["openai", "azure"])
 def test_every_call_of_the_sdk_gets_an_answer_or_an_error_of_the_api(engine, form):
     client = getattr(engine, form)()
