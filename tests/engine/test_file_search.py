@@ -456,6 +456,14 @@ def test_more_of_what_is_asked_comes_first(client, engine):
     assert 1 >= best.score > other.score > 0
 
 
+def test_a_query_of_any_length_finds(client, engine):
+    words = [f"w{n}x" for n in range(3_000)]
+    ids = [upload(client, "a.txt", " ".join(words)).id, upload(client, "b.txt", "else").id]
+    held = client.vector_stores.create(file_ids=ids).id
+    found = client.vector_stores.search(held, query=" ".join(words)).data
+    assert {one.filename for one in found} == {"a.txt"}
+
+
 def test_one_character_in_common_is_enough(client, engine):
     texts = {"a.md": "開車通勤可申請補助。", "b.md": "與客戶聚餐可報銷。"}
     ids = [upload(client, name, text).id for name, text in texts.items()]

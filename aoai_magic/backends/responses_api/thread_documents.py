@@ -85,6 +85,7 @@ class ThreadDocuments:
         self._is_there = False
         self._count = 0
         self._sent: dict[str, StoredDocument] = {}
+        self._settled: set[str] = set()
         self._batch: Any = None
         self._failed: list[tuple[str, str]] = []
         self.id = id_
@@ -217,8 +218,8 @@ class ThreadDocuments:
             yield event
 
     async def _send(self, items: Sequence[Attachment]) -> None:
-        """Send a few documents, those that a try before has not sent."""
-        left = [item for item in items if item.sha256 not in self._sent]
+        """Send a few documents, those of which a try before has not made an end."""
+        left = [item for item in items if item.sha256 not in self._settled]
         for outcome in await asyncio.gather(*map(self._kept, left), return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
@@ -232,12 +233,13 @@ class ThreadDocuments:
         try:
             await asyncio.shield(sending)
         except OSError as error:  # it was there when it was hashed
-            text = _("It cannot be read ({reason}).").format(reason=error.strerror)
+            text = _("It cannot be read ({reason}).").format(reason=error.strerror or error)
             self._failed.append((item.name, text))
         except asyncio.CancelledError:
             await asyncio.wait({sending}, timeout=CANCEL_SECONDS)
             sending.cancel()
             raise
+        self._settled.add(item.sha256)
 
     async def _upload(self, item: Attachment) -> None:
         import openai

@@ -43,6 +43,7 @@ PRAGMA user_version = {FORMAT};
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000")
 CANDIDATES = 100
 _LOOKED_AT = 2000
+_MOST_TERMS = 200
 _SATURATION, _LENGTH_WEIGHT = 1.2, 0.75
 """BM25's usual parameters, k1 and b."""
 
@@ -290,8 +291,12 @@ class Ranking:
         return cls(held, worth, length or 1)
 
     def telling(self) -> list[str]:
-        """Return the rarest terms, as many as leave few enough passages to look at."""
-        rarest = sorted((term for term in self.held if self.held[term]), key=self.held.__getitem__)
+        """Return the rarest terms, as many as leave few enough passages to look at.
+
+        Of a long query they are a part: a database takes no condition of any length.
+        """
+        there = (term for term in self.held if self.held[term])
+        rarest = sorted(there, key=self.held.__getitem__)[:_MOST_TERMS]
         sums = list(accumulate(self.held[term] for term in rarest))
         return [
             term for term, seen in zip(rarest, sums, strict=True) if seen <= _LOOKED_AT

@@ -38,6 +38,9 @@ from aoai_magic.engine.search.vectors import Matrix
 from aoai_magic.engine.storage.schema import PASSAGES as TABLE
 from aoai_magic.engine.storage.store import Store
 
+_COUNTED = 500
+"""Terms that are counted at once: PostgreSQL returns 1,664 columns at most."""
+
 _BOTH = outerjoin(TABLE, VECTORS, TABLE.c.seq == VECTORS.c.seq)
 
 
@@ -147,10 +150,13 @@ class SharedIndex:
             return Ranking.of(0, 0, {})
         sizes = select(func.count(), func.avg(TABLE.c.length)).where(self._mine)
         count, length = connection.execute(sizes).one()
-        counts = [func.count().filter(_has(term)) for term in wanted]
-        any_ = or_(*map(_has, wanted))
-        held = connection.execute(select(*counts).where(self._mine, any_)).one()
-        return Ranking.of(count, float(length or 0), dict(zip(wanted, held, strict=True)))
+        held: dict[str, int] = {}
+        for start in range(0, len(wanted), _COUNTED):
+            some = wanted[start : start + _COUNTED]
+            counts = [func.count().filter(_has(term)) for term in some]
+            found = connection.execute(select(*counts).where(self._mine, or_(*map(_has, some))))
+            held |= zip(some, found.one(), strict=True)
+        return Ranking.of(count, float(length or 0), held)
 
 
 def _vectors(files: Iterable[Indexed]) -> Iterator[tuple[str, Matrix | None]]:
