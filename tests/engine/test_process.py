@@ -223,7 +223,8 @@ def test_expired_run(start_engine, script):
 
 
 def test_run_that_waits_for_its_client_expires(start_engine, script):
-    client = start_engine(bounds=Bounds(run_seconds=1)).openai()
+    # Long enough to come to the call on a busy machine.
+    client = start_engine(bounds=Bounds(run_seconds=8)).openai()
     weather = {"type": "function", "function": {"name": "weather"}}
     model = script([{"tool": {"name": "weather"}}, {"text": "."}])
     assistant = client.beta.assistants.create(model=model, tools=[weather])
