@@ -16,6 +16,7 @@ from aoai_magic.engine.config import EngineConfig
 from aoai_magic.engine.server.app import create_app
 
 TOKEN = "a-token-for-tests"
+OUTPUTS = ["code_interpreter_call.outputs"]
 
 
 @contextmanager
@@ -46,6 +47,15 @@ def serving_app(app: Any, **settings: Any) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(20)
+
+
+def run_code(client: Any, folder: Path, container: Any, code: str) -> str:
+    """Run code in a container, by the SDK's client; gives what it printed."""
+    model = write_script(folder, {"when": "", "replies": [{"code": code}, {"text": "."}]})
+    tool = {"type": "code_interpreter", "container": container}
+    response = client.responses.create(model=model, input="Go.", tools=[tool], include=OUTPUTS)
+    assert response.status == "completed", response.error
+    return "".join(output.logs for output in response.output[0].outputs)
 
 
 def write_script(folder: Path, *turns) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from openai.types import VectorStore
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,10 @@ class RemoteStore:
     expires: float | None
 
 
-def remote_store(told: Any) -> RemoteStore:
-    """Return a vector store as the SDK has it."""
-    total = told.file_counts.total
-    return RemoteStore(told.id, total, told.usage_bytes or 0, told.created_at, told.expires_at)
+def remote_store(store: VectorStore) -> RemoteStore:
+    """Return what is shown of a vector store of the SDK."""
+    total = store.file_counts.total
+    return RemoteStore(store.id, total, store.usage_bytes or 0, store.created_at, store.expires_at)
 
 
 @dataclass(frozen=True)

@@ -137,11 +137,8 @@ class Expected:
         except ValidationError as error:
             faults = [_fault(one["loc"], one["msg"]) for one in error.errors()[:5]]
             raise ValueMismatchError("; ".join(faults)) from error
-        except (
-            Exception,
-            SystemExit,
-            KeyboardInterrupt,
-        ) as error:  # of a validator of the user's own
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            # Of a validator of the user's own: on the event loop's thread it is no Ctrl-C.
             text = _("Checking it failed: {kind}: {reason}.")
             raise ValueMismatchError(
                 text.format(kind=type(error).__name__, reason=error)

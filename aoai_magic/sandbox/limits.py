@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
+
+import psutil
 
 from aoai_magic.sandbox.protocol import Limits
 
@@ -36,7 +37,7 @@ _POWERS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
 def most_memory(limits: Limits) -> int:
     """Return the bytes that one session may be given on this machine."""
-    there = min(limits.most_memory, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    there = min(limits.most_memory, psutil.virtual_memory().total)
     with suppress(OSError, ValueError):  # no container, or one without a bound ("max")
         there = min(there, int(Path("/sys/fs/cgroup/memory.max").read_text()))
     return there

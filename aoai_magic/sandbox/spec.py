@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from aoai_magic.sandbox.protocol import MOUNT, Limits
 
@@ -35,10 +34,23 @@ class Plan:
     group: str | None = None
 
     @classmethod
-    def within(cls, limits: Limits, **rest: Any) -> Plan:
+    def within(
+        cls,
+        limits: Limits,
+        *,
+        level: str,
+        data: str,
+        uid: int | None,
+        proc: bool,
+        folders: Mapping[str, str],
+    ) -> Plan:
         """Make the plan of one interpreter from the limits of its session."""
         return cls(
-            **rest,
+            level=level,
+            data=data,
+            uid=uid,
+            proc=proc,
+            folders=folders,
             memory=limits.memory,
             file=limits.file,
             processes=limits.processes,

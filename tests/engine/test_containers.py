@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 from openai import AsyncOpenAI, BadRequestError, NotFoundError, OpenAI
-from serving import TOKEN, serving, write_script
+from serving import TOKEN, run_code, serving, write_script
 
 from aoai_magic.engine.config import Bounds
 from aoai_magic.sandbox.limits import most_memory
@@ -18,7 +18,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 IDLE = 1.5
-OUTPUTS = ["code_interpreter_call.outputs"]
 LIST = "print(sorted(__import__('os').listdir('/mnt/data')))"
 
 
@@ -38,11 +37,7 @@ def run(client, tmp_path):
     """Run code in a container; gives what it printed."""
 
     def run(container_id, code, client=client):
-        model = write_script(tmp_path, {"when": "", "replies": [{"code": code}, {"text": "."}]})
-        tool = {"type": "code_interpreter", "container": container_id}
-        response = client.responses.create(model=model, input="Go.", tools=[tool], include=OUTPUTS)
-        assert response.status == "completed", response.error
-        return "".join(output.logs for output in response.output[0].outputs)
+        return run_code(client, tmp_path, container_id, code)
 
     return run
 

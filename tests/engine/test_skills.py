@@ -10,13 +10,12 @@ import zipfile
 
 import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
-from serving import TOKEN, serving, write_script
+from serving import OUTPUTS, TOKEN, run_code, serving, write_script
 
 pytestmark = pytest.mark.skipif(
     not hasattr(OpenAI, "skills"), reason="this openai SDK knows no skills yet"
 )
 
-OUTPUTS = ["code_interpreter_call.outputs"]
 MANIFEST = "---\nname: {name}\ndescription: {about}\n---\nUse table.py.\n"
 
 
@@ -55,15 +54,7 @@ def client(url):
 @pytest.fixture
 def run(client, tmp_path):
     """Run code in a container; gives what it printed."""
-
-    def run(container, code):
-        model = write_script(tmp_path, {"when": "", "replies": [{"code": code}, {"text": "."}]})
-        tool = {"type": "code_interpreter", "container": container}
-        response = client.responses.create(model=model, input="Go.", tools=[tool], include=OUTPUTS)
-        assert response.status == "completed", response.error
-        return "".join(output.logs for output in response.output[0].outputs)
-
-    return run
+    return lambda container, code: run_code(client, tmp_path, container, code)
 
 
 def test_a_folder_is_stored_listed_renamed_and_deleted(client):

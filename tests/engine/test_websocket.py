@@ -114,6 +114,18 @@ def test_who_goes_away_ends_the_response(client, tmp_path):
     assert made.status != "completed"
 
 
+def test_who_goes_away_while_requests_wait_leaves_no_fault(client, tmp_path, caplog):
+    model = write_script(tmp_path, [{"text": "word " * 2_000, "chunk": 1}])
+    with client.responses.connect() as connection:
+        for _request in range(8):
+            connection.response.create(model=model, input="x")
+        id_ = next(iter(connection)).response.id
+        connection.close()
+    while client.responses.retrieve(id_).status == "in_progress":
+        time.sleep(0.05)
+    assert [one for one in caplog.records if one.exc_info] == []
+
+
 @pytest.mark.lengthy
 def test_a_silent_websocket_stays(tmp_path):
     app = create_app(EngineConfig(data_dir=tmp_path, model="offline", token=TOKEN))

@@ -67,7 +67,7 @@ class EngineHoldings:
         """List the newest vector stores."""
         async with self._api() as api:
             page = await api.vector_stores.list(order="desc", limit=_MOST_FILES)
-        return [remote_store(told) for told in page.data]
+        return [remote_store(store) for store in page.data]
 
     async def delete_store(self, store_id: str) -> None:
         """Delete a vector store; its files stay files."""

@@ -98,8 +98,8 @@ class ContainerHoldings:
         found = []
         for one in known:
             with self._gone_already():
-                told = await client(self._backend.service).vector_stores.retrieve(one.id)
-                found.append(remote_store(told))
+                stores = client(self._backend.service).vector_stores
+                found.append(remote_store(await stores.retrieve(one.id)))
         return found
 
     async def delete_store(self, store_id: str) -> None:

@@ -31,7 +31,8 @@ async def serve(call: Call, socket: WebSocket) -> None:
     send, waiting = anyio.create_memory_object_stream[bytes](_MOST_WAITING)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_answer, call, socket, waiting)
-        with send:
+        # Where the answers end first, the client went away while others were waiting.
+        with send, suppress(anyio.BrokenResourceError):
             async for message in _messages(socket):
                 await send.send(message)
         tasks.cancel_scope.cancel()
