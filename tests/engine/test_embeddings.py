@@ -15,6 +15,8 @@ from aoai_magic.engine.models.local import open_gguf
 from aoai_magic.engine.models.remote import open_azure, open_openai
 from aoai_magic.engine.search import embedding
 from aoai_magic.engine.search.fusion import Weights, fuse, rank_again
+from aoai_magic.engine.search.index import Index, Indexed
+from aoai_magic.engine.search.passages import Passage
 from aoai_magic.engine.search.vectors import Vectors
 
 from .models.chat_server import KEY, ChatServer, fault
@@ -267,6 +269,33 @@ def test_vectors_are_replaced_cleared_and_found(tmp_path):
     assert vectors.nearest(np.float32([1, 0]), 5) == {}
     vectors.drop()
     assert vectors.nearest(np.float32([1, 0, 0]), 5) == {}
+
+
+def indexed(text, *vector, model="m"):
+    rows = np.float32([vector]) if vector else None
+    return Indexed("x.txt", [Passage(0, text)], model, rows)
+
+
+def test_files_that_are_replaced_halfway_keep_their_vectors(tmp_path):
+    index = Index(tmp_path / "x.sqlite")
+    index.put({"a": indexed("old", 1, 0)})
+    with pytest.raises(TypeError):
+        index.put({"a": indexed("new", 0, 1), "b": indexed(None)})
+    [hit] = index.search("?", 5, vector=np.float32([1, 0]))
+    assert (hit.file_id, hit.text) == ("a", "old")
+    # What the broken one left is no other passage's.
+    index.put({"c": indexed("without")})
+    assert [hit.file_id for hit in index.search("?", 5, vector=np.float32([0, 1]))] == []
+    index.put({"a": indexed("newest", 0, 1)})
+    assert [hit.text for hit in index.search("?", 5, vector=np.float32([1, 0]))] == []
+    assert [hit.text for hit in index.search("?", 5, vector=np.float32([0, 1]))] == ["newest"]
+
+
+def test_vectors_of_another_length_are_made_for_the_others_too(tmp_path):
+    index = Index(tmp_path / "x.sqlite")
+    index.put({"a": indexed("old", 1, 0)})
+    index.put({"b": indexed("new", 1, 0, 0)})
+    assert index.lacking("m") == ["a"]
 
 
 def test_lists_are_merged_by_rank_and_ranked_again_by_score():

@@ -30,8 +30,8 @@ FORMAT = 4
 
 _SCHEMA = f"""
 CREATE TABLE passages (
-    id INTEGER PRIMARY KEY, file_id TEXT NOT NULL, start INTEGER NOT NULL, text TEXT NOT NULL,
-    place TEXT NOT NULL, length INTEGER NOT NULL);
+    id INTEGER PRIMARY KEY AUTOINCREMENT, file_id TEXT NOT NULL, start INTEGER NOT NULL,
+    text TEXT NOT NULL, place TEXT NOT NULL, length INTEGER NOT NULL);
 CREATE INDEX passages_file ON passages (file_id, start);
 CREATE TABLE files (id TEXT PRIMARY KEY, model TEXT NOT NULL, has_vectors INTEGER NOT NULL);
 CREATE INDEX passages_length ON passages (length);
@@ -111,10 +111,15 @@ class Index:
             database.execute("COMMIT")
 
     def put(self, files: Mapping[str, Indexed]) -> None:
-        """Replace files, by their ids."""
+        """Replace files, by their ids, all or none.
+
+        Vectors are no part of the transaction. So passages never get an id again, and the
+        vectors of those that go are cleared when they are gone.
+        """
+        gone: list[int] = []
         with self._writing() as database:
             for file_id, file in files.items():
-                self._remove(database, file_id)
+                gone += self._remove(database, file_id)
                 named = list(terms(file.filename.rpartition(".")[0]))
                 ids = [
                     _insert(database, file_id, passage, [*named, *terms(passage.text)])
@@ -122,8 +127,12 @@ class Index:
                 ]
                 row = (file_id, file.model, file.vectors is not None)
                 database.execute("INSERT INTO files VALUES (?, ?, ?)", row)
-                if file.vectors is not None:
-                    self._vectors.put(ids, file.vectors)
+                if file.vectors is None:
+                    self._vectors.clear(ids)
+                elif self._vectors.put(ids, file.vectors):
+                    others = "UPDATE files SET has_vectors = 0 WHERE id != ?"
+                    database.execute(others, [file_id])
+        self._vectors.clear(gone)
 
     def outdated(self, model: str) -> list[str]:
         """Return the files that were put with vectors of another model than this, or without.
@@ -146,14 +155,17 @@ class Index:
         """Remove a file's passages."""
         if self.usable:
             with self._writing() as database:
-                self._remove(database, file_id)
+                gone = self._remove(database, file_id)
+            self._vectors.clear(gone)
 
-    def _remove(self, database: sqlite3.Connection, file_id: str) -> None:
+    def _remove(self, database: sqlite3.Connection, file_id: str) -> list[int]:
+        """Remove a file's passages but for their vectors; return their ids."""
         held = "SELECT id FROM passages WHERE file_id = ?"
-        self._vectors.clear([id_ for (id_,) in database.execute(held, [file_id])])
+        gone = [id_ for (id_,) in database.execute(held, [file_id])]
         database.execute(f"DELETE FROM terms WHERE rowid IN ({held})", [file_id])  # noqa: S608
         database.execute("DELETE FROM passages WHERE file_id = ?", [file_id])
         database.execute("DELETE FROM files WHERE id = ?", [file_id])
+        return gone
 
     def drop(self) -> None:
         """Delete the whole index."""

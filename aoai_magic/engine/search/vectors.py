@@ -28,9 +28,21 @@ class Vectors:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def put(self, ids: Sequence[int], rows: Matrix) -> None:
-        """Replace the vectors of passages; those of another length than before replace all."""
-        if self._width() != rows.shape[1]:
+    def put(self, ids: Sequence[int], rows: Matrix) -> bool:
+        """Replace the vectors of passages; those of another length than before replace all.
+
+        Parameters
+        ----------
+        rows
+            A vector for each id, ``(len(ids), width)``.
+
+        Returns
+        -------
+        bool
+            Whether the others were dropped, since they had another length.
+        """
+        before = self._width()
+        if before != rows.shape[1]:
             self.drop()
             private_folder(self._path.parent)
             private_file(self._path)
@@ -40,6 +52,7 @@ class Vectors:
             for id_, row in zip(ids, rows, strict=True):
                 file.seek(_HEAD + (id_ - 1) * size)
                 file.write(row.tobytes())
+        return before not in (0, rows.shape[1])
 
     def clear(self, ids: Sequence[int]) -> None:
         """Forget the vectors of passages."""
